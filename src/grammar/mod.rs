@@ -1,0 +1,1 @@
+//! What may be said: text normalisation now, SRGS grammars later.

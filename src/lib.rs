@@ -1,0 +1,22 @@
+//! Trunkline: an open-source voice IVR and outbound-call agent. The binary is thin; everything lives here.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod audio;
+pub mod call;
+pub mod cli;
+pub mod dialplan;
+pub mod grammar;
+pub mod id;
+pub mod language;
+pub mod media;
+pub mod pii;
+pub mod rtp;
+pub mod sdp;
+pub mod simulate;
+pub mod sip;
+pub mod speech;
+pub mod spoken;
+pub mod store;
+pub mod time;
+pub mod understand;

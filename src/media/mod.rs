@@ -1,0 +1,282 @@
+//! Media, seen from the rest of the product: what a call asks of the 20 ms thread and what the thread reports.
+//!
+//! Frames stay, events travel: a turn costs about five messages, a frame none. Everything per leg is a pure
+//! `session` (receiver, playout, VAD, endpointer, capture); `driver` owns the thread, the sockets, the port pool
+//! and the clock, `recorder` drains the rings into WAV files.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::audio::Pcm;
+use crate::id::{LegId, PlayId, UtteranceId};
+use crate::pii::Pii;
+
+/// May the caller stop a prompt?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BargeIn {
+    /// No: it is heard to its end (`protected` prompts). Keys pressed meanwhile are kept.
+    Off,
+    /// By a key only.
+    Keys,
+    /// By a key or by speech.
+    #[default]
+    Speech,
+}
+
+/// A telephone key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digit(char);
+
+impl Digit {
+    /// `0`–`9`, `*`, `#`, `A`–`D`; `None` for anything else.
+    pub fn new(key: char) -> Option<Self> {
+        let key = key.to_ascii_uppercase();
+        matches!(key, '0'..='9' | '*' | '#' | 'A'..='D').then_some(Self(key))
+    }
+
+    /// RFC 4733 §3.2, table 3: events 0 to 15.
+    pub fn from_event(code: u8) -> Option<Self> {
+        "0123456789*#ABCD".chars().nth(usize::from(code)).map(Self)
+    }
+
+    /// The key's face.
+    pub const fn face(self) -> char {
+        self.0
+    }
+}
+
+/// How the endpointer listens. The call sets it per question; the default serves between questions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Silence after which the utterance so far is offered for recognition.
+    pub offer_after: Duration,
+    /// Silence after which an utterance that nobody committed is closed anyway.
+    pub close_after: Duration,
+    /// Longest utterance; then it is cut and offered (hold music, a television).
+    pub longest: Duration,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            offer_after: Duration::from_millis(260),
+            close_after: Duration::from_millis(3_000),
+            longest: Duration::from_secs(15),
+        }
+    }
+}
+
+/// What the call asks of its leg's media.
+#[derive(Clone, Debug)]
+pub enum MediaCommand {
+    /// Queue a prompt behind those already playing.
+    Play {
+        /// Reported back in [`MediaEvent::PromptStarted`] and [`MediaEvent::PromptFinished`].
+        play: PlayId,
+        /// Any rate; resampled off the media thread before it is sent here.
+        audio: Arc<Pcm>,
+        /// Who may stop it.
+        barge_in: BargeIn,
+    },
+    /// Stop and drop every prompt now; each is reported finished.
+    Flush,
+    /// Listen like this from now on.
+    Listen(Listen),
+    /// The call has taken the utterance: what comes after is a new one.
+    Commit {
+        /// The one offered.
+        utterance: UtteranceId,
+    },
+    /// Send here from now on (the answer to a late offer).
+    Retarget {
+        /// Far end's RTP address, from its SDP.
+        remote: SocketAddr,
+    },
+    /// Stop sending and receiving, finish the recording, report [`MediaEvent::Closed`].
+    Close,
+}
+
+/// How a prompt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlayEnd {
+    /// To its last frame.
+    Completed,
+    /// The caller spoke.
+    BargedIn,
+    /// A key was pressed.
+    Keyed,
+    /// [`MediaCommand::Flush`] or [`MediaCommand::Close`].
+    Flushed,
+}
+
+/// A stretch of speech, offered to be recognised while the caller may or may not go on.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// Same for all offers of one utterance.
+    pub utterance: UtteranceId,
+    /// 0 for the first offer; one more each time the caller went on and paused again.
+    pub revision: u32,
+    /// From the pre-roll to the last voiced frame and a little after, at the leg's sample rate.
+    pub audio: Arc<Pcm>,
+    /// When the first voiced frame arrived.
+    pub began_at: Instant,
+    /// When the last voiced frame arrived: silence is counted from here.
+    pub ended_at: Instant,
+    /// The prompt that was playing when the utterance began, if any.
+    pub during: Option<PlayId>,
+    /// The utterance ran into [`Listen::longest`] and was cut.
+    pub cut: bool,
+}
+
+/// What a leg's media reports to its call.
+#[derive(Clone, Debug)]
+pub enum MediaEvent {
+    /// A key, once per press (RFC 4733 retransmissions folded).
+    Digit {
+        /// Which.
+        digit: Digit,
+        /// When its first packet arrived.
+        at: Instant,
+    },
+    /// Confirmed speech began (not mere noise). An armed prompt has been stopped by now.
+    SpeechStarted {
+        /// New.
+        utterance: UtteranceId,
+        /// Arrival of the first voiced frame.
+        at: Instant,
+    },
+    /// A pause: recognise this.
+    Offered(Offer),
+    /// The caller went on: the last offer of this utterance is stale.
+    Resumed {
+        /// The one offered.
+        utterance: UtteranceId,
+    },
+    /// [`Listen::close_after`] passed since the last offer, which stands.
+    SpeechEnded {
+        /// The one offered.
+        utterance: UtteranceId,
+    },
+    /// The first packet of a prompt has been handed to the socket.
+    PromptStarted {
+        /// Which.
+        play: PlayId,
+        /// When.
+        at: Instant,
+    },
+    /// A prompt is over.
+    PromptFinished {
+        /// Which.
+        play: PlayId,
+        /// Milliseconds actually handed to the socket: the proof for protected prompts.
+        played_ms: u64,
+        /// Length of the whole prompt.
+        total_ms: u64,
+        /// Why it ended.
+        end: PlayEnd,
+        /// When.
+        at: Instant,
+    },
+    /// No RTP for the configured time.
+    RtpTimeout {
+        /// That time.
+        silent_for: Duration,
+    },
+    /// The last event: the leg's ports are back in the pool (resting), the recording is closed.
+    Closed(MediaSummary),
+}
+
+/// What remains of a leg's media.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct MediaSummary {
+    /// RTP packets accepted.
+    pub packets_in: u64,
+    /// RTP packets sent.
+    pub packets_out: u64,
+    /// Expected but never arrived (RFC 3550 A.3).
+    pub lost: u64,
+    /// Arrived too late to be played.
+    pub late: u64,
+    /// Refused: wrong source, wrong SSRC, malformed.
+    pub refused: u64,
+    /// Interarrival jitter, RFC 3550 §6.4.1, milliseconds.
+    pub jitter_ms: f64,
+    /// Ticks that came more than half a frame late.
+    pub late_ticks: u64,
+    /// What became of the recording.
+    pub recording: Recording,
+}
+
+/// What became of a recording.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum Recording {
+    /// Not asked for.
+    #[default]
+    Off,
+    /// Whole: caller left, bot right.
+    Saved {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Could not be kept; nothing that looks whole was left behind.
+    Failed {
+        /// In words.
+        reason: String,
+    },
+}
+
+/// A codec we can speak on a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Codec {
+    /// G.711 µ-law, static payload type 0.
+    Pcmu,
+    /// G.711 A-law, static payload type 8.
+    Pcma,
+}
+
+/// What SDP negotiation settled for one leg.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamParams {
+    /// Where the far end said it receives; `None` until a late offer is answered.
+    pub remote: Option<SocketAddr>,
+    /// For both directions.
+    pub codec: Codec,
+    /// Its payload type.
+    pub payload_type: u8,
+    /// Payload type of telephone-event the far end will send us, if it offered any.
+    pub telephone_event: Option<u8>,
+    /// What we send per packet: 10, 20, 30, 40 or 60 ms.
+    pub ptime_ms: u32,
+    /// May we send? (`sendrecv`/`recvonly` on their side.)
+    pub send: bool,
+    /// Do they send?
+    pub receive: bool,
+}
+
+/// What the recorder is asked to keep.
+#[derive(Clone, Debug)]
+pub struct RecordingRequest {
+    /// Final path; written beside it under another name until it is whole.
+    pub path: PathBuf,
+}
+
+/// A leg to be opened on the media thread.
+#[derive(Debug)]
+pub struct OpenLeg {
+    /// Whose media.
+    pub leg: LegId,
+    /// What was negotiated.
+    pub params: StreamParams,
+    /// Keep a stereo recording.
+    pub recording: Option<RecordingRequest>,
+    /// SSRC, first sequence number and timestamp: random (RFC 3550 §5.1), from outside.
+    pub random: u64,
+    /// For spans; the id of the call.
+    pub call: String,
+    /// Who called, for nothing but a future CNAME; personal.
+    pub cname: Pii<String>,
+}

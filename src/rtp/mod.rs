@@ -1,0 +1,1 @@
+//! RTP and RTCP as pure state: sequence numbers, jitter, telephone events, receivers and senders (RFC 3550, RFC 4733).

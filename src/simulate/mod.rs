@@ -1,0 +1,1 @@
+//! Calls without a phone: text legs on a simulated clock, conversation tests.

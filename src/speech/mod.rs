@@ -1,0 +1,116 @@
+//! Hearing and speaking, seen from the rest of the product.
+//!
+//! Engines sit behind [`Recognizer`] and [`Synthesizer`]; `driver` owns the bounded pool of recognition workers
+//! (one thread per job, one worker per core) and `prompts` keeps what was synthesised, by content.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::audio::Pcm;
+use crate::id::UtteranceId;
+use crate::language::Language;
+use crate::pii::Pii;
+
+/// One guess at what was said.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hypothesis {
+    /// As the engine wrote it.
+    pub text: Pii<String>,
+    /// 0..1, how sure the engine is.
+    pub confidence: f32,
+    /// Mean log-probability per token under open decoding.
+    pub open_score: f32,
+    /// The same under the active grammar, when one constrained the decoding.
+    pub grammar_score: Option<f32>,
+}
+
+/// What recognition says of one offer: guesses, best first; empty when nothing was said.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NBest {
+    /// The utterance offered.
+    pub utterance: UtteranceId,
+    /// Which offer of it. A result for an older revision is stale and ignored: cancelling is an optimisation,
+    /// this check is the correctness.
+    pub revision: u32,
+    /// Best first.
+    pub hypotheses: Vec<Hypothesis>,
+    /// Time spent waiting for a worker.
+    pub queued: Duration,
+    /// Time spent recognising.
+    pub ran: Duration,
+}
+
+/// Why nothing could be recognised.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecognizeError {
+    /// The pool is full: answer at once, so that the call can offer keys instead of waiting.
+    #[error("every recognition worker is busy and the queue is full")]
+    Busy,
+    /// The call went on without it.
+    #[error("recognition was cancelled")]
+    Cancelled,
+    /// No engine for this language is installed; the text says what to copy where.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The engine failed.
+    #[error("the recogniser failed: {0}")]
+    Failed(String),
+}
+
+/// Set by the call, polled by the engine between decoder steps.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Ask the job to stop.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Has it been asked to?
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One offer to recognise.
+#[derive(Clone, Debug)]
+pub struct RecognizeJob {
+    /// The utterance offered.
+    pub utterance: UtteranceId,
+    /// Which offer of it.
+    pub revision: u32,
+    /// What language the caller speaks here.
+    pub language: Language,
+    /// The sound, any rate.
+    pub audio: Arc<Pcm>,
+    /// To stop it.
+    pub cancel: Cancel,
+}
+
+/// A speech recogniser; one instance per worker, used by one thread at a time.
+pub trait Recognizer: Send {
+    /// Guesses, best first; empty when the sound holds no words. Polls `cancel` at least every 20 ms of work.
+    fn recognize(&mut self, audio: &Pcm, cancel: &Cancel) -> Result<Vec<Hypothesis>, RecognizeError>;
+}
+
+/// Why a text could not be spoken.
+#[derive(Debug, thiserror::Error)]
+pub enum SynthesizeError {
+    /// The program or voice is not installed; the text says what to do.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It ran and failed.
+    #[error("synthesis failed: {0}")]
+    Failed(String),
+}
+
+/// A speech synthesiser.
+pub trait Synthesizer: Send + Sync {
+    /// Speaks `text`; leading and trailing silence trimmed. Blocking.
+    fn synthesize(&self, text: &str, language: &Language) -> Result<Pcm, SynthesizeError>;
+
+    /// Names engine and voice: part of the key prompts are cached under.
+    fn voice(&self, language: &Language) -> String;
+}
