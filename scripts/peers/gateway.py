@@ -124,7 +124,7 @@ class Capture:
         if shutil.which("tcpdump") is None or os.geteuid() != 0:
             return self
         self.process = subprocess.Popen(
-            ["tcpdump", "-i", "lo", "-w", str(self.path), "-B", "16384", "-s", "400", "-U", "-n", "--immediate-mode",
+            ["tcpdump", "-i", "lo", "-w", str(self.path), "-B", "16384", "-s", "700", "-U", "-n", "--immediate-mode",
              f"udp portrange {self.ports[0]}-{self.ports[1]}"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         for line in self.process.stderr:
             if b"listening on" in line:
