@@ -110,3 +110,80 @@ fn decode_track(
         _ => Ok(pcm),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::level::rms_dbov;
+    use rand::{Rng, SeedableRng, rngs::StdRng};
+
+    /// Name, sample rate, milliseconds, level.
+    const FILES: [(&str, u32, u64, f32); 7] = [
+        ("tone.mp3", 16_000, 400, -20.0),
+        ("tone.m4a", 16_000, 400, -20.0),
+        ("tone.ogg", 8_000, 400, -20.0),
+        ("tone.flac", 8_000, 400, -20.0),
+        ("tone-mulaw.wav", 8_000, 400, -20.0),
+        ("tone-alaw.wav", 8_000, 400, -20.0),
+        ("tone-24bit-stereo.wav", 8_000, 200, -23.0),
+    ];
+
+    fn path(name: &str) -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("src/audio/testdata").join(name)
+    }
+
+    #[test]
+    fn every_common_format_sounds_as_it_was_made() {
+        for (name, rate_hz, duration_ms, loud) in FILES {
+            let pcm = read(&path(name)).unwrap();
+            assert_eq!(pcm.rate_hz, rate_hz, "{name}");
+            // Lossy formats pad to whole packets; AAC's are 64 ms at this rate, and its encoder's delay stays.
+            assert!((duration_ms..duration_ms + 150).contains(&pcm.duration_ms()), "{name}: {} ms", pcm.duration_ms());
+            let level = rms_dbov(&pcm.samples[pcm.samples.len() / 3..pcm.samples.len() / 3 * 2]);
+            assert!((level - loud).abs() < 1.0, "{name}: {level} dBov");
+        }
+    }
+
+    #[test]
+    fn what_is_no_sound_is_refused_with_the_name_of_the_file() {
+        for bytes in [&b""[..], b"hello, I am a prompt", &[0; 5_000], &[0xFF; 5_000]] {
+            let error = parse(bytes.to_vec(), Path::new("prompts/welcome.mp3")).unwrap_err();
+            assert!(error.to_string().starts_with("prompts/welcome.mp3 "), "{error}");
+        }
+        let error = read(Path::new("/nowhere/welcome.ogg")).unwrap_err().to_string();
+        assert!(error.starts_with("cannot read /nowhere/welcome.ogg"), "{error}");
+        assert!(read(Path::new("/")).is_err());
+    }
+
+    #[test]
+    fn files_cut_short_never_panic_and_never_grow() {
+        for (name, _, duration_ms, _) in FILES {
+            let whole = std::fs::read(path(name)).unwrap();
+            for length in (0..whole.len()).step_by(whole.len() / 97 + 1) {
+                if let Ok(pcm) = decode(whole[..length].to_vec(), &path(name)) {
+                    assert!(pcm.duration_ms() < duration_ms + 150, "{name} cut at {length}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn mangled_files_are_errors_or_sound_never_a_panic_or_a_hang() {
+        let mut random = StdRng::seed_from_u64(0xBAD);
+        for (name, ..) in FILES {
+            let whole = std::fs::read(path(name)).unwrap();
+            for _ in 0..150 {
+                let mut mangled = whole.clone();
+                for _ in 0..random.random_range(1..8) {
+                    let reach = if random.random_bool(0.5) { 200.min(mangled.len()) } else { mangled.len() };
+                    mangled[random.random_range(0..reach)] = random.random();
+                }
+                let _ = parse(mangled, &path(name));
+            }
+        }
+        for _ in 0..200 {
+            let noise: Vec<u8> = (0..random.random_range(0..3_000)).map(|_| random.random()).collect();
+            assert!(parse(noise, Path::new("noise.mp3")).is_err());
+        }
+    }
+}
