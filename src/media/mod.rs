@@ -13,6 +13,10 @@ use crate::audio::Pcm;
 use crate::id::{LegId, PlayId, UtteranceId};
 use crate::pii::Pii;
 
+pub mod capture;
+pub mod endpointer;
+pub mod vad;
+
 /// May the caller stop a prompt?
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BargeIn {
