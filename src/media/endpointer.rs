@@ -221,6 +221,11 @@ impl Endpointer {
         matches!(self.state, State::Speaking(_))
     }
 
+    /// Is there an utterance, spoken or pausing?
+    pub fn has_utterance(&self) -> bool {
+        matches!(self.state, State::Speaking(_) | State::Stopping { .. })
+    }
+
     /// Is there anything the neural judge should look at?
     pub fn is_attentive(&self) -> bool {
         !matches!(self.state, State::Quiet)
@@ -400,7 +405,10 @@ mod tests {
     #[test]
     fn renewed_speech_makes_the_offer_stale_and_the_next_one_a_revision() {
         let mut row = Row::new();
-        assert_eq!(row.hear("vvvv...  .vvv ..."), "2:start0@0<0 6:offer0.0@0..3<0..7 10:resume0 13:offer0.1@0..10<0..14");
+        assert_eq!(
+            row.hear("vvvv...  .vvv ..."),
+            "2:start0@0<0 6:offer0.0@0..3<0..7 10:resume0 13:offer0.1@0..10<0..14"
+        );
     }
 
     #[test]
@@ -445,7 +453,7 @@ mod tests {
         let mut row = Row::new();
         row.hear("vvvv... .vv");
         assert_eq!(row.commit(0), "");
-        assert_eq!(row.hear("v"), "11:start1@8<0".replace("11:", "10:").as_str());
+        assert_eq!(row.hear("v"), "10:start1@8<0");
     }
 
     #[test]

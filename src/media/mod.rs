@@ -13,7 +13,9 @@ use crate::audio::Pcm;
 use crate::id::{LegId, PlayId, UtteranceId};
 use crate::pii::Pii;
 
+pub mod barge_in;
 pub mod capture;
+pub mod ear;
 pub mod endpointer;
 pub mod vad;
 

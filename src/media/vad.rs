@@ -17,8 +17,6 @@ const ABOVE_FLOOR_DB: f32 = 6.0;
 const FAINTEST_DBOV: f32 = -48.0;
 /// The floor never sinks below this, so that digital silence does not make a whisper of hiss loud.
 const LOWEST_FLOOR_DBOV: f32 = -60.0;
-/// The floor before anything has been heard.
-const FIRST_FLOOR_DBOV: f32 = -50.0;
 /// The floor is the least smoothed level within this many blocks of [`FLOOR_BLOCK_FRAMES`]: two seconds, in which
 /// speech always pauses and a steady noise never does (minimum statistics, R. Martin, IEEE TSAP 9(5), 2001).
 const FLOOR_BLOCKS: usize = 8;
@@ -69,7 +67,8 @@ impl Gate {
     }
 }
 
-/// Background level: falls at once, rises within two seconds.
+/// Background level: falls at once, rises within two seconds. The first frame is background until a fainter one
+/// comes: a line that hums from the start is not taken for a speaker, and a speaker soon pauses.
 struct Floor {
     smoothed: f32,
     blocks: [f32; FLOOR_BLOCKS],
@@ -80,16 +79,13 @@ struct Floor {
 
 impl Floor {
     fn new() -> Self {
-        Self {
-            smoothed: FIRST_FLOOR_DBOV,
-            blocks: [FIRST_FLOOR_DBOV; FLOOR_BLOCKS],
-            current: f32::MAX,
-            frames: 0,
-            block: 0,
-        }
+        Self { smoothed: f32::NAN, blocks: [f32::MAX; FLOOR_BLOCKS], current: f32::MAX, frames: 0, block: 0 }
     }
 
     fn update(&mut self, level_dbov: f32) -> f32 {
+        if self.smoothed.is_nan() {
+            self.smoothed = level_dbov.max(LOWEST_FLOOR_DBOV);
+        }
         let weight = if level_dbov < self.smoothed { 0.5 } else { 0.3 };
         self.smoothed += weight * (level_dbov.max(LOWEST_FLOOR_DBOV) - self.smoothed);
         self.current = self.current.min(self.smoothed);
@@ -163,7 +159,8 @@ impl NeuralVad {
         }
         for taps in line.windows(HISTORY + 1) {
             let middle = HALF_BAND.len() - 1;
-            let between: f32 = HALF_BAND.iter().zip(0..).map(|(h, k)| h * (taps[middle - k] + taps[middle + 1 + k])).sum();
+            let between: f32 =
+                HALF_BAND.iter().zip(0..).map(|(h, k)| h * (taps[middle - k] + taps[middle + 1 + k])).sum();
             // A float to integer cast saturates, so an overshoot of the filter is clipped, not wrapped.
             for sample in [taps[middle] as i16, between as i16] {
                 if let Some(score) = self.push(sample) {
@@ -232,7 +229,7 @@ mod tests {
     #[test]
     fn the_floor_falls_at_once_when_the_noise_stops() {
         let mut gate = Gate::new();
-        noise(-30.0, 300).iter().for_each(|frame| drop(gate.frame(frame)));
+        noise(-30.0, 300).iter().for_each(|frame| _ = gate.frame(frame));
         let quiet = noise(-58.0, 10);
         let after = quiet.iter().map(|frame| gate.frame(frame).floor_dbov).last().expect("ten frames");
         assert!(after < -50.0, "{after}");
@@ -250,7 +247,7 @@ mod tests {
     #[test]
     fn a_reset_judge_scores_as_a_new_one() {
         let (mut used, mut fresh) = (NeuralVad::new(), NeuralVad::new());
-        noise(-20.0, 33).iter().for_each(|frame| drop(used.frame(frame)));
+        noise(-20.0, 33).iter().for_each(|frame| _ = used.frame(frame));
         used.reset();
         for frame in &noise(-35.0, 20) {
             assert_eq!(used.frame(frame), fresh.frame(frame));
