@@ -15,11 +15,12 @@ use std::time::Duration;
 
 use trunkline::audio::FRAME_8K;
 use trunkline::audio::g711::Law;
+use trunkline::audio::level::rms_dbov as level_dbov;
 use trunkline::media::Listen;
 use trunkline::media::barge_in::{Act, EchoGuard, Reflex};
 use trunkline::media::ear::{Ear, Thresholds};
 use trunkline::media::endpointer::Signal;
-use trunkline::media::vad::{Gate, NeuralVad, level_dbov};
+use trunkline::media::vad::{Gate, NeuralVad};
 use trunkline::time::{Clock, SystemClock};
 use webrtc_vad::{SampleRate, Vad, VadMode};
 

@@ -17,6 +17,7 @@ pub mod barge_in;
 pub mod capture;
 pub mod ear;
 pub mod endpointer;
+pub mod playout;
 pub mod vad;
 
 /// May the caller stop a prompt?

@@ -9,6 +9,7 @@ use earshot::Detector;
 use webrtc_vad::{SampleRate, Vad, VadMode};
 
 use crate::audio::FRAME_8K;
+use crate::audio::level::rms_dbov;
 
 /// How far above the floor a frame must be to count as loud. At 9 dB three quarters of the frames of speech at
 /// 10 dB SNR drown; at 6 dB one in four.
@@ -26,7 +27,7 @@ const FLOOR_BLOCK_FRAMES: u32 = 12;
 /// What the gate heard in one frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GateFrame {
-    /// Root mean square level, dB relative to full scale (0 is a full-scale square wave); −90 for digital silence.
+    /// Root mean square level (see [`crate::audio::level`]).
     pub level_dbov: f32,
     /// Level of the background, likewise.
     pub floor_dbov: f32,
@@ -58,7 +59,7 @@ impl Gate {
 
     /// Judges one frame. Per frame: no allocation, no lock, no log.
     pub fn frame(&mut self, samples: &[i16; FRAME_8K]) -> GateFrame {
-        let level_dbov = level_dbov(samples);
+        let level_dbov = rms_dbov(samples);
         let floor_dbov = self.floor.update(level_dbov);
         // The detector learns from every frame, so it is asked even where the level already says no.
         let voice = self.webrtc.is_voice_segment(samples).unwrap_or(false);
@@ -97,13 +98,6 @@ impl Floor {
         }
         self.blocks.iter().copied().fold(self.current, f32::min).max(LOWEST_FLOOR_DBOV)
     }
-}
-
-/// Root mean square level of `samples` in dBov (RFC 6464 calls it −dBov); −90 for digital silence.
-pub fn level_dbov(samples: &[i16]) -> f32 {
-    let energy: i64 = samples.iter().map(|&sample| i64::from(sample) * i64::from(sample)).sum();
-    let mean = energy as f32 / samples.len().max(1) as f32;
-    (10.0 * (mean / (32_768.0 * 32_768.0)).max(1e-9).log10()).max(-90.0)
 }
 
 /// Samples the neural detector judges at once: 16 ms at 16 kHz.
@@ -200,14 +194,6 @@ mod tests {
             (((state >> 40) as f32 / (1 << 23) as f32 - 1.0) * amplitude) as i16
         };
         (0..frames).map(|_| std::array::from_fn(|_| next())).collect()
-    }
-
-    #[test]
-    fn levels_are_decibels_below_full_scale() {
-        assert_eq!(level_dbov(&[0; FRAME_8K]), -90.0);
-        assert_eq!(level_dbov(&[]), -90.0);
-        assert!(level_dbov(&[i16::MIN; FRAME_8K]).abs() < 0.01);
-        assert!((level_dbov(&noise(-30.0, 1)[0]) + 30.0).abs() < 1.0);
     }
 
     #[test]
