@@ -1,7 +1,7 @@
 //! Hearing and speaking, seen from the rest of the product.
 //!
 //! Engines sit behind [`Recognizer`] and [`Synthesizer`]; [`driver`] owns the bounded pool of recognition workers
-//! (one thread per job, one worker per core) and `prompts` keeps what was synthesised, by content.
+//! (one thread per job, one worker per core) and [`prompts`] keeps what was synthesised, by content.
 //!
 //! ```text
 //! RecognizeJob ─▶ driver: queue ─▶ worker ─▶ engines: by language ─▶ moonshine ─▶ NBest
@@ -23,6 +23,7 @@ pub mod engines;
 pub mod level;
 pub mod models;
 pub mod moonshine;
+pub mod prompts;
 mod runtime;
 pub mod score;
 pub mod scripted;
