@@ -1,1 +1,5 @@
 //! The `trunkline` command line: one file per command.
+
+pub mod hear;
+pub mod models;
+pub mod say;
