@@ -1,1 +1,3 @@
 //! The `trunkline` command line: one file per command.
+
+pub mod check;
