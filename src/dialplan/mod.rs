@@ -9,12 +9,16 @@
 
 mod compile;
 pub mod diagnostic;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod house;
+pub mod interpreter;
 mod lint;
 pub mod load;
 pub mod plan;
 mod read;
 mod schema;
+pub mod step;
 mod yaml;
 
 #[cfg(test)]
