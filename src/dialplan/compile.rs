@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::diagnostic::{Findings, Span, Spanned, list_or, nearest};
+use super::diagnostic::{Findings, Span, Spanned, listed, nearest};
 use super::house::House;
 use super::plan::{
     Ask, Hangup, HousePhrases, Menu, MenuOption, Plan, Prompt, Question, Say, Step, StepIx, StepKind, Target,
@@ -303,41 +303,45 @@ impl Compiler<'_> {
 
     /// What the engine says by itself: the plan's words before the built-in ones.
     fn house(&mut self) -> HousePhrases {
-        let mut phrase = |key: &str| {
-            let own = self.written.phrases.iter().find(|(other, _)| *other == key).map(|(_, text)| text);
-            let mut prompt = Prompt { texts: BTreeMap::new(), files: BTreeMap::new() };
-            if let Some(text) = own {
-                prompt = self.prompt_in_some(text);
-            }
-            for language in self.languages.clone() {
-                if prompt.texts.contains_key(&language) {
-                    continue;
-                }
+        let mut missing: BTreeMap<Language, Vec<&str>> = BTreeMap::new();
+        let mut phrase = |key: &'static str| {
+            let own = self.written.phrases.iter().find(|(other, _)| *other == key);
+            let mut prompt = own.map_or_else(no_prompt, |(_, text)| self.prompt_in_some(text));
+            for language in self
+                .languages
+                .iter()
+                .filter(|language| !prompt.texts.contains_key(*language))
+                .cloned()
+                .collect::<Vec<_>>()
+            {
                 match House::built_in(&language).and_then(|house| house.phrase(key)) {
                     Some(built_in) => drop(prompt.texts.insert(language, built_in.to_owned())),
-                    None => {
-                        let at = self.written.languages.iter().find(|listed| listed.value == language);
-                        let message = format!("the engine has no words of its own in {language} for `{key}`");
-                        self.findings
-                            .error(at.map(|listed| listed.at).unwrap_or_default(), message)
-                            .help(format!("add `phrases: {{ {key}: {{ {language}: … }} }}`"));
-                    }
+                    None => missing.entry(language).or_default().push(key),
                 }
             }
             prompt
         };
-        HousePhrases {
+        let phrases = HousePhrases {
             no_input: phrase("no_input"),
             no_match: phrase("no_match"),
             goodbye: phrase("goodbye"),
             failure: phrase("failure"),
             keys_only: phrase("keys_only"),
+        };
+        for (language, keys) in missing {
+            let place = self.written.languages.iter().find(|listed| listed.value == language);
+            self.findings
+                .error(
+                    place.map(|tag| tag.at).unwrap_or_default(),
+                    format!("the engine has no words of its own in {language}"),
+                )
+                .help(format!("write them under `phrases:`, in {language}: {}", listed(keys)));
         }
+        phrases
     }
 
     fn optional_prompt(&mut self, text: Option<&schema::Text>) -> Prompt {
-        let none = || Prompt { texts: BTreeMap::new(), files: BTreeMap::new() };
-        text.map_or_else(none, |text| self.prompt(text))
+        text.map_or_else(no_prompt, |text| self.prompt(text))
     }
 
     /// A text in every language of the plan.
@@ -398,10 +402,10 @@ impl Compiler<'_> {
         }
         for (language, value) in each.into_iter().flatten() {
             if !self.languages.contains(language) {
-                let listed: Vec<&str> = self.languages.iter().map(Language::as_str).collect();
+                let ours: Vec<&str> = self.languages.iter().map(Language::as_str).collect();
                 self.findings
                     .error(value.at, format!("{language} is not a language of this plan"))
-                    .help(format!("`languages` lists {}", list_or(listed)));
+                    .help(format!("`languages` lists {}", listed(ours)));
             }
         }
     }
@@ -447,7 +451,10 @@ impl Compiler<'_> {
             name => match self.names.get(name) {
                 Some(place) => Target::Step(StepIx(*place)),
                 None => {
-                    self.unknown_target(target);
+                    // Without steps no name is right, and that has been said.
+                    if !self.names.is_empty() {
+                        self.unknown_target(target);
+                    }
                     Target::End
                 }
             },
@@ -465,10 +472,15 @@ impl Compiler<'_> {
             (Some(word), _) => format!("did you mean `{word}`?"),
             (None, Some(near)) => format!("did you mean `{near}`?"),
             (None, None) if sort == "step" => format!("add a step `{name}`, or go to one that exists"),
-            (None, None) => format!("there are {}", list_or(RESERVED)),
+            (None, None) => format!("there are {}", listed(RESERVED)),
         };
         self.findings.error(target.at, format!("there is no {sort} `{name}`")).help(help);
     }
+}
+
+/// Stands in for a text that could not be read.
+fn no_prompt() -> Prompt {
+    Prompt { texts: BTreeMap::new(), files: BTreeMap::new() }
 }
 
 /// Letters and digits only, in lower case: two phrases that sound the same are the same.

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::diagnostic::{Findings, Span, Spanned, list_or, nearest};
+use super::diagnostic::{Findings, Span, Spanned, listed, nearest};
 use super::read::{self, Fields, Localized};
 use super::yaml::{Node, Value};
 use crate::language::Language;
@@ -43,6 +43,31 @@ const REJECT_KEYS: &[&str] = &["below", "go"];
 const TRIES_KEYS: &[&str] = &["max", "go"];
 const DIGITS_KEYS: &[&str] = &["min", "max"];
 const HOUSE_KEYS: &[&str] = &["no_input", "no_match", "goodbye", "failure", "keys_only"];
+
+/// Every key of the language, for those who describe it.
+#[cfg(test)]
+pub(super) fn all_keys() -> impl Iterator<Item = &'static str> {
+    let tables: [&[&str]; 17] = [
+        PLAN_KEYS,
+        DEFAULTS_KEYS,
+        DEFAULTS_SAY_KEYS,
+        UNIVERSALS_KEYS,
+        STEP_KINDS,
+        SAY_KEYS,
+        HANGUP_KEYS,
+        TEXT_KEYS,
+        QUESTION_KEYS,
+        MENU_KEYS,
+        ASK_KEYS,
+        DEFAULTS_QUESTION_KEYS,
+        OPTION_KEYS,
+        REJECT_KEYS,
+        TRIES_KEYS,
+        DIGITS_KEYS,
+        HOUSE_KEYS,
+    ];
+    tables.into_iter().flatten().copied()
+}
 
 /// Most askings of one question: nobody stays longer, and the law calls it harassment.
 const MAX_TRIES: usize = 10;
@@ -176,6 +201,13 @@ pub(super) struct Hangup {
 
 /// Reads the tree of a file. What cannot be read is reported and left out.
 pub(super) fn read(root: Node, findings: &mut Findings) -> Option<Plan> {
+    if let Value::Map(entries) = &root.value
+        && !entries.iter().any(|(key, _)| ["dialplan", "steps"].contains(&key.value.as_str()))
+    {
+        let help = "a dial plan begins with `dialplan: 1`";
+        findings.error(start_of(root.at), "this is not a dial plan").help(help);
+        return None;
+    }
     let mut fields = Fields::open(root, "a dial plan", PLAN_KEYS, findings)?;
     match fields.take("dialplan") {
         Some(version) => {
@@ -275,7 +307,7 @@ fn step(name: Spanned<String>, node: Node, findings: &mut Findings) -> Step {
     }
     read::name(&step.name, "a step", findings);
     let owner = format!("step `{}`", step.name.value);
-    let kinds = || list_or(STEP_KINDS.iter().copied());
+    let kinds = || listed(STEP_KINDS.iter().copied());
     let sort = node.sort();
     let Value::Map(entries) = node.value else {
         findings.error(node.at, format!("{owner} must say what it does, not be {sort}")).help(format!(
@@ -315,7 +347,7 @@ fn unknown_kind(key: &Spanned<String>, owner: &str, findings: &mut Findings) {
         _ if inner.contains(&key.value.as_str()) => {
             format!("`{}` belongs inside the kind: `say: {{ {}: … }}`", key.value, key.value)
         }
-        _ => format!("the kinds are {}", list_or(STEP_KINDS.iter().copied())),
+        _ => format!("the kinds are {}", listed(STEP_KINDS.iter().copied())),
     };
     findings.error(key.at, format!("there is no step kind `{}` for {owner}", key.value)).help(help);
 }

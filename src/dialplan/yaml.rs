@@ -75,12 +75,13 @@ pub(super) fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
             return None;
         }
     }
-    if composer.root.is_none() {
+    let root = composer.root.filter(|root| !root.is_nothing());
+    if root.is_none() {
         findings
             .file_error("is empty: there is no plan in it")
             .help("begin with `dialplan: 1`, see dialplans/README.md for the smallest plan");
     }
-    composer.root
+    root
 }
 
 /// Reading cannot go on; the reason has been reported.
