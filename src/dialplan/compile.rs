@@ -5,7 +5,7 @@
 //! a plan with an error among its findings is never handed out.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -104,7 +104,9 @@ impl Compiler<'_> {
             // Could not be read, as has been reported.
             None => StepKind::Goto(Target::End),
         };
-        let hangup = step.hangup.as_ref().or(self.written.defaults.hangup.as_ref()).map(|target| self.hung_up(target));
+        let defaults = &self.written.defaults;
+        let questions = kind.question().and(defaults.question.hangup.as_ref());
+        let hangup = step.hangup.as_ref().or(questions).or(defaults.hangup.as_ref()).map(|target| self.hung_up(target));
         Step {
             name: name.value.clone(),
             at: (name.at.line, name.at.column),
@@ -373,7 +375,7 @@ impl Compiler<'_> {
     }
 
     /// Recordings are part of the version: other sound under the same name is another plan.
-    fn read_recording(&mut self, written: &Spanned<String>, path: &PathBuf) {
+    fn read_recording(&mut self, written: &Spanned<String>, path: &Path) {
         match (self.read_file)(path) {
             Ok(bytes) => {
                 self.hash.update((written.value.len() as u64).to_be_bytes());
