@@ -10,6 +10,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub mod calls;
+pub mod check;
+pub mod hear;
+pub mod models;
+pub mod say;
 
 /// An open-source voice IVR: callers say what they want, and are understood on your own box
 #[derive(Debug, Parser)]
@@ -22,6 +26,14 @@ struct Cli {
 /// A new command is a line here, one in [`main`] and a file.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Check dial plans: what is wrong, where, and what to do about it
+    Check(check::CheckArgs),
+    /// Recognise recordings as a call would hear them
+    Hear(hear::HearArgs),
+    /// Speak a text into a WAV file, as prompts are spoken
+    Say(say::SayArgs),
+    /// Speech models: what is known, what is here
+    Models(models::ModelsArgs),
     /// What happened: the latest calls, or one of them whole
     Calls(calls::Args),
     /// Which version this is
@@ -31,6 +43,10 @@ enum Command {
 /// Reads the command line and does it.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
+        Command::Check(args) => check::run(&args),
+        Command::Hear(args) => hear::run(args),
+        Command::Say(args) => say::run(args),
+        Command::Models(args) => models::run(args),
         Command::Calls(args) => calls::run(args),
         Command::Version => print(concat!("trunkline ", env!("CARGO_PKG_VERSION"), "\n")),
     }

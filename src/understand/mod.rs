@@ -1,7 +1,59 @@
 //! What did they mean? Words and sounds over a plan's own phrases, with the courage to say "I did not get that".
+//!
+//! ```text
+//!   n-best ──▶ normalised words ──▶ a known phrase, politeness aside? ── yes ─▶ Full, sure
+//!                     │                        │ no
+//!                     │                        ▼
+//!                     │              classifier: words, synonyms, sounds ──▶ evidence per option
+//!                     ▼                                                          │ calibrate
+//!              beginning of one? ──▶ Prefix                                      ▼
+//!                                                              confidence per option, the rest: none of these
+//! ```
+//!
+//! Everything is compiled when a plan loads and is read-only afterwards. The lists it rests on (`words/`) know the
+//! language, never a plan.
 
+use std::collections::BTreeMap;
+
+use crate::grammar::normalize::{self, is_mandarin};
 use crate::language::Language;
 use crate::speech::NBest;
+
+pub mod calibrate;
+pub mod classifier;
+pub mod eval;
+mod lexicon;
+mod phonetic;
+mod stem;
+pub mod tasks;
+mod terms;
+mod universals;
+
+use calibrate::WEIGHTS;
+use classifier::{Classifier, Evidence};
+
+/// Confidence in a phrase said exactly, before the recogniser's own doubt.
+const EXACT: f32 = 0.98;
+/// The same when only articles and word forms differ.
+const NEARLY_EXACT: f32 = 0.95;
+/// The most a loose match may claim.
+const LOOSE_LIMIT: f32 = 0.94;
+/// Below this a candidate is not worth naming, not even to ask "did you mean…".
+const WORTH_NAMING: f32 = 0.05;
+/// A loose match this sure, with nothing left unexplained, ends the utterance like an exact one.
+const SURE: f32 = 0.8;
+/// Share of the weight said that must be explained for that.
+const NOTHING_LEFT: f32 = 0.8;
+/// What a lower place in the n-best list costs, per place.
+const RANK_COST: f32 = 0.95;
+/// A recogniser's doubt weighs less on a phrase known to be expected: its confidence to this power…
+const DOUBT_EXACT: f32 = 0.33;
+/// …than on a loose match.
+const DOUBT_LOOSE: f32 = 0.5;
+/// Recognisers may report 0 for what they could not score.
+const LEAST_HEARD: f32 = 0.05;
+/// "I do not want to pay" must not pay.
+const DENIED: f32 = 0.4;
 
 /// Wishes understood at every question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,31 +100,203 @@ pub struct Understanding {
 /// Understands one question in one language. Compiled when a plan loads, shared by every call.
 #[derive(Clone, Debug)]
 pub struct Matcher {
-    phrases: Vec<(Meaning, String)>,
+    language: Language,
+    /// What each class of the classifier means.
+    meanings: Vec<Meaning>,
+    /// Known phrases as normalised words without politeness, and what they mean.
+    phrases: BTreeMap<Vec<String>, usize>,
+    /// The same reduced to [`skeleton`]s.
+    skeletons: BTreeMap<Vec<String>, usize>,
+    classifier: Classifier,
 }
 
 impl Matcher {
-    /// Builds a matcher from the phrases of each option (in file order) and the universals in force.
+    /// Builds a matcher from the phrases of each option (in file order) and the universals in force. Where a phrase
+    /// belongs to an option and to a universal, the option has it; an option that is the operator by one of its
+    /// phrases is so by all of the operator's.
     pub fn compile(options: &[Vec<String>], universals: &[Universal], language: &Language) -> Self {
-        let _ = (universals, language);
-        let of_option = |(place, phrases): (usize, &Vec<String>)| {
-            phrases.iter().map(|phrase| (Meaning::Option(place), phrase.to_lowercase())).collect::<Vec<_>>()
-        };
-        Self { phrases: options.iter().enumerate().flat_map(of_option).collect() }
+        let mut known = Known::new(language);
+        for (place, phrases) in options.iter().enumerate() {
+            let class = known.class(Meaning::Option(place));
+            phrases.iter().for_each(|phrase| known.add(class, phrase));
+        }
+        let operator = universals::phrases(Universal::Operator, language);
+        match operator.iter().find_map(|phrase| known.class_of(phrase)) {
+            Some(class) => operator.iter().for_each(|phrase| known.add(class, phrase)),
+            None if universals.contains(&Universal::Operator) => known.add_universal(Universal::Operator),
+            None => {}
+        }
+        for universal in universals.iter().filter(|universal| **universal != Universal::Operator) {
+            known.add_universal(*universal);
+        }
+        known.compile()
     }
 
     /// What the n-best list means here.
     pub fn understand(&self, nbest: &NBest) -> Understanding {
-        for (hypothesis, guess) in nbest.hypotheses.iter().enumerate() {
-            let text = guess.text.reveal().to_lowercase();
-            if let Some((meaning, _)) = self.phrases.iter().find(|(_, phrase)| *phrase == text) {
-                return Understanding {
-                    candidates: vec![(meaning.clone(), guess.confidence)],
-                    hypothesis,
-                    fit: Fit::Full,
-                };
+        let mut best: Vec<(f32, usize)> = vec![(0.0, 0); self.meanings.len()];
+        let mut fits = Vec::with_capacity(nbest.hypotheses.len());
+        for (rank, guess) in nbest.hypotheses.iter().enumerate() {
+            let reading = self.read(guess.text.reveal());
+            let heard = if guess.confidence.is_finite() { guess.confidence.clamp(LEAST_HEARD, 1.0) } else { LEAST_HEARD };
+            let trust = heard.powf(if reading.exact { DOUBT_EXACT } else { DOUBT_LOOSE }) * RANK_COST.powi(rank as i32);
+            for (class, confidence) in &reading.classes {
+                if confidence * trust > best[*class].0 {
+                    best[*class] = (confidence * trust, rank);
+                }
+            }
+            fits.push(reading.fit);
+        }
+        let mut order: Vec<usize> = (0..best.len()).filter(|class| best[*class].0 >= WORTH_NAMING).collect();
+        order.sort_by(|a, b| best[*b].0.total_cmp(&best[*a].0));
+        let hypothesis = order.first().map_or(0, |class| best[*class].1);
+        Understanding {
+            candidates: order.iter().map(|class| (self.meanings[*class].clone(), best[*class].0)).collect(),
+            hypothesis,
+            fit: fits.get(hypothesis).copied().unwrap_or(Fit::None),
+        }
+    }
+
+    /// Evidence per class for `text`, for fitting the calibration. Options come first, in their order.
+    pub fn evidence(&self, text: &str) -> Vec<Evidence> {
+        self.classifier.weigh(&normalize::words(text, &self.language))
+    }
+
+    fn read(&self, text: &str) -> Reading {
+        let words = normalize::words(text, &self.language);
+        let core = normalize::unframed(&words, &self.language);
+        if core.is_empty() {
+            return Reading::nothing();
+        }
+        let known = [(&self.phrases, words.clone(), EXACT), (&self.phrases, core.to_vec(), EXACT)]
+            .into_iter()
+            .chain([(&self.skeletons, skeleton(core, &self.language), NEARLY_EXACT)])
+            .find_map(|(known, key, confidence)| Some((*known.get(&key)?, confidence)));
+        if let Some((class, confidence)) = known {
+            let fit = if self.may_become_another(core, class) { Fit::Prefix } else { Fit::Full };
+            return Reading { classes: vec![(class, confidence)], exact: true, fit };
+        }
+        let evidence = self.classifier.weigh(&words);
+        let mut confidences = calibrate::confidences(&evidence, &WEIGHTS);
+        let denial = if denies(core) { DENIED } else { 1.0 };
+        confidences.iter_mut().for_each(|confidence| *confidence = confidence.min(LOOSE_LIMIT) * denial);
+        let top = (0..confidences.len()).max_by(|a, b| confidences[*a].total_cmp(&confidences[*b]));
+        let sure = top.is_some_and(|top| confidences[top] >= SURE && evidence[top].covered >= NOTHING_LEFT);
+        let fit = match (self.begins_one(&words) || self.begins_one(core), sure) {
+            (true, _) => Fit::Prefix,
+            (false, true) if !dangles(core) => Fit::Full,
+            _ => Fit::None,
+        };
+        Reading { classes: confidences.into_iter().enumerate().collect(), exact: false, fit }
+    }
+
+    /// Do `words` begin a longer phrase?
+    fn begins_one(&self, words: &[String]) -> bool {
+        self.longer(words).next().is_some()
+    }
+
+    /// Do the words of one meaning begin a phrase of another? Then the caller may not have finished.
+    fn may_become_another(&self, words: &[String], class: usize) -> bool {
+        self.longer(words).any(|other| other != class)
+    }
+
+    fn longer<'a>(&'a self, words: &'a [String]) -> impl Iterator<Item = usize> + 'a {
+        // Ordered by words, so every phrase that begins with `words` follows `words` itself.
+        let following = self.phrases.range(words.to_vec()..);
+        following
+            .take_while(move |(phrase, _)| phrase.starts_with(words))
+            .filter(move |(phrase, _)| phrase.len() > words.len() && !words.is_empty())
+            .map(|(_, class)| *class)
+    }
+}
+
+/// One hypothesis, read.
+struct Reading {
+    classes: Vec<(usize, f32)>,
+    exact: bool,
+    fit: Fit,
+}
+
+impl Reading {
+    fn nothing() -> Self {
+        Self { classes: Vec::new(), exact: false, fit: Fit::None }
+    }
+}
+
+/// Phrases being gathered.
+struct Known {
+    language: Language,
+    meanings: Vec<Meaning>,
+    phrases: BTreeMap<Vec<String>, usize>,
+    lessons: Vec<(usize, String)>,
+}
+
+impl Known {
+    fn new(language: &Language) -> Self {
+        Self { language: language.clone(), meanings: Vec::new(), phrases: BTreeMap::new(), lessons: Vec::new() }
+    }
+
+    fn class(&mut self, meaning: Meaning) -> usize {
+        self.meanings.push(meaning);
+        self.meanings.len() - 1
+    }
+
+    /// First come, first served: the phrase stays with whoever has it already.
+    fn add(&mut self, class: usize, phrase: &str) {
+        let words = normalize::words(phrase, &self.language);
+        let core = normalize::unframed(&words, &self.language).to_vec();
+        if core.is_empty() || self.phrases.contains_key(&core) {
+            return;
+        }
+        self.phrases.insert(core, class);
+        self.phrases.entry(words).or_insert(class);
+        self.lessons.push((class, phrase.to_owned()));
+    }
+
+    fn add_universal(&mut self, universal: Universal) {
+        let class = self.class(Meaning::Universal(universal));
+        universals::phrases(universal, &self.language).iter().for_each(|phrase| self.add(class, phrase));
+    }
+
+    fn class_of(&self, phrase: &str) -> Option<usize> {
+        let words = normalize::words(phrase, &self.language);
+        self.phrases.get(normalize::unframed(&words, &self.language)).copied()
+    }
+
+    fn compile(self) -> Matcher {
+        let mut skeletons: BTreeMap<Vec<String>, usize> = BTreeMap::new();
+        for (words, class) in &self.phrases {
+            let bare = skeleton(words, &self.language);
+            if !bare.is_empty() {
+                skeletons.entry(bare).or_insert(*class);
             }
         }
-        Understanding { candidates: Vec::new(), hypothesis: 0, fit: Fit::None }
+        let classifier = Classifier::train(&self.lessons, self.meanings.len(), &self.language);
+        Matcher { meanings: self.meanings, phrases: self.phrases, skeletons, classifier, language: self.language }
     }
+}
+
+/// A phrase without articles and owners, in stems: "paying the card", "pay my cards" are `pay card`.
+fn skeleton(words: &[String], language: &Language) -> Vec<String> {
+    if is_mandarin(language) {
+        return words.to_vec();
+    }
+    let empty = ["a", "an", "the", "my", "our", "some", "i", "is", "am", "are", "have", "has", "been"];
+    words.iter().filter(|word| !empty.contains(&word.as_str())).map(|word| stem::stem(word)).collect()
+}
+
+/// Does the wish begin by denying it: "not", "i do not want to"?
+fn denies(core: &[String]) -> bool {
+    let wish = ["want", "need", "wish", "mean"];
+    let position = core.iter().position(|word| word == "not");
+    position.is_some_and(|at| at == 0 || core.get(at + 1).is_some_and(|word| wish.contains(&word.as_str())))
+}
+
+/// Ends on a word that asks for another: "I want to pay my".
+fn dangles(core: &[String]) -> bool {
+    let open = [
+        "a", "an", "the", "my", "your", "our", "to", "of", "for", "from", "in", "on", "at", "with", "about", "and", "or",
+        "but", "if", "is", "are", "am", "would", "could", "can", "want", "need", "because", "some", "any", "that",
+    ];
+    core.last().is_some_and(|word| open.contains(&word.as_str()))
 }

@@ -1,0 +1,91 @@
+//! From evidence to a confidence that means what it says.
+//!
+//! A conditional logit with an outside option (McFadden 1974): each option's evidence is weighed into a score, "none
+//! of these" has the score 0, and a softmax over all of them gives the confidences. So a rival takes confidence away
+//! as rightly as strangeness does. The weights are the same for every plan; `trunkline understand fit` finds them by
+//! maximum likelihood from cases that say what was meant.
+
+use super::classifier::Evidence;
+
+/// Numbers in one row of evidence, and a constant.
+pub const FEATURES: usize = 12;
+
+/// What each number of [`Evidence::row`] and the constant are worth.
+pub type Weights = [f32; FEATURES];
+
+/// Found by `trunkline understand fit` on `tests/data/understanding-dev.tsv` and on few-shot draws.
+pub const WEIGHTS: Weights = [2.0, 2.0, 2.0, 1.0, 1.0, 2.0, 1.0, -1.0, 0.5, 0.5, 0.0, -4.0];
+
+/// One utterance to learn from: the evidence for each option, and which one was meant, if any.
+#[derive(Clone, Debug)]
+pub struct Lesson {
+    /// As [`super::classifier::Classifier::weigh`] gave it.
+    pub evidence: Vec<Evidence>,
+    /// `None` when it was out of scope.
+    pub meant: Option<usize>,
+    /// How much this lesson counts.
+    pub weight: f32,
+}
+
+/// Confidence 0..1 in each option. They add up to less than one; the rest belongs to "none of these".
+pub fn confidences(evidence: &[Evidence], weights: &Weights) -> Vec<f32> {
+    let scores: Vec<f32> = evidence.iter().map(|of| score(of, weights)).collect();
+    let top = scores.iter().copied().fold(0.0, f32::max);
+    let outside = (-top).exp();
+    let sum = outside + scores.iter().map(|score| (score - top).exp()).sum::<f32>();
+    scores.iter().map(|score| (score - top).exp() / sum).collect()
+}
+
+fn score(evidence: &Evidence, weights: &Weights) -> f32 {
+    evidence.row().iter().zip(weights).map(|(value, weight)| value * weight).sum::<f32>() + weights[FEATURES - 1]
+}
+
+/// Weights that make the lessons likeliest, by gradient ascent with momentum; `decay` keeps them small.
+pub fn fit(lessons: &[Lesson], decay: f32, rounds: usize) -> Weights {
+    let mut weights = WEIGHTS;
+    let mut speed = [0.0_f32; FEATURES];
+    let count: f32 = lessons.iter().map(|lesson| lesson.weight).sum();
+    for _ in 0..rounds {
+        let mut gradient = [0.0_f32; FEATURES];
+        for lesson in lessons {
+            let believed = confidences(&lesson.evidence, &weights);
+            for (option, (of, believed)) in lesson.evidence.iter().zip(believed).enumerate() {
+                let error = lesson.weight * (f32::from(u8::from(lesson.meant == Some(option))) - believed) / count;
+                let row = of.row().into_iter().chain([1.0]);
+                gradient.iter_mut().zip(row).for_each(|(slope, value)| *slope += error * value);
+            }
+        }
+        for ((weight, speed), slope) in weights.iter_mut().zip(&mut speed).zip(gradient) {
+            *speed = 0.9 * *speed + slope - decay * *weight;
+            *weight += 0.5 * *speed;
+        }
+    }
+    weights
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evidence(covered: f32) -> Evidence {
+        Evidence { covered, specific: covered, nearest: covered, near: covered, phrase_said: covered, ..Default::default() }
+    }
+
+    #[test]
+    fn more_evidence_is_more_confidence_and_a_rival_takes_some() {
+        let alone = confidences(&[evidence(1.0), evidence(0.0)], &WEIGHTS)[0];
+        let rivalled = confidences(&[evidence(1.0), evidence(1.0)], &WEIGHTS)[0];
+        let weak = confidences(&[evidence(0.3), evidence(0.0)], &WEIGHTS)[0];
+        assert!(alone > rivalled && alone > weak, "{alone} {rivalled} {weak}");
+        assert!(confidences(&[], &WEIGHTS).is_empty());
+    }
+
+    #[test]
+    fn fitting_learns_what_tells() {
+        let lesson = |covered: f32, meant| Lesson { evidence: vec![evidence(covered)], meant, weight: 1.0 };
+        let lessons = vec![lesson(0.9, Some(0)), lesson(0.8, Some(0)), lesson(0.3, None), lesson(0.2, None)];
+        let weights = fit(&lessons, 1e-4, 2000);
+        assert!(confidences(&[evidence(0.85)], &weights)[0] > 0.8);
+        assert!(confidences(&[evidence(0.25)], &weights)[0] < 0.2);
+    }
+}

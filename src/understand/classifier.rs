@@ -1,0 +1,274 @@
+//! A small classifier trained when a plan loads, from nothing but the plan's phrases.
+//!
+//! Each option is described to [`super::calibrate`] by a handful of numbers ([`Evidence`]) that mean the same for a
+//! plan with two phrases per option and for one with twenty: how much of what was said the option explains, how much
+//! of its nearest phrase was said, how specific the shared words are to it among its rivals.
+
+use std::collections::BTreeMap;
+
+use super::terms::{Term, terms};
+use crate::grammar::normalize;
+use crate::language::Language;
+
+/// How far a word that only one of many phrases holds still speaks for its option: share of phrases to this power.
+const RARITY: f32 = 0.15;
+/// Smoothing of the share each rival gets of a word.
+const SHARE_FLOOR: f32 = 0.08;
+
+/// What speaks for one option.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Evidence {
+    /// Share of what was said (by weight) that the option's words explain, 0..1.
+    pub covered: f32,
+    /// The same, counting each word by how much it belongs to this option rather than to its rivals.
+    pub specific: f32,
+    /// Likeness to the nearest phrase, 0..1.
+    pub nearest: f32,
+    /// Mean likeness to the three nearest phrases, 0..1.
+    pub near: f32,
+    /// How much of the nearest phrase was said, 0..1.
+    pub phrase_said: f32,
+    /// The strongest single word for this option.
+    pub key: f32,
+    /// Total weight explained, logarithmic.
+    pub mass: f32,
+    /// Total weight left unexplained, logarithmic.
+    pub missing: f32,
+    /// Word pairs in the order a phrase has them, 0..1.
+    pub order: f32,
+    /// Log of the naive Bayes posterior among the options.
+    pub bayes: f32,
+    /// How few words there were: 1/words.
+    pub brevity: f32,
+}
+
+impl Evidence {
+    /// As a row for the calibration, in a fixed order.
+    pub fn row(&self) -> [f32; 11] {
+        [
+            self.covered,
+            self.specific,
+            self.nearest,
+            self.near,
+            self.phrase_said,
+            self.key,
+            self.mass,
+            self.missing,
+            self.order,
+            self.bayes,
+            self.brevity,
+        ]
+    }
+}
+
+/// One phrase of one option.
+#[derive(Clone, Debug)]
+struct Phrase {
+    option: usize,
+    /// Places in the vocabulary, in order.
+    terms: Vec<usize>,
+}
+
+/// Trained on the phrases of one question.
+#[derive(Clone, Debug)]
+pub struct Classifier {
+    language: Language,
+    options: usize,
+    vocabulary: Vec<Term>,
+    /// Share of each option's phrases that hold each term: `[term][option]`.
+    share: Vec<Vec<f32>>,
+    /// How unevenly the options share each term, 0 (all alike) to 1 (one alone).
+    uneven: Vec<f32>,
+    phrases: Vec<Phrase>,
+}
+
+impl Classifier {
+    /// Trains on pairs of option (below `options`) and phrase text.
+    pub fn train(phrases: &[(usize, String)], options: usize, language: &Language) -> Self {
+        let mut vocabulary: Vec<Term> = Vec::new();
+        let mut places: BTreeMap<String, usize> = BTreeMap::new();
+        let mut known = Vec::new();
+        for (option, text) in phrases {
+            let words = normalize::words(text, language);
+            let place_of = |term: Term| {
+                *places.entry(term.stem.clone()).or_insert_with(|| {
+                    vocabulary.push(term);
+                    vocabulary.len() - 1
+                })
+            };
+            let terms = terms(normalize::unframed(&words, language), language).into_iter().map(place_of).collect();
+            known.push(Phrase { option: *option, terms });
+        }
+        let share = shares(&known, vocabulary.len(), options);
+        let uneven = share.iter().map(|row| unevenness(row)).collect();
+        Self { language: language.clone(), options, vocabulary, share, uneven, phrases: known }
+    }
+
+    /// What speaks for each option, given normalised words; empty when nothing at all does.
+    pub fn weigh(&self, words: &[String]) -> Vec<Evidence> {
+        let heard = terms(normalize::unframed(words, &self.language), &self.language);
+        let likeness: Vec<Vec<(usize, f32)>> = heard.iter().map(|term| self.neighbours(term)).collect();
+        if likeness.iter().all(Vec::is_empty) {
+            return Vec::new();
+        }
+        let best = self.best_per_option(&likeness);
+        let bayes = self.bayes(&heard, &likeness);
+        let mut evidence: Vec<Evidence> =
+            (0..self.options).map(|option| self.explained(option, &heard, &best, bayes[option])).collect();
+        let mut near: Vec<[f32; 3]> = vec![[0.0; 3]; self.options];
+        for phrase in &self.phrases {
+            let (likeness, said, order) = self.compare(phrase, &heard, &likeness);
+            let of = &mut evidence[phrase.option];
+            if likeness > of.nearest {
+                of.nearest = likeness;
+                of.phrase_said = said;
+            }
+            of.order = of.order.max(order);
+            insert(&mut near[phrase.option], likeness);
+        }
+        for (of, near) in evidence.iter_mut().zip(near) {
+            of.near = near.iter().sum::<f32>() / 3.0;
+        }
+        evidence
+    }
+
+    fn neighbours(&self, heard: &Term) -> Vec<(usize, f32)> {
+        let known = self.vocabulary.iter().enumerate();
+        let mut near: Vec<(usize, f32)> =
+            known.map(|(place, term)| (place, heard.likeness(term))).filter(|(_, likeness)| *likeness > 0.0).collect();
+        // A word the plan itself uses is meant as the plan uses it; its synonyms still count, more weakly.
+        if near.iter().any(|(_, likeness)| *likeness >= 1.0) {
+            for (_, likeness) in near.iter_mut().filter(|(_, likeness)| *likeness < 1.0) {
+                *likeness *= 0.6;
+            }
+        }
+        near
+    }
+
+    /// `[heard][option]`: the best likeness to any of the option's words, discounted where few phrases hold it.
+    fn best_per_option(&self, likeness: &[Vec<(usize, f32)>]) -> Vec<Vec<f32>> {
+        let of_one = |near: &Vec<(usize, f32)>| {
+            let mut best = vec![0.0_f32; self.options];
+            for (place, likeness) in near {
+                for (option, share) in self.share[*place].iter().enumerate().filter(|(_, share)| **share > 0.0) {
+                    best[option] = best[option].max(likeness * share.powf(RARITY));
+                }
+            }
+            best
+        };
+        likeness.iter().map(of_one).collect()
+    }
+
+    fn explained(&self, option: usize, heard: &[Term], best: &[Vec<f32>], bayes: f32) -> Evidence {
+        let total: f32 = heard.iter().map(|term| term.weight).sum();
+        let (mut covered, mut specific, mut key) = (0.0_f32, 0.0_f32, 0.0_f32);
+        for (term, best) in heard.iter().zip(best) {
+            let all: f32 = best.iter().sum();
+            let alone = best[option] / (all + SHARE_FLOOR);
+            covered += term.weight * best[option];
+            specific += term.weight * best[option] * alone;
+            key = key.max(term.weight * best[option] * alone);
+        }
+        Evidence {
+            covered: covered / total.max(f32::EPSILON),
+            specific: specific / total.max(f32::EPSILON),
+            key,
+            mass: covered.ln_1p(),
+            missing: (total - covered).max(0.0).ln_1p(),
+            bayes,
+            brevity: 1.0 / heard.len().max(1) as f32,
+            ..Evidence::default()
+        }
+    }
+
+    /// Likeness of what was heard to one phrase (soft F-measure over weights), the share of the phrase that was said,
+    /// and the share of its neighbouring pairs that were said in its order.
+    fn compare(&self, phrase: &Phrase, heard: &[Term], likeness: &[Vec<(usize, f32)>]) -> (f32, f32, f32) {
+        let to_phrase = |near: &Vec<(usize, f32)>| {
+            near.iter().filter(|(place, _)| phrase.terms.contains(place)).map(|(_, like)| *like).fold(0.0, f32::max)
+        };
+        let explained: f32 = heard.iter().zip(likeness).map(|(term, near)| term.weight * to_phrase(near)).sum();
+        let total: f32 = heard.iter().map(|term| term.weight).sum();
+        let worth = |place: usize| self.vocabulary[place].weight * (0.4 + 0.6 * self.uneven[place]);
+        let said = |place: usize| {
+            likeness.iter().flatten().filter(|(near, _)| *near == place).map(|(_, like)| *like).fold(0.0, f32::max)
+        };
+        let wanted: f32 = phrase.terms.iter().map(|place| worth(*place)).sum();
+        let got: f32 = phrase.terms.iter().map(|place| worth(*place) * said(*place)).sum();
+        let (precision, recall) = (explained / total.max(f32::EPSILON), got / wanted.max(f32::EPSILON));
+        let harmonic = 2.0 * precision * recall / (precision + recall).max(f32::EPSILON);
+        (harmonic, recall, self.in_order(phrase, likeness))
+    }
+
+    fn in_order(&self, phrase: &Phrase, likeness: &[Vec<(usize, f32)>]) -> f32 {
+        let pairs = phrase.terms.windows(2);
+        if pairs.len() == 0 {
+            return 0.0;
+        }
+        let at = |near: &[(usize, f32)], place: usize| {
+            near.iter().find(|(known, _)| *known == place).map_or(0.0, |(_, likeness)| *likeness)
+        };
+        let kept: f32 = phrase
+            .terms
+            .windows(2)
+            .map(|pair| {
+                likeness
+                    .windows(2)
+                    .map(|near| (at(&near[0], pair[0]) * at(&near[1], pair[1])).sqrt())
+                    .fold(0.0, f32::max)
+            })
+            .sum();
+        kept / (phrase.terms.len() - 1) as f32
+    }
+
+    /// Log posterior of each option under naive Bayes with soft counts and a uniform prior.
+    fn bayes(&self, heard: &[Term], likeness: &[Vec<(usize, f32)>]) -> Vec<f32> {
+        let mut log = vec![0.0_f32; self.options];
+        for (term, near) in heard.iter().zip(likeness) {
+            if near.is_empty() {
+                continue;
+            }
+            for (option, log) in log.iter_mut().enumerate() {
+                let seen = near.iter().map(|(place, like)| like * self.share[*place][option]).fold(0.0, f32::max);
+                *log += (0.3 + term.weight) * (seen + SHARE_FLOOR).ln();
+            }
+        }
+        let top = log.iter().copied().fold(f32::MIN, f32::max);
+        let sum: f32 = log.iter().map(|log| (log - top).exp()).sum();
+        log.iter().map(|log| (log - top - sum.ln()).max(-8.0)).collect()
+    }
+}
+
+fn shares(phrases: &[Phrase], terms: usize, options: usize) -> Vec<Vec<f32>> {
+    let mut count = vec![0.0_f32; options];
+    let mut share = vec![vec![0.0_f32; options]; terms];
+    for phrase in phrases {
+        count[phrase.option] += 1.0;
+        for term in &phrase.terms {
+            share[*term][phrase.option] += 1.0;
+        }
+    }
+    for row in &mut share {
+        for (cell, count) in row.iter_mut().zip(&count) {
+            *cell /= count.max(1.0);
+        }
+    }
+    share
+}
+
+/// One minus the normalised entropy of a row of shares.
+fn unevenness(row: &[f32]) -> f32 {
+    let total: f32 = row.iter().sum();
+    if row.len() < 2 || total <= 0.0 {
+        return 1.0;
+    }
+    let entropy: f32 = row.iter().map(|cell| cell / total).filter(|p| *p > 0.0).map(|p| -p * p.ln()).sum();
+    1.0 - entropy / (row.len() as f32).ln()
+}
+
+fn insert(top: &mut [f32; 3], value: f32) {
+    if let Some(place) = top.iter().position(|kept| value > *kept) {
+        top[place..].rotate_right(1);
+        top[place] = value;
+    }
+}

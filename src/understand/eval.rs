@@ -1,0 +1,253 @@
+//! How well is a menu understood? Cases with known meaning in, a table out.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use super::{Matcher, Meaning};
+use crate::id::UtteranceId;
+use crate::pii::Pii;
+use crate::speech::{Hypothesis, NBest};
+
+/// One utterance and what it should be taken for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// Place of the option meant; `None` when it is out of scope.
+    pub meant: Option<usize>,
+    /// As a recogniser would write it.
+    pub text: String,
+}
+
+/// Why a file of cases cannot be used.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum CasesError {
+    /// A line without a tab.
+    #[error("line {0}: expected `option<TAB>text`, with `-` as the option of what is out of scope")]
+    NoTab(usize),
+    /// An option the menu does not have.
+    #[error("line {line}: the menu has no option `{option}`; it has {known}")]
+    UnknownOption {
+        /// Counted from 1.
+        line: usize,
+        /// As written.
+        option: String,
+        /// What there is, separated by commas.
+        known: String,
+    },
+    /// Nothing in it.
+    #[error("no cases in the file")]
+    Empty,
+}
+
+/// Reads `option<TAB>text` lines; `-` is out of scope. Blank lines, `#` comments and an `option<TAB>text` heading are
+/// passed over.
+pub fn parse_cases(text: &str, options: &[String]) -> Result<Vec<Case>, CasesError> {
+    let mut cases = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim_end();
+        if line.is_empty() || line.starts_with('#') || line.starts_with("option\t") {
+            continue;
+        }
+        let (option, text) = line.split_once('\t').ok_or(CasesError::NoTab(number + 1))?;
+        let meant = match options.iter().position(|name| name == option.trim()) {
+            Some(place) => Some(place),
+            None if option.trim() == "-" => None,
+            None => {
+                let (option, known) = (option.trim().to_owned(), options.join(", "));
+                return Err(CasesError::UnknownOption { line: number + 1, option, known });
+            }
+        };
+        cases.push(Case { meant, text: text.trim().to_owned() });
+    }
+    if cases.is_empty() { Err(CasesError::Empty) } else { Ok(cases) }
+}
+
+/// A recogniser's answer that is sure of `text`.
+pub fn heard_clearly(text: &str) -> NBest {
+    let hypothesis = Hypothesis { text: Pii::new(text.to_owned()), confidence: 1.0, open_score: 0.0, grammar_score: None };
+    NBest {
+        utterance: UtteranceId(0),
+        revision: 0,
+        hypotheses: vec![hypothesis],
+        queued: Duration::ZERO,
+        ran: Duration::ZERO,
+    }
+}
+
+/// What came of one case: what was meant, the best candidate, its confidence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The case.
+    pub case: Case,
+    /// The best candidate, whatever its confidence.
+    pub best: Option<Meaning>,
+    /// Its confidence; 0 without one.
+    pub confidence: f32,
+}
+
+impl Outcome {
+    fn accepted(&self, reject_below: f32) -> Option<&Meaning> {
+        self.best.as_ref().filter(|_| self.confidence >= reject_below)
+    }
+
+    /// In scope, and taken for what was meant at the first try.
+    pub fn is_right(&self, reject_below: f32) -> bool {
+        self.case.meant.is_some() && self.accepted(reject_below) == self.case.meant.map(Meaning::Option).as_ref()
+    }
+
+    /// Not taken for any option. Universals ("operator", "again") do no harm and count as refusing.
+    pub fn is_refused(&self, reject_below: f32) -> bool {
+        !matches!(self.accepted(reject_below), Some(Meaning::Option(_)))
+    }
+}
+
+/// Runs every case through `matcher`.
+pub fn measure(matcher: &Matcher, cases: &[Case]) -> Vec<Outcome> {
+    let run = |case: &Case| {
+        let understanding = matcher.understand(&heard_clearly(&case.text));
+        let (best, confidence) = understanding.candidates.into_iter().next().map_or((None, 0.0), |(meaning, confidence)| (Some(meaning), confidence));
+        Outcome { case: case.clone(), best, confidence }
+    };
+    cases.iter().map(run).collect()
+}
+
+/// Totals at one threshold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Score {
+    /// In-scope cases.
+    pub in_scope: usize,
+    /// Of those, taken for what was meant.
+    pub right: usize,
+    /// Of those, taken for something else.
+    pub wrong: usize,
+    /// Out-of-scope cases.
+    pub out_of_scope: usize,
+    /// Of those, refused.
+    pub refused: usize,
+}
+
+impl Score {
+    /// Counts outcomes when what is below `reject_below` is refused.
+    pub fn of(outcomes: &[Outcome], reject_below: f32) -> Self {
+        let mut score = Self::default();
+        for outcome in outcomes {
+            let (right, refused) = (outcome.is_right(reject_below), outcome.is_refused(reject_below));
+            match outcome.case.meant {
+                Some(_) => {
+                    score.in_scope += 1;
+                    score.right += usize::from(right);
+                    score.wrong += usize::from(!right && outcome.accepted(reject_below).is_some());
+                }
+                None => {
+                    score.out_of_scope += 1;
+                    score.refused += usize::from(refused);
+                }
+            }
+        }
+        score
+    }
+
+    /// Percent of in-scope cases understood; 100 when there are none.
+    pub fn right_percent(&self) -> f64 {
+        percent(self.right, self.in_scope)
+    }
+
+    /// Percent of out-of-scope cases refused; 100 when there are none.
+    pub fn refused_percent(&self) -> f64 {
+        percent(self.refused, self.out_of_scope)
+    }
+}
+
+fn percent(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 100.0 } else { 100.0 * part as f64 / whole as f64 }
+}
+
+/// A report for people: totals, confusion, and what other thresholds would give.
+#[derive(Clone, Debug)]
+pub struct Report<'a> {
+    /// Names of the options, in order.
+    pub options: &'a [String],
+    /// What came of each case.
+    pub outcomes: &'a [Outcome],
+    /// The threshold the totals and the confusion are for.
+    pub reject_below: f32,
+}
+
+impl Report<'_> {
+    fn name(&self, meaning: Option<&Meaning>) -> String {
+        match meaning {
+            Some(Meaning::Option(place)) => self.options.get(*place).cloned().unwrap_or_else(|| place.to_string()),
+            Some(Meaning::Universal(universal)) => format!("${universal:?}").to_lowercase(),
+            None => "-".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let score = Score::of(self.outcomes, self.reject_below);
+        writeln!(
+            f,
+            "right {:.1} % ({}/{}, {} taken for another), refused {:.1} % ({}/{}) at {:.2}\n",
+            score.right_percent(),
+            score.right,
+            score.in_scope,
+            score.wrong,
+            score.refused_percent(),
+            score.refused,
+            score.out_of_scope,
+            self.reject_below
+        )?;
+        let mut confusion: BTreeMap<(String, String), usize> = BTreeMap::new();
+        for outcome in self.outcomes {
+            let meant = self.name(outcome.case.meant.map(Meaning::Option).as_ref());
+            let taken = self.name(outcome.accepted(self.reject_below));
+            *confusion.entry((meant, taken)).or_default() += 1;
+        }
+        writeln!(f, "{:<16} {:<16} cases   (- is out of scope, or refused)", "meant", "taken for")?;
+        for ((meant, taken), count) in &confusion {
+            writeln!(f, "{meant:<16} {taken:<16} {count:>5}{}", if meant == taken { "" } else { "  x" })?;
+        }
+        writeln!(f, "\nbelow   right %   wrong %   refused %")?;
+        for step in 3..=9 {
+            let threshold = step as f32 / 10.0;
+            let score = Score::of(self.outcomes, threshold);
+            let wrong = percent(score.wrong, score.in_scope);
+            writeln!(f, "{threshold:.1} {:>9.1} {wrong:>9.1} {:>11.1}", score.right_percent(), score.refused_percent())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::Language;
+
+    fn names() -> Vec<String> {
+        ["balance", "lost"].map(str::to_owned).to_vec()
+    }
+
+    #[test]
+    fn cases_are_read_and_complaints_name_the_line() {
+        let cases = parse_cases("option\ttext\n# why\n\nlost\tmy card is gone\n-\tpizza\n", &names()).unwrap();
+        assert_eq!(cases[0], Case { meant: Some(1), text: "my card is gone".into() });
+        assert_eq!(cases[1].meant, None);
+        assert_eq!(parse_cases("lost my card", &names()), Err(CasesError::NoTab(1)));
+        assert_eq!(parse_cases("# nothing", &names()), Err(CasesError::Empty));
+        let wrong = parse_cases("\nlots\tmy card", &names()).unwrap_err();
+        assert_eq!(wrong.to_string(), "line 2: the menu has no option `lots`; it has balance, lost");
+    }
+
+    #[test]
+    fn a_score_counts_what_a_caller_would_live_through() {
+        let phrases = [vec!["my balance".to_owned()], vec!["lost card".to_owned()]];
+        let matcher = Matcher::compile(&phrases, &[], &Language::english());
+        let cases = parse_cases("balance\tmy balance\nlost\tmy balance\n-\tfeed the zebras\n", &names()).unwrap();
+        let outcomes = measure(&matcher, &cases);
+        let score = Score::of(&outcomes, 0.6);
+        assert_eq!(score, Score { in_scope: 2, right: 1, wrong: 1, out_of_scope: 1, refused: 1 });
+        let report = Report { options: &names(), outcomes: &outcomes, reject_below: 0.6 }.to_string();
+        assert!(report.starts_with("right 50.0 % (1/2, 1 taken for another), refused 100.0 % (1/1)"), "{report}");
+    }
+}

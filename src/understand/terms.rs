@@ -1,0 +1,123 @@
+//! An utterance or a phrase as the terms that carry its meaning.
+//!
+//! ```text
+//!   English   "I can't find my bank card"  →  i · can_not_find · my · bank · card     (stems, expressions joined)
+//!   Mandarin  "查我的余额"                  →  查 我 余 额 · 查我 我余 余额             (characters and their pairs)
+//! ```
+
+use super::lexicon::{self, Lexicon};
+use super::phonetic::{self, Sound};
+use super::stem::stem;
+use crate::grammar::normalize::is_mandarin;
+use crate::language::Language;
+
+/// What a single Mandarin character tells, beside the pair it stands in.
+const CHARACTER_WEIGHT: f32 = 0.25;
+/// What a pair of Mandarin characters tells.
+const PAIR_WEIGHT: f32 = 0.6;
+/// A mishearing of a word that everyday speech is full of is a weaker excuse.
+const COMMON_MISHEARD: f32 = 0.5;
+
+/// One unit of meaning.
+#[derive(Clone, Debug)]
+pub struct Term {
+    /// Stem, joined expression, character or pair.
+    pub stem: String,
+    /// What it tells by itself, 0..1.
+    pub weight: f32,
+    /// Synonym lines it stands on.
+    lines: &'static [(u16, f32)],
+    /// As it was said, for comparing by sound; empty for expressions and Mandarin.
+    spoken: String,
+    sound: Option<Sound>,
+    common: bool,
+}
+
+impl Term {
+    /// Likeness 0..1 by meaning, and failing that by sound. `self` was heard, `meant` comes from the plan.
+    pub fn likeness(&self, meant: &Self) -> f32 {
+        let by_meaning = lexicon::alike((&self.stem, self.lines), (&meant.stem, meant.lines));
+        if by_meaning > 0.0 {
+            return by_meaning;
+        }
+        let (Some(heard), Some(known)) = (&self.sound, &meant.sound) else { return 0.0 };
+        let by_sound = phonetic::misheard((&self.spoken, heard), (&meant.spoken, known));
+        if self.common { by_sound * COMMON_MISHEARD } else { by_sound }
+    }
+}
+
+/// The terms of normalised `words`, each once, in order of first appearance.
+pub fn terms(words: &[String], language: &Language) -> Vec<Term> {
+    let all = if is_mandarin(language) { mandarin(words) } else { of_words(words, Lexicon::of(language)) };
+    let mut kept: Vec<Term> = Vec::with_capacity(all.len());
+    for term in all {
+        if !kept.iter().any(|other| other.stem == term.stem) {
+            kept.push(term);
+        }
+    }
+    kept
+}
+
+fn of_words(words: &[String], lexicon: &'static Lexicon) -> Vec<Term> {
+    let stems: Vec<String> = words.iter().map(|word| stem(word)).collect();
+    let mut terms = Vec::new();
+    let mut at = 0;
+    while at < stems.len() {
+        let length = lexicon.expression(&stems[at..]).unwrap_or(1);
+        terms.push(english(&words[at..at + length], &stems[at..at + length], lexicon));
+        at += length;
+    }
+    terms
+}
+
+fn english(words: &[String], stems: &[String], lexicon: &'static Lexicon) -> Term {
+    let spoken = if words.len() == 1 { words[0].clone() } else { String::new() };
+    let stem = stems.join("_");
+    Term {
+        weight: lexicon.weight(&spoken, &stem),
+        lines: lexicon.lines(&stem),
+        sound: Sound::of(&spoken),
+        common: lexicon.is_common(&spoken),
+        spoken,
+        stem,
+    }
+}
+
+fn mandarin(characters: &[String]) -> Vec<Term> {
+    let plain = |stem: String, weight: f32| Term {
+        stem,
+        weight,
+        lines: &[],
+        spoken: String::new(),
+        sound: None,
+        common: false,
+    };
+    let singles = characters.iter().map(|one| {
+        // A Latin word or number inside Mandarin tells as much as a pair.
+        plain(one.clone(), if one.is_ascii() { PAIR_WEIGHT } else { CHARACTER_WEIGHT })
+    });
+    let pairs = characters.windows(2).map(|pair| plain(pair.concat(), PAIR_WEIGHT));
+    singles.chain(pairs).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grammar::normalize::words;
+
+    fn stems(text: &str, tag: &str) -> String {
+        let language = Language::parse(tag).unwrap();
+        let terms = terms(&words(text, &language), &language);
+        terms.into_iter().map(|term| term.stem).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn expressions_become_one_term() {
+        assert_eq!(stems("I can't find my bank cards", "en"), "i can_not_find my bank_card");
+    }
+
+    #[test]
+    fn mandarin_is_characters_and_pairs() {
+        assert_eq!(stems("查余额", "zh-CN"), "查 余 额 查余 余额");
+    }
+}
