@@ -220,8 +220,7 @@ impl Config {
         let mut figment = Figment::from(Serialized::default("data_dir", data_dir));
         if let Some(file) = file {
             // Read once here for an error that says why; figment would say nothing about a missing file.
-            std::fs::read_to_string(file)
-                .map_err(|cause| ConfigError::Unreadable { file: file.to_owned(), cause })?;
+            std::fs::read_to_string(file).map_err(|cause| ConfigError::Unreadable { file: file.to_owned(), cause })?;
             figment = figment.merge(Toml::file_exact(file));
         }
         figment = figment.merge(source::Variables::of(environment)?);

@@ -55,6 +55,9 @@ where
 /// One word is the level of trunkline alone; anything longer is taken as tracing's directives.
 fn filter(level: &str) -> Result<EnvFilter, ObserveError> {
     let wrong = |fault: &dyn ToString| ObserveError::Level { level: level.to_owned(), fault: fault.to_string() };
+    if level.trim().is_empty() {
+        return Err(wrong(&"it is empty"));
+    }
     let directives = match level.parse::<tracing::level_filters::LevelFilter>() {
         Ok(level) => format!("{LIBRARIES},trunkline={level}"),
         Err(_) if level.contains('=') => format!("{LIBRARIES},{level}"),
@@ -171,7 +174,10 @@ mod tests {
     fn what_a_panic_quotes_stays_out_of_its_line() {
         let rows = [
             ("capture always holds its pre-roll", "capture always holds its pre-roll"),
-            ("byte index 1 is not a char boundary; it is inside 'é' of `my pin is é`", "byte index 1 is not a char boundary; it is inside"),
+            (
+                "byte index 1 is not a char boundary; it is inside 'é' of `my pin is é`",
+                "byte index 1 is not a char boundary; it is inside",
+            ),
             ("called `Result::unwrap()` on an `Err` value: \"+12025550123\"", "called"),
             ("begin <= end (4 <= 2) when slicing `+1202`", "begin <= end (4 <= 2) when slicing"),
             ("the store answers: \"1234\"", "the store answers"),

@@ -63,7 +63,9 @@ pub(super) fn sentence(error: figment::Error, file: Option<&Path>) -> ConfigErro
     let (place, subject) = match file_of(error.metadata.as_ref()) {
         Some(file) => (file.display().to_string(), Some(key)),
         // Without a source it is a missing key, which only the file can have caused.
-        None if error.metadata.is_none() => (file.map_or("settings".to_owned(), |file| file.display().to_string()), Some(key)),
+        None if error.metadata.is_none() => {
+            (file.map_or("settings".to_owned(), |file| file.display().to_string()), Some(key))
+        }
         None => (variable(&error.path), None),
     };
     let fault = match (subject, fault(&error.kind)) {

@@ -19,14 +19,18 @@ const MODELS: (&str, &str) = ("TRUNKLINE_MODELS", "speech.models");
 
 /// The variables of this process that are text.
 pub(super) fn process_environment() -> BTreeMap<String, String> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// XDG Base Directory Specification: `$XDG_DATA_HOME`, else `~/.local/share`; a folder here for who has no home.
 pub(super) fn default_data_dir(environment: &BTreeMap<String, String>) -> PathBuf {
     let absolute = |name: &str| environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let of_home = || absolute("HOME").map(|home| home.join(".local/share"));
-    absolute("XDG_DATA_HOME").or_else(of_home).map_or_else(|| PathBuf::from("trunkline-data"), |base| base.join("trunkline"))
+    absolute("XDG_DATA_HOME")
+        .or_else(of_home)
+        .map_or_else(|| PathBuf::from("trunkline-data"), |base| base.join("trunkline"))
 }
 
 /// Our variables, each still with its name for errors.

@@ -77,7 +77,8 @@ fn variables_win_over_the_file() {
         ("TRUNKLINE_SPEECH", "/somebody/elses/variable"),
         ("TRUNKLINE_PEER", "is not a setting without its parts"),
     ];
-    let config = load("[sip]\nlisten = \"127.0.0.1:5060\"\nmax_calls = 9\n[recording]\ndirectory = \"wav\"\n", &variables);
+    let config =
+        load("[sip]\nlisten = \"127.0.0.1:5060\"\nmax_calls = 9\n[recording]\ndirectory = \"wav\"\n", &variables);
     let config = config.unwrap();
     assert_eq!((config.sip.listen.port(), config.sip.max_calls), (5099, 7));
     assert_eq!((config.rtp.timeout, config.recording.enabled), (Duration::from_secs(3), false));
@@ -100,10 +101,19 @@ fn errors_are_sentences_that_name_file_key_and_remedy() {
         ("[sip]\nmax_calls = \"many\"", "trunkline.toml: sip.max_calls is string \"many\"; it must be usize"),
         ("[sip]\nmax_calls = -1", "trunkline.toml: sip.max_calls is"),
         ("[sip]\nlisten = \"5060\"", "trunkline.toml: sip.listen is wrong: invalid socket address syntax"),
-        ("[rtp]\nports = \"20000\"", "trunkline.toml: rtp.ports is wrong: \"20000\" is not a range of ports; write it like"),
-        ("[rtp]\ntimeout = \"soon\"", "trunkline.toml: rtp.timeout is wrong: \"soon\" is not a duration; write it like 300ms"),
+        (
+            "[rtp]\nports = \"20000\"",
+            "trunkline.toml: rtp.ports is wrong: \"20000\" is not a range of ports; write it like",
+        ),
+        (
+            "[rtp]\ntimeout = \"soon\"",
+            "trunkline.toml: rtp.timeout is wrong: \"soon\" is not a duration; write it like 300ms",
+        ),
         ("[rtp]\ntimeout = 20", "trunkline.toml: rtp.timeout is"),
-        ("data_dir = \"~/data\"", "trunkline.toml: data_dir is wrong: `~` is the shell's, not ours; write the whole path"),
+        (
+            "data_dir = \"~/data\"",
+            "trunkline.toml: data_dir is wrong: `~` is the shell's, not ours; write the whole path",
+        ),
         ("data_dir = \"\"", "trunkline.toml: data_dir is wrong: an empty path leads nowhere"),
         ("[[route]]\nnumber = \"*\"", "trunkline.toml: [[route]] number 1 lacks `plan`"),
         (
@@ -111,11 +121,17 @@ fn errors_are_sentences_that_name_file_key_and_remedy() {
             "trunkline.toml: [[peer]] number 2, addresses number 2 is wrong: \"host\" is not a network; write it like",
         ),
         ("[sip\n", "trunkline.toml: TOML parse error at line 1"),
-        ("[rtp]\nports = \"20000-20009\"", "trunkline.toml: rtp.ports holds 5 pairs of ports, too few for sip.max_calls = 400"),
+        (
+            "[rtp]\nports = \"20000-20009\"",
+            "trunkline.toml: rtp.ports holds 5 pairs of ports, too few for sip.max_calls = 400",
+        ),
         ("[sip]\nmax_calls = 0", "trunkline.toml: sip.max_calls is 0"),
         ("[speech]\nworkers = 0", "trunkline.toml: speech.workers is 0"),
         ("[rtp]\ntimeout = \"0s\"", "trunkline.toml: rtp.timeout is zero"),
-        ("[rtp]\naddress = \"0.0.0.0\"", "trunkline.toml: rtp.address is 0.0.0.0, which peers cannot send to; set sip.advertise"),
+        (
+            "[rtp]\naddress = \"0.0.0.0\"",
+            "trunkline.toml: rtp.address is 0.0.0.0, which peers cannot send to; set sip.advertise",
+        ),
         ("[[peer]]\nname = \"a\"\naddresses = []", "trunkline.toml: [[peer]] \"a\" has no addresses"),
         (
             "[[route]]\nnumber = \"1\"\nplan = \"a\"\n[[route]]\nnumber = \"1\"\nplan = \"b\"",
@@ -155,7 +171,12 @@ fn the_most_particular_route_answers() {
     };
     let text = ["*", "+1*", "+1202*", "+12025550100"].map(route).concat();
     let config = load(&text, &[]).unwrap();
-    let rows = [("+12025550100", "/_12025550100.yaml"), ("+12025550101", "/_1202_.yaml"), ("+1303", "/_1_.yaml"), ("1000", "/_.yaml")];
+    let rows = [
+        ("+12025550100", "/_12025550100.yaml"),
+        ("+12025550101", "/_1202_.yaml"),
+        ("+1303", "/_1_.yaml"),
+        ("1000", "/_.yaml"),
+    ];
     for (number, plan) in rows {
         assert_eq!(config.plan_for(number), Some(Path::new(plan)), "{number}");
     }

@@ -150,9 +150,8 @@ impl TryFrom<String> for NumberPattern {
 /// `300ms`, `20s`, `5m`, `1h`: as in dial plans.
 pub(super) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(from)?;
-    parse_duration(&text).ok_or_else(|| {
-        D::Error::custom(format!("{text:?} is not a duration; write it like 300ms, 20s, 5m or 1h"))
-    })
+    parse_duration(&text)
+        .ok_or_else(|| D::Error::custom(format!("{text:?} is not a duration; write it like 300ms, 20s, 5m or 1h")))
 }
 
 /// Longer than any setting means, short enough to be added to any clock.
@@ -225,7 +224,8 @@ mod tests {
 
     #[test]
     fn ports_come_in_pairs_that_begin_even() {
-        let rows = [("20000-20999", 500), ("20001-20999", 499), ("20000-20000", 0), ("20001-20002", 0), ("2000-2001", 1)];
+        let rows =
+            [("20000-20999", 500), ("20001-20999", 499), ("20000-20000", 0), ("20001-20002", 0), ("2000-2001", 1)];
         for (text, pairs) in rows {
             assert_eq!(PortRange::try_from(text.to_owned()).unwrap().pairs(), pairs, "{text}");
         }

@@ -269,7 +269,9 @@ impl Ports {
     async fn open(&mut self) -> Result<SqliteStore, StoreError> {
         match &self.store {
             Some(store) if store.is_in_place() => return Ok(store.clone()),
-            Some(_) => warn!(database = %self.database.display(), "somebody moved the database away; a new one is made"),
+            Some(_) => {
+                warn!(database = %self.database.display(), "somebody moved the database away; a new one is made")
+            }
             None => {}
         }
         self.forget_store().await;

@@ -20,7 +20,7 @@ use crate::pii::Pii;
 
 pub mod backlog;
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 pub mod driver;
 pub mod files;
 pub mod numbers;

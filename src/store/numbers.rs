@@ -48,8 +48,10 @@ enum Keep {
 #[derive(Debug, thiserror::Error)]
 pub enum SaltError {
     /// The file is there but is not a salt.
-    #[error("{file} should hold {SALT_BYTES} bytes and holds {found}; restore it from a backup, or remove it and \
-             accept that numbers hashed so far are not recognised again")]
+    #[error(
+        "{file} should hold {SALT_BYTES} bytes and holds {found}; restore it from a backup, or remove it and \
+             accept that numbers hashed so far are not recognised again"
+    )]
     Torn {
         /// Which.
         file: PathBuf,
