@@ -525,3 +525,6 @@ impl Agent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

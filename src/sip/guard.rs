@@ -352,3 +352,6 @@ fn caller(request: &Request, trust_identity: bool) -> String {
         .and_then(|mut identities| identities.find(|identity| !identity.uri.user.is_empty()));
     asserted.map_or_else(|| request.from.uri.user.clone(), |identity| identity.uri.user)
 }
+
+#[cfg(test)]
+mod tests;
