@@ -241,14 +241,14 @@ async fn one_socket_on_every_address_serves_both_families() {
         println!("skipped: this machine has no IPv6");
         return;
     };
-    for ours in ["127.0.0.1", "::1"] {
+    for (ours, id) in [("127.0.0.1", "v4"), ("::1", "v6")] {
         let ours: std::net::IpAddr = ours.parse().expect("an address");
         let Ok(socket) = UdpSocket::bind((ours, 0)).await else {
             println!("skipped: no {ours} on this machine");
             continue;
         };
         let phone = Phone { socket, us: SocketAddr::new(ours, server.local_addr().port()) };
-        phone.send(&phone.request("INVITE", 1, "a", "", SDP)).await;
+        phone.send(&phone.request("INVITE", 1, id, "", SDP)).await;
         let trying = phone.expect("SIP/2.0 100 ").await;
         assert!(trying.contains(&format!(";received={ours};rport=")), "{trying}");
         let mut call = next(&mut calls).await;
@@ -256,7 +256,7 @@ async fn one_socket_on_every_address_serves_both_families() {
         order(&call, LegCommand::Answer { sdp: SDP.to_owned() }).await;
         let ok = phone.expect("SIP/2.0 200 ").await;
         assert!(ok.contains(&format!("\r\nContact: <sip:{}>\r\n", phone.us)), "{ok}");
-        phone.send(&phone.request("ACK", 1, "a", &to_tag(&ok), "")).await;
+        phone.send(&phone.request("ACK", 1, id, &to_tag(&ok), "")).await;
         assert_eq!(event(&mut call).await, Some(LegEvent::Established { sdp: None }));
         order(&call, LegCommand::Hangup).await;
         phone.expect("BYE ").await;

@@ -476,7 +476,11 @@ impl Agent {
         let to = transaction.to;
         match status {
             200..=299 => self.stats.answered += 1,
-            300.. => self.stats.count_refused(status),
+            300.. => {
+                // A refused call may be tried again under the same name, as some proxies do after 503.
+                self.forget_merge(key);
+                self.stats.count_refused(status);
+            }
             _ => {}
         }
         self.outputs.push_back(Output::Send { bytes, to });
@@ -521,6 +525,10 @@ impl Agent {
 
     fn forget_invite(&mut self, key: &Arc<str>) {
         self.invites.remove(key);
+        self.forget_merge(key);
+    }
+
+    fn forget_merge(&mut self, key: &Arc<str>) {
         if let Some(merge_key) = self.merge_keys.remove(key) {
             self.merged.remove(&merge_key);
         }
