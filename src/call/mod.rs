@@ -197,3 +197,6 @@ pub enum TimelineEvent {
         end: record::CallEnd,
     },
 }
+
+#[cfg(test)]
+mod tests;
