@@ -6,16 +6,78 @@
 //! ```
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use crate::audio::Pcm;
-use crate::id::{PlayId, UtteranceId};
+use crate::dialplan::plan::Plan;
+use crate::id::{CallId, PlayId, UtteranceId};
 use crate::language::Language;
 use crate::media::{BargeIn, MediaCommand, MediaEvent};
 use crate::pii::Pii;
 use crate::sip::{LegCommand, LegEvent};
 use crate::speech::{NBest, RecognizeError};
 
+mod machine;
 pub mod record;
+mod scribe;
+pub mod turn;
+
+pub use machine::Call;
+
+/// What the caller's answers to sensitive questions look like in timelines.
+pub const HIDDEN: &str = "(hidden)";
+
+/// A call as it arrives: everything its core must know.
+#[derive(Clone, Debug)]
+pub struct CallSetup {
+    /// Ours.
+    pub id: CallId,
+    /// The plan it will run, pinned for its whole life.
+    pub plan: Arc<Plan>,
+    /// What the caller is expected to speak; the plan's nearest is used.
+    pub language: Language,
+    /// Configured peer it came from.
+    pub peer: String,
+    /// Calling number, as the record may keep it.
+    pub caller: Pii<String>,
+    /// Called number, likewise.
+    pub called: Pii<String>,
+    /// SIP Call-ID.
+    pub sip_call_id: String,
+    /// INVITE seen.
+    pub arrived_at: Timestamp,
+    /// Our session description: the answer to their offer, or our offer when they sent none.
+    pub sdp: String,
+    /// No call lasts longer than this; then it is ended politely.
+    pub longest: Duration,
+}
+
+/// What a deadline is for, for traces and tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The caller has been silent for the question's `wait`.
+    NoInput,
+    /// No more keys came.
+    InterDigit,
+    /// The pause is long enough: what was understood counts.
+    Commit,
+    /// The recogniser owes an answer.
+    Recogniser,
+    /// Speech that media never ends.
+    EndlessSpeech,
+    /// A prompt that media never reports finished.
+    Prompt,
+    /// Our 200 is neither acknowledged nor given up by the leg.
+    Acknowledge,
+    /// The leg owes its end.
+    LegEnd,
+    /// Media owes its summary.
+    MediaEnd,
+    /// The call has lasted as long as any may.
+    Longest,
+}
 
 /// What happens to a call.
 #[derive(Clone, Debug)]
@@ -53,7 +115,8 @@ pub struct Utter {
 pub enum Output {
     /// Signalling.
     Leg(LegCommand),
-    /// Speak. Reported back by [`MediaEvent::PromptStarted`] and [`MediaEvent::PromptFinished`].
+    /// Speak. Reported back by [`MediaEvent::PromptStarted`] and [`MediaEvent::PromptFinished`]. Words that could
+    /// not be made into sound are reported finished with nothing of nothing played (`played_ms: 0, total_ms: 0`).
     Play {
         /// Unique within the call.
         play: PlayId,

@@ -20,7 +20,8 @@ pub struct StepIx(pub usize);
 pub struct Plan {
     /// `name:` in the file.
     pub name: String,
-    /// First 16 hex digits of the SHA-256 of everything the plan was compiled from.
+    /// First 16 hex digits of the SHA-256 of everything the plan was compiled from: the file, then its recordings.
+    /// Without recordings it is what `sha256sum` says of the file.
     pub version: String,
     /// Where it was read from.
     pub file: PathBuf,
@@ -34,6 +35,25 @@ pub struct Plan {
     pub phrases: HousePhrases,
 }
 
+impl Plan {
+    /// Every text that can be said in a call, with its language: what is to be rendered before the first one. A text
+    /// that stands in several places comes several times.
+    pub fn utterances(&self) -> impl Iterator<Item = (&Prompt, &Language)> {
+        let prompts = self.steps.iter().flat_map(|step| step.kind.prompts()).chain(self.phrases.prompts());
+        prompts.flat_map(|prompt| prompt.texts.keys().map(move |language| (prompt, language)))
+    }
+
+    /// The step of that name.
+    pub fn step_named(&self, name: &str) -> Option<StepIx> {
+        self.steps.iter().position(|step| step.name == name).map(StepIx)
+    }
+
+    /// The step at this place.
+    pub fn step(&self, place: StepIx) -> &Step {
+        &self.steps[place.0]
+    }
+}
+
 /// One named step.
 #[derive(Debug)]
 pub struct Step {
@@ -43,7 +63,7 @@ pub struct Step {
     pub at: (usize, usize),
     /// What it does.
     pub kind: StepKind,
-    /// Where the call goes when it hangs up here (an interpreter may still run `set`, `http` there); usually `$end`.
+    /// Where the call goes when the caller hangs up here: `$end`, or a hangup step whose `result` then stands.
     pub hangup: Target,
 }
 
@@ -62,14 +82,37 @@ pub enum StepKind {
     Hangup(Hangup),
 }
 
+impl StepKind {
+    /// What it may say by itself.
+    pub fn prompts(&self) -> Vec<&Prompt> {
+        match self {
+            Self::Say(say) => vec![&say.prompt],
+            Self::Menu(Menu { question, .. }) | Self::Ask(Ask { question, .. }) => {
+                std::iter::once(&question.prompt).chain(&question.reprompts).collect()
+            }
+            Self::Goto(_) => Vec::new(),
+            Self::Hangup(hangup) => hangup.prompt.iter().collect(),
+        }
+    }
+
+    /// What `menu` and `ask` have in common; `None` for steps that ask nothing.
+    pub fn question(&self) -> Option<&Question> {
+        match self {
+            Self::Menu(Menu { question, .. }) | Self::Ask(Ask { question, .. }) => Some(question),
+            Self::Say(_) | Self::Goto(_) | Self::Hangup(_) => None,
+        }
+    }
+}
+
 /// Where to go next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A step.
     Step(StepIx),
-    /// `$repeat`: this step again, from its prompt, without using up a try.
+    /// `$repeat`: the same question again. Asked for by the caller it uses up no try; as `no_input`, `no_match` or
+    /// `error` it does, so that no question is asked for ever.
     Repeat,
-    /// `$back`: the question asked before this one.
+    /// `$back`: the question asked before this one; this one again when there was none.
     Back,
     /// `$end`: end the call politely.
     End,
@@ -120,7 +163,7 @@ pub struct Question {
     pub no_match: Target,
     /// Tries used up (`go:` of `defaults.question`).
     pub exhausted: Target,
-    /// The engine failed (no recogniser and no key came…).
+    /// The engine failed (no recogniser and no key came…); `Repeat` asks again and uses up a try.
     pub error: Target,
     /// Heard everywhere.
     pub universals: Universals,
@@ -214,4 +257,11 @@ pub struct HousePhrases {
     pub failure: Prompt,
     /// "I can't hear speech just now; please use the keys."
     pub keys_only: Prompt,
+}
+
+impl HousePhrases {
+    /// All of them.
+    pub fn prompts(&self) -> [&Prompt; 5] {
+        [&self.no_input, &self.no_match, &self.goodbye, &self.failure, &self.keys_only]
+    }
 }

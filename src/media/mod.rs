@@ -13,6 +13,13 @@ use crate::audio::Pcm;
 use crate::id::{LegId, PlayId, UtteranceId};
 use crate::pii::Pii;
 
+pub mod barge_in;
+pub mod capture;
+pub mod ear;
+pub mod endpointer;
+pub mod playout;
+pub mod vad;
+
 /// May the caller stop a prompt?
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BargeIn {

@@ -1,0 +1,243 @@
+//! Writes the record while the call goes on: prompts, turns, latencies. Keeps secrets out of it.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use crate::call::record::{CallEnd, CallRecord, Direction, Latency, PromptRecord, TurnOutcome, TurnRecord};
+use crate::call::turn::TurnEnd;
+use crate::call::{CallSetup, HIDDEN, TimelineEvent};
+use crate::dialplan::plan::Step;
+use crate::dialplan::step;
+use crate::id::PlayId;
+use crate::media::{BargeIn, MediaSummary, PlayEnd};
+use crate::pii::Pii;
+
+/// Turns and prompts kept each; a call that goes on longer keeps its beginning, so memory has a bound.
+const KEPT: usize = 2_000;
+
+/// The record in the making.
+#[derive(Debug)]
+pub(super) struct Scribe {
+    setup: CallSetup,
+    answered: Option<(Instant, Timestamp)>,
+    prompts: Vec<PromptRecord>,
+    turns: Vec<TurnRecord>,
+    reply: Option<Reply>,
+    /// Of the recognition whose turn has not been committed yet.
+    understanding: Duration,
+    pub(super) result: Option<String>,
+}
+
+/// A turn whose reply has not begun.
+#[derive(Debug)]
+struct Reply {
+    turn: Option<usize>,
+    /// The first prompt that belongs to it.
+    first: PlayId,
+    ended_at: Instant,
+    committed_at: Instant,
+    queued: Duration,
+    ran: Duration,
+    understanding: Duration,
+}
+
+impl Scribe {
+    pub(super) const fn new(setup: CallSetup) -> Self {
+        Self {
+            setup,
+            answered: None,
+            prompts: Vec::new(),
+            turns: Vec::new(),
+            reply: None,
+            understanding: Duration::ZERO,
+            result: None,
+        }
+    }
+
+    pub(super) const fn setup(&self) -> &CallSetup {
+        &self.setup
+    }
+
+    pub(super) const fn answered(&mut self, mono: Instant, wall: Timestamp) {
+        self.answered = Some((mono, wall));
+    }
+
+    /// A prompt has been asked for. Prompts are numbered from 0 by their [`PlayId`].
+    pub(super) fn prompt_asked(&mut self, step: &str, text: &str, protected: bool) {
+        if self.prompts.len() < KEPT {
+            self.prompts.push(PromptRecord {
+                step: step.to_owned(),
+                text: text.to_owned(),
+                at_ms: None,
+                played_ms: 0,
+                total_ms: 0,
+                protected,
+                interrupted: false,
+            });
+        }
+    }
+
+    /// Its first packet has left. Says what to show, and the latency when it begins a reply.
+    pub(super) fn prompt_started(&mut self, play: PlayId, at: Instant) -> Vec<TimelineEvent> {
+        let mut shown = Vec::new();
+        let at_ms = self.since_answer_ms(at);
+        if let Some(prompt) = self.prompts.get_mut(place_of(play)) {
+            prompt.at_ms = Some(at_ms);
+            shown.push(TimelineEvent::BotSaid { step: prompt.step.clone(), text: prompt.text.clone() });
+        }
+        if let Some(reply) = self.reply.take_if(|reply| play >= reply.first) {
+            let latency = reply.latency(at);
+            if let Some(turn) = reply.turn.and_then(|place| self.turns.get_mut(place)) {
+                turn.latency = Some(latency);
+            }
+            shown.push(TimelineEvent::Replied { latency });
+        }
+        shown
+    }
+
+    pub(super) fn prompt_finished(&mut self, play: PlayId, played_ms: u64, total_ms: u64, end: PlayEnd) {
+        if let Some(prompt) = self.prompts.get_mut(place_of(play)) {
+            prompt.played_ms = played_ms;
+            prompt.total_ms = total_ms;
+            prompt.interrupted = match end {
+                PlayEnd::BargedIn | PlayEnd::Keyed => true,
+                // Stopped by our own word: the caller cut it short only if it had begun and was not done.
+                PlayEnd::Flushed | PlayEnd::Completed => prompt.interrupted,
+            };
+        }
+    }
+
+    /// The caller, not we, is why this prompt will be stopped.
+    pub(super) fn prompt_interrupted(&mut self, play: PlayId) {
+        if let Some(prompt) = self.prompts.get_mut(place_of(play)).filter(|prompt| prompt.at_ms.is_some()) {
+            prompt.interrupted = true;
+        }
+    }
+
+    /// A turn is over at `now`; its reply will be `next_play` or later. Says what to show.
+    pub(super) fn turn(
+        &mut self,
+        step: &Step,
+        attempt: u32,
+        end: &TurnEnd,
+        next_play: PlayId,
+        now: Instant,
+    ) -> Option<TimelineEvent> {
+        let sensitive = step::sensitive(step);
+        let kept = |words: &Option<Pii<String>>| words.clone().filter(|_| !sensitive);
+        let shown = |words: &Pii<String>| if sensitive { Pii::new(HIDDEN.to_owned()) } else { words.clone() };
+        let record = TurnRecord {
+            step: step.name.clone(),
+            attempt,
+            at_ms: self.since_answer_ms(end.at),
+            outcome: end.outcome,
+            meaning: end.meaning.clone(),
+            heard: kept(&end.heard),
+            keys: kept(&end.keys),
+            confidence: end.confidence,
+            barge_in_ms: end.barge_in.map(|into| u64::try_from(into.as_millis()).unwrap_or(u64::MAX)),
+            latency: None,
+        };
+        let turn = (self.turns.len() < KEPT).then_some(self.turns.len());
+        if turn.is_some() {
+            self.turns.push(record);
+        }
+        let understanding = std::mem::take(&mut self.understanding);
+        self.reply = end.ended_at.filter(|_| end.outcome != TurnOutcome::HungUp).map(|ended_at| Reply {
+            turn,
+            first: next_play,
+            ended_at,
+            committed_at: now,
+            queued: end.queued,
+            ran: end.ran,
+            understanding,
+        });
+        let understood = end.meaning.clone().filter(|_| end.answer.is_some());
+        match (&end.heard, &end.keys, end.outcome) {
+            (_, Some(keys), _) => Some(TimelineEvent::Keys { keys: shown(keys), meaning: understood }),
+            (Some(heard), None, _) => Some(TimelineEvent::CallerSaid {
+                heard: shown(heard),
+                confidence: end.confidence.unwrap_or_default(),
+                meaning: understood,
+                barge_in: end.barge_in.is_some(),
+            }),
+            (None, None, TurnOutcome::NoInput) => Some(TimelineEvent::NoInput),
+            (None, None, _) => None,
+        }
+    }
+
+    /// Matching the words just recognised took this long.
+    pub(super) const fn understood_in(&mut self, took: Duration) {
+        match &mut self.reply {
+            Some(reply) => reply.understanding = took,
+            None => self.understanding = took,
+        }
+    }
+
+    /// The whole record; the scribe is done.
+    pub(super) fn finish(
+        &mut self,
+        plan: (&str, &str),
+        path: &[String],
+        end: CallEnd,
+        media: MediaSummary,
+        now: Timestamp,
+    ) -> CallRecord {
+        CallRecord {
+            id: self.setup.id.clone(),
+            direction: Direction::Inbound,
+            peer: self.setup.peer.clone(),
+            sip_call_id: self.setup.sip_call_id.clone(),
+            caller: self.setup.caller.clone(),
+            called: self.setup.called.clone(),
+            plan: plan.0.to_owned(),
+            plan_version: plan.1.to_owned(),
+            arrived_at: self.setup.arrived_at,
+            answered_at: self.answered.map(|(_, wall)| wall),
+            ended_at: now,
+            end,
+            result: self.result.take(),
+            path: path.to_vec(),
+            turns: std::mem::take(&mut self.turns),
+            prompts: std::mem::take(&mut self.prompts),
+            media,
+        }
+    }
+
+    fn since_answer_ms(&self, at: Instant) -> u64 {
+        let answered = self.answered.map_or(at, |(mono, _)| mono);
+        u64::try_from(at.saturating_duration_since(answered).as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Reply {
+    fn latency(&self, first_packet: Instant) -> Latency {
+        let pause = self.committed_at.saturating_duration_since(self.ended_at);
+        let work = self.queued + self.ran + self.understanding;
+        Latency {
+            endpointing_ms: ms(pause.saturating_sub(work)),
+            queue_ms: ms(self.queued),
+            recognition_ms: ms(self.ran),
+            understanding_ms: ms(self.understanding),
+            first_packet_ms: ms(first_packet.saturating_duration_since(self.committed_at)),
+            total_ms: ms(first_packet.saturating_duration_since(self.ended_at)),
+        }
+    }
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}
+
+fn place_of(play: PlayId) -> usize {
+    usize::try_from(play.0).unwrap_or(usize::MAX)
+}
+
+/// Barge-in that a caller who is not heard can still use.
+pub(super) const fn without_ears(barge_in: BargeIn, hears: bool) -> BargeIn {
+    match (barge_in, hears) {
+        (BargeIn::Speech, false) => BargeIn::Keys,
+        (barge_in, _) => barge_in,
+    }
+}

@@ -1,0 +1,345 @@
+//! The edge of the language: files, their size and their encoding.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::diagnostic::{Diagnostics, Findings, Span};
+use super::plan::Plan;
+use super::{compile, lint, schema, yaml};
+
+/// Largest plan. A thousand rich menus have some 2.6 MB.
+const MAX_PLAN_BYTES: u64 = 8 * 1024 * 1024;
+/// Largest recording: half an hour of telephone sound.
+const MAX_RECORDING_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A plan fit to run.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Shared by every call that runs it.
+    pub plan: Arc<Plan>,
+    /// What its author should still hear about: warnings and notes, no errors.
+    pub warnings: Diagnostics,
+}
+
+/// Reads, compiles and judges the plan in `path`. Blocking. On errors, everything found in the file comes back.
+pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
+    let name = path.display().to_string();
+    let fail = |findings: Findings| Diagnostics::new(&name, "", findings);
+    let mut findings = Findings::default();
+    let bytes = match read_bounded(path, MAX_PLAN_BYTES) {
+        Ok(bytes) => bytes,
+        Err(reason) => {
+            findings.file_error(reason);
+            return Err(fail(findings));
+        }
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => load_text(path, &text),
+        Err(error) => {
+            let good = error.utf8_error().valid_up_to();
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let before = &text[..good];
+            let line = before.matches('\n').count() + 1;
+            let column = before.chars().rev().take_while(|letter| *letter != '\n').count() + 1;
+            findings
+                .error(Span { offset: good, len: 1, line, column }, "this is not UTF-8")
+                .help("save the file as UTF-8 text");
+            Err(Diagnostics::new(&name, &text, findings))
+        }
+    }
+}
+
+/// Loads a plan from a text; `name` is what messages call it, and recordings are looked for beside it.
+pub fn load_str(name: &str, text: &str) -> Result<Loaded, Diagnostics> {
+    load_text(Path::new(name), text)
+}
+
+fn load_text(path: &Path, text: &str) -> Result<Loaded, Diagnostics> {
+    let mut findings = Findings::default();
+    // A byte order mark is allowed at the start of a text and is no part of it.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let plan = yaml::parse(text, &mut findings).and_then(|root| schema::read(root, &mut findings)).map(|written| {
+        let plan = compile::compile(&written, text, path, &read_recording, &mut findings);
+        if !findings.has_errors() {
+            lint::judge(&plan, &written, &mut findings);
+        }
+        plan
+    });
+    let failed = findings.has_errors();
+    let diagnostics = Diagnostics::new(&path.display().to_string(), text, findings);
+    match plan {
+        Some(plan) if !failed => Ok(Loaded { plan: Arc::new(plan), warnings: diagnostics }),
+        _ => Err(diagnostics),
+    }
+}
+
+/// A recording's bytes, once it is known to be one that can be played.
+fn read_recording(path: &Path) -> Result<Vec<u8>, String> {
+    let bytes = read_bounded(path, MAX_RECORDING_BYTES)?;
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wav")) {
+        let wav = hound::WavReader::new(bytes.as_slice());
+        match wav.map(|wav| wav.duration()) {
+            Ok(0) => return Err("holds no sound".into()),
+            Ok(_) => {}
+            Err(error) => return Err(format!("is not a WAV file that can be read: {error}")),
+        }
+    }
+    Ok(bytes)
+}
+
+/// The bytes of a file that is not larger than `most`; otherwise the end of a sentence that begins with its name.
+fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+    let unreadable = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => "does not exist".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "may not be read by this user".to_owned(),
+        _ => format!("cannot be read: {error}"),
+    };
+    // Looked at before it is opened: opening a pipe would wait for somebody to write.
+    match std::fs::metadata(path).map_err(unreadable)? {
+        found if found.is_dir() => return Err("is a folder, not a file".into()),
+        found if !found.is_file() => return Err("is not a regular file".into()),
+        _ => {}
+    }
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > most {
+        return Err(format!("is larger than {} MiB", most / 1024 / 1024));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use super::super::plan::{StepKind, Target, Want};
+    use super::*;
+    use crate::media::BargeIn;
+
+    fn repository(path: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+    }
+
+    #[test]
+    fn the_shipped_plans_load_without_a_warning() {
+        let plans: Vec<PathBuf> = std::fs::read_dir(repository("dialplans"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+            .collect();
+        assert!(plans.len() >= 2);
+        for path in plans {
+            let loaded = load(&path).unwrap_or_else(|found| panic!("{found}"));
+            assert_eq!(loaded.warnings.to_string(), "");
+        }
+    }
+
+    #[test]
+    fn the_bank_has_five_options_and_a_way_out_of_every_question() {
+        let plan = load(&repository("dialplans/bank-main.yaml")).unwrap().plan;
+        let step = |name: &str| &plan.step(plan.step_named(name).unwrap()).kind;
+        let StepKind::Menu(main) = step("main") else { panic!("a menu") };
+        let names: Vec<(&str, char)> =
+            main.options.iter().map(|option| (option.name.as_str(), option.key.unwrap().face())).collect();
+        assert_eq!(names, [("balance", '1'), ("repay", '2'), ("lost", '3'), ("hours", '4'), ("human", '0')]);
+        let human = Target::Step(plan.step_named("human").unwrap());
+        assert_eq!((main.question.exhausted, main.question.error), (human, human));
+        assert_eq!((main.question.no_input, main.question.universals.back), (Target::Repeat, Some(Target::Back)));
+        let StepKind::Say(welcome) = step("welcome") else { panic!("a say") };
+        assert!(welcome.protected && welcome.barge_in == BargeIn::Off);
+        let StepKind::Ask(balance) = step("balance") else { panic!("an ask") };
+        assert_eq!((balance.want, balance.slot.as_str()), (Want::Digits { min: 4, max: 4 }, "card"));
+        let StepKind::Menu(more) = step("more") else { panic!("a menu") };
+        assert_eq!((more.options[0].name.as_str(), more.options[1].name.as_str()), ("yes", "no"));
+        assert_eq!((more.question.tries, more.question.wait), (2, Duration::from_secs(4)));
+    }
+
+    /// What is said about a file with these bytes, its folder called `plans`.
+    fn said_of(bytes: &[u8]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.yaml");
+        std::fs::write(&path, bytes).unwrap();
+        load(&path).expect_err("broken").to_string().replace(folder.path().to_str().unwrap(), "plans")
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_pointed_at() {
+        let expected = "plans/a.yaml:2:8  this is not UTF-8\n  help: save the file as UTF-8 text\n";
+        assert_eq!(said_of(b"dialplan: 1\nname: G\xf6teborg\n"), expected);
+    }
+
+    #[test]
+    fn empty_and_huge_files_are_refused() {
+        for empty in [&b""[..], b"\n\n", b"# only a comment\n", b"---\n"] {
+            let said = said_of(empty);
+            assert!(said.starts_with("plans/a.yaml  is empty"), "{said}");
+        }
+        let huge = vec![b'#'; MAX_PLAN_BYTES as usize + 1];
+        assert_eq!(said_of(&huge), "plans/a.yaml  is larger than 8 MiB\n");
+    }
+
+    #[test]
+    fn what_is_no_readable_file_is_a_sentence_and_never_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let absent = load(&folder.path().join("absent.yaml")).unwrap_err().to_string();
+        assert!(absent.ends_with("absent.yaml  does not exist\n"), "{absent}");
+        let directory = load(folder.path()).unwrap_err().to_string();
+        assert!(directory.ends_with("  is a folder, not a file\n"), "{directory}");
+        let pipe = folder.path().join("pipe.yaml");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let pipe = load(&pipe).unwrap_err().to_string();
+        assert!(pipe.ends_with("  is not a regular file\n"), "{pipe}");
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_windows_line_ends_are_no_fault() {
+        let text = "\u{feff}dialplan: 1\r\nstart: a\r\nsteps:\r\n  a:\r\n    say: { text: Hello, go: $end }\r\n";
+        let loaded = load_str("a.yaml", text).unwrap();
+        assert_eq!(loaded.warnings.to_string(), "");
+        let wrong = load_str("a.yaml", &text.replace("go:", "og:")).unwrap_err().to_string();
+        assert!(wrong.contains("a.yaml:5:25  say `a` has no key `og`\n  help: did you mean `go`?\n"), "{wrong}");
+    }
+
+    #[test]
+    fn a_recording_wins_over_synthesis_and_is_part_of_the_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let (plan, sound) = (folder.path().join("a.yaml"), folder.path().join("hello.wav"));
+        let text = "dialplan: 1\nstart: a\nsteps: { a: { say: { text: Hello, file: hello.wav, go: $end } } }\n";
+        std::fs::write(&plan, text).unwrap();
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: 8000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let record = |level: i16| {
+            let mut wav = hound::WavWriter::create(&sound, spec).unwrap();
+            (0..80).for_each(|_| wav.write_sample(level).unwrap());
+            wav.finalize().unwrap();
+        };
+        record(1);
+        let first = load(&plan).unwrap().plan;
+        let StepKind::Say(say) = &first.steps[0].kind else { panic!("a say") };
+        assert_eq!(say.prompt.files.values().collect::<Vec<_>>(), [&sound]);
+        assert_eq!(say.prompt.texts.values().collect::<Vec<_>>(), ["Hello"]);
+        record(2);
+        assert_ne!(load(&plan).unwrap().plan.version, first.version);
+        record(1);
+        assert_eq!(load(&plan).unwrap().plan.version, first.version);
+    }
+
+    #[test]
+    fn a_plan_of_random_words_of_the_language_never_panics() {
+        use rand::{Rng, SeedableRng, seq::IndexedRandom};
+        let words = [
+            "dialplan",
+            "steps",
+            "start",
+            "defaults",
+            "question",
+            "menu",
+            "say",
+            "ask",
+            "goto",
+            "hangup",
+            "options",
+            "key",
+            "phrases",
+            "go",
+            "text",
+            "prompt",
+            "reprompt",
+            "digits",
+            "wait",
+            "tries",
+            "a",
+            "b",
+            "$repeat",
+            "1",
+            "en-US",
+            "languages",
+            "4s",
+            "reject",
+            "below",
+            "universals",
+            "phrases",
+            "file",
+            "result",
+            "no_input",
+        ];
+        let mut random = rand::rngs::StdRng::seed_from_u64(11);
+        let mut whole = 0;
+        for _ in 0..3_000 {
+            let mut text = "dialplan: 1\nstart: a\n".to_owned();
+            let mut depth = 0;
+            for _ in 0..random.random_range(1..25) {
+                let word = words.choose(&mut random).unwrap();
+                match random.random_range(0..5) {
+                    0 => text += &format!("{}{word}:\n", "  ".repeat(depth)),
+                    1 => text += &format!("{}- {word}\n", "  ".repeat(depth)),
+                    _ => text += &format!("{}{word}: {}\n", "  ".repeat(depth), words.choose(&mut random).unwrap()),
+                }
+                depth = random.random_range(0..=(depth + 1).min(6));
+            }
+            match load_str("a.yaml", &text) {
+                Ok(_) => whole += 1,
+                Err(found) => drop(found.drawn()),
+            }
+        }
+        assert!(whole < 3_000);
+    }
+
+    #[test]
+    fn what_is_left_out_comes_from_defaults_and_what_they_leave_out_from_the_engine() {
+        let text = "dialplan: 1\nstart: m\ndefaults:\n  say: { barge_in: keys }\n  question: { wait: 6s, go: bye }\n  \
+                    universals: { operator: bye, back: off }\nsteps:\n  m:\n    menu:\n      prompt: Press 1.\n      \
+                    options: { one: { key: 1, go: s } }\n      no_match: bye\n  s: { say: { text: Hi., go: n } }\n  n:\n    \
+                    ask: { prompt: Number?, digits: { max: 3 }, go: bye, wait: 900ms, universals: { operator: off } }\n  \
+                    bye: { hangup: }\n  gone: { hangup: { result: gone } }\n";
+        let text = text.replace("go: bye }\n  universals", "go: bye, hangup: gone }\n  hangup: bye\n  universals");
+        let plan = load_str("a.yaml", &text).unwrap().plan;
+        let bye = Target::Step(plan.step_named("bye").unwrap());
+        let StepKind::Menu(menu) = &plan.steps[0].kind else { panic!("a menu") };
+        let question = &menu.question;
+        assert_eq!((question.wait, question.tries), (Duration::from_secs(6), 3));
+        assert_eq!((question.no_input, question.no_match, question.error), (Target::Repeat, bye, bye));
+        assert_eq!((question.universals.operator, question.universals.back), (Some(bye), None));
+        assert_eq!(question.universals.repeat, Some(Target::Repeat));
+        assert_eq!(question.incomplete, Duration::from_millis(1200));
+        let StepKind::Say(say) = &plan.steps[1].kind else { panic!("a say") };
+        assert_eq!(say.barge_in, BargeIn::Keys);
+        let StepKind::Ask(ask) = &plan.steps[2].kind else { panic!("an ask") };
+        assert_eq!((ask.want, ask.slot.as_str(), ask.sensitive), (Want::Digits { min: 1, max: 3 }, "n", false));
+        assert_eq!((ask.question.wait, ask.question.incomplete), (Duration::from_millis(900), Duration::from_secs(2)));
+        assert_eq!(ask.question.universals.operator, None);
+        let gone = Target::Step(plan.step_named("gone").unwrap());
+        assert_eq!(plan.steps[..3].iter().map(|step| step.hangup).collect::<Vec<_>>(), [gone, bye, gone]);
+    }
+
+    #[test]
+    fn the_version_is_the_hash_of_the_file() {
+        let text = "dialplan: 1\nstart: a\nsteps: { a: { hangup: } }\n";
+        // printf '…' | sha256sum | cut -c1-16
+        assert_eq!(load_str("a.yaml", text).unwrap().plan.version, "5b6eaf0fa86985ab");
+        let other = load_str("a.yaml", &text.replace("a: {", "a : {")).unwrap();
+        assert_ne!(other.plan.version, "5b6eaf0fa86985ab");
+    }
+
+    #[test]
+    fn utterances_are_every_prompt_and_the_engines_own_words_in_every_language() {
+        let text =
+            "dialplan: 1\nlanguages: [en-US, zh-CN]\nstart: a\nsteps:\n  a:\n    hangup: { en-US: Bye, zh-CN: 再见 }\n";
+        let plan = load_str("a.yaml", text).unwrap().plan;
+        let said: Vec<(&str, &str)> =
+            plan.utterances().map(|(prompt, language)| (language.as_str(), prompt.texts[language].as_str())).collect();
+        assert_eq!(said.len(), 2 + 5 * 2);
+        assert_eq!(said[..2], [("en-US", "Bye"), ("zh-CN", "再见")]);
+        assert!(
+            said.contains(&("en-US", "I did not hear you.")) && said.contains(&("zh-CN", "我没有听到您说话。")),
+            "{said:?}"
+        );
+    }
+}
