@@ -61,8 +61,14 @@ impl Ours {
             receive: true,
         };
         let recording = recording.map(|path| RecordingRequest { path: path.to_owned() });
-        let open =
-            OpenLeg { leg, params, recording, random: 0x1234_5678_9ABC_DEF0, call: "test".into(), cname: String::new().into() };
+        let open = OpenLeg {
+            leg,
+            params,
+            recording,
+            random: 0x1234_5678_9ABC_DEF0,
+            call: "test".into(),
+            cname: String::new().into(),
+        };
         media.open(open, port, sender).unwrap();
         Self { media, events, rtp }
     }
@@ -485,8 +491,7 @@ fn fifty_calls_play_listen_and_record_at_once() {
         let peer = Peer::new();
         let path = folder.path().join(format!("{leg}.wav"));
         let ours = Ours::open_on(media.clone(), LegId(leg), Some(peer.address()), Some(&path));
-        let play =
-            MediaCommand::Play { play: PlayId(1), audio: Arc::new(sweep(3.0)), barge_in: BargeIn::Speech };
+        let play = MediaCommand::Play { play: PlayId(1), audio: Arc::new(sweep(3.0)), barge_in: BargeIn::Speech };
         media.command(LegId(leg), play).unwrap();
         peers.push((peer, ours.rtp));
         calls.push(ours);

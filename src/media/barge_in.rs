@@ -129,7 +129,9 @@ mod tests {
     /// `b` where it is confirmed.
     fn acts(reflex: &mut Reflex, row: &str) -> Vec<(usize, Act)> {
         let frame = |(place, mark): (usize, char)| {
-            reflex.frame(matches!(mark, 'l' | 'v'), matches!(mark, 'v' | 'p' | 'b'), mark == 'b').map(|act| (place, act))
+            reflex
+                .frame(matches!(mark, 'l' | 'v'), matches!(mark, 'v' | 'p' | 'b'), mark == 'b')
+                .map(|act| (place, act))
         };
         row.chars().enumerate().filter_map(frame).collect()
     }

@@ -136,12 +136,7 @@ impl MediaHandle {
     /// Opens a leg on `port`. `events` should have room for a few dozen: what finds none waits a little, then the
     /// oldest is kept and the newest dropped and counted; room for [`MediaEvent::Closed`] is set aside now, so it is
     /// never lost. Dropping the receiver closes the leg.
-    pub fn open(
-        &self,
-        leg: OpenLeg,
-        port: ReservedPort,
-        events: mpsc::Sender<MediaEvent>,
-    ) -> Result<(), MediaError> {
+    pub fn open(&self, leg: OpenLeg, port: ReservedPort, events: mpsc::Sender<MediaEvent>) -> Result<(), MediaError> {
         let closed = events.clone().try_reserve_owned().map_err(|error| match error {
             TrySendError::Full(_) => MediaError::Busy,
             TrySendError::Closed(_) => MediaError::Stopped,

@@ -159,11 +159,11 @@ impl Desk {
         let Some(take) = self.takes.remove(&leg) else {
             return Recording::Failed { reason: "the recorder was too busy to begin it".to_owned() };
         };
-        let path = match take.file {
-            Ok(file) => file.path.clone(),
+        let file = match take.file {
+            Ok(file) => file,
             Err(reason) => return Recording::Failed { reason },
         };
-        let Ok(file) = take.file else { unreachable!("looked at just above") };
+        let path = file.path.clone();
         match file.finish() {
             Ok(()) => {
                 self.alarmed = false;

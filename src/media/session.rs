@@ -24,9 +24,9 @@ use super::recorder::Pair;
 use super::{BargeIn, Digit, Listen, MediaCommand, MediaEvent, MediaSummary, Offer, OpenLeg, PlayEnd, StreamParams};
 use crate::audio::level::{SILENCE_DBOV, rms_dbov};
 use crate::audio::{FRAME_8K, FRAME_MS};
-use crate::id::{PlayId, UtteranceId};
+use crate::id::PlayId;
 use crate::rtp::sender::MAX_PACKET_BYTES;
-use crate::rtp::{Receiver, Sender};
+use crate::rtp::{Accepted, Pulled, Receiver, ReceiverConfig, Sender};
 
 const FRAME: Duration = Duration::from_millis(FRAME_MS as u64);
 const SILENCE: [i16; FRAME_8K] = [0; FRAME_8K];
@@ -56,7 +56,8 @@ pub struct Session {
     rtp_timeout: Duration,
     /// When RTP last came, or the leg was opened.
     heard_at: Instant,
-    /// RTP has come at all: until then there is nothing to listen to.
+    /// Sound has come at all: before that there is nothing to listen to, and silence of our own making would pass
+    /// for a very quiet line.
     heard: bool,
     timed_out: bool,
     closed: bool,
@@ -70,7 +71,7 @@ impl Session {
     pub fn new(open: &OpenLeg, tap: Option<Producer<Pair>>, rtp_timeout: Duration, now: Instant) -> Self {
         Self {
             params: open.params.clone(),
-            receiver: Receiver::new(receiver_config(&open.params)),
+            receiver: Receiver::new(&open.params, ReceiverConfig::default()),
             sender: Sender::new(open.params.codec, open.params.payload_type, open.params.ptime_ms, open.random),
             ear: Ear::new(Listen::default(), Thresholds::default()),
             reflex: Reflex::new(),
@@ -98,8 +99,8 @@ impl Session {
             self.refused += 1;
             return;
         }
-        if self.receiver.accept(datagram, from, at).is_ok() {
-            (self.heard, self.timed_out) = (true, false);
+        if matches!(self.receiver.accept(datagram, from, at), Accepted::Ok | Accepted::Latched(_)) {
+            self.timed_out = false;
             self.heard_at = self.heard_at.max(at);
         }
     }
@@ -129,7 +130,10 @@ impl Session {
                     self.on_signal(signal);
                 }
             }
-            MediaCommand::Retarget { remote } => self.params.remote = Some(remote),
+            MediaCommand::Retarget { remote } => {
+                self.params.remote = Some(remote);
+                self.receiver.retarget(remote);
+            }
             MediaCommand::Close => self.close(now),
         }
     }
@@ -172,7 +176,7 @@ impl Session {
     pub fn into_summary(self) -> MediaSummary {
         let stats = self.receiver.stats();
         MediaSummary {
-            packets_in: stats.packets,
+            packets_in: stats.received,
             packets_out: self.packets_out,
             lost: stats.lost,
             late: stats.late,
@@ -184,7 +188,7 @@ impl Session {
     }
 
     fn hear(&mut self, frame: &mut [i16; FRAME_8K], at: Instant) {
-        self.receiver.pull(at, frame);
+        self.heard |= self.receiver.pull(at, frame) != Pulled::Silence;
         while let Some((digit, at)) = self.receiver.poll_digit() {
             self.on_digit(digit, at);
         }
@@ -192,7 +196,9 @@ impl Session {
             return;
         }
         let during = self.playout.current();
-        let heard = self.ear.frame(frame, self.guard.threshold_dbov(), at);
+        // A frame that leaves the jitter buffer now arrived earlier, and silence is counted from when it did.
+        let arrived = at.checked_sub(Duration::from_millis(self.receiver.stats().delay_ms)).unwrap_or(at);
+        let heard = self.ear.frame(frame, self.guard.threshold_dbov(), arrived);
         self.react(&heard);
         for signal in heard.signals.into_iter().flatten() {
             if matches!(signal, Signal::Started { .. }) {
