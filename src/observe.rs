@@ -78,29 +78,48 @@ fn unquoted(message: &str) -> &str {
     message.split(QUOTES).next().unwrap_or_default().trim()
 }
 
+/// A log that stays in memory.
+#[cfg(test)]
+#[derive(Clone, Default)]
+pub(crate) struct Page(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+#[cfg(test)]
+impl Page {
+    /// What has been logged so far.
+    pub(crate) fn text(&self) -> String {
+        let bytes = self.0.lock().expect("nobody panics while logging").clone();
+        String::from_utf8(bytes).expect("logs are text")
+    }
+}
+
+#[cfg(test)]
+impl std::io::Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("nobody panics while logging").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Everything logged by this thread from now on, at `level`, until the guard is dropped.
+#[cfg(test)]
+pub(crate) fn captured(level: &str) -> (Page, tracing::subscriber::DefaultGuard) {
+    let page = Page::default();
+    let to = page.clone();
+    let config = LogConfig { level: level.to_owned(), format: LogFormat::Text };
+    let subscriber = subscriber(&config, move || to.clone()).expect("tests name a level");
+    (page, tracing::subscriber::set_default(subscriber))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use super::*;
     use crate::call::TimelineEvent;
     use crate::pii::Pii;
     use crate::store::conformance::full_record;
-
-    /// A log that stays in memory.
-    #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
-
-    impl std::io::Write for Page {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
 
     fn logged(level: &str, format: LogFormat, write: impl FnOnce()) -> String {
         let page = Page::default();
@@ -108,8 +127,7 @@ mod tests {
         let config = LogConfig { level: level.to_owned(), format };
         let subscriber = subscriber(&config, move || to.clone()).unwrap();
         tracing::subscriber::with_default(subscriber, write);
-        let bytes = page.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()
+        page.text()
     }
 
     #[test]

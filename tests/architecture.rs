@@ -82,7 +82,10 @@ fn cores_own_no_socket_and_no_thread() {
     let mut wrong = Vec::new();
     for file in rust_files(Path::new("src")) {
         let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if drivers.contains(&name) || room_of(&file) == "cli" || file.components().any(|part| part.as_os_str() == "driver") {
+        if drivers.contains(&name)
+            || room_of(&file) == "cli"
+            || file.components().any(|part| part.as_os_str() == "driver")
+        {
             continue;
         }
         let text = fs::read_to_string(&file).expect("source files are readable");

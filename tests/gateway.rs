@@ -48,7 +48,8 @@ fn keys_walk_the_plan_and_a_record_and_a_recording_remain() {
     let path = record["media"]["recording"]["path"].as_str().expect("a recording was saved");
     let wav = hound::WavReader::open(path).expect("the recording is a whole WAV file");
     assert_eq!((wav.spec().channels, wav.spec().sample_rate), (2, 8000));
-    let loudest_right = wav.into_samples::<i16>().skip(1).step_by(2).map(|sample| sample.expect("whole").unsigned_abs()).max();
+    let loudest_right =
+        wav.into_samples::<i16>().skip(1).step_by(2).map(|sample| sample.expect("whole").unsigned_abs()).max();
     assert!(loudest_right > Some(2000), "the bot is on the right channel");
 }
 
@@ -82,7 +83,12 @@ fn speech_is_understood_on_the_box() {
     caller.stay(LONG_ENOUGH, |frame| words.get(frame.wrapping_sub(200) % 400).copied().unwrap_or(SILENCE));
     let record = gateway.wait_for_records(1, LONG_ENOUGH).remove(0);
     assert_eq!(record["result"], "served", "{record:#}\n{}", gateway.log());
-    let turn = record["turns"].as_array().expect("turns").iter().find(|turn| turn["meaning"] == "lost").expect("a turn was understood");
+    let turn = record["turns"]
+        .as_array()
+        .expect("turns")
+        .iter()
+        .find(|turn| turn["meaning"] == "lost")
+        .expect("a turn was understood");
     assert_eq!(turn["outcome"], "speech");
     assert!(turn["confidence"].as_f64() > Some(0.5), "{turn:#}");
     assert!(turn["latency"]["total_ms"].as_f64() > Some(0.0), "{turn:#}");
@@ -113,7 +119,8 @@ fn a_caller_who_says_nothing_is_asked_again_and_let_go_politely() {
 
 #[test]
 fn a_caller_who_sends_no_media_is_hung_up_on() {
-    let gateway = Gateway::start(Settings { rtp_timeout: "1s", plan: "dialplans/bank-main.yaml".into(), ..Settings::default() });
+    let gateway =
+        Gateway::start(Settings { rtp_timeout: "1s", plan: "dialplans/bank-main.yaml".into(), ..Settings::default() });
     let caller = Caller::dial(&gateway, NUMBER);
     let bye = wait_for_bye(&caller);
     caller.send(&support::answer_to(&bye));
@@ -123,7 +130,8 @@ fn a_caller_who_sends_no_media_is_hung_up_on() {
 
 #[test]
 fn a_caller_who_vanishes_in_mid_call_leaves_a_whole_record() {
-    let gateway = Gateway::start(Settings { rtp_timeout: "1s", plan: "dialplans/bank-main.yaml".into(), ..Settings::default() });
+    let gateway =
+        Gateway::start(Settings { rtp_timeout: "1s", plan: "dialplans/bank-main.yaml".into(), ..Settings::default() });
     let mut caller = Caller::dial(&gateway, NUMBER);
     for _ in 0..50 {
         caller.send_frame(&SILENCE);
@@ -187,7 +195,8 @@ fn a_number_without_a_route_is_not_found_and_a_codec_we_lack_is_not_acceptable()
     assert_eq!(lost.invite("4711"), 404);
     lost.ack("4711");
     let mut exotic = Caller::new(&gateway, NUMBER);
-    let body = exotic.sdp().replace("RTP/AVP 0 101", "RTP/AVP 97").replace("a=rtpmap:0 PCMU/8000", "a=rtpmap:97 SPEEX/16000");
+    let body =
+        exotic.sdp().replace("RTP/AVP 0 101", "RTP/AVP 97").replace("a=rtpmap:0 PCMU/8000", "a=rtpmap:97 SPEEX/16000");
     assert_eq!(exotic.invite_with("1000", &body), 488);
     exotic.ack("1000");
     let mut broken = Caller::new(&gateway, NUMBER);
@@ -246,7 +255,8 @@ fn a_locked_database_delays_the_record_and_loses_nothing() {
         .spawn()
         .expect("python3 runs");
     let mut said = [0; 6];
-    std::io::Read::read_exact(locker.stdout.as_mut().expect("piped"), &mut said).expect("it says when it holds the lock");
+    std::io::Read::read_exact(locker.stdout.as_mut().expect("piped"), &mut said)
+        .expect("it says when it holds the lock");
     let mut caller = Caller::dial(&gateway, NUMBER);
     press_through(&mut caller, "2");
     drop(locker.stdin.take());
@@ -268,8 +278,11 @@ fn a_broken_plan_keeps_the_gateway_from_starting_and_says_where() {
         format!("data_dir = {data:?}\n[sip]\nlisten = \"127.0.0.1:0\"\n[[route]]\nnumber = \"*\"\nplan = {plan:?}\n"),
     )
     .expect("written");
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_trunkline")).args(["serve", "-c"]).arg(&config).output().expect("trunkline runs");
+    let output = Command::new(env!("CARGO_BIN_EXE_trunkline"))
+        .args(["serve", "-c"])
+        .arg(&config)
+        .output()
+        .expect("trunkline runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
     assert!(said.contains("broken.yaml:4") && said.contains("nowhere"), "{said}");
@@ -296,5 +309,8 @@ fn spoken(text: &str, folder: &std::path::Path) -> Vec<[u8; 160]> {
 }
 
 fn spoken_or_tones(folder: &std::path::Path) -> Vec<[u8; 160]> {
-    spoken("and then I said to him and he said to me and so we went on and on about this and that and everything", folder)
+    spoken(
+        "and then I said to him and he said to me and so we went on and on about this and that and everything",
+        folder,
+    )
 }

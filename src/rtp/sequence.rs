@@ -185,7 +185,12 @@ mod tests {
 
     #[test]
     fn a_packet_older_than_the_window_counts_as_seen() {
-        walk(&[(100, next(100)), (200, Next { index: 200, missing: 99 }), (137, Reordered { index: 137 }), (136, Duplicate)]);
+        walk(&[
+            (100, next(100)),
+            (200, Next { index: 200, missing: 99 }),
+            (137, Reordered { index: 137 }),
+            (136, Duplicate),
+        ]);
     }
 
     #[test]

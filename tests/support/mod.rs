@@ -124,7 +124,8 @@ impl Gateway {
             serde_json::from_slice::<Value>(&output.stdout).expect("--json prints JSON")
         };
         let listed = run(&["calls", "--json", "--limit", "1000"]);
-        let ids = listed.as_array().expect("a list").iter().rev().map(|call| call["id"].as_str().expect("an id").to_owned());
+        let ids =
+            listed.as_array().expect("a list").iter().rev().map(|call| call["id"].as_str().expect("an id").to_owned());
         ids.map(|id| run(&["calls", "show", &id, "--json"])).collect()
     }
 
@@ -136,7 +137,12 @@ impl Gateway {
             if records.len() >= count {
                 return records;
             }
-            assert!(Instant::now() < give_up, "{} of {count} records after {within:?}; log:\n{}", records.len(), self.log());
+            assert!(
+                Instant::now() < give_up,
+                "{} of {count} records after {within:?}; log:\n{}",
+                records.len(),
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -249,7 +255,8 @@ impl Caller {
             if status < 200 {
                 continue;
             }
-            self.to_tag = header(&answer, "To").and_then(|to| to.split("tag=").nth(1).map(str::to_owned)).unwrap_or_default();
+            self.to_tag =
+                header(&answer, "To").and_then(|to| to.split("tag=").nth(1).map(str::to_owned)).unwrap_or_default();
             self.media = media_of(&answer);
             return status;
         }
