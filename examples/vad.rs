@@ -341,7 +341,8 @@ fn play_over(prompt: &Frames, line: &Frames) -> Vec<(usize, Act)> {
     let mut acts = Vec::new();
     for (place, frame) in line.iter().enumerate() {
         let heard = ear.frame(frame, guard.threshold_dbov(), began + Duration::from_millis(20) * place as u32);
-        acts.extend(reflex.frame(heard.loud, ear.is_speaking()).map(|act| (place, act)));
+        let act = reflex.frame(heard.loud, ear.is_speaking(), heard.speech_began());
+        acts.extend(act.map(|act| (place, act)));
         guard.played(level_dbov(&prompt[place % prompt.len()]));
     }
     acts

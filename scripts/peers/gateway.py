@@ -91,7 +91,7 @@ class Gateway:
 
     def prompts(self):
         """[{step, text, duration_ms}] of everything the plan can say, in plan order."""
-        out = subprocess.run([self.binary, "say", "--plan", str(self.plan), "--json", "-c", str(self.config)], cwd=ROOT,
+        out = subprocess.run([self.binary, "prompts", str(self.plan), "--json", "-c", str(self.config)], cwd=ROOT,
                              check=True, stdout=subprocess.PIPE).stdout.decode()
         return [json.loads(line) for line in out.splitlines() if line.strip()]
 

@@ -9,7 +9,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -19,9 +18,9 @@ use super::record::CallRecord;
 use super::{Call, Input, Output, TimelineEvent};
 use crate::id::{LegId, UtteranceId};
 use crate::media::driver::MediaHandle;
-use crate::media::{MediaCommand, MediaEvent, StreamParams};
+use crate::media::{MediaCommand, MediaEvent, MediaSummary, StreamParams};
 use crate::sdp::negotiate;
-use crate::sip::{LegCommand, LegEvent};
+use crate::sip::{LegCommand, LegEnd, LegEvent};
 use crate::speech::driver::RecognizerPool;
 use crate::speech::prompts::PromptBook;
 use crate::speech::{Cancel, RecognizeJob};
@@ -30,9 +29,6 @@ use crate::time::Clock;
 /// Recognition results on their way back. A call has one utterance under recognition and at most one cancelled one
 /// still running behind it; eight leaves room for bursts of short revisions.
 const HEARD_BOUND: usize = 8;
-
-/// How long a finished call may wait for its leg and its media to say they are over before it is closed without them.
-const LINGER: Duration = Duration::from_secs(40);
 
 /// Everything outside that a call talks to.
 pub struct Ports {
@@ -49,7 +45,7 @@ pub struct Ports {
     /// What we offered, when the INVITE brought no offer: the answer comes with the ACK.
     pub late_offer: Option<StreamParams>,
     /// The recognition pool.
-    pub recognizers: RecognizerPool,
+    pub recognizers: Arc<RecognizerPool>,
     /// Everything the plan can say, as sound.
     pub prompts: Arc<PromptBook>,
     /// The time.
@@ -60,8 +56,10 @@ pub struct Ports {
 
 /// Drives `call` to its end and returns what remains of it.
 pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
-    let (heard_tx, mut heard) = mpsc::channel(HEARD_BOUND);
-    let mut jobs = Jobs { running: BTreeMap::new(), heard: heard_tx };
+    let (heard_in, mut heard) = mpsc::channel(HEARD_BOUND);
+    let mut jobs = Jobs { running: BTreeMap::new(), heard: heard_in };
+    let mut leg_reports = true;
+    let mut media_reports = true;
     let mut draining = false;
     loop {
         while let Some(output) = call.poll_output() {
@@ -71,47 +69,45 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
             }
             carry_out(output, &ports, &mut jobs).await;
         }
-        let deadline = call.poll_timeout();
+        let deadline = call.poll_timeout().map(|(at, _)| at);
         let input = tokio::select! {
-            biased;
-            event = ports.leg_events.recv() => {
-                let Some(event) = event else {
-                    // The leg's task is gone without its last word: a bug below us must not leave a call hanging.
-                    call.handle(Input::Leg(LegEvent::Ended(crate::sip::LegEnd::Failed)), ports.clock.now());
-                    return finish(call, ports).await;
-                };
-                if let LegEvent::Established { sdp } = &event { settle_late_offer(&ports, sdp.as_deref()); }
-                Input::Leg(event)
-            }
-            Some(event) = ports.media_events.recv() => Input::Media(event),
+            event = ports.leg_events.recv(), if leg_reports => match event {
+                Some(event) => {
+                    if let LegEvent::Established { sdp } = &event {
+                        settle_late_offer(&ports, sdp.as_deref());
+                    }
+                    leg_reports = !matches!(event, LegEvent::Ended(_));
+                    Input::Leg(event)
+                }
+                None => {
+                    // A leg says its last word exactly once; a bug below us must not leave a call hanging.
+                    error!("the leg is gone without a last word");
+                    leg_reports = false;
+                    Input::Leg(LegEvent::Ended(LegEnd::Failed))
+                }
+            },
+            event = ports.media_events.recv(), if media_reports => match event {
+                Some(event) => {
+                    media_reports = !matches!(event, MediaEvent::Closed(_));
+                    Input::Media(event)
+                }
+                None => {
+                    error!("media is gone without a summary");
+                    media_reports = false;
+                    Input::Media(MediaEvent::Closed(MediaSummary::default()))
+                }
+            },
             Some(result) = heard.recv() => result,
-            () = ports.drain.cancelled(), if !draining => { draining = true; Input::Drain }
-            () = sleep_until(deadline) => { call.handle_timeout(ports.clock.now()); continue; }
+            () = ports.drain.cancelled(), if !draining => {
+                draining = true;
+                Input::Drain
+            }
+            () = sleep_until(deadline) => {
+                call.handle_timeout(ports.clock.now());
+                continue;
+            }
         };
         call.handle(input, ports.clock.now());
-    }
-}
-
-/// The leg is gone: lets media close, then takes the record.
-async fn finish(mut call: Call, mut ports: Ports) -> CallRecord {
-    let give_up = tokio::time::sleep(LINGER);
-    tokio::pin!(give_up);
-    ports.media.command(ports.leg, MediaCommand::Close);
-    loop {
-        while let Some(output) = call.poll_output() {
-            match output {
-                Output::Finished(record) => return *record,
-                Output::Media(command) => ports.media.command(ports.leg, command),
-                _ => {}
-            }
-        }
-        tokio::select! {
-            Some(event) = ports.media_events.recv() => call.handle(Input::Media(event), ports.clock.now()),
-            () = &mut give_up => {
-                error!("media of a finished call did not close; its record goes without counters");
-                call.handle(Input::Media(MediaEvent::Closed(Default::default())), ports.clock.now());
-            }
-        }
     }
 }
 
@@ -125,8 +121,8 @@ async fn carry_out(output: Output, ports: &Ports, jobs: &mut Jobs) {
         Output::Play { play, utter, barge_in } => match ports.prompts.get(&utter) {
             Some(audio) => ports.media.command(ports.leg, MediaCommand::Play { play, audio, barge_in }),
             None => {
-                // Plans are rendered before they go live, so this is a bug; a caller in silence would be worse.
-                error!("a prompt was never rendered; the caller hears nothing in its place");
+                // Synthesis failed when the plan was loaded; a call that waits for a prompt's end must still go on.
+                error!("a prompt could not be made into sound; the caller hears nothing in its place");
                 ports.media.command(ports.leg, MediaCommand::Play { play, audio: Arc::default(), barge_in });
             }
         },

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::call::record::{CallEnd, TurnOutcome};
 use crate::call::scribe::{Scribe, without_ears};
 use crate::call::turn::{Turn, TurnEnd, TurnOutput, TurnSetup};
-use crate::call::{CallSetup, Input, Output, Reason, TimelineEvent, Utter};
+use crate::call::{CallSetup, Input, Output, Reason, TimelineEvent};
 use crate::dialplan::interpreter::{Act, Asking, Interpreter, Line};
 use crate::dialplan::plan::{Plan, Step, StepIx};
 use crate::dialplan::step::{self, Event};
@@ -24,6 +24,7 @@ use crate::media::{BargeIn, Digit, Listen, MediaCommand, MediaEvent, MediaSummar
 use crate::pii::Pii;
 use crate::sip::{LegCommand, LegEnd, LegEvent};
 use crate::speech::RecognizeError;
+use crate::speech::Utter;
 use crate::time::Now;
 
 /// A leg reports its end within this: 64·T1 for a lost ACK or BYE (RFC 3261 §17) and a little.

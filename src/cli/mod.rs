@@ -13,7 +13,11 @@ pub mod calls;
 pub mod check;
 pub mod hear;
 pub mod models;
+pub mod prompts;
+pub mod rehearse;
 pub mod say;
+pub mod serve;
+pub mod test_plans;
 
 /// An open-source voice IVR: callers say what they want, and are understood on your own box
 #[derive(Debug, Parser)]
@@ -26,8 +30,16 @@ struct Cli {
 /// A new command is a line here, one in [`main`] and a file.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Answer calls until told to stop
+    Serve(serve::ServeArgs),
     /// Check dial plans: what is wrong, where, and what to do about it
     Check(check::CheckArgs),
+    /// Run the conversations written beside dial plans
+    Test(test_plans::TestArgs),
+    /// Talk to a dial plan in text
+    Try(rehearse::TryArgs),
+    /// List everything a plan can say, and how long each takes
+    Prompts(prompts::PromptsArgs),
     /// Recognise recordings as a call would hear them
     Hear(hear::HearArgs),
     /// Speak a text into a WAV file, as prompts are spoken
@@ -43,7 +55,11 @@ enum Command {
 /// Reads the command line and does it.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
+        Command::Serve(args) => serve::run(args),
         Command::Check(args) => check::run(&args),
+        Command::Test(args) => test_plans::run(&args),
+        Command::Try(args) => rehearse::run(&args),
+        Command::Prompts(args) => prompts::run(args),
         Command::Hear(args) => hear::run(args),
         Command::Say(args) => say::run(args),
         Command::Models(args) => models::run(args),

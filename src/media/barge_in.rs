@@ -59,9 +59,11 @@ impl Reflex {
         Self { state: State::Armed { loud: 0 } }
     }
 
-    /// Takes one frame: is it `loud`, and is it part of confirmed speech? Per frame: no allocation, no lock, no log.
-    pub fn frame(&mut self, loud: bool, speaking: bool) -> Option<Act> {
+    /// Takes one frame: is it `loud`, is it part of confirmed `speaking`, was that confirmed just now (`began`)?
+    /// Per frame: no allocation, no lock, no log.
+    pub fn frame(&mut self, loud: bool, speaking: bool, began: bool) -> Option<Act> {
         let (state, act) = match (self.state, loud) {
+            _ if began => (State::Armed { loud: 0 }, Some(Act::Stop)),
             (State::Armed { loud: run }, true) if run + 1 >= DUCK_FRAMES => match speaking {
                 true => (State::Armed { loud: 0 }, Some(Act::Stop)),
                 false => (State::Ducked { frames: 0 }, Some(Act::Duck)),
@@ -123,10 +125,11 @@ impl EchoGuard {
 mod tests {
     use super::*;
 
-    /// `.` quiet, `l` loud, `v` loud and confirmed, `p` a pause in confirmed speech.
+    /// `.` quiet, `l` loud, `v` loud and confirmed, `p` a pause in confirmed speech,
+    /// `b` where it is confirmed.
     fn acts(reflex: &mut Reflex, row: &str) -> Vec<(usize, Act)> {
         let frame = |(place, mark): (usize, char)| {
-            reflex.frame(matches!(mark, 'l' | 'v'), matches!(mark, 'v' | 'p')).map(|act| (place, act))
+            reflex.frame(matches!(mark, 'l' | 'v'), matches!(mark, 'v' | 'p' | 'b'), mark == 'b').map(|act| (place, act))
         };
         row.chars().enumerate().filter_map(frame).collect()
     }
@@ -140,6 +143,12 @@ mod tests {
     #[test]
     fn a_caller_who_is_already_believed_stops_the_prompt_without_ducking_it() {
         assert_eq!(acts(&mut Reflex::new(), "vvv"), [(2, Act::Stop)]);
+    }
+
+    #[test]
+    fn confirmation_stops_the_prompt_however_few_frames_were_loud() {
+        assert_eq!(acts(&mut Reflex::new(), "l.b"), [(2, Act::Stop)]);
+        assert_eq!(acts(&mut Reflex::new(), "llll......l......b"), [(2, Act::Duck), (8, Act::Resume), (17, Act::Stop)]);
     }
 
     #[test]

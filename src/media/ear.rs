@@ -69,6 +69,14 @@ pub struct Heard {
     pub signals: Signals,
 }
 
+impl Heard {
+    /// Has speech been confirmed, or renewed after a pause, by this very frame?
+    pub fn speech_began(&self) -> bool {
+        let begins = |signal: &Signal| matches!(signal, Signal::Started { .. } | Signal::Resumed { .. });
+        self.signals.iter().flatten().any(begins)
+    }
+}
+
 /// Gate, neural judge, endpointer and capture of one leg. Belongs to the thread that made it (see [`Gate`]).
 pub struct Ear {
     gate: Gate,

@@ -15,9 +15,12 @@ use crate::pii::Pii;
 
 pub mod barge_in;
 pub mod capture;
+pub mod driver;
 pub mod ear;
 pub mod endpointer;
 pub mod playout;
+pub mod recorder;
+pub mod session;
 pub mod vad;
 
 /// May the caller stop a prompt?

@@ -15,7 +15,7 @@
 //! branch (RFC 3261 §25.1 EQUAL; the tortuous INVITE of RFC 4475 §3.1.1.1) make it drop the request unanswered or
 //! lose the branch, so do requests without a From tag (§12.1.1 asks us to take them); a body without Content-Length,
 //! legal over UDP (§18.3), is thrown away with the caller's offer in it; the first header line that is not UTF-8 ends
-//! the header section; `%40` in a Contact comes back as `%2540`. Its queues have no bound and its timers are its own,
+//! the header section; `%40` in a URI comes back as `%2540`. Its queues have no bound and its timers are its own,
 //! so a lost ACK could be tested only by waiting 32 s. What a server needs beyond the guard's parser are the two state
 //! machines in `transaction`, and here they run on whatever clock a test hands them.
 //!
@@ -43,6 +43,7 @@ use super::timers::Timers;
 use super::transaction::{InviteTransaction, Repeat, Tick, Timing};
 use super::{LegCommand, LegEvent, Rejection};
 use crate::id::LegId;
+use crate::pii::Pii;
 
 /// INVITE transactions remembered at once: 64·T1 = 32 s of 3,000 calls a second.
 pub const MAX_TRANSACTIONS: usize = 100_000;
@@ -71,10 +72,10 @@ pub struct Incoming {
     pub local: SocketAddr,
     /// The peer's configured name.
     pub peer: Arc<str>,
-    /// Personal.
-    pub caller: String,
-    /// Personal.
-    pub called: String,
+    /// Who calls.
+    pub caller: Pii<String>,
+    /// Whom.
+    pub called: Pii<String>,
     /// Their Call-ID.
     pub sip_call_id: String,
     /// Their session description.
@@ -317,7 +318,7 @@ impl Agent {
             local,
             peer,
             caller,
-            called: request.uri.user.clone(),
+            called: Pii::new(request.uri.user.clone()),
             sip_call_id: request.call_id.clone(),
             offer: request.sdp(),
         };
@@ -475,7 +476,11 @@ impl Agent {
         let to = transaction.to;
         match status {
             200..=299 => self.stats.answered += 1,
-            300.. => self.stats.count_refused(status),
+            300.. => {
+                // A refused call may be tried again under the same name, as some proxies do after 503.
+                self.forget_merge(key);
+                self.stats.count_refused(status);
+            }
             _ => {}
         }
         self.outputs.push_back(Output::Send { bytes, to });
@@ -520,6 +525,10 @@ impl Agent {
 
     fn forget_invite(&mut self, key: &Arc<str>) {
         self.invites.remove(key);
+        self.forget_merge(key);
+    }
+
+    fn forget_merge(&mut self, key: &Arc<str>) {
         if let Some(merge_key) = self.merge_keys.remove(key) {
             self.merged.remove(&merge_key);
         }

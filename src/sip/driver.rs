@@ -23,7 +23,6 @@ use super::stats::SipStats;
 use super::transaction::Timing;
 use super::{IncomingLeg, LegCommand, LegEvent, Rejection};
 use crate::id::LegId;
-use crate::pii::Pii;
 use crate::time::Clock;
 
 /// Calls that may wait to be picked up: a quarter second of 1,000 a second; more get 503.
@@ -128,6 +127,7 @@ impl SipServer {
             commands_in,
             legs: BTreeMap::new(),
             live: live.clone(),
+            turning_away: false,
         };
         let task = tokio::spawn(port.run(commands, controls));
         tracing::info!(%local, "listening for SIP");
@@ -175,6 +175,8 @@ struct Port {
     commands_in: mpsc::Sender<(LegId, Option<LegCommand>)>,
     legs: BTreeMap<LegId, LegPort>,
     live: Arc<AtomicU64>,
+    /// The last call found nobody.
+    turning_away: bool,
 }
 
 /// Our end of one leg's channels.
@@ -281,13 +283,14 @@ impl Port {
                 let (commands, commands_out) = mpsc::channel(LEG_CHANNEL);
                 let forwarder = tokio::spawn(forward(leg, commands_out, self.commands_in.clone())).abort_handle();
                 self.legs.insert(leg, LegPort { events, forwarder });
+                self.turning_away = false;
                 place.send(IncomingLeg {
                     leg,
                     source,
                     local,
                     peer: peer.to_string(),
-                    caller: Pii::new(caller),
-                    called: Pii::new(called),
+                    caller,
+                    called,
                     sip_call_id,
                     offer,
                     commands,
@@ -297,7 +300,11 @@ impl Port {
             }
             Err(refused) => refused,
         };
-        tracing::warn!(reason = %refused, "a call was turned away: nobody takes new calls fast enough");
+        // Once per rush: the counters say how many.
+        if !self.turning_away {
+            tracing::warn!(reason = %refused, "calls are turned away: nobody takes them fast enough");
+            self.turning_away = true;
+        }
         let unavailable = Rejection { retry_after: Some(RETRY_AFTER), ..Rejection::status(503) };
         self.agent.handle_command(leg, LegCommand::Reject(unavailable), self.clock.now().mono);
     }

@@ -25,6 +25,7 @@ use super::message::{CSeq, Method, Raw, Request, Response, Via, is_sdp_type};
 use super::peers::{PeerTable, Reception, Strangers};
 use super::respond::{ALLOW, Origin, reason_phrase};
 use super::uri::{BadAddress, NameAddr, Uri, parse_params};
+use crate::pii::Pii;
 
 /// Longest message we read, in bytes. An INVITE of a carrier is 1–3 KiB; 16 KiB leaves room for certificates and
 /// history, and bounds what one datagram can cost.
@@ -62,8 +63,8 @@ pub struct Admitted {
     pub origin: Origin,
     /// The peer's configured name.
     pub peer: Arc<str>,
-    /// Who calls: From's user, or P-Asserted-Identity's where the peer is trusted for it. Personal.
-    pub caller: String,
+    /// Who calls: From's user, or P-Asserted-Identity's where the peer is trusted for it.
+    pub caller: Pii<String>,
 }
 
 /// Why a datagram was met with silence.
@@ -139,12 +140,13 @@ impl Guard {
             let looks_like_sip = raw.start.to_ascii_uppercase().contains("SIP/");
             return Verdict::Drop(if looks_like_sip { DropReason::NoReturnPath } else { DropReason::NotSip });
         };
-        match judge(&raw, datagram.len()) {
+        let ack = is_ack(&raw);
+        match judge(raw, datagram.len()) {
             Ok(request) => {
-                let caller = caller(&request, trust_identity);
+                let caller = Pii::new(caller(&request, trust_identity));
                 Verdict::Request(Box::new(Admitted { request, origin, peer, caller }))
             }
-            Err(_) if is_ack(&raw) => Verdict::Drop(DropReason::StrayAck),
+            Err(_) if ack => Verdict::Drop(DropReason::StrayAck),
             Err(fault) => self.answer(&origin, &fault),
         }
     }
@@ -175,25 +177,25 @@ impl Guard {
 }
 
 /// Every check of RFC 3261 §8.2 that needs no memory, in its order: syntax, method, URI, Require, body.
-fn judge(raw: &Raw<'_>, length: usize) -> Result<Request, Fault> {
+fn judge(raw: Raw<'_>, length: usize) -> Result<Request, Fault> {
     let (method, uri) = request_line(&raw.start)?;
     if length > MAX_MESSAGE {
         return Err(Fault::status(513));
     }
-    let to = address(raw, "To", "Missing To header", "Bad To header")?;
-    let from = address(raw, "From", "Missing From header", "Bad From header")?;
-    let call_id = only(raw, "Call-ID", "Missing Call-ID header", "More than one Call-ID header")?;
+    let to = address(&raw, "To", "Missing To header", "Bad To header")?;
+    let from = address(&raw, "From", "Missing From header", "Bad From header")?;
+    let call_id = only(&raw, "Call-ID", "Missing Call-ID header", "More than one Call-ID header")?;
     if call_id.is_empty() || call_id.contains(char::is_whitespace) {
         return Err(Fault::bad_request("Bad Call-ID header"));
     }
-    let cseq = only(raw, "CSeq", "Missing CSeq header", "More than one CSeq header")?;
+    let cseq = only(&raw, "CSeq", "Missing CSeq header", "More than one CSeq header")?;
     let cseq = CSeq::parse(cseq).ok_or(Fault::bad_request("Bad CSeq header"))?;
     if raw.headers.all("Max-Forwards").any(|hops| hops.parse::<u8>().is_err() || hops.starts_with('+')) {
         return Err(Fault::bad_request("Bad Max-Forwards header"));
     }
     let via = raw.headers.list("Via").next().map(Via::parse);
     let Some(Ok(via)) = via else { return Err(Fault::bad_request("Bad Via header")) };
-    let body = body(raw)?;
+    let body = body(&raw)?;
 
     match &method {
         Method::Foreign(_) => return Err(Fault::with(405, "Allow", ALLOW.to_owned())),
@@ -209,11 +211,18 @@ fn judge(raw: &Raw<'_>, length: usize) -> Result<Request, Fault> {
     if uri.has_headers {
         return Err(Fault::bad_request("Headers in the Request-URI"));
     }
+    // RFC 3261 §8.2.2.3: Require in ACK and CANCEL is ignored, they could not be refused anyway.
+    if !matches!(method, Method::Ack | Method::Cancel) {
+        let unknown: Vec<_> = raw.headers.list("Require").collect();
+        if !unknown.is_empty() {
+            return Err(Fault::with(420, "Unsupported", unknown.join(", ")));
+        }
+    }
     let contact = raw.headers.list("Contact").next().map(NameAddr::parse);
     let mut request = Request {
         contact: contact.and_then(Result::ok),
-        headers: raw.headers.clone(),
         call_id: call_id.to_owned(),
+        headers: raw.headers,
         body: body.to_vec(),
         method,
         uri,
@@ -222,13 +231,6 @@ fn judge(raw: &Raw<'_>, length: usize) -> Result<Request, Fault> {
         to,
         cseq,
     };
-    // RFC 3261 §8.2.2.3: Require in ACK and CANCEL is ignored, they could not be refused anyway.
-    if !matches!(request.method, Method::Ack | Method::Cancel) {
-        let unknown: Vec<_> = raw.headers.list("Require").collect();
-        if !unknown.is_empty() {
-            return Err(Fault::with(420, "Unsupported", unknown.join(", ")));
-        }
-    }
     if request.method == Method::Invite {
         judge_invite(&mut request)?;
     }

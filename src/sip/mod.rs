@@ -96,7 +96,7 @@ pub enum LegEnd {
     Failed,
 }
 
-/// A new INVITE from a known peer for a known number, already answered with 100.
+/// A new INVITE from a known peer, already answered with 100. Whether the number exists is the call's to say (404).
 #[derive(Debug)]
 pub struct IncomingLeg {
     /// Ours, unique in this process.

@@ -252,16 +252,16 @@ mod tests {
     }
 
     #[test]
-    fn a_million_forged_sources_stay_within_the_table() {
+    fn many_forged_sources_stay_within_the_table() {
         let start = SystemClock.now().mono;
         let mut strangers = Strangers::default();
         let mut ignored = 0;
-        for forged in 0..1_000_000_u32 {
+        for forged in 0..50_000_u32 {
             let reception = strangers.receive(IpAddr::V4(forged.into()), start);
             ignored += u32::from(reception == Reception::Ignore);
         }
         assert_eq!(strangers.known.len(), MAX_STRANGERS);
-        assert!(ignored > 990_000, "those who do not fit share one limit: {ignored}");
+        assert!(ignored > 45_000, "those who do not fit share one limit: {ignored}");
         let later = start + IGNORED_FOR + WINDOW;
         assert_eq!(strangers.receive([8, 8, 8, 8].into(), later), Reception::Refuse);
         assert_eq!(strangers.known.len(), 1, "the table was swept");

@@ -35,7 +35,7 @@ impl Origin {
         let mut vias = vec![stamped(top, &via, source)];
         vias.extend(headers.list("Via").skip(1).map(str::to_owned));
         let to = headers.first("To");
-        let to_has_tag = to.is_some_and(|to| split_unquoted(to, ';').skip(1).any(|part| starts_with_tag(part)));
+        let to_has_tag = to.is_some_and(|to| split_unquoted(to, ';').skip(1).any(starts_with_tag));
         // RFC 3581 §4: with rport back to the very port; else to the port of sent-by (§18.2.2). Always to the address
         // the request came from: a Via may not choose whom we send to.
         let rport = via.params.iter().any(|param| param.name == "rport");
@@ -186,10 +186,12 @@ pub fn reason_phrase(status: u16) -> &'static str {
         600 => "Busy Everywhere",
         603 => "Decline",
         604 => "Does Not Exist Anywhere",
-        300..=399 => "Redirected",
-        400..=499 => "Request Failed",
-        500..=599 => "Server Failure",
-        _ => "Global Failure",
+        other => match other / 100 {
+            3 => "Redirected",
+            4 => "Request Failed",
+            5 => "Server Failure",
+            _ => "Global Failure",
+        },
     }
 }
 

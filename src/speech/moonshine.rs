@@ -34,6 +34,9 @@ pub(super) const FILES: [&str; 3] = [
     "moonshine-tiny-en/tokenizer.bin",
 ];
 
+/// The decoder takes the mask of the samples, not of the encoder's frames, and keeps every 384th of it (the encoder's
+/// stride, 64 · 3 · 2). A mask as long as the frames works too, but only up to 384 of them, 9.2 s of sound.
+const SAMPLES_PER_FRAME: i64 = 384;
 /// The model's own limit of tokens per second of sound; what runs past it is invention.
 const TOKENS_PER_SECOND: f64 = 6.5;
 /// Allowed on top: digits come out one token each, and a fast speaker says seven a second.
@@ -158,7 +161,8 @@ impl Moonshine {
         if frames <= 0 {
             return Err(broken("the encoder gave no frames"));
         }
-        let mask = Tensor::from_array(([1, frames], vec![1_i64; frames as usize])).map_err(failed)?;
+        let length = (frames - 1) * SAMPLES_PER_FRAME + 1;
+        let mask = Tensor::from_array(([1, length], vec![1_i64; length as usize])).map_err(failed)?;
         Ok(Memory { hidden, mask: mask.into_dyn() })
     }
 
@@ -304,7 +308,7 @@ impl Spelt {
     /// The guess, unless there are no words in it.
     fn hypothesis(&self, vocabulary: &Vocabulary) -> Option<Hypothesis> {
         let text = vocabulary.text(&self.tokens);
-        if !text.chars().any(char::is_alphanumeric) {
+        if !text.chars().any(char::is_alphanumeric) || is_phantom(&text) {
             return None;
         }
         let open_score = self.log_probability / self.steps.max(1) as f32;
@@ -313,10 +317,19 @@ impl Spelt {
     }
 }
 
+/// Is it one of the things the model writes when nobody speaks? Measured on hum, street, music, call progress tones and
+/// clattering dishes: nearly always a bare "You" or "So", the farewell of a video, or letters of another script.
+fn is_phantom(text: &str) -> bool {
+    const LAST_LATIN: char = '\u{24f}';
+    let farewell = text.starts_with("Thank you for watching") || text.starts_with("Thanks for watching");
+    let foreign = text.chars().any(|letter| letter.is_alphabetic() && letter > LAST_LATIN);
+    farewell || foreign || matches!(text, "You" | "So")
+}
+
 /// Chance that every word is right, by the mean log-probability of the tokens.
 fn confidence(open_score: f32, ended: bool) -> f32 {
-    const STEEP: f32 = 1.0;
-    const MIDDLE: f32 = -0.5;
+    const STEEP: f32 = 6.8;
+    const MIDDLE: f32 = -0.38;
     let sure = 1.0 / (1.0 + (-STEEP * (open_score - MIDDLE)).exp());
     if ended { sure } else { sure * 0.5 }
 }
@@ -352,4 +365,173 @@ fn failed(cause: ort::Error) -> RecognizeError {
 
 fn broken(what: &str) -> RecognizeError {
     RecognizeError::Failed(what.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::audio::g711::Law;
+    use crate::audio::{TELEPHONE_HZ, tone, wav};
+    use crate::speech::Synthesizer as _;
+    use crate::speech::score::Score;
+    use crate::speech::voices::Flite;
+
+    /// Prints why a test did nothing; where nothing may be missing (`CI=true`) it fails instead.
+    fn skipped<T>(why: &str) -> Option<T> {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{why}");
+        println!("skipped: {why}");
+        None
+    }
+
+    fn recognizer() -> Option<Box<dyn Recognizer>> {
+        if std::env::var_os("TRUNKLINE_MODELS").is_none() {
+            return skipped("TRUNKLINE_MODELS is not set");
+        }
+        match MoonshineEngine::find(&ModelDirs::from_env()) {
+            Ok(engine) => Some(engine.open().unwrap()),
+            Err(sentence) => skipped(&sentence),
+        }
+    }
+
+    fn telephone(audio: &Pcm) -> Pcm {
+        let mut narrow = resample(audio, TELEPHONE_HZ).unwrap();
+        for sample in &mut narrow.samples {
+            *sample = Law::Mu.decode(Law::Mu.encode(*sample));
+        }
+        narrow
+    }
+
+    fn spoken(text: &str) -> Option<Pcm> {
+        match Flite::voice("rms").synthesize(text, &Language::english()) {
+            Ok(audio) => Some(telephone(&audio)),
+            Err(error) => skipped(&error.to_string()),
+        }
+    }
+
+    fn texts(heard: &[Hypothesis]) -> Vec<&str> {
+        heard.iter().map(|guess| guess.text.reveal().as_str()).collect()
+    }
+
+    #[test]
+    fn the_likeliest_token_comes_with_its_probability() {
+        let (token, log_probability) = likeliest(&[0.0, 2.0_f32.ln(), 0.0]).unwrap();
+        assert_eq!(token, 1);
+        assert!((log_probability - 0.5_f32.ln()).abs() < 1e-6);
+        assert_eq!(likeliest(&[]), None);
+        assert_eq!(likeliest(&[f32::NAN, f32::NAN]), None);
+    }
+
+    #[test]
+    fn a_loop_is_cut_back_to_its_first_round() {
+        let mut spelt = Spelt { tokens: vec![7], ..Spelt::default() };
+        while !spelt.loops() {
+            let next = 10 + (spelt.tokens.len() as i64 - 1) % 4;
+            spelt.tokens.push(next);
+            assert!(spelt.tokens.len() < 30, "the loop is seen");
+        }
+        spelt.cut_loop();
+        assert_eq!(spelt.tokens, [7, 10, 11, 12]);
+    }
+
+    #[test]
+    fn three_digits_said_three_times_are_no_loop() {
+        let tokens: Vec<i64> = [5, 6, 5].repeat(3);
+        assert!((0..=tokens.len()).all(|end| !Spelt { tokens: tokens[..end].to_vec(), ..Spelt::default() }.loops()));
+    }
+
+    #[test]
+    fn what_the_model_writes_about_noise_is_not_taken_for_words() {
+        for phantom in ["You", "So", "Thank you for watching.", "2-3ตวบนลาง 01/00/2", "من الله", "你很"]
+        {
+            assert!(is_phantom(phantom), "{phantom}");
+        }
+        for words in ["You.", "Yes.", "So what?", "Café, please.", "Thank you.", "4418"] {
+            assert!(!is_phantom(words), "{words}");
+        }
+    }
+
+    #[test]
+    fn confidence_rises_with_the_score_and_falls_when_cut() {
+        assert!(confidence(-0.05, true) > 0.85);
+        assert!(confidence(-0.9, true) < 0.1);
+        assert!(confidence(-0.05, false) < confidence(-0.05, true));
+    }
+
+    #[test]
+    fn a_synthetic_caller_on_the_telephone_is_understood() {
+        let (Some(mut recognizer), Some(audio)) = (recognizer(), spoken("I would like to pay my bill please")) else {
+            return;
+        };
+        let heard = recognizer.recognize(&audio, &Cancel::default()).unwrap();
+        assert!(texts(&heard)[0].to_lowercase().contains("pay my bill"), "{:?}", texts(&heard));
+        assert!(heard[0].confidence > 0.5 && heard[0].open_score < 0.0 && heard[0].grammar_score.is_none());
+    }
+
+    #[test]
+    fn silence_hiss_and_tones_hold_no_words() {
+        let Some(mut recognizer) = recognizer() else { return };
+        let hiss = Pcm { rate_hz: 8_000, samples: (0..16_000).map(|at: i32| ((at * 7_919) % 17 - 8) as i16).collect() };
+        for audio in [Pcm::default(), tone::silence(2_000, 8_000), hiss, tone::sine(440.0, -20.0, 40, 8_000)] {
+            assert_eq!(recognizer.recognize(&audio, &Cancel::default()), Ok(Vec::new()), "{} ms", audio.duration_ms());
+        }
+    }
+
+    #[test]
+    fn sound_of_any_length_and_rate_is_taken() {
+        let Some(mut recognizer) = recognizer() else { return };
+        for (duration_ms, rate_hz) in [(80, 8_000), (100, 44_100), (9_500, 8_000), (40_000, 16_000)] {
+            let audio = tone::sine(300.0, -20.0, duration_ms, rate_hz);
+            assert!(recognizer.recognize(&audio, &Cancel::default()).is_ok(), "{duration_ms} ms at {rate_hz} Hz");
+        }
+        let damaged = Pcm { rate_hz: 0, samples: vec![9_000; 8_000] };
+        assert!(matches!(recognizer.recognize(&damaged, &Cancel::default()), Err(RecognizeError::Failed(_))));
+    }
+
+    #[test]
+    fn a_cancelled_offer_is_not_decoded() {
+        let Some(mut recognizer) = recognizer() else { return };
+        let cancel = Cancel::default();
+        cancel.cancel();
+        let outcome = recognizer.recognize(&tone::sine(300.0, -20.0, 1_000, 8_000), &cancel);
+        assert_eq!(outcome, Err(RecognizeError::Cancelled));
+    }
+
+    #[test]
+    fn people_on_the_telephone_stay_within_the_word_error_budget() {
+        let Some(mut recognizer) = recognizer() else { return };
+        let Some(folder) = std::env::var_os("TRUNKLINE_SPEECH").or_else(|| skipped("TRUNKLINE_SPEECH is not set"))
+        else {
+            return;
+        };
+        let folder = Path::new(&folder).join("en");
+        let list = std::fs::read_to_string(folder.join("en.tsv")).unwrap();
+        let mut score = Score::default();
+        for line in list.lines() {
+            let cells: Vec<&str> = line.split('\t').collect();
+            if !matches!(cells[2], "sentence" | "digits-natural") {
+                continue;
+            }
+            let audio = wav::read(&folder.join("8k").join(format!("{}.wav", cells[0]))).unwrap();
+            let heard = recognizer.recognize(&telephone(&audio), &Cancel::default()).unwrap();
+            score.add(cells[4], texts(&heard).first().copied().unwrap_or_default());
+        }
+        println!("{score:?}, word error rate {:.3}", score.word_error_rate());
+        assert!(score.utterances >= 20 && score.word_error_rate() <= 0.16, "{score:?}");
+    }
+
+    #[test]
+    fn weights_that_are_not_the_listed_ones_never_reach_the_runtime() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(NAME)).unwrap();
+        std::fs::create_dir(folder.path().join("onnxruntime")).unwrap();
+        std::fs::write(folder.path().join("onnxruntime/libonnxruntime.so"), b"").unwrap();
+        for file in FILES {
+            std::fs::write(folder.path().join(file), b"these are not weights").unwrap();
+        }
+        let engine = MoonshineEngine::find(&ModelDirs::only(folder.path())).unwrap();
+        let Err(RecognizeError::Unavailable(sentence)) = engine.open() else { panic!("it cannot be opened") };
+        assert!(sentence.contains("models.toml") && sentence.contains("scripts/models"), "{sentence}");
+    }
 }

@@ -170,11 +170,11 @@ impl Prompts {
     fn finish(&self, key: &str, sound: Pcm) -> Result<Arc<Pcm>, String> {
         let mut sound = resample(&sound, self.rate_hz).map_err(|error| error.to_string())?;
         level::to_prompt_level(&mut sound);
-        if let Err(cause) = self.store(key, &sound) {
-            if !self.disk_warned.swap(true, Ordering::Relaxed) {
-                let folder = self.folder.display();
-                tracing::warn!(%folder, cause, "prompts cannot be kept on disk and will be rendered again next time");
-            }
+        if let Err(cause) = self.store(key, &sound)
+            && !self.disk_warned.swap(true, Ordering::Relaxed)
+        {
+            let folder = self.folder.display();
+            tracing::warn!(%folder, cause, "prompts cannot be kept on disk and will be rendered again next time");
         }
         Ok(Arc::new(sound))
     }

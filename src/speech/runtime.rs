@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ort::environment::Environment;
+use ort::logging::LogLevel;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{InMemorySession, Session};
 
@@ -44,9 +45,18 @@ pub fn environment(dirs: &ModelDirs) -> Result<Environment, RecognizeError> {
 fn load(path: &Path) -> Result<Environment, String> {
     let attempt = || -> Result<Environment, String> {
         let builder = ort::init_from(path).map_err(|cause| cause.to_string())?;
-        builder.with_name("trunkline").with_telemetry(false).build().map_err(|cause| cause.to_string())
+        let builder = builder.with_name("trunkline").with_telemetry(false).with_logger(Arc::new(log));
+        builder.build().map_err(|cause| cause.to_string())
     };
     catch_unwind(attempt).unwrap_or_else(|_| Err("it does not offer the interface we need".to_owned()))
+}
+
+/// The runtime's own complaints: whatever matters comes back as an error as well, so they are for debugging only.
+fn log(level: LogLevel, _category: &str, _id: &str, place: &str, message: &str) {
+    match level {
+        LogLevel::Warning | LogLevel::Error | LogLevel::Fatal => tracing::debug!(place, message, "ONNX runtime"),
+        LogLevel::Verbose | LogLevel::Info => {}
+    }
 }
 
 /// A session over `weights`, for one thread: two threads a job were measured slower than one on a busy machine.

@@ -29,7 +29,12 @@ pub struct SystemVoices {
 impl SystemVoices {
     /// The voices of Debian's packages.
     pub fn new() -> Self {
-        Self { flite: Flite::voice(FLITE_VOICE), espeak: Espeak }
+        Self::speaking(FLITE_VOICE)
+    }
+
+    /// The same, with another of flite's voices for English.
+    pub fn speaking(english: &str) -> Self {
+        Self { flite: Flite::voice(english), espeak: Espeak }
     }
 
     fn for_language(&self, language: &Language) -> &dyn Synthesizer {

@@ -1,5 +1,7 @@
 //! Calls as rows of datagrams on a clock that the test moves: no socket, no sleep.
 
+use rand::Rng;
+
 use super::*;
 use crate::sip::LegEnd;
 use crate::time::{Clock, SystemClock};
@@ -144,7 +146,10 @@ fn a_call_is_offered_rung_answered_and_hung_up() {
     let mut world = World::new();
     assert_eq!(starts(&world.receive(&invite(1, "", SDP))), ["SIP/2.0 100 Trying"]);
     let call = world.calls[0].clone();
-    assert_eq!((call.caller.as_str(), call.called.as_str(), call.offer.as_deref()), ("ann", "100", Some(SDP)));
+    assert_eq!(
+        (call.caller.reveal().as_str(), call.called.reveal().as_str(), call.offer.as_deref()),
+        ("ann", "100", Some(SDP))
+    );
     let ringing = world.command(LegCommand::Ring);
     assert_eq!(starts(&ringing), ["SIP/2.0 180 Ringing"]);
     let ok = world.command(LegCommand::Answer { sdp: ANSWER.to_owned() });
@@ -431,6 +436,9 @@ fn one_call_that_comes_two_ways_is_one_call() {
     let second = world.receive(&invite(1, "", SDP).replace("z9hG4bKinvite1", "z9hG4bKfork"));
     assert_eq!(starts(&second), ["SIP/2.0 482 Loop Detected"]);
     assert_eq!(world.calls.len(), 1);
+    world.command(LegCommand::Reject(Rejection::status(503)));
+    let retried = world.receive(&invite(1, "", SDP).replace("z9hG4bKinvite1", "z9hG4bKretry"));
+    assert_eq!(starts(&retried), ["SIP/2.0 100 Trying"], "a refused call may be tried again");
 }
 
 #[test]
@@ -551,4 +559,81 @@ fn phones_without_tags_and_branches_are_served() {
     world.receive(&old(in_dialog("BYE", 2, &tag, "bye")));
     assert_eq!(world.events, [LegEvent::Established { sdp: None }, LegEvent::Ended(LegEnd::RemoteHangup)]);
     assert!(world.forgets_everything());
+}
+
+/// Whatever order datagrams, commands and time come in: every call hears that it is over exactly once, last, and
+/// nothing stays behind.
+#[test]
+fn every_leg_ends_once_in_whatever_order_things_happen() {
+    for seed in 0..300 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut world = World::new();
+        let mut tags: Vec<String> = vec![String::new(), "nobody".to_owned()];
+        let mut heard: BTreeMap<LegId, Vec<LegEvent>> = BTreeMap::new();
+        let mut byes: Vec<String> = Vec::new();
+        for _ in 0..80 {
+            let (cseq, call) = (rng.random_range(1..4), rng.random_range(0..3));
+            let tag = tags[rng.random_range(0..tags.len())].clone();
+            let to = if tag.is_empty() { String::new() } else { format!(";tag={tag}") };
+            let sdp = if rng.random_bool(0.7) { SDP } else { "" };
+            let branch = format!("invite{cseq}");
+            let text = match rng.random_range(0..8) {
+                0 | 1 => invite(cseq, &to, sdp),
+                2 => in_dialog("ACK", cseq, &tag, &branch),
+                3 => in_dialog("ACK", cseq, &tag, "ack"),
+                4 => in_dialog("BYE", cseq, &tag, &format!("bye{cseq}")),
+                5 => in_dialog("CANCEL", cseq, "", &branch),
+                6 if !byes.is_empty() => reply(&byes[rng.random_range(0..byes.len())], "200 OK"),
+                _ => in_dialog("OPTIONS", cseq, &tag, "o"),
+            };
+            let text = text.replace("Call-ID: c1", &format!("Call-ID: c{call}"));
+            let text = text.replace("branch=z9hG4bKi", &format!("branch=z9hG4bK{call}i"));
+            let addresses = (CALLER.parse().unwrap(), US.parse().unwrap());
+            world.agent.handle_datagram(text.as_bytes(), addresses.0, addresses.1, world.now);
+            if rng.random_bool(0.5) {
+                let leg = LegId(rng.random_range(1..6));
+                let command = match rng.random_range(0..5) {
+                    0 => LegCommand::Ring,
+                    1 | 2 => LegCommand::Answer { sdp: ANSWER.to_owned() },
+                    3 => LegCommand::Reject(Rejection::status(486)),
+                    _ => LegCommand::Hangup,
+                };
+                world.agent.handle_command(leg, command, world.now);
+            }
+            if rng.random_bool(0.3) {
+                world.now += Duration::from_millis(rng.random_range(0..20_000));
+                world.agent.handle_timeout(world.now);
+            }
+            while let Some(output) = world.agent.poll_output() {
+                match output {
+                    Output::Incoming(incoming) => drop(heard.insert(incoming.leg, Vec::new())),
+                    Output::Event { leg, event } => heard.get_mut(&leg).expect("a call known to us").push(event),
+                    Output::Send { bytes, .. } => {
+                        let text = String::from_utf8(bytes.to_vec()).unwrap();
+                        if text.starts_with("BYE") {
+                            byes.push(text);
+                        } else if text.contains("INVITE\r\n") && !text.starts_with("SIP/2.0 100") {
+                            tags.push(to_tag(&text));
+                        }
+                    }
+                }
+            }
+        }
+        world.agent.handle_shutdown(world.now);
+        while let Some(at) = world.agent.poll_timeout() {
+            world.now = at;
+            world.agent.handle_timeout(at);
+        }
+        while let Some(output) = world.agent.poll_output() {
+            if let Output::Event { leg, event } = output {
+                heard.get_mut(&leg).expect("a call known to us").push(event);
+            }
+        }
+        assert!(world.forgets_everything(), "seed {seed}");
+        for (leg, events) in &heard {
+            let ends = events.iter().filter(|event| matches!(event, LegEvent::Ended(_))).count();
+            let last = matches!(events.last(), Some(LegEvent::Ended(_)));
+            assert!(ends == 1 && last && events.len() <= 2, "seed {seed}, leg {leg}: {events:?}");
+        }
+    }
 }

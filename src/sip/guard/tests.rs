@@ -62,7 +62,7 @@ fn dropped(bytes: &[u8], source: &str) -> DropReason {
 fn a_plain_invite_passes_with_all_its_parts() {
     let admitted = admitted(&invite(|text| text));
     let request = admitted.request;
-    assert_eq!((request.uri.user.as_str(), admitted.caller.as_str()), ("100", "+12025550123"));
+    assert_eq!((request.uri.user.as_str(), admitted.caller.reveal().as_str()), ("100", "+12025550123"));
     assert_eq!((request.from.tag(), request.to.tag(), request.cseq.number), (Some("f1"), None, 1));
     assert_eq!(request.sdp().as_deref(), Some("v=0\r\n"));
     assert_eq!((&*admitted.peer, admitted.origin.destination.to_string().as_str()), ("loopback", PEER));
@@ -247,19 +247,18 @@ fn some_datagrams_are_never_answered() {
         (invite(|text| text.replace("SIP/2.0/UDP", "SIP/3.0/UDP")), DropReason::NoReturnPath),
         (response("SIP/2.0 4294967301 better not break the receiver"), DropReason::StrayResponse),
         (response("SIP/2.0 099 low"), DropReason::StrayResponse),
-        (response("SIP/2.0 200"), DropReason::NotSip),
         (b"\r\n".to_vec(), DropReason::NotSip),
         (b"".to_vec(), DropReason::NotSip),
         (vec![0; 4], DropReason::NotSip),
         (b"jaK".to_vec(), DropReason::NotSip),
         (vec![0xff; 500], DropReason::NotSip),
     ] {
-        if reason == DropReason::NotSip && bytes.starts_with(b"SIP") {
-            assert!(matches!(inspect(&mut guard(), &bytes, PEER), Verdict::Response(_)));
-            continue;
-        }
         assert_eq!(dropped(&bytes, PEER), reason, "{}", String::from_utf8_lossy(&bytes));
     }
+    assert!(
+        matches!(inspect(&mut guard(), &response("SIP/2.0 200"), PEER), Verdict::Response(_)),
+        "no phrase, no harm"
+    );
     let two_vias = invite(|text| {
         text.replace("INVITE sip:100@127.0.0.1 SIP/2.0", "SIP/2.0 200 OK").replace("Max-", "Via: SIP/2.0/UDP h\nMax-")
     });
@@ -272,7 +271,7 @@ fn a_ping_gets_its_pong() {
         Verdict::Answer { bytes, to, .. } => assert_eq!((bytes.as_slice(), to.to_string().as_str()), (PONG, PEER)),
         other => panic!("{other:?}"),
     }
-    assert_eq!(dropped(b"\r\n\r\n", STRANGER), DropReason::Stranger.min(DropReason::NotSip));
+    assert_eq!(dropped(b"\r\n\r\n", STRANGER), DropReason::NotSip);
 }
 
 #[test]
@@ -318,11 +317,11 @@ fn a_flood_of_a_stranger_is_ignored_and_one_of_a_peer_never() {
 fn an_asserted_identity_counts_only_where_it_is_trusted() {
     let asserted = "P-Asserted-Identity: \"x\" <sip:h>, <tel:+1555>\nContact: ";
     let bytes = invite(|text| text.replace("Contact: ", asserted));
-    assert_eq!(admitted(&bytes).caller, "+12025550123");
+    assert_eq!(admitted(&bytes).caller.reveal(), "+12025550123");
     let trusting = Peer { trust_identity: true, ..Peer::loopback() };
     let mut guard = Guard::new(PeerTable::new(vec![trusting]), String::new(), 0);
     match inspect(&mut guard, &bytes, PEER) {
-        Verdict::Request(admitted) => assert_eq!(admitted.caller, "+1555"),
+        Verdict::Request(admitted) => assert_eq!(admitted.caller.reveal(), "+1555"),
         other => panic!("{other:?}"),
     }
 }

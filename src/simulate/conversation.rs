@@ -1,0 +1,258 @@
+//! One call in text: the real call core, a [`TextLeg`] for its far end, a clock that jumps to whatever is next.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use crate::call::record::CallRecord;
+use crate::call::{Call, CallSetup, Input, Output, TimelineEvent};
+use crate::dialplan::plan::Plan;
+use crate::id::CallId;
+use crate::language::Language;
+use crate::media::Digit;
+use crate::pii::Pii;
+use crate::simulate::text_leg::{Hears, TextLeg, time_to_say};
+use crate::time::{Clock, SimulatedClock};
+
+/// People take this long before they answer.
+const REACTION: Duration = Duration::from_millis(400);
+/// Nothing in a conversation takes longer than this to come about.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// No call in text lasts longer than this.
+const LONGEST: Duration = Duration::from_secs(3_600);
+/// More happenings at one instant mean that the core asks to be woken for ever.
+const SPINNING: u32 = 10_000;
+
+/// Who calls, when, in what language.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Caller {
+    /// What they speak; the plan's first language when `None`.
+    pub language: Option<Language>,
+    /// Their number.
+    pub number: Pii<String>,
+    /// The number they dial.
+    pub dialled: Pii<String>,
+    /// When the call arrives.
+    pub at: Timestamp,
+}
+
+impl Default for Caller {
+    fn default() -> Self {
+        Self {
+            language: None,
+            number: Pii::new("+12025550123".to_owned()),
+            dialled: Pii::new("+12025550100".to_owned()),
+            // A Monday morning, ten o'clock in New York.
+            at: Timestamp::from_second(1_767_625_200).unwrap_or(Timestamp::UNIX_EPOCH),
+        }
+    }
+}
+
+/// Something worth showing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Happening {
+    /// The bot says this (all that belongs to one saying or asking).
+    Bot {
+        /// The words.
+        text: String,
+        /// When.
+        at: Instant,
+    },
+    /// Anything else on the call's own timeline.
+    Timeline(TimelineEvent),
+}
+
+/// A call in text, under way.
+#[derive(Debug)]
+pub struct Conversation {
+    clock: SimulatedClock,
+    call: Call,
+    leg: TextLeg,
+    happenings: Vec<Happening>,
+    record: Option<Box<CallRecord>>,
+}
+
+impl Conversation {
+    /// A call arrives and is answered.
+    pub fn begin(plan: Arc<Plan>, caller: &Caller) -> Self {
+        let clock = SimulatedClock::starting_at(caller.at);
+        let language = caller.language.clone().or_else(|| plan.languages.first().cloned());
+        let setup = CallSetup {
+            id: CallId::new(caller.at, 0),
+            plan,
+            language: language.unwrap_or_else(Language::english),
+            peer: "text".to_owned(),
+            caller: caller.number.clone(),
+            called: caller.dialled.clone(),
+            sip_call_id: "text".to_owned(),
+            arrived_at: caller.at,
+            sdp: String::new(),
+            longest: LONGEST,
+        };
+        let call = Call::inbound(setup, clock.now());
+        let mut conversation = Self { clock, call, leg: TextLeg::default(), happenings: Vec::new(), record: None };
+        conversation.drain_outputs();
+        conversation
+    }
+
+    /// The caller says `words`, of which the recogniser is `confidence` (0..1) sure. Goes on until the bot has taken
+    /// them.
+    pub fn say(&mut self, words: &str, confidence: f32) {
+        self.speak(Hears::Words(Pii::new(words.to_owned()), confidence), time_to_say(words));
+    }
+
+    /// The caller makes a sound that lasts `lasting`, and whatever the recogniser makes of it. Goes on until the bot
+    /// has taken it.
+    pub fn speak(&mut self, hears: Hears, lasting: Duration) {
+        self.leg.speak(hears, lasting, self.now());
+        self.until_taken();
+    }
+
+    /// The caller presses keys. Goes on until the last is down.
+    pub fn press(&mut self, keys: &[Digit]) {
+        self.leg.press(keys, self.now());
+        self.until_taken();
+    }
+
+    /// The caller hangs up. Goes on until the record is written.
+    pub fn hang_up(&mut self) {
+        self.leg.hang_up(self.now());
+        self.to_the_end();
+    }
+
+    /// The gateway shuts down.
+    pub fn drain(&mut self) {
+        let now = self.clock.now();
+        self.call.handle(Input::Drain, now);
+        self.drain_outputs();
+    }
+
+    /// Goes on until the bot has finished and listens, and the caller has drawn breath; or the call is over.
+    pub fn until_listening(&mut self) {
+        self.go_on(PATIENCE, |this| this.call.listening());
+        if !self.is_over() {
+            self.go_on(REACTION, |_| false);
+        }
+    }
+
+    /// Goes on for `time`, or until the bot speaks. Returns whether it did.
+    pub fn wait_for_bot(&mut self, time: Duration) -> bool {
+        let before = self.bot_lines();
+        self.go_on(time, |this| this.bot_lines() > before);
+        self.bot_lines() > before
+    }
+
+    /// Goes on until the bot has begun to say its `lines`th thing since [`Conversation::take_happenings`], and `into`
+    /// it. Returns whether it came to that.
+    pub fn into_bot_line(&mut self, lines: usize, into: Duration) -> bool {
+        self.go_on(PATIENCE, |this| this.bot_lines() >= lines);
+        let since = self.happenings.iter().filter_map(bot_line_at).nth(lines.saturating_sub(1));
+        let target = if lines == 0 { Some(self.now()) } else { since };
+        let Some(target) = target.map(|at| at + into) else { return false };
+        self.go_on(target.saturating_duration_since(self.now()), |_| false);
+        !self.is_over()
+    }
+
+    /// Goes on, the caller silent, until the call is over. Returns whether it came to that.
+    pub fn to_the_end(&mut self) -> bool {
+        self.go_on(LONGEST + PATIENCE, |_| false);
+        self.is_over()
+    }
+
+    /// What has happened since last asked.
+    pub fn take_happenings(&mut self) -> Vec<Happening> {
+        std::mem::take(&mut self.happenings)
+    }
+
+    /// What has happened and was not taken yet.
+    pub fn happenings(&self) -> &[Happening] {
+        &self.happenings
+    }
+
+    /// What remains, once the call is over.
+    pub fn record(&self) -> Option<&CallRecord> {
+        self.record.as_deref()
+    }
+
+    /// Is the call over?
+    pub const fn is_over(&self) -> bool {
+        self.record.is_some()
+    }
+
+    /// Prompts the caller has interrupted so far.
+    pub const fn interruptions(&self) -> u32 {
+        self.leg.interruptions()
+    }
+
+    /// The simulated time.
+    pub fn now(&self) -> Instant {
+        self.clock.now().mono
+    }
+
+    fn until_taken(&mut self) {
+        self.go_on(PATIENCE, |this| !this.leg.busy());
+    }
+
+    fn bot_lines(&self) -> usize {
+        self.happenings.iter().filter_map(bot_line_at).count()
+    }
+
+    /// Lets things happen until `enough`, the call is over, or `time` has passed.
+    fn go_on(&mut self, time: Duration, enough: impl Fn(&Self) -> bool) {
+        let limit = self.now() + time;
+        let mut at_this_instant = 0;
+        while !self.is_over() && !enough(self) {
+            let timer = self.call.poll_timeout().map(|(at, _)| at);
+            let next = [self.leg.next_at(), timer].into_iter().flatten().min().filter(|next| *next <= limit);
+            let Some(next) = next else {
+                self.clock.advance(limit.saturating_duration_since(self.now()));
+                return;
+            };
+            let step = next.saturating_duration_since(self.now());
+            at_this_instant = if step.is_zero() { at_this_instant + 1 } else { 0 };
+            assert!(at_this_instant < SPINNING, "the call core asks to be woken in the past for ever");
+            self.clock.advance(step);
+            self.happen();
+        }
+    }
+
+    fn happen(&mut self) {
+        let now = self.clock.now();
+        let reports = self.leg.happen(now.mono);
+        if reports.is_empty() {
+            self.call.handle_timeout(now);
+            self.drain_outputs();
+        }
+        for report in reports {
+            self.call.handle(report, now);
+            self.drain_outputs();
+        }
+    }
+
+    fn drain_outputs(&mut self) {
+        let at = self.now();
+        let mut said = Vec::new();
+        while let Some(output) = self.call.poll_output() {
+            self.leg.take(&output, at);
+            match output {
+                Output::Play { utter, .. } => said.push(utter.text),
+                // Shown already, when it was asked for: the whole of it, whatever the caller lets through.
+                Output::Timeline(TimelineEvent::BotSaid { .. }) => {}
+                Output::Timeline(event) => self.happenings.push(Happening::Timeline(event)),
+                Output::Finished(record) => self.record = Some(record),
+                Output::Leg(_) | Output::Media(_) | Output::Recognize { .. } | Output::CancelRecognize { .. } => {}
+            }
+        }
+        if !said.is_empty() {
+            self.happenings.push(Happening::Bot { text: said.join(" "), at });
+        }
+    }
+}
+
+fn bot_line_at(happening: &Happening) -> Option<Instant> {
+    match happening {
+        Happening::Bot { at, .. } => Some(*at),
+        Happening::Timeline(_) => None,
+    }
+}

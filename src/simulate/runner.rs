@@ -1,0 +1,299 @@
+//! Conversation tests: plays the caller's lines of a [`Script`] against the real call core and compares what the
+//! bot says, and how the call ends, with what is written.
+//!
+//! What happens depends on the caller's lines alone (and, for `@` times, on how many bot lines stand above them), so
+//! that a test may be rewritten from what really happened.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::dialplan::load;
+use crate::dialplan::plan::Plan;
+use crate::pii::Pii;
+use crate::simulate::conversation::{Caller, Conversation, Happening};
+use crate::simulate::text_leg::Hears;
+use crate::simulate::transcript::{self, Item, Script, What, When, fits, print_end, print_line};
+
+/// What came of one test file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileReport {
+    /// Conversations in it.
+    pub conversations: usize,
+    /// One text for each that failed, ready to print.
+    pub failures: Vec<String>,
+    /// The whole file as it would read if every expectation were what really happened; `None` when nothing changes.
+    pub updated: Option<String>,
+}
+
+/// What came of one conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Lines as written beside lines as they happened.
+    pub lines: Vec<Compared>,
+    /// What else is wrong: `(line, message)`.
+    pub faults: Vec<(usize, String)>,
+}
+
+/// One line of a comparison.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Compared {
+    /// As written; the caller's, or the bot's and fitting.
+    Same(Item),
+    /// Written, but it did not happen.
+    Missing(Item),
+    /// It happened, but is not written.
+    Extra(String),
+}
+
+impl Outcome {
+    /// Did everything happen as written?
+    pub fn passed(&self) -> bool {
+        self.faults.is_empty() && self.lines.iter().all(|line| matches!(line, Compared::Same(_)))
+    }
+}
+
+/// Every `*.test.md` under `path`, in order; `path` itself when it is a file.
+pub fn find(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?.path();
+        if entry.is_dir() {
+            found.extend(find(&entry)?);
+        } else if entry.to_string_lossy().ends_with(".test.md") {
+            found.push(entry);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Runs every conversation of one file. Plans are kept in `plans` for the next file.
+pub fn run_file(path: &Path, plans: &mut Plans) -> FileReport {
+    let place = path.display();
+    let failed = |failures| FileReport { failures, ..FileReport::default() };
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => return failed(vec![format!("{place}: cannot be read: {error}\n")]),
+    };
+    let scripts = match transcript::parse(&text) {
+        Ok(scripts) => scripts,
+        Err(wrong) => {
+            return failed(wrong.iter().map(|wrong| format!("{place}:{}: {}\n", wrong.line, wrong.message)).collect());
+        }
+    };
+    let mut report = FileReport { conversations: scripts.len(), ..FileReport::default() };
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    for script in scripts.iter().rev() {
+        match plans.load(&script.header.plan, path) {
+            Ok(plan) => {
+                let outcome = run(script, plan);
+                if !outcome.passed() {
+                    report.failures.push(print_failure(path, script, &outcome));
+                    lines.splice(script.line..script.end_line - 1, print_updated(&outcome));
+                }
+            }
+            Err(why) => report.failures.push(format!("{place}:{}: {}\n{why}\n", script.line, script.name)),
+        }
+    }
+    report.failures.reverse();
+    let updated = lines.join("\n") + "\n";
+    report.updated = (updated != text).then_some(updated);
+    report
+}
+
+/// Plans already loaded, by path.
+#[derive(Debug, Default)]
+pub struct Plans(BTreeMap<PathBuf, Result<Arc<Plan>, String>>);
+
+impl Plans {
+    /// The plan a test names: a path from the test's folder or one above it (so from the repository's root).
+    pub fn load(&mut self, named: &Path, test: &Path) -> Result<Arc<Plan>, String> {
+        let absolute = std::path::absolute(test).unwrap_or_else(|_| test.to_owned());
+        let beside = absolute.ancestors().skip(1).map(|folder| folder.join(named)).find(|path| path.is_file());
+        let Some(path) = beside else {
+            return Err(format!("there is no `{}` beside this test or in a folder above it", named.display()));
+        };
+        self.0
+            .entry(path)
+            .or_insert_with_key(|path| match load::load(path) {
+                Ok(loaded) => Ok(loaded.plan),
+                Err(wrong) => Err(wrong.to_string()),
+            })
+            .clone()
+    }
+}
+
+/// Holds one conversation.
+pub fn run(script: &Script, plan: Arc<Plan>) -> Outcome {
+    let usual = Caller::default();
+    let caller = Caller {
+        language: script.header.language.clone(),
+        number: script.header.caller.clone().map_or(usual.number, Pii::new),
+        dialled: script.header.called.clone().map_or(usual.dialled, Pii::new),
+        at: script.header.at.unwrap_or(usual.at),
+    };
+    let mut running = Running {
+        talk: Conversation::begin(plan, &caller),
+        outcome: Outcome { lines: Vec::new(), faults: Vec::new() },
+        expected: Vec::new(),
+    };
+    for item in &script.items {
+        match &item.what {
+            What::Bot(_) => running.expected.push(item.clone()),
+            What::End(written) => running.end(item, written),
+            _ => running.act(item),
+        }
+    }
+    if !matches!(script.items.last().map(|item| &item.what), Some(What::End(_))) {
+        running.talk.until_listening();
+        running.compare();
+    }
+    running.outcome
+}
+
+struct Running {
+    talk: Conversation,
+    outcome: Outcome,
+    /// Bot lines written since the caller's last line.
+    expected: Vec<Item>,
+}
+
+impl Running {
+    fn act(&mut self, item: &Item) {
+        let in_time = match when_of(&item.what) {
+            When { into: Some(into), .. } => self.talk.into_bot_line(self.expected.len(), into),
+            When { into: None, .. } => {
+                self.talk.until_listening();
+                !self.talk.is_over()
+            }
+        };
+        self.compare();
+        self.outcome.lines.push(Compared::Same(item.clone()));
+        if !in_time {
+            let why = if self.talk.is_over() { "the call is over by now" } else { "the bot has not come to say that" };
+            self.outcome.faults.push((item.line, why.to_owned()));
+            return;
+        }
+        let interruptions = self.talk.interruptions();
+        match &item.what {
+            What::You { words, confidence, .. } => self.talk.say(words, *confidence),
+            What::Keys { keys, .. } => self.talk.press(keys),
+            What::Noise { lasting, .. } => {
+                self.talk.speak(Hears::Words(Pii::new(String::new()), 0.0), *lasting);
+            }
+            What::Silence(time) => {
+                self.talk.wait_for_bot(*time);
+            }
+            What::HangsUp { .. } => self.talk.hang_up(),
+            What::Bot(_) | What::End(_) => unreachable!("these are expected, not acted"),
+        }
+        if when_of(&item.what).interrupts && self.talk.interruptions() == interruptions {
+            self.outcome.faults.push((item.line, "this interrupted nothing".to_owned()));
+        }
+    }
+
+    fn end(&mut self, item: &Item, written: &str) {
+        self.talk.to_the_end();
+        self.compare();
+        let Some(record) = self.talk.record() else {
+            self.outcome.lines.push(Compared::Missing(item.clone()));
+            return;
+        };
+        let ended = print_end(&record.end, record.result.as_deref());
+        if fits(written, &ended) {
+            self.outcome.lines.push(Compared::Same(item.clone()));
+        } else {
+            self.outcome.lines.push(Compared::Missing(item.clone()));
+            self.outcome.lines.push(Compared::Extra(print_line("end", &ended)));
+        }
+    }
+
+    /// Lines up what the bot said since the caller's last line with what it should have said.
+    fn compare(&mut self) {
+        let happened = self.talk.take_happenings();
+        let said: Vec<String> = happened
+            .into_iter()
+            .filter_map(|happening| match happening {
+                Happening::Bot { text, .. } => Some(text),
+                Happening::Timeline(_) => None,
+            })
+            .collect();
+        let expected = std::mem::take(&mut self.expected);
+        self.outcome.lines.extend(line_up(&expected, &said));
+    }
+}
+
+/// The longest common subsequence of what was written and what was said, and the rest around it.
+fn line_up(expected: &[Item], said: &[String]) -> Vec<Compared> {
+    let same = |item: &Item, said: &str| matches!(&item.what, What::Bot(written) if fits(written, said));
+    let mut common = vec![vec![0_usize; said.len() + 1]; expected.len() + 1];
+    for (row, item) in expected.iter().enumerate().rev() {
+        for (column, text) in said.iter().enumerate().rev() {
+            common[row][column] = if same(item, text) {
+                common[row + 1][column + 1] + 1
+            } else {
+                common[row + 1][column].max(common[row][column + 1])
+            };
+        }
+    }
+    let (mut row, mut column, mut lines) = (0, 0, Vec::new());
+    while row < expected.len() || column < said.len() {
+        let fitting = row < expected.len() && column < said.len() && same(&expected[row], &said[column]);
+        if fitting {
+            lines.push(Compared::Same(expected[row].clone()));
+            (row, column) = (row + 1, column + 1);
+        } else if row < expected.len() && (column == said.len() || common[row + 1][column] >= common[row][column + 1]) {
+            lines.push(Compared::Missing(expected[row].clone()));
+            row += 1;
+        } else {
+            lines.push(Compared::Extra(print_line("bot", &said[column])));
+            column += 1;
+        }
+    }
+    lines
+}
+
+fn when_of(what: &What) -> When {
+    match what {
+        What::You { when, .. } | What::Keys { when, .. } | What::Noise { when, .. } | What::HangsUp { when } => *when,
+        What::Bot(_) | What::Silence(_) | What::End(_) => When::default(),
+    }
+}
+
+fn print_failure(path: &Path, script: &Script, outcome: &Outcome) -> String {
+    let mut text = format!("{}:{}: {}\n", path.display(), script.line, script.name);
+    for line in &outcome.lines {
+        let _ = match line {
+            Compared::Same(item) => writeln!(text, "  {:>5}  {}", item.line, item.raw.trim()),
+            Compared::Missing(item) => writeln!(text, "- {:>5}  {}", item.line, item.raw.trim()),
+            Compared::Extra(said) => writeln!(text, "+        {said}"),
+        };
+        if let Compared::Same(item) = line {
+            for (_, fault) in outcome.faults.iter().filter(|(at, _)| *at == item.line) {
+                let _ = writeln!(text, "!        {fault}");
+            }
+        }
+    }
+    text
+}
+
+/// The block's lines after its header, as they would be written now.
+fn print_updated(outcome: &Outcome) -> Vec<String> {
+    let mut lines = Vec::new();
+    for line in &outcome.lines {
+        match line {
+            Compared::Same(item) => {
+                lines.extend(item.before.iter().cloned());
+                lines.push(item.raw.clone());
+            }
+            Compared::Missing(item) => lines.extend(item.before.iter().cloned()),
+            Compared::Extra(said) => lines.push(said.clone()),
+        }
+    }
+    lines
+}

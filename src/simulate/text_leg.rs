@@ -1,0 +1,311 @@
+//! A far end made of text: takes what a call wants done, and reports what signalling, media and the recogniser
+//! would, at the times they would. Pure; words take the time it takes to say them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::audio::{Pcm, TELEPHONE_HZ};
+use crate::call::{Input, Output};
+use crate::id::{PlayId, UtteranceId};
+use crate::media::{BargeIn, Digit, Listen, MediaCommand, MediaEvent, MediaSummary, Offer, PlayEnd};
+use crate::pii::Pii;
+use crate::sip::{LegCommand, LegEnd, LegEvent};
+use crate::speech::{Hypothesis, NBest, RecognizeError};
+
+/// A message to signalling or media and its report: one tick.
+const TICK: Duration = Duration::from_millis(20);
+/// From our 200 to the ACK, and from a BYE to its 200.
+const ROUND_TRIP: Duration = Duration::from_millis(50);
+/// Speech is confirmed this long after its first voiced frame.
+const CONFIRM: Duration = Duration::from_millis(100);
+/// Recognising takes this long.
+const RECOGNISE: Duration = Duration::from_millis(30);
+/// How fast the bot and the caller talk, a brisk reading pace.
+const CHARS_PER_SECOND: f64 = 14.0;
+/// The shortest word takes this long.
+const SHORTEST: Duration = Duration::from_millis(300);
+/// Between two keys of one entry.
+const BETWEEN_KEYS: Duration = Duration::from_millis(250);
+
+/// What the recogniser will make of an utterance.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Hears {
+    /// These words, this sure; no words at all when empty.
+    Words(Pii<String>, f32),
+    /// It fails.
+    Fails(RecognizeError),
+}
+
+/// The far end of one call.
+#[derive(Debug, Default)]
+pub struct TextLeg {
+    queue: BTreeMap<(Instant, u64), Happens>,
+    entries: u64,
+    waiting: VecDeque<Prompt>,
+    playing: Option<Playing>,
+    listen: Listen,
+    utterances: u64,
+    spoken: Option<Spoken>,
+    keys_left: usize,
+    interruptions: u32,
+    packets: u64,
+    closed: bool,
+    ended: bool,
+}
+
+#[derive(Debug)]
+enum Happens {
+    Report(Box<Input>),
+    PromptEnds(PlayId),
+    SpeechConfirmed(UtteranceId),
+    SpeechPauses(UtteranceId),
+    SpeechCloses(UtteranceId),
+    Key(Digit),
+}
+
+#[derive(Debug)]
+struct Prompt {
+    play: PlayId,
+    length: Duration,
+    barge_in: BargeIn,
+}
+
+#[derive(Debug)]
+struct Playing {
+    prompt: Prompt,
+    started_at: Instant,
+}
+
+#[derive(Debug)]
+struct Spoken {
+    utterance: UtteranceId,
+    hears: Hears,
+    began_at: Instant,
+    ended_at: Instant,
+    during: Option<PlayId>,
+    cut: bool,
+}
+
+impl TextLeg {
+    /// When something happens next.
+    pub fn next_at(&self) -> Option<Instant> {
+        self.queue.keys().next().map(|(at, _)| *at)
+    }
+
+    /// What happens next, by `now`: reports for the call, in order.
+    pub fn happen(&mut self, now: Instant) -> Vec<Input> {
+        let mut reports = Vec::new();
+        while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= now) {
+            let ((at, _), happens) = entry.remove_entry();
+            self.happens(happens, at, &mut reports);
+            if !reports.is_empty() {
+                break;
+            }
+        }
+        reports
+    }
+
+    /// Takes what the call wants done at `now`.
+    pub fn take(&mut self, output: &Output, now: Instant) {
+        match output {
+            Output::Leg(LegCommand::Answer { .. }) => {
+                self.report(now + ROUND_TRIP, Input::Leg(LegEvent::Established { sdp: None }));
+            }
+            Output::Leg(LegCommand::Hangup) => self.end(LegEnd::LocalHangup, now + ROUND_TRIP),
+            Output::Leg(LegCommand::Reject(rejection)) => {
+                self.end(LegEnd::Rejected(rejection.status), now + ROUND_TRIP);
+            }
+            Output::Play { play, utter, barge_in } => {
+                self.waiting.push_back(Prompt { play: *play, length: time_to_say(&utter.text), barge_in: *barge_in });
+                self.start_next(now + TICK);
+            }
+            Output::Media(command) => self.media(command, now),
+            Output::Recognize { utterance, revision, .. } => self.recognize(*utterance, *revision, now),
+            Output::Leg(LegCommand::Ring)
+            | Output::CancelRecognize { .. }
+            | Output::Timeline(_)
+            | Output::Finished(_) => {}
+        }
+    }
+
+    /// The caller says something that takes `lasting`; one thing at a time.
+    pub fn speak(&mut self, hears: Hears, lasting: Duration, now: Instant) {
+        self.utterances += 1;
+        let utterance = UtteranceId(self.utterances);
+        let heard_for = lasting.min(self.listen.longest);
+        let during = self.playing.as_ref().map(|playing| playing.prompt.play);
+        let (ended_at, cut) = (now + heard_for, lasting > self.listen.longest);
+        self.spoken = Some(Spoken { utterance, hears, began_at: now, ended_at, during, cut });
+        self.enqueue(now + CONFIRM.min(heard_for), Happens::SpeechConfirmed(utterance));
+        let pause = if cut { Duration::ZERO } else { self.listen.offer_after };
+        self.enqueue(ended_at + pause, Happens::SpeechPauses(utterance));
+    }
+
+    /// The caller presses keys, one after another.
+    pub fn press(&mut self, keys: &[Digit], now: Instant) {
+        let mut at = now;
+        for key in keys {
+            self.enqueue(at, Happens::Key(*key));
+            self.keys_left += 1;
+            at += BETWEEN_KEYS;
+        }
+    }
+
+    /// The caller hangs up.
+    pub fn hang_up(&mut self, now: Instant) {
+        self.end(LegEnd::RemoteHangup, now);
+    }
+
+    /// Is the caller still speaking or typing, or the bot still making up its mind about it?
+    pub const fn busy(&self) -> bool {
+        self.spoken.is_some() || self.keys_left > 0
+    }
+
+    /// How many prompts the caller has interrupted.
+    pub const fn interruptions(&self) -> u32 {
+        self.interruptions
+    }
+
+    fn happens(&mut self, happens: Happens, at: Instant, reports: &mut Vec<Input>) {
+        let mut media = |event| reports.push(Input::Media(event));
+        match happens {
+            Happens::Report(input) => reports.push(*input),
+            Happens::PromptEnds(play) => {
+                if self.playing.as_ref().is_some_and(|playing| playing.prompt.play == play) {
+                    media(self.stop(PlayEnd::Completed, at).expect("it is playing"));
+                    self.start_next(at);
+                }
+            }
+            Happens::SpeechConfirmed(utterance) => {
+                if let Some(spoken) = self.spoken.as_ref().filter(|spoken| spoken.utterance == utterance) {
+                    media(MediaEvent::SpeechStarted { utterance, at: spoken.began_at });
+                    self.interrupt(&[BargeIn::Speech], PlayEnd::BargedIn, at).into_iter().for_each(media);
+                }
+            }
+            Happens::SpeechPauses(utterance) => {
+                let Some(spoken) = self.spoken.as_ref().filter(|spoken| spoken.utterance == utterance) else { return };
+                media(MediaEvent::Offered(Offer {
+                    utterance,
+                    revision: 0,
+                    audio: Arc::new(Pcm { rate_hz: TELEPHONE_HZ, samples: Vec::new() }),
+                    began_at: spoken.began_at,
+                    ended_at: spoken.ended_at,
+                    during: spoken.during,
+                    cut: spoken.cut,
+                }));
+                let closes_at = spoken.ended_at + self.listen.close_after;
+                self.enqueue(closes_at, Happens::SpeechCloses(utterance));
+            }
+            Happens::SpeechCloses(utterance) => {
+                if self.spoken.take_if(|spoken| spoken.utterance == utterance).is_some() {
+                    media(MediaEvent::SpeechEnded { utterance });
+                }
+            }
+            Happens::Key(digit) => {
+                self.keys_left = self.keys_left.saturating_sub(1);
+                media(MediaEvent::Digit { digit, at });
+                self.interrupt(&[BargeIn::Speech, BargeIn::Keys], PlayEnd::Keyed, at).into_iter().for_each(media);
+            }
+        }
+    }
+
+    fn media(&mut self, command: &MediaCommand, now: Instant) {
+        match command {
+            MediaCommand::Listen(listen) => self.listen = *listen,
+            MediaCommand::Commit { utterance } => {
+                self.spoken.take_if(|spoken| spoken.utterance == *utterance);
+            }
+            MediaCommand::Flush => self.flush(now),
+            MediaCommand::Close if !self.closed => {
+                self.closed = true;
+                self.flush(now);
+                self.spoken = None;
+                let summary = MediaSummary { packets_out: self.packets, ..MediaSummary::default() };
+                self.report(now + TICK, Input::Media(MediaEvent::Closed(summary)));
+            }
+            MediaCommand::Close | MediaCommand::Play { .. } | MediaCommand::Retarget { .. } => {}
+        }
+    }
+
+    fn recognize(&mut self, utterance: UtteranceId, revision: u32, now: Instant) {
+        let Some(spoken) = self.spoken.as_ref().filter(|spoken| spoken.utterance == utterance) else { return };
+        let result = match &spoken.hears {
+            Hears::Fails(error) => Err(error.clone()),
+            Hears::Words(words, confidence) => {
+                let guess = Hypothesis {
+                    text: words.clone(),
+                    confidence: *confidence,
+                    open_score: confidence.max(f32::MIN_POSITIVE).ln(),
+                    grammar_score: None,
+                };
+                let hypotheses = if words.reveal().is_empty() { Vec::new() } else { vec![guess] };
+                Ok(NBest { utterance, revision, hypotheses, queued: Duration::ZERO, ran: RECOGNISE })
+            }
+        };
+        self.report(now + RECOGNISE, Input::Heard { utterance, revision, result });
+    }
+
+    fn end(&mut self, why: LegEnd, at: Instant) {
+        if !self.ended {
+            self.ended = true;
+            self.report(at, Input::Leg(LegEvent::Ended(why)));
+        }
+    }
+
+    fn start_next(&mut self, at: Instant) {
+        if self.playing.is_some() {
+            return;
+        }
+        let Some(prompt) = self.waiting.pop_front() else { return };
+        let play = prompt.play;
+        self.report(at, Input::Media(MediaEvent::PromptStarted { play, at }));
+        self.enqueue(at + prompt.length, Happens::PromptEnds(play));
+        self.playing = Some(Playing { prompt, started_at: at });
+    }
+
+    /// The caller stops what may be stopped so: the prompt playing and those behind it.
+    fn interrupt(&mut self, armed: &[BargeIn], end: PlayEnd, at: Instant) -> Vec<MediaEvent> {
+        if !self.playing.as_ref().is_some_and(|playing| armed.contains(&playing.prompt.barge_in)) {
+            return Vec::new();
+        }
+        self.interruptions += 1;
+        self.stop(end, at).into_iter().collect()
+    }
+
+    fn flush(&mut self, now: Instant) {
+        if let Some(event) = self.stop(PlayEnd::Flushed, now) {
+            self.report(now, Input::Media(event));
+        }
+        while let Some(prompt) = self.waiting.pop_front() {
+            let (play, total_ms) = (prompt.play, millis(prompt.length));
+            let event = MediaEvent::PromptFinished { play, played_ms: 0, total_ms, end: PlayEnd::Flushed, at: now };
+            self.report(now, Input::Media(event));
+        }
+    }
+
+    fn stop(&mut self, end: PlayEnd, at: Instant) -> Option<MediaEvent> {
+        let Playing { prompt: Prompt { play, length, .. }, started_at } = self.playing.take()?;
+        let played_ms = millis(at.saturating_duration_since(started_at).min(length));
+        self.packets += played_ms / 20;
+        Some(MediaEvent::PromptFinished { play, played_ms, total_ms: millis(length), end, at })
+    }
+
+    fn report(&mut self, at: Instant, input: Input) {
+        self.enqueue(at, Happens::Report(Box::new(input)));
+    }
+
+    fn enqueue(&mut self, at: Instant, happens: Happens) {
+        self.entries += 1;
+        self.queue.insert((at, self.entries), happens);
+    }
+}
+
+/// How long it takes to say `text`.
+pub fn time_to_say(text: &str) -> Duration {
+    Duration::from_secs_f64(text.chars().count() as f64 / CHARS_PER_SECOND).max(SHORTEST)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,25 @@
+//! Every conversation beside a shipped dial plan happens as it is written.
+
+use std::path::Path;
+
+use trunkline::simulate::runner::{self, Plans};
+
+#[test]
+fn every_shipped_conversation_happens_as_written() {
+    let dialplans = Path::new(env!("CARGO_MANIFEST_DIR")).join("dialplans");
+    let mut plans = Plans::default();
+    let (mut conversations, mut failures) = (0, Vec::new());
+    for file in runner::find(&dialplans).expect("the dial plans are part of the repository") {
+        let report = runner::run_file(&file, &mut plans);
+        conversations += report.conversations;
+        failures.extend(report.failures);
+        if std::env::var_os("UPDATE").is_some_and(|value| value == "1")
+            && let Some(updated) = report.updated
+        {
+            std::fs::write(&file, updated).expect("the repository can be written");
+        }
+    }
+    println!("{conversations} conversations, {} passed", conversations - failures.len().min(conversations));
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+    assert!(conversations >= 20, "only {conversations} conversations found");
+}
