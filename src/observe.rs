@@ -78,38 +78,59 @@ fn unquoted(message: &str) -> &str {
     message.split(QUOTES).next().unwrap_or_default().trim()
 }
 
+/// A log that stays in memory.
+#[cfg(test)]
+#[derive(Clone, Default)]
+pub(crate) struct Page(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+#[cfg(test)]
+impl Page {
+    /// What has been logged so far.
+    pub(crate) fn text(&self) -> String {
+        let bytes = self.0.lock().expect("nobody panics while logging").clone();
+        String::from_utf8(bytes).expect("logs are text")
+    }
+}
+
+#[cfg(test)]
+impl std::io::Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("nobody panics while logging").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Everything logged by this thread from now on, at `level`, until the guard is dropped.
+#[cfg(test)]
+pub(crate) fn captured(level: &str, format: LogFormat) -> (Page, tracing::subscriber::DefaultGuard) {
+    /// While a process has one subscriber only, tracing lets whichever thread comes by first decide whether a line is
+    /// ever logged, also a thread of another test that has none. A second one, which wants everything, ends that.
+    static ANOTHER: std::sync::LazyLock<tracing::Dispatch> = std::sync::LazyLock::new(|| {
+        tracing::Dispatch::new(tracing_subscriber::fmt().with_env_filter("trace").with_writer(std::io::sink).finish())
+    });
+    std::sync::LazyLock::force(&ANOTHER);
+    let page = Page::default();
+    let to = page.clone();
+    let config = LogConfig { level: level.to_owned(), format };
+    let subscriber = subscriber(&config, move || to.clone()).expect("tests name a level");
+    (page, tracing::subscriber::set_default(subscriber))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use super::*;
     use crate::call::TimelineEvent;
     use crate::pii::Pii;
     use crate::store::conformance::full_record;
 
-    /// A log that stays in memory.
-    #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
-
-    impl std::io::Write for Page {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
     fn logged(level: &str, format: LogFormat, write: impl FnOnce()) -> String {
-        let page = Page::default();
-        let to = page.clone();
-        let config = LogConfig { level: level.to_owned(), format };
-        let subscriber = subscriber(&config, move || to.clone()).unwrap();
-        tracing::subscriber::with_default(subscriber, write);
-        let bytes = page.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()
+        let (page, _guard) = captured(level, format);
+        write();
+        page.text()
     }
 
     #[test]

@@ -45,8 +45,8 @@ pub struct Trouble {
 /// What happens.
 #[derive(Debug)]
 pub enum Input {
-    /// A call is over.
-    Record(Box<CallRecord>),
+    /// Calls are over.
+    Records(Vec<CallRecord>),
     /// [`Output::Save`] is done.
     Saved(Result<(), (Vec<CallRecord>, Trouble)>),
     /// [`Output::Spool`] is done; these could not even be written to a file.
@@ -137,7 +137,7 @@ impl Backlog {
     /// Takes in what happened.
     pub fn handle(&mut self, input: Input, now: Instant) {
         match input {
-            Input::Record(record) => self.waiting.push_back(*record),
+            Input::Records(records) => self.waiting.extend(records),
             Input::Saved(Ok(())) => self.done(|backlog| backlog.state = State::Working),
             Input::Saved(Err((records, trouble))) => self.done(|backlog| {
                 backlog.put_back(records);
@@ -312,7 +312,7 @@ mod tests {
     }
 
     fn record(number: u8) -> Input {
-        Input::Record(Box::new(bare_record(number)))
+        Input::Records(vec![bare_record(number)])
     }
 
     fn fails(numbers: &[u8], passing: bool) -> Input {

@@ -38,7 +38,7 @@ pub struct WriterSetup {
 /// Takes the records of calls that are over. Clones feed the same writer.
 #[derive(Clone)]
 pub struct Writer {
-    records: mpsc::Sender<Box<CallRecord>>,
+    records: mpsc::Sender<CallRecord>,
     numbers: NumberPolicy,
     spool: Spool,
     well: Arc<AtomicBool>,
@@ -46,7 +46,8 @@ pub struct Writer {
 
 impl Writer {
     /// Hands over a call. Waits only when thousands of calls are already waiting for a database that is away.
-    pub async fn save(&self, mut record: Box<CallRecord>) {
+    pub async fn save(&self, record: Box<CallRecord>) {
+        let mut record = *record;
         record.caller = self.numbers.apply(&record.caller);
         record.called = self.numbers.apply(&record.called);
         let Err(mpsc::error::SendError(record)) = self.records.send(record).await else { return };
@@ -97,7 +98,7 @@ pub fn start(setup: WriterSetup, clock: Arc<dyn Clock>) -> (Writer, WriterTask) 
 
 async fn run(
     mut ports: Ports,
-    mut arriving: mpsc::Receiver<Box<CallRecord>>,
+    mut arriving: mpsc::Receiver<CallRecord>,
     clock: Arc<dyn Clock>,
     closing: CancellationToken,
     well: Arc<AtomicBool>,
@@ -115,27 +116,23 @@ async fn run(
             break;
         }
         let timeout = backlog.poll_timeout().map(tokio::time::Instant::from_std);
+        let mut arrived = Vec::new();
         let input = tokio::select! {
-            record = arriving.recv(), if accepts && backlog.has_room() => match record {
-                Some(record) => Input::Record(record),
-                // Closed and emptied, or every call is gone.
-                None => {
-                    accepts = false;
-                    Input::Close
-                }
+            // Whatever has come by now shares a transaction. None means that every call is over.
+            count = arriving.recv_many(&mut arrived, BATCH), if accepts && backlog.has_room() => match count {
+                0 => Input::Close,
+                _ => Input::Records(arrived),
             },
-            () = closing.cancelled(), if !arriving.is_closed() => {
+            () = closing.cancelled(), if accepts => {
                 arriving.close();
-                continue;
+                while arriving.recv_many(&mut arrived, QUEUE).await > 0 {}
+                backlog.handle(Input::Records(arrived), clock.now().mono);
+                Input::Close
             }
             () = sleep_until(timeout) => Input::Timeout,
         };
+        accepts &= !matches!(input, Input::Close);
         backlog.handle(input, clock.now().mono);
-        // Whatever else has come by now shares the next transaction.
-        for _ in 1..BATCH {
-            let Ok(record) = arriving.try_recv() else { break };
-            backlog.handle(Input::Record(record), clock.now().mono);
-        }
     }
     ports.forget_store().await;
 }
@@ -244,7 +241,7 @@ impl Ports {
     async fn reload(&mut self) -> Result<Reloaded, Trouble> {
         // Also when no file waits: this is how an alarm is raised at the start, and how a knock is answered.
         self.open().await.map_err(|error| trouble(&error))?;
-        let Found { records, set_aside, more } = match self.spool.read(BATCH) {
+        let Found { records, files, set_aside, more } = match self.spool.read(BATCH) {
             Ok(found) => found,
             Err(fault) => {
                 warn!(%fault, unsaved = %self.spool.folder().display(), "files of unsaved calls cannot be read");
@@ -254,16 +251,15 @@ impl Ports {
         for file in set_aside {
             warn!(%file, "a file among the unsaved calls holds no call; it was set aside as .unreadable");
         }
-        let ids = records.iter().map(|record| record.id.clone()).collect::<Vec<_>>();
         if !records.is_empty() {
             self.save(records).await.map_err(|(_, trouble)| trouble)?;
         }
-        for id in &ids {
-            if let Err(fault) = self.spool.remove(id) {
-                warn!(call = %id, %fault, "a call is stored, but the file it waited in cannot be removed");
+        for file in &files {
+            if let Err(fault) = Spool::remove(file) {
+                warn!(file = %file.display(), %fault, "a call is stored, but the file it waited in cannot be removed");
             }
         }
-        Ok(Reloaded { stored: ids.len(), more })
+        Ok(Reloaded { stored: files.len(), more })
     }
 
     async fn open(&mut self) -> Result<SqliteStore, StoreError> {

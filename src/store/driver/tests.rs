@@ -3,6 +3,7 @@
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::*;
+use crate::config::LogFormat;
 use crate::store::CallFilter;
 use crate::store::conformance::{bare_record, full_record};
 use crate::time::{SimulatedClock, SystemClock};
@@ -52,7 +53,7 @@ impl Bench {
     }
 
     async fn hand_over(&mut self, record: CallRecord) {
-        self.backlog.handle(Input::Record(Box::new(record)), self.clock.now().mono);
+        self.backlog.handle(Input::Records(vec![record]), self.clock.now().mono);
         self.settle().await;
     }
 
@@ -99,6 +100,7 @@ async fn calls_handed_over_are_stored() {
 
 #[tokio::test]
 async fn a_database_locked_for_long_loses_nothing_and_alarms_once() {
+    let (log, _guard) = crate::observe::captured("info", LogFormat::Text);
     let mut bench = Bench::new();
     bench.settle().await;
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(bench.database());
@@ -120,6 +122,13 @@ async fn a_database_locked_for_long_loses_nothing_and_alarms_once() {
     assert_eq!((bench.files().len(), bench.recovered), (0, 2));
     bench.hand_over(full_record(3)).await;
     assert_eq!(bench.stored().await.len(), 3);
+
+    let log = log.text();
+    assert_eq!(log.matches("calls cannot be stored now").count(), 1, "{log}");
+    assert!(log.contains("the database takes calls") && log.contains("stored=2"), "{log}");
+    for secret in ["2025550123", "1234#", "how much"] {
+        assert!(!log.contains(secret), "{secret} in {log}");
+    }
 }
 
 #[tokio::test]
@@ -156,7 +165,10 @@ async fn a_data_folder_that_cannot_be_written_keeps_calls_in_memory_until_it_can
 async fn files_of_an_earlier_run_are_stored_at_the_start() {
     let bench = Bench::new();
     Spool::of(&bench.data()).put(&full_record(1)).unwrap();
-    std::fs::write(bench.data().join("unsaved/0.json"), b"{").unwrap();
+    let unsaved = bench.data().join("unsaved");
+    std::fs::write(unsaved.join("0.json"), b"{").unwrap();
+    // Somebody gave a file another name: what counts is what it holds.
+    std::fs::rename(unsaved.join(format!("{}.json", full_record(1).id)), unsaved.join("mine.json")).unwrap();
     let mut bench = Bench::over(bench.home);
     bench.settle().await;
     assert_eq!(bench.stored().await, [full_record(1)]);
@@ -168,10 +180,8 @@ async fn a_call_the_tables_refuse_is_set_aside_and_the_others_are_stored() {
     let mut bench = Bench::new();
     let mut bad = full_record(2);
     bad.arrived_at = jiff::Timestamp::MIN;
-    // All three come while the database is being opened, so they share a transaction.
-    for record in [full_record(1), bad.clone(), full_record(3)] {
-        bench.backlog.handle(Input::Record(Box::new(record)), bench.clock.now().mono);
-    }
+    bench.settle().await;
+    bench.backlog.handle(Input::Records(vec![full_record(1), bad.clone(), full_record(3)]), bench.clock.now().mono);
     bench.settle().await;
     assert_eq!(bench.stored().await, [full_record(1), full_record(3)]);
     assert_eq!(bench.files(), [format!("{}.json.refused", bad.id)]);
@@ -189,6 +199,22 @@ async fn a_database_moved_away_under_us_is_made_anew() {
     }
     bench.hand_over(full_record(2)).await;
     assert_eq!(bench.stored().await, [full_record(2)]);
+}
+
+#[tokio::test]
+async fn closing_ends_even_when_nothing_can_be_written_anywhere() {
+    let (log, _guard) = crate::observe::captured("error", LogFormat::Text);
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    std::fs::write(&data_dir, b"a file where the folder should be").unwrap();
+    let (writer, task) = start(WriterSetup { data_dir, numbers: NumberPolicy::FULL }, Arc::new(SystemClock));
+    for number in 0..9 {
+        writer.save(Box::new(full_record(number))).await;
+    }
+    task.close().await;
+    assert!(!writer.is_well());
+    let log = log.text();
+    assert!(log.contains("their records are lost") && log.contains(full_record(8).id.as_str()), "{log}");
 }
 
 #[tokio::test]

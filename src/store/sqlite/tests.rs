@@ -140,6 +140,18 @@ async fn a_folder_that_cannot_be_written_names_the_file() {
 }
 
 #[tokio::test]
+async fn a_full_disk_says_so() {
+    let (store, _home) = fresh().await;
+    let mut connection = store.pool.acquire().await.unwrap();
+    // The nearest to a full disk that a test can have: the file may not grow.
+    sqlx::query("pragma max_page_count = 1").execute(&mut *connection).await.unwrap();
+    let error = sqlx::query("create table ballast as select zeroblob(10000000)").execute(&mut *connection).await;
+    let error = store.fault(&error.unwrap_err());
+    assert!(matches!(error, StoreError::Full { .. }) && !error.is_passing(), "{error}");
+    assert!(error.to_string().contains("no room is left on the disk of"), "{error}");
+}
+
+#[tokio::test]
 async fn a_database_that_was_moved_away_is_noticed() {
     let (store, home) = fresh().await;
     let file = home.path().join("data/trunkline.db");
