@@ -12,6 +12,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use ort::session::{InMemorySession, SessionInputValue};
 use ort::value::{DynValue, Tensor, TensorRef};
@@ -45,8 +46,13 @@ const SPARE_TOKENS: usize = 6;
 const LONGEST_S: usize = 30;
 /// Sound shorter than this holds no word.
 const SHORTEST_MS: u64 = 80;
-/// The encoder needs about 0.1 s to say anything and does better with more: shorter sound is padded with silence.
-const PADDED_MS: usize = 500;
+/// Quiet the model wants before the first word and after the last; what the sound itself lacks is added as digital
+/// silence. Endpointing cuts close, and the last word then comes out as another: 440 single digits with 0.25 s after
+/// them were 74.5 % right, with 0.55 s 78.9 %; spelt letters 50 % and 75 %. More than that gains nothing.
+const QUIET_BEFORE: Duration = Duration::from_millis(200);
+const QUIET_AFTER: Duration = Duration::from_millis(550);
+/// Sound this far below the loudest 20 ms is the pause around the words.
+const PAUSE_DB: f32 = 35.0;
 /// Loudest 20 ms below which nobody spoke to us, in dBov: a quiet line's hiss lies near −65, whispering above −45.
 const QUIET_DBOV: f32 = -55.0;
 /// Times the same three tokens may follow each other before it counts as a loop.
@@ -65,9 +71,8 @@ impl MoonshineEngine {
     /// # Errors
     /// A sentence: what is missing and what to do.
     pub fn find(dirs: &ModelDirs) -> Result<Self, String> {
-        let find = |file: &str| {
-            dirs.find(file).ok_or_else(|| format!("the English speech model is missing: {}", dirs.advice(file)))
-        };
+        let missing = || format!("the English speech model is missing: {}", dirs.advice(NAME));
+        let find = |file: &str| dirs.find(file).ok_or_else(missing);
         let files = [find(FILES[0])?, find(FILES[1])?, find(FILES[2])?];
         dirs.runtime_library()?;
         Ok(Self { dirs: dirs.clone(), files, vocabulary: OnceLock::new() })
@@ -347,15 +352,17 @@ fn likeliest(row: &[f32]) -> Option<(i64, f32)> {
     log_probability.is_finite().then_some((best.0 as i64, log_probability))
 }
 
-/// 16 kHz floats in −1..1, no longer than [`LONGEST_S`], no shorter than [`PADDED_MS`].
+/// 16 kHz floats in −1..1, no longer than [`LONGEST_S`], with quiet before and after.
 fn waveform(audio: &Pcm) -> Result<Vec<f32>, RecognizeError> {
-    let wide = resample(audio, WIDEBAND_HZ).map_err(|cause| RecognizeError::Failed(cause.to_string()))?;
-    let mut samples: Vec<f32> = wide.samples.into_iter().map(|sample| f32::from(sample) / 32_768.0).collect();
-    samples.truncate(LONGEST_S * WIDEBAND_HZ as usize);
-    let least = PADDED_MS * WIDEBAND_HZ as usize / 1000;
-    if samples.len() < least {
-        samples.resize(least, 0.0);
-    }
+    let mut wide = resample(audio, WIDEBAND_HZ).map_err(|cause| RecognizeError::Failed(cause.to_string()))?;
+    wide.samples.truncate(LONGEST_S * WIDEBAND_HZ as usize);
+    let (before, after) = level::quiet_ends(&wide, PAUSE_DB);
+    let missing = |wanted: Duration, there: Duration| {
+        (wanted.saturating_sub(there).as_secs_f64() * f64::from(WIDEBAND_HZ)).round() as usize
+    };
+    let mut samples = vec![0.0; missing(QUIET_BEFORE, before)];
+    samples.extend(wide.samples.into_iter().map(|sample| f32::from(sample) / 32_768.0));
+    samples.resize(samples.len() + missing(QUIET_AFTER, after), 0.0);
     Ok(samples)
 }
 
