@@ -75,33 +75,38 @@ impl Concealer {
         Self { history: [0; HISTORY], source: [0; HISTORY], state: State::Hearing }
     }
 
-    /// Takes a frame that arrived. After a loss its beginning is crossfaded with what was made up.
+    /// Takes sound that arrived: a frame, or what there is of one (at most 20 ms). After a loss its beginning is
+    /// crossfaded with what was made up.
     ///
     /// Per frame: no allocation, no lock, no log.
-    pub fn heard(&mut self, frame: &mut [i16; FRAME_8K]) {
-        if let State::Concealing(mut walk) = self.state {
-            let overlap = (RECOVERY * walk.made_up.div_ceil(FRAME_8K)).min(FRAME_8K);
-            for (at, sample) in frame.iter_mut().take(overlap).enumerate() {
-                let share = (at + 1) as f32 / (overlap + 1) as f32;
-                *sample = (f32::from(*sample) * share + walk.step(&self.source) * (1.0 - share)).round() as i16;
-            }
+    pub fn heard(&mut self, sound: &mut [i16]) {
+        if let State::Concealing(walk) = self.state {
+            self.fade_in(sound, walk);
             self.state = State::Hearing;
         }
-        self.remember(frame);
+        self.remember(sound);
     }
 
-    /// Fills a frame that was lost.
+    /// Takes sound that arrived but does not follow what was played last, because a stretch was skipped to shorten
+    /// the delay: the seam is crossfaded as after a loss.
     ///
-    /// Per frame: no allocation, no lock, no log. The first frame of a loss searches the pitch, about 26,000
+    /// Per frame: no allocation, no lock, no log. Searches the pitch, as [`Self::conceal`] does.
+    pub fn heard_after_skip(&mut self, sound: &mut [i16]) {
+        if self.state == State::Hearing {
+            self.state = State::Concealing(self.begin_repetition());
+        }
+        self.heard(sound);
+    }
+
+    /// Fills a stretch that was lost: a frame, or the part of one that is missing (at most 20 ms).
+    ///
+    /// Per frame: no allocation, no lock, no log. The first call of a loss searches the pitch, about 26,000
     /// multiply-adds.
-    pub fn conceal(&mut self, frame: &mut [i16; FRAME_8K]) {
+    pub fn conceal(&mut self, frame: &mut [i16]) {
         let mut walk = match self.state {
-            State::Hearing => {
-                self.source = self.history;
-                Repetition { pitch: find_pitch(&self.source), periods: 1, next: 0, made_up: 0 }
-            }
+            State::Hearing => self.begin_repetition(),
             // One more period in front: the same phase now lies one period later.
-            State::Concealing(walk) if walk.periods < MAX_PERIODS => {
+            State::Concealing(walk) if walk.periods < MAX_PERIODS && walk.made_up >= FRAME_8K * walk.periods => {
                 Repetition { periods: walk.periods + 1, next: walk.next + walk.pitch, ..walk }
             }
             State::Concealing(walk) => walk,
@@ -123,9 +128,23 @@ impl Concealer {
         *self = Self::new();
     }
 
-    fn remember(&mut self, frame: &[i16; FRAME_8K]) {
-        self.history.copy_within(FRAME_8K.., 0);
-        self.history[HISTORY - FRAME_8K..].copy_from_slice(frame);
+    fn begin_repetition(&mut self) -> Repetition {
+        self.source = self.history;
+        Repetition { pitch: find_pitch(&self.source), periods: 1, next: 0, made_up: 0 }
+    }
+
+    fn fade_in(&self, sound: &mut [i16], mut walk: Repetition) {
+        let overlap = (RECOVERY * walk.made_up.div_ceil(FRAME_8K).max(1)).min(sound.len());
+        for (at, sample) in sound.iter_mut().take(overlap).enumerate() {
+            let share = (at + 1) as f32 / (overlap + 1) as f32;
+            *sample = (f32::from(*sample) * share + walk.step(&self.source) * (1.0 - share)).round() as i16;
+        }
+    }
+
+    fn remember(&mut self, sound: &[i16]) {
+        let newest = &sound[sound.len().saturating_sub(HISTORY)..];
+        self.history.copy_within(newest.len().., 0);
+        self.history[HISTORY - newest.len()..].copy_from_slice(newest);
     }
 }
 
@@ -236,6 +255,36 @@ mod tests {
         assert!(levels[0] > -22.0 && levels[1] < levels[0] && levels[2] < levels[1] - 3.0, "{levels:?}");
         assert_eq!(heard[8], [0; FRAME_8K]);
         assert_eq!(heard[11], [0; FRAME_8K]);
+    }
+
+    #[test]
+    fn half_a_frame_is_concealed_as_well_as_a_whole_one() {
+        let sent = frames(160.0, 6).concat();
+        let mut concealer = Concealer::new();
+        let mut heard = sent.clone();
+        for (number, half) in heard.chunks_exact_mut(FRAME_8K / 2).enumerate() {
+            if number == 7 { concealer.conceal(half) } else { concealer.heard(half) }
+        }
+        assert!(difference_dbov(&heard[560..640], &sent[560..640]) < -45.0);
+        assert_eq!(heard[800..], sent[800..]);
+    }
+
+    #[test]
+    fn skipped_sound_leaves_no_click() {
+        let sent = frames(130.0, 8);
+        let mut concealer = Concealer::new();
+        let mut heard = Vec::new();
+        for number in [0, 1, 2, 4, 5, 7] {
+            let mut frame = sent[number];
+            if matches!(number, 4 | 7) {
+                concealer.heard_after_skip(&mut frame)
+            } else {
+                concealer.heard(&mut frame)
+            }
+            heard.extend(frame);
+        }
+        let steepest = heard.windows(2).map(|pair| pair[1].abs_diff(pair[0])).max().unwrap();
+        assert!(steepest < 800, "a step of {steepest}");
     }
 
     #[test]
