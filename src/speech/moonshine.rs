@@ -326,12 +326,13 @@ impl Spelt {
 }
 
 /// Is it one of the things the model writes when nobody speaks? Measured on hum, street, music, call progress tones and
-/// clattering dishes: nearly always a bare "You" or "So", the farewell of a video, or letters of another script.
+/// clattering dishes: nearly always a bare "You" or "So", a video's farewell or credits, or letters of another script.
 fn is_phantom(text: &str) -> bool {
     const LAST_LATIN: char = '\u{24f}';
     let farewell = text.starts_with("Thank you for watching") || text.starts_with("Thanks for watching");
     let foreign = text.chars().any(|letter| letter.is_alphabetic() && letter > LAST_LATIN);
-    farewell || foreign || matches!(text, "You" | "So")
+    let credit = text.contains(['©', '♪']);
+    farewell || foreign || credit || matches!(text, "You" | "So")
 }
 
 /// Chance that every word is right, by the mean log-probability of the tokens.
@@ -474,7 +475,7 @@ mod tests {
 
     #[test]
     fn what_the_model_writes_about_noise_is_not_taken_for_words() {
-        for phantom in ["You", "So", "Thank you for watching.", "2-3ตวบนลาง 01/00/2", "من الله", "你很"]
+        for phantom in ["You", "So", "Thank you for watching.", "2-3ตวบนลาง 01/00/2", "من الله", "你很", "© transcript"]
         {
             assert!(is_phantom(phantom), "{phantom}");
         }
