@@ -105,7 +105,7 @@ fn hear(files: &[PathBuf], how: &How) -> Result<ExitCode, String> {
         match hear_file(&pool, file, how) {
             Ok(line) => println!("{line}"),
             Err(sentence) => {
-                eprintln!("{}: {sentence}", file.display());
+                eprintln!("trunkline hear: {sentence}");
                 all_heard = false;
             }
         }
@@ -118,7 +118,7 @@ fn hear_file(pool: &RecognizerPool, file: &Path, how: &How) -> Result<String, St
     let audio = load(file, how.telephone)?;
     let (mut texts, mut confidence, mut ran) = (Vec::new(), 1.0_f32, Duration::ZERO);
     for piece in pieces(&audio) {
-        let heard = recognize(pool, piece, &how.lang).map_err(|error| error.to_string())?;
+        let heard = recognize(pool, piece, &how.lang).map_err(|error| format!("{}: {error}", file.display()))?;
         ran += heard.ran;
         if let Some(best) = heard.hypotheses.into_iter().next() {
             confidence = confidence.min(best.confidence);

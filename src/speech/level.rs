@@ -1,7 +1,9 @@
 //! How loud prompts are, and whether anybody spoke.
 
-use crate::audio::Pcm;
+use std::time::Duration;
+
 use crate::audio::level::{Level, SILENCE_DBOV, rms_dbov};
+use crate::audio::{FRAME_MS, Pcm};
 
 /// Level of the spoken parts of a prompt: what people hold comfortable on the telephone, and what the network is
 /// planned for (ITU-T P.56 active speech level around −26 dBov for handsets; announcements run a little above).
@@ -25,6 +27,18 @@ pub fn active_dbov(audio: &Pcm) -> f32 {
         .filter(|level| *level >= floor)
         .fold((0.0_f32, 0_u32), |(sum, count), level| (sum + power(level), count + 1));
     if count == 0 { SILENCE_DBOV } else { (10.0 * (sum / count as f32).log10()).max(SILENCE_DBOV) }
+}
+
+/// How long it is quiet before the first and after the last sound: quiet is `below_db` under the loudest 20 ms.
+/// Sound that is silent throughout is quiet before and after.
+pub fn quiet_ends(audio: &Pcm, below_db: f32) -> (Duration, Duration) {
+    let floor = (loudest_dbov(audio) - below_db).max(SILENCE_DBOV + 1.0);
+    let levels: Vec<f32> = frames(audio).map(rms_dbov).collect();
+    let loud = |level: &f32| *level >= floor;
+    let before = levels.iter().position(loud).unwrap_or(levels.len());
+    let after = levels.iter().rev().position(loud).unwrap_or(levels.len());
+    let lasting = |frames: usize| Duration::from_millis(frames as u64 * u64::from(FRAME_MS)).min(audio.duration());
+    (lasting(before), lasting(after))
 }
 
 /// Brings a prompt to [`PROMPT_DBOV`], or as near as its peaks allow without clipping. Silence stays silent.
@@ -78,6 +92,17 @@ mod tests {
         audio.samples[100] = 20_000;
         to_prompt_level(&mut audio);
         assert!(Level::of(&audio.samples).peak_dbov <= PEAK_DBOV + 0.01);
+    }
+
+    #[test]
+    fn quiet_is_measured_at_both_ends() {
+        let mut audio = tone::silence(200, 8_000);
+        audio.samples.extend(speech_with_pause(-20.0).samples);
+        audio.samples.extend(tone::sine(200.0, -70.0, 300, 8_000).samples);
+        assert_eq!(quiet_ends(&audio, 35.0), (Duration::from_millis(200), Duration::from_millis(300)));
+        let silent = tone::silence(100, 8_000);
+        assert_eq!(quiet_ends(&silent, 35.0), (Duration::from_millis(100), Duration::from_millis(100)));
+        assert_eq!(quiet_ends(&Pcm::default(), 35.0), (Duration::ZERO, Duration::ZERO));
     }
 
     #[test]

@@ -12,6 +12,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use ort::session::{InMemorySession, SessionInputValue};
 use ort::value::{DynValue, Tensor, TensorRef};
@@ -40,17 +41,22 @@ const SAMPLES_PER_FRAME: i64 = 384;
 /// The model's own limit of tokens per second of sound; what runs past it is invention.
 const TOKENS_PER_SECOND: f64 = 6.5;
 /// Allowed on top: digits come out one token each, and a fast speaker says seven a second.
-const SPARE_TOKENS: usize = 6;
+const SPARE_TOKENS: usize = 8;
 /// Longest sound given to the model at once; it was trained on pieces no longer than this.
 const LONGEST_S: usize = 30;
 /// Sound shorter than this holds no word.
 const SHORTEST_MS: u64 = 80;
-/// The encoder needs about 0.1 s to say anything and does better with more: shorter sound is padded with silence.
-const PADDED_MS: usize = 500;
+/// Quiet the model wants before the first word and after the last; what the sound itself lacks is added as digital
+/// silence. Endpointing cuts close, and the last word then comes out as another: 440 single digits with 0.25 s after
+/// them were 74.5 % right, with 0.55 s 78.9 %; spelt letters 50 % and 75 %. More than that gains nothing.
+const QUIET_BEFORE: Duration = Duration::from_millis(200);
+const QUIET_AFTER: Duration = Duration::from_millis(550);
+/// Sound this far below the loudest 20 ms is the pause around the words.
+const PAUSE_DB: f32 = 35.0;
 /// Loudest 20 ms below which nobody spoke to us, in dBov: a quiet line's hiss lies near −65, whispering above −45.
 const QUIET_DBOV: f32 = -55.0;
-/// Times the same three tokens may follow each other before it counts as a loop.
-const MOST_REPEATS: usize = 3;
+/// Most tokens in one round of a loop: a short sentence.
+const LONGEST_LOOP: usize = 20;
 
 /// The installed model; opens one [`Moonshine`] per worker.
 pub struct MoonshineEngine {
@@ -65,9 +71,8 @@ impl MoonshineEngine {
     /// # Errors
     /// A sentence: what is missing and what to do.
     pub fn find(dirs: &ModelDirs) -> Result<Self, String> {
-        let find = |file: &str| {
-            dirs.find(file).ok_or_else(|| format!("the English speech model is missing: {}", dirs.advice(file)))
-        };
+        let missing = || format!("the English speech model is missing: {}", dirs.advice(NAME));
+        let find = |file: &str| dirs.find(file).ok_or_else(missing);
         let files = [find(FILES[0])?, find(FILES[1])?, find(FILES[2])?];
         dirs.runtime_library()?;
         Ok(Self { dirs: dirs.clone(), files, vocabulary: OnceLock::new() })
@@ -129,11 +134,9 @@ impl Recognizer for Moonshine {
         if audio.duration_ms() < SHORTEST_MS || level::loudest_dbov(audio) < QUIET_DBOV {
             return Ok(Vec::new());
         }
-        let samples = waveform(audio)?;
-        let seconds = samples.len() as f64 / f64::from(WIDEBAND_HZ);
-        let most = (seconds * TOKENS_PER_SECOND).ceil() as usize + SPARE_TOKENS;
-        let memory = self.encode(&samples)?;
-        let spelt = self.decode(&memory, most, cancel)?;
+        let sound = Waveform::of(audio)?;
+        let memory = self.encode(&sound.samples)?;
+        let spelt = self.decode(&memory, sound.spoken, cancel)?;
         Ok(spelt.hypothesis(&self.vocabulary).into_iter().collect())
     }
 
@@ -166,8 +169,10 @@ impl Moonshine {
         Ok(Memory { hidden, mask: mask.into_dyn() })
     }
 
-    /// Greedy decoding: the likeliest token each time, until the end marker, a loop or `most` tokens.
-    fn decode(&mut self, memory: &Memory, most: usize, cancel: &Cancel) -> Result<Spelt, RecognizeError> {
+    /// Greedy decoding: the likeliest token each time, until the end marker, a loop, or more tokens than anybody
+    /// speaks in that time.
+    fn decode(&mut self, memory: &Memory, spoken: Duration, cancel: &Cancel) -> Result<Spelt, RecognizeError> {
+        let most = (spoken.as_secs_f64() * TOKENS_PER_SECOND).ceil() as usize + SPARE_TOKENS;
         let mut spelt = Spelt::default();
         let mut past = self.layout.empty_past().map_err(failed)?;
         let mut token = START;
@@ -183,8 +188,8 @@ impl Moonshine {
                 break;
             }
             spelt.tokens.push(next);
-            if spelt.loops() {
-                spelt.cut_loop();
+            if let Some(second_round) = spelt.looping() {
+                spelt.tokens.truncate(second_round);
                 break;
             }
             token = next;
@@ -292,17 +297,20 @@ struct Spelt {
 }
 
 impl Spelt {
-    /// Have its last three tokens come more than [`MOST_REPEATS`] times?
-    fn loops(&self) -> bool {
-        let Some(last) = self.tokens.len().checked_sub(3).map(|start| &self.tokens[start..]) else { return false };
-        self.tokens.windows(3).filter(|three| *three == last).count() > MOST_REPEATS
-    }
-
-    /// Drops what was said again and again, and keeps the first time.
-    fn cut_loop(&mut self) {
-        let last = self.tokens[self.tokens.len() - 3..].to_vec();
-        let first = self.tokens.windows(3).position(|three| three == last).unwrap_or_default();
-        self.tokens.truncate(first + 3);
+    /// Does it end in the same block of tokens over and over? Gives where the block's second round begins. Digits
+    /// repeat by right ("0, 0, 0, 0"), so the shorter the block, the more rounds it takes.
+    fn looping(&self) -> Option<usize> {
+        let length = self.tokens.len();
+        (1..=LONGEST_LOOP).find_map(|period| {
+            let rounds = match period {
+                1..=2 => 7,
+                3..=7 => 4,
+                _ => 3,
+            };
+            let start = length.checked_sub(period * rounds)?;
+            let repeats = (start + period..length).all(|place| self.tokens[place] == self.tokens[place - period]);
+            repeats.then_some(start + period)
+        })
     }
 
     /// The guess, unless there are no words in it.
@@ -318,18 +326,24 @@ impl Spelt {
 }
 
 /// Is it one of the things the model writes when nobody speaks? Measured on hum, street, music, call progress tones and
-/// clattering dishes: nearly always a bare "You" or "So", the farewell of a video, or letters of another script.
+/// clattering dishes: nearly always a bare "You" or "So", a video's farewell or credits, or letters of another script.
 fn is_phantom(text: &str) -> bool {
     const LAST_LATIN: char = '\u{24f}';
     let farewell = text.starts_with("Thank you for watching") || text.starts_with("Thanks for watching");
     let foreign = text.chars().any(|letter| letter.is_alphabetic() && letter > LAST_LATIN);
-    farewell || foreign || matches!(text, "You" | "So")
+    let credit = text.contains(['©', '♪']);
+    farewell || foreign || credit || matches!(text, "You" | "So")
 }
 
 /// Chance that every word is right, by the mean log-probability of the tokens.
+///
+/// A logistic curve fitted to 791 utterances of the development speech through µ-law, single digits, digit strings,
+/// words and sentences weighing alike. Area under the ROC curve 0.86; of those given 0.9 or more 97 % were right, at
+/// 0.8–0.9 92 %, at 0.5–0.7 60 %, below 0.3 25 %. Fitted and read off the same set, most of it two speakers' digits:
+/// a starting point, to be fitted again on calls. What was cut instead of ended is trusted half as much.
 fn confidence(open_score: f32, ended: bool) -> f32 {
-    const STEEP: f32 = 6.8;
-    const MIDDLE: f32 = -0.38;
+    const STEEP: f32 = 8.1;
+    const MIDDLE: f32 = -0.37;
     let sure = 1.0 / (1.0 + (-STEEP * (open_score - MIDDLE)).exp());
     if ended { sure } else { sure * 0.5 }
 }
@@ -337,26 +351,38 @@ fn confidence(open_score: f32, ended: bool) -> f32 {
 /// Place of the largest logit and its log-softmax. `None` when there is none, or one is not a number.
 fn likeliest(row: &[f32]) -> Option<(i64, f32)> {
     let mut best = (0, f32::NEG_INFINITY);
-    for (place, value) in row.iter().enumerate() {
+    for (place, value) in (0..).zip(row) {
         if *value > best.1 {
             best = (place, *value);
         }
     }
     let sum: f32 = row.iter().map(|value| (value - best.1).exp()).sum();
     let log_probability = -sum.ln();
-    log_probability.is_finite().then_some((best.0 as i64, log_probability))
+    log_probability.is_finite().then_some((best.0, log_probability))
 }
 
-/// 16 kHz floats in −1..1, no longer than [`LONGEST_S`], no shorter than [`PADDED_MS`].
-fn waveform(audio: &Pcm) -> Result<Vec<f32>, RecognizeError> {
-    let wide = resample(audio, WIDEBAND_HZ).map_err(|cause| RecognizeError::Failed(cause.to_string()))?;
-    let mut samples: Vec<f32> = wide.samples.into_iter().map(|sample| f32::from(sample) / 32_768.0).collect();
-    samples.truncate(LONGEST_S * WIDEBAND_HZ as usize);
-    let least = PADDED_MS * WIDEBAND_HZ as usize / 1000;
-    if samples.len() < least {
-        samples.resize(least, 0.0);
+/// What the encoder is given.
+struct Waveform {
+    /// 16 kHz floats in −1..1, with quiet before and after.
+    samples: Vec<f32>,
+    /// From the first sound to the last.
+    spoken: Duration,
+}
+
+impl Waveform {
+    /// No longer than [`LONGEST_S`]; the quiet that is missing around it is added.
+    fn of(audio: &Pcm) -> Result<Self, RecognizeError> {
+        let mut wide = resample(audio, WIDEBAND_HZ).map_err(|cause| RecognizeError::Failed(cause.to_string()))?;
+        wide.samples.truncate(LONGEST_S * WIDEBAND_HZ as usize);
+        let (before, after) = level::quiet_ends(&wide, PAUSE_DB);
+        let missing = |wanted: Duration, there: Duration| {
+            (wanted.saturating_sub(there).as_secs_f64() * f64::from(WIDEBAND_HZ)).round() as usize
+        };
+        let mut samples = vec![0.0; missing(QUIET_BEFORE, before)];
+        samples.extend(wide.samples.iter().map(|sample| f32::from(*sample) / 32_768.0));
+        samples.resize(samples.len() + missing(QUIET_AFTER, after), 0.0);
+        Ok(Self { samples, spoken: wide.duration().saturating_sub(before + after) })
     }
-    Ok(samples)
 }
 
 fn failed(cause: ort::Error) -> RecognizeError {
@@ -423,27 +449,33 @@ mod tests {
         assert_eq!(likeliest(&[f32::NAN, f32::NAN]), None);
     }
 
-    #[test]
-    fn a_loop_is_cut_back_to_its_first_round() {
-        let mut spelt = Spelt { tokens: vec![7], ..Spelt::default() };
-        while !spelt.loops() {
-            let next = 10 + (spelt.tokens.len() as i64 - 1) % 4;
-            spelt.tokens.push(next);
-            assert!(spelt.tokens.len() < 30, "the loop is seen");
-        }
-        spelt.cut_loop();
-        assert_eq!(spelt.tokens, [7, 10, 11, 12]);
+    fn looping(tokens: &[i64]) -> Option<usize> {
+        (0..=tokens.len()).find_map(|end| Spelt { tokens: tokens[..end].to_vec(), ..Spelt::default() }.looping())
     }
 
     #[test]
-    fn three_digits_said_three_times_are_no_loop() {
-        let tokens: Vec<i64> = [5, 6, 5].repeat(3);
-        assert!((0..=tokens.len()).all(|end| !Spelt { tokens: tokens[..end].to_vec(), ..Spelt::default() }.loops()));
+    fn a_loop_is_cut_back_to_its_first_round() {
+        let rounds = |block: &[i64], count: usize| [&[99], block.repeat(count).as_slice()].concat();
+        assert_eq!(looping(&rounds(&[1, 2, 3, 4], 4)), Some(5));
+        assert_eq!(looping(&rounds(&[1, 2, 3, 4], 3)), None);
+        let sentence: Vec<i64> = (0..12).collect();
+        assert_eq!(looping(&rounds(&sentence, 3)), Some(13));
+        assert_eq!(looping(&rounds(&[5], 40)), Some(2));
+    }
+
+    #[test]
+    fn digits_said_again_and_again_are_no_loop() {
+        let comma = 7;
+        let spoken = |digits: &[i64]| digits.iter().flat_map(|digit| [*digit, comma]).collect::<Vec<_>>();
+        for digits in [[10, 18, 10, 10, 18, 12, 16, 10, 10, 10, 16], [17, 10, 10, 19, 18, 16, 12, 10, 10, 10, 10]] {
+            assert_eq!(looping(&spoken(&digits)), None);
+        }
+        assert_eq!(looping(&spoken(&[10, 10, 10, 10, 10, 10])), None);
     }
 
     #[test]
     fn what_the_model_writes_about_noise_is_not_taken_for_words() {
-        for phantom in ["You", "So", "Thank you for watching.", "2-3ตวบนลาง 01/00/2", "من الله", "你很"]
+        for phantom in ["You", "So", "Thank you for watching.", "2-3ตวบนลาง 01/00/2", "من الله", "你很", "© transcript"]
         {
             assert!(is_phantom(phantom), "{phantom}");
         }
