@@ -106,10 +106,16 @@ impl std::io::Write for Page {
 
 /// Everything logged by this thread from now on, at `level`, until the guard is dropped.
 #[cfg(test)]
-pub(crate) fn captured(level: &str) -> (Page, tracing::subscriber::DefaultGuard) {
+pub(crate) fn captured(level: &str, format: LogFormat) -> (Page, tracing::subscriber::DefaultGuard) {
+    /// While a process has one subscriber only, tracing lets whichever thread comes by first decide whether a line is
+    /// ever logged, also a thread of another test that has none. A second one, which wants everything, ends that.
+    static ANOTHER: std::sync::LazyLock<tracing::Dispatch> = std::sync::LazyLock::new(|| {
+        tracing::Dispatch::new(tracing_subscriber::fmt().with_env_filter("trace").with_writer(std::io::sink).finish())
+    });
+    std::sync::LazyLock::force(&ANOTHER);
     let page = Page::default();
     let to = page.clone();
-    let config = LogConfig { level: level.to_owned(), format: LogFormat::Text };
+    let config = LogConfig { level: level.to_owned(), format };
     let subscriber = subscriber(&config, move || to.clone()).expect("tests name a level");
     (page, tracing::subscriber::set_default(subscriber))
 }
@@ -122,11 +128,8 @@ mod tests {
     use crate::store::conformance::full_record;
 
     fn logged(level: &str, format: LogFormat, write: impl FnOnce()) -> String {
-        let page = Page::default();
-        let to = page.clone();
-        let config = LogConfig { level: level.to_owned(), format };
-        let subscriber = subscriber(&config, move || to.clone()).unwrap();
-        tracing::subscriber::with_default(subscriber, write);
+        let (page, _guard) = captured(level, format);
+        write();
         page.text()
     }
 

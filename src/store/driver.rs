@@ -241,7 +241,7 @@ impl Ports {
     async fn reload(&mut self) -> Result<Reloaded, Trouble> {
         // Also when no file waits: this is how an alarm is raised at the start, and how a knock is answered.
         self.open().await.map_err(|error| trouble(&error))?;
-        let Found { records, set_aside, more } = match self.spool.read(BATCH) {
+        let Found { records, files, set_aside, more } = match self.spool.read(BATCH) {
             Ok(found) => found,
             Err(fault) => {
                 warn!(%fault, unsaved = %self.spool.folder().display(), "files of unsaved calls cannot be read");
@@ -251,16 +251,15 @@ impl Ports {
         for file in set_aside {
             warn!(%file, "a file among the unsaved calls holds no call; it was set aside as .unreadable");
         }
-        let ids = records.iter().map(|record| record.id.clone()).collect::<Vec<_>>();
         if !records.is_empty() {
             self.save(records).await.map_err(|(_, trouble)| trouble)?;
         }
-        for id in &ids {
-            if let Err(fault) = self.spool.remove(id) {
-                warn!(call = %id, %fault, "a call is stored, but the file it waited in cannot be removed");
+        for file in &files {
+            if let Err(fault) = Spool::remove(file) {
+                warn!(file = %file.display(), %fault, "a call is stored, but the file it waited in cannot be removed");
             }
         }
-        Ok(Reloaded { stored: ids.len(), more })
+        Ok(Reloaded { stored: files.len(), more })
     }
 
     async fn open(&mut self) -> Result<SqliteStore, StoreError> {

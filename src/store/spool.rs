@@ -24,7 +24,9 @@ pub struct Spool {
 pub struct Found {
     /// The oldest calls.
     pub records: Vec<CallRecord>,
-    /// Names of files that hold no call and were set aside as `NAME.unreadable`.
+    /// Their files, in the same order.
+    pub files: Vec<PathBuf>,
+    /// Names of files that hold no call and were set aside as `NAME.unreadable`, where they could be.
     pub set_aside: Vec<String>,
     /// There are more.
     pub more: bool,
@@ -61,11 +63,15 @@ impl Spool {
         let mut found = Found { more, ..Found::default() };
         for name in names {
             let path = self.folder.join(&name);
-            match serde_json::from_slice(&std::fs::read(&path)?) {
-                Ok(record) => found.records.push(record),
-                // serde's message may quote a number or a word: only the name is passed on.
-                Err(_) => {
-                    std::fs::rename(&path, path.with_extension("json.unreadable"))?;
+            // serde's message may quote a number or a word: only the name is passed on.
+            match std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
+                Some(record) => {
+                    found.records.push(record);
+                    found.files.push(path);
+                }
+                None => {
+                    // One that cannot even be renamed must not keep the others from being stored.
+                    let _ = std::fs::rename(&path, path.with_extension("json.unreadable"));
                     found.set_aside.push(name);
                 }
             }
@@ -73,9 +79,9 @@ impl Spool {
         Ok(found)
     }
 
-    /// The call is stored now.
-    pub fn remove(&self, id: &CallId) -> io::Result<()> {
-        match std::fs::remove_file(self.path(id)) {
+    /// The call of one of [`Found::files`] is stored now.
+    pub fn remove(file: &Path) -> io::Result<()> {
+        match std::fs::remove_file(file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
         }
@@ -138,8 +144,8 @@ mod tests {
         spool.put(&full_record(1)).unwrap();
         let found = spool.read(1).unwrap();
         assert_eq!((found.records, found.more), (vec![full_record(1)], true));
-        spool.remove(&full_record(1).id).unwrap();
-        spool.remove(&full_record(1).id).unwrap();
+        Spool::remove(&found.files[0]).unwrap();
+        Spool::remove(&found.files[0]).unwrap();
         let found = spool.read(9).unwrap();
         assert_eq!((found.records, found.more, spool.waiting()), (vec![bare_record(2)], false, 1));
     }
@@ -151,9 +157,10 @@ mod tests {
         spool.put(&full_record(2)).unwrap();
         std::fs::write(spool.folder().join("0TORN.json"), br#"{"caller": "+12025550123"#).unwrap();
         std::fs::write(spool.folder().join(".part.json.part"), b"half").unwrap();
+        std::fs::create_dir(spool.folder().join("0FOLDER.json")).unwrap();
         let found = spool.read(9).unwrap();
         assert_eq!(found.records, [full_record(2)]);
-        assert_eq!(found.set_aside, ["0TORN.json"]);
+        assert_eq!(found.set_aside, ["0FOLDER.json", "0TORN.json"]);
         assert!(spool.folder().join("0TORN.json.unreadable").exists());
     }
 

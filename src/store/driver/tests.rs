@@ -3,6 +3,7 @@
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::*;
+use crate::config::LogFormat;
 use crate::store::CallFilter;
 use crate::store::conformance::{bare_record, full_record};
 use crate::time::{SimulatedClock, SystemClock};
@@ -99,7 +100,7 @@ async fn calls_handed_over_are_stored() {
 
 #[tokio::test]
 async fn a_database_locked_for_long_loses_nothing_and_alarms_once() {
-    let (log, _guard) = crate::observe::captured("info");
+    let (log, _guard) = crate::observe::captured("info", LogFormat::Text);
     let mut bench = Bench::new();
     bench.settle().await;
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(bench.database());
@@ -164,7 +165,10 @@ async fn a_data_folder_that_cannot_be_written_keeps_calls_in_memory_until_it_can
 async fn files_of_an_earlier_run_are_stored_at_the_start() {
     let bench = Bench::new();
     Spool::of(&bench.data()).put(&full_record(1)).unwrap();
-    std::fs::write(bench.data().join("unsaved/0.json"), b"{").unwrap();
+    let unsaved = bench.data().join("unsaved");
+    std::fs::write(unsaved.join("0.json"), b"{").unwrap();
+    // Somebody gave a file another name: what counts is what it holds.
+    std::fs::rename(unsaved.join(format!("{}.json", full_record(1).id)), unsaved.join("mine.json")).unwrap();
     let mut bench = Bench::over(bench.home);
     bench.settle().await;
     assert_eq!(bench.stored().await, [full_record(1)]);
@@ -199,7 +203,7 @@ async fn a_database_moved_away_under_us_is_made_anew() {
 
 #[tokio::test]
 async fn closing_ends_even_when_nothing_can_be_written_anywhere() {
-    let (log, _guard) = crate::observe::captured("error");
+    let (log, _guard) = crate::observe::captured("error", LogFormat::Text);
     let home = tempfile::tempdir().unwrap();
     let data_dir = home.path().join("data");
     std::fs::write(&data_dir, b"a file where the folder should be").unwrap();
