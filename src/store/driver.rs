@@ -225,6 +225,8 @@ impl Ports {
 
     async fn put_in_files(&self, records: Vec<CallRecord>) -> Input {
         let spool = self.spool.clone();
+        // A copy, should the runtime end before the files are written: then they are still ours to lose or keep.
+        let kept = records.clone();
         let written = tokio::task::spawn_blocking(move || {
             let mut records = records.into_iter();
             while let Some(record) = records.next() {
@@ -234,7 +236,8 @@ impl Ports {
             }
             (Vec::new(), None)
         });
-        let (unwritten, fault) = written.await.expect("writing files does not panic");
+        let stopped = |error| (kept, Some(std::io::Error::other(error)));
+        let (unwritten, fault) = written.await.unwrap_or_else(stopped);
         Input::Spooled { unwritten, fault: fault.map(|fault| self.unwritable(&fault)) }
     }
 
