@@ -14,6 +14,7 @@ pub mod check;
 pub mod hear;
 pub mod models;
 pub mod say;
+pub mod understand;
 
 /// An open-source voice IVR: callers say what they want, and are understood on your own box
 #[derive(Debug, Parser)]
@@ -34,6 +35,8 @@ enum Command {
     Say(say::SayArgs),
     /// Speech models: what is known, what is here
     Models(models::ModelsArgs),
+    /// How well callers' words are understood
+    Understand(understand::UnderstandArgs),
     /// What happened: the latest calls, or one of them whole
     Calls(calls::Args),
     /// Which version this is
@@ -47,6 +50,7 @@ pub fn main() -> ExitCode {
         Command::Hear(args) => hear::run(args),
         Command::Say(args) => say::run(args),
         Command::Models(args) => models::run(args),
+        Command::Understand(args) => understand::run(&args),
         Command::Calls(args) => calls::run(args),
         Command::Version => print(concat!("trunkline ", env!("CARGO_PKG_VERSION"), "\n")),
     }
