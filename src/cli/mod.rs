@@ -18,6 +18,7 @@ pub mod rehearse;
 pub mod say;
 pub mod serve;
 pub mod test_plans;
+pub mod understand;
 
 /// An open-source voice IVR: callers say what they want, and are understood on your own box
 #[derive(Debug, Parser)]
@@ -44,6 +45,8 @@ enum Command {
     Hear(hear::HearArgs),
     /// Speak a text into a WAV file, as prompts are spoken
     Say(say::SayArgs),
+    /// Measure how well callers are understood
+    Understand(understand::UnderstandArgs),
     /// Speech models: what is known, what is here
     Models(models::ModelsArgs),
     /// What happened: the latest calls, or one of them whole
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Prompts(args) => prompts::run(args),
         Command::Hear(args) => hear::run(args),
         Command::Say(args) => say::run(args),
+        Command::Understand(args) => understand::run(args),
         Command::Models(args) => models::run(args),
         Command::Calls(args) => calls::run(args),
         Command::Version => print(concat!("trunkline ", env!("CARGO_PKG_VERSION"), "\n")),

@@ -52,7 +52,8 @@ pub fn fit(lessons: &[Lesson], decay: f32, rounds: usize) -> Weights {
             let slope = slope - decay * weights[place];
             mean[place] = 0.9 * mean[place] + 0.1 * slope;
             spread[place] = 0.99 * spread[place] + 0.01 * slope * slope;
-            let (mean, spread) = (mean[place] / (1.0 - 0.9_f32.powi(round as i32)), spread[place] / (1.0 - 0.99_f32.powi(round as i32)));
+            let (mean, spread) =
+                (mean[place] / (1.0 - 0.9_f32.powi(round as i32)), spread[place] / (1.0 - 0.99_f32.powi(round as i32)));
             weights[place] += step * mean / (spread.sqrt() + 1e-8);
         }
     }
@@ -79,7 +80,14 @@ mod tests {
     use super::*;
 
     fn evidence(covered: f32) -> Evidence {
-        Evidence { covered, specific: covered, nearest: covered, near: covered, phrase_said: covered, ..Default::default() }
+        Evidence {
+            covered,
+            specific: covered,
+            nearest: covered,
+            near: covered,
+            phrase_said: covered,
+            ..Default::default()
+        }
     }
 
     #[test]

@@ -64,7 +64,8 @@ pub fn parse_cases(text: &str, options: &[String]) -> Result<Vec<Case>, CasesErr
 
 /// A recogniser's answer that is sure of `text`.
 pub fn heard_clearly(text: &str) -> NBest {
-    let hypothesis = Hypothesis { text: Pii::new(text.to_owned()), confidence: 1.0, open_score: 0.0, grammar_score: None };
+    let hypothesis =
+        Hypothesis { text: Pii::new(text.to_owned()), confidence: 1.0, open_score: 0.0, grammar_score: None };
     NBest {
         utterance: UtteranceId(0),
         revision: 0,
@@ -105,7 +106,11 @@ impl Outcome {
 pub fn measure(matcher: &Matcher, cases: &[Case]) -> Vec<Outcome> {
     let run = |case: &Case| {
         let understanding = matcher.understand(&heard_clearly(&case.text));
-        let (best, confidence) = understanding.candidates.into_iter().next().map_or((None, 0.0), |(meaning, confidence)| (Some(meaning), confidence));
+        let (best, confidence) = understanding
+            .candidates
+            .into_iter()
+            .next()
+            .map_or((None, 0.0), |(meaning, confidence)| (Some(meaning), confidence));
         Outcome { case: case.clone(), best, confidence }
     };
     cases.iter().map(run).collect()
@@ -174,6 +179,20 @@ pub struct Report<'a> {
 }
 
 impl Report<'_> {
+    /// Sentences that were not dealt with rightly, one a line: meant, taken for, confidence, text.
+    pub fn misses(&self) -> String {
+        let fine = |outcome: &&Outcome| match outcome.case.meant {
+            Some(_) => outcome.is_right(self.reject_below),
+            None => outcome.is_refused(self.reject_below),
+        };
+        let line = |outcome: &Outcome| {
+            let meant = self.name(outcome.case.meant.map(Meaning::Option).as_ref());
+            let best = self.name(outcome.best.as_ref());
+            format!("{meant:<16} {best:<16} {:.2}  {}\n", outcome.confidence, outcome.case.text)
+        };
+        self.outcomes.iter().filter(|outcome| !fine(outcome)).map(line).collect()
+    }
+
     fn name(&self, meaning: Option<&Meaning>) -> String {
         match meaning {
             Some(Meaning::Option(place)) => self.options.get(*place).cloned().unwrap_or_else(|| place.to_string()),
@@ -213,7 +232,12 @@ impl fmt::Display for Report<'_> {
             let threshold = step as f32 / 10.0;
             let score = Score::of(self.outcomes, threshold);
             let wrong = percent(score.wrong, score.in_scope);
-            writeln!(f, "{threshold:.1} {:>9.1} {wrong:>9.1} {:>11.1}", score.right_percent(), score.refused_percent())?;
+            writeln!(
+                f,
+                "{threshold:.1} {:>9.1} {wrong:>9.1} {:>11.1}",
+                score.right_percent(),
+                score.refused_percent()
+            )?;
         }
         Ok(())
     }

@@ -12,8 +12,13 @@ use super::eval::Case;
 const DRAWN_OPTIONS: usize = 5;
 /// Fewest and most example phrases per option of a drawn menu.
 const DRAWN_PHRASES: (usize, usize) = (12, 15);
+/// Most sentences of each option tried on a drawn menu.
+const DRAWN_CASES: usize = 40;
 /// Out-of-scope sentences tried on a drawn menu.
 const DRAWN_STRANGERS: usize = 60;
+
+/// Sentences by the intent they express.
+pub type Intents = BTreeMap<String, Vec<String>>;
 
 /// A menu and utterances with known meaning.
 #[derive(Clone, Debug, Default)]
@@ -57,17 +62,26 @@ pub fn parse(text: &str) -> Result<Vec<Task>, String> {
 }
 
 /// Sentences by intent, from `text<TAB>intent` lines under a heading. Lines without a tab are passed over.
-pub fn by_intent(tsv: &str) -> BTreeMap<String, Vec<String>> {
-    let mut intents: BTreeMap<String, Vec<String>> = BTreeMap::new();
+pub fn by_intent(tsv: &str) -> Intents {
+    let mut intents = Intents::new();
     for (text, intent) in tsv.lines().skip(1).filter_map(|line| line.split_once('\t')) {
         intents.entry(intent.trim().to_owned()).or_default().push(text.trim().to_owned());
     }
     intents
 }
 
+/// Splits every intent's sentences in two halves, to take phrases from one and cases from the other.
+pub fn halves(intents: &Intents) -> (Intents, Intents) {
+    let half = |odd: usize| {
+        let every_second = |texts: &Vec<String>| texts.iter().skip(odd).step_by(2).cloned().collect();
+        intents.iter().map(|(intent, texts)| (intent.clone(), every_second(texts))).collect()
+    };
+    (half(0), half(1))
+}
+
 /// Draws a menu: five intents, 12 to 15 phrases of each from `train`, their sentences in `test` as cases, and
 /// sentences of all other intents as out of scope. The same seed draws the same menu. `None` when the set is too small.
-pub fn draw(train: &BTreeMap<String, Vec<String>>, test: &BTreeMap<String, Vec<String>>, seed: u64) -> Option<Task> {
+pub fn draw(train: &Intents, test: &Intents, seed: u64) -> Option<Task> {
     let mut random = StdRng::seed_from_u64(seed);
     let enough = |intent: &&String| train[*intent].len() >= DRAWN_PHRASES.1 && test.contains_key(*intent);
     let mut intents: Vec<&String> = train.keys().filter(enough).collect();
@@ -78,7 +92,8 @@ pub fn draw(train: &BTreeMap<String, Vec<String>>, test: &BTreeMap<String, Vec<S
         let many = random.random_range(DRAWN_PHRASES.0..=DRAWN_PHRASES.1);
         task.options.push((*intent).clone());
         task.phrases.push(train[*intent].choose_multiple(&mut random, many).cloned().collect());
-        task.cases.extend(test[*intent].iter().map(|text| Case { meant: Some(place), text: text.clone() }));
+        task.cases
+            .extend(test[*intent].iter().take(DRAWN_CASES).map(|text| Case { meant: Some(place), text: text.clone() }));
     }
     let others = test.iter().filter(|(intent, _)| !chosen.contains(intent));
     let strangers: Vec<&String> = others.flat_map(|(_, texts)| texts).collect();
@@ -103,13 +118,17 @@ mod tests {
     #[test]
     fn the_same_seed_draws_the_same_menu() {
         let intent = |name: usize| (format!("i{name}"), (0..20).map(|n| format!("say {name} {n}")).collect::<Vec<_>>());
-        let set: BTreeMap<String, Vec<String>> = (0..8).map(intent).collect();
-        let (one, two, other) = (draw(&set, &set, 7).unwrap(), draw(&set, &set, 7).unwrap(), draw(&set, &set, 8).unwrap());
+        let set: Intents = (0..8).map(intent).collect();
+        let (one, two, other) =
+            (draw(&set, &set, 7).unwrap(), draw(&set, &set, 7).unwrap(), draw(&set, &set, 8).unwrap());
         assert_eq!((&one.options, &one.phrases), (&two.options, &two.phrases));
         assert_ne!(one.phrases, other.phrases);
-        assert!(one.cases.iter().filter(|case| case.meant.is_none()).all(|case| {
-            !one.options.iter().any(|name| case.text.starts_with(&format!("say {} ", &name[1..])))
-        }));
-        assert!(draw(&BTreeMap::new(), &set, 7).is_none());
+        assert!(
+            one.cases
+                .iter()
+                .filter(|case| case.meant.is_none())
+                .all(|case| { !one.options.iter().any(|name| case.text.starts_with(&format!("say {} ", &name[1..]))) })
+        );
+        assert!(draw(&Intents::new(), &set, 7).is_none());
     }
 }

@@ -26,18 +26,82 @@ const HOMOPHONES: &[(&str, u8)] = &[
     ("ate", 8),
 ];
 
-const TEENS: [&str; 10] = [
-    "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
-];
+const TEENS: [&str; 10] =
+    ["ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"];
 const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
 
 /// Words people put around their digits.
 const COURTESY: &[&str] = &[
-    "it", "is", "its", "the", "my", "yes", "yeah", "okay", "so", "well", "please", "thanks", "thank", "you", "sure",
-    "number", "numbers", "card", "account", "code", "pin", "id", "digits", "digit", "are", "ends", "ending", "end", "in",
-    "with", "starts", "last", "first", "that", "would", "be", "and", "then", "here", "of", "phone", "telephone", "zip",
-    "this", "member", "customer", "order", "reference", "case", "hi", "hello", "there", "i", "think", "have", "space",
-    "dash", "hyphen", "i'm", "by", "on", "a", "for", "to", "now", "security", "access", "pass", "passcode", "birth",
+    "it",
+    "is",
+    "its",
+    "the",
+    "my",
+    "yes",
+    "yeah",
+    "okay",
+    "so",
+    "well",
+    "please",
+    "thanks",
+    "thank",
+    "you",
+    "sure",
+    "number",
+    "numbers",
+    "card",
+    "account",
+    "code",
+    "pin",
+    "id",
+    "digits",
+    "digit",
+    "are",
+    "ends",
+    "ending",
+    "end",
+    "in",
+    "with",
+    "starts",
+    "last",
+    "first",
+    "that",
+    "would",
+    "be",
+    "and",
+    "then",
+    "here",
+    "of",
+    "phone",
+    "telephone",
+    "zip",
+    "this",
+    "member",
+    "customer",
+    "order",
+    "reference",
+    "case",
+    "hi",
+    "hello",
+    "there",
+    "i",
+    "think",
+    "have",
+    "space",
+    "dash",
+    "hyphen",
+    "i'm",
+    "by",
+    "on",
+    "a",
+    "for",
+    "to",
+    "now",
+    "security",
+    "access",
+    "pass",
+    "passcode",
+    "birth",
 ];
 
 /// One word's part in a number.
@@ -306,7 +370,9 @@ mod tests {
 
     #[test]
     fn strange_words_never_panic() {
-        for text in ["double", "double double", "hundred hundred", "thousand", "double hundred", "½", "٣", "99999 hundred"] {
+        for text in
+            ["double", "double double", "hundred hundred", "thousand", "double hundred", "½", "٣", "99999 hundred"]
+        {
             let _ = read(text);
         }
     }
