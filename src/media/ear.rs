@@ -161,3 +161,77 @@ impl Ear {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::fixtures::{noise, voice};
+    use crate::time::{Clock, SystemClock};
+
+    const NO_ECHO: f32 = f32::NEG_INFINITY;
+
+    fn ear() -> Ear {
+        Ear::new(Listen::default(), Thresholds::default())
+    }
+
+    /// What comes of `frames`, with the number of the frame it comes at.
+    fn hear(ear: &mut Ear, frames: &[[i16; FRAME_8K]], guard_dbov: f32) -> Vec<(usize, Signal)> {
+        let now = SystemClock.now().mono;
+        let signals = |(place, frame)| {
+            let signals = ear.frame(frame, guard_dbov, now).signals;
+            signals.into_iter().flatten().map(move |signal| (place, signal)).collect::<Vec<_>>()
+        };
+        frames.iter().enumerate().flat_map(signals).collect()
+    }
+
+    fn spoken() -> Vec<[i16; FRAME_8K]> {
+        [noise(50, -60.0), voice(40, 16_000.0), noise(50, -60.0)].concat()
+    }
+
+    #[test]
+    fn a_voice_is_one_utterance_from_its_pre_roll_to_its_tail() {
+        let (mut ear, frames) = (ear(), spoken());
+        let signals = hear(&mut ear, &frames, NO_ECHO);
+        let [(started, Signal::Started { began, .. }), (offered, offer @ Signal::Offer { from, until, .. })] =
+            signals[..]
+        else {
+            panic!("{signals:?}")
+        };
+        assert!((50..53).contains(&began.frame) && started < 56, "began at {} , believed at {started}", began.frame);
+        assert!((101..107).contains(&offered), "offered {offered} frames in, after 260 ms of silence");
+        let sound = ear.sound(&offer).expect("an offer has sound");
+        assert_eq!(sound.samples, frames[from as usize..until as usize].as_flattened());
+        assert_eq!(ear.sound(&signals[0].1), None);
+    }
+
+    #[test]
+    fn what_is_fainter_than_our_echo_may_be_is_not_heard() {
+        assert!(hear(&mut ear(), &spoken(), -5.0).is_empty());
+    }
+
+    #[test]
+    fn noise_of_any_steady_level_is_no_utterance() {
+        for level in [-60.0, -45.0, -30.0, -15.0] {
+            let signals = hear(&mut ear(), &noise(500, level), NO_ECHO);
+            assert!(signals.is_empty(), "{level}: {signals:?}");
+        }
+    }
+
+    #[test]
+    fn slammed_doors_are_no_utterances() {
+        let mut ear = ear();
+        for _ in 0..10 {
+            let signals = hear(&mut ear, &[noise(8, -15.0), noise(40, -60.0)].concat(), NO_ECHO);
+            assert!(signals.is_empty(), "{signals:?}");
+        }
+    }
+
+    #[test]
+    fn a_quiet_line_is_believed_sooner_than_a_noisy_one() {
+        let thresholds = Thresholds::default();
+        assert_eq!(thresholds.over(-90.0), (thresholds.believe_quiet, thresholds.keep_quiet));
+        assert_eq!(thresholds.over(-20.0), (thresholds.believe_noisy, thresholds.keep_noisy));
+        let (between, _) = thresholds.over(-48.0);
+        assert!(thresholds.believe_quiet < between && between < thresholds.believe_noisy);
+    }
+}

@@ -181,32 +181,19 @@ impl NeuralVad {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// White noise of about `level_dbov`, from a fixed seed.
-    fn noise(level_dbov: f32, frames: usize) -> Vec<[i16; FRAME_8K]> {
-        let mut state = 0x2545_F491_4F6C_DD1D_u64;
-        // A uniform distribution over ±a has the power a²/3.
-        let amplitude = 32_768.0 * 10f32.powf(level_dbov / 20.0) * 3f32.sqrt();
-        let mut next = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (((state >> 40) as f32 / (1 << 23) as f32 - 1.0) * amplitude) as i16
-        };
-        (0..frames).map(|_| std::array::from_fn(|_| next())).collect()
-    }
+    use crate::media::fixtures::{noise, voice};
 
     #[test]
     fn silence_and_line_hiss_are_never_loud() {
         let mut gate = Gate::new();
-        let hiss = noise(-55.0, 500);
+        let hiss = noise(500, -55.0);
         assert!(!hiss.iter().chain([&[0; FRAME_8K]; 100]).any(|frame| gate.frame(frame).loud));
     }
 
     #[test]
     fn a_steady_noise_becomes_the_floor_within_three_seconds() {
         let mut gate = Gate::new();
-        let frames = noise(-30.0, 400);
+        let frames = noise(400, -30.0);
         let heard: Vec<GateFrame> = frames.iter().map(|frame| gate.frame(frame)).collect();
         assert!(heard[150..].iter().all(|frame| !frame.loud));
         assert!((heard[399].floor_dbov + 30.0).abs() < 3.0, "{:?}", heard[399]);
@@ -215,8 +202,8 @@ mod tests {
     #[test]
     fn the_floor_falls_at_once_when_the_noise_stops() {
         let mut gate = Gate::new();
-        noise(-30.0, 300).iter().for_each(|frame| _ = gate.frame(frame));
-        let quiet = noise(-58.0, 10);
+        noise(300, -30.0).iter().for_each(|frame| _ = gate.frame(frame));
+        let quiet = noise(10, -58.0);
         let after = quiet.iter().map(|frame| gate.frame(frame).floor_dbov).last().expect("ten frames");
         assert!(after < -50.0, "{after}");
     }
@@ -224,18 +211,28 @@ mod tests {
     #[test]
     fn the_neural_judge_does_not_take_noise_or_silence_for_speech() {
         let mut judge = NeuralVad::new();
-        for frame in noise(-30.0, 200).iter().chain([&[0; FRAME_8K]; 50]) {
+        for frame in noise(200, -30.0).iter().chain([&[0; FRAME_8K]; 50]) {
             let score = judge.frame(frame);
             assert!((0.0..0.7).contains(&score), "{score}");
         }
     }
 
     #[test]
+    fn both_judges_hear_a_voice() {
+        let (mut gate, mut judge) = (Gate::new(), NeuralVad::new());
+        noise(50, -60.0).iter().for_each(|frame| _ = gate.frame(frame));
+        let voice = voice(50, 16_000.0);
+        assert!(voice.iter().filter(|frame| gate.frame(frame).loud).count() > 45);
+        let scores: Vec<f32> = voice.iter().map(|frame| judge.frame(frame)).collect();
+        assert!(scores[5..].iter().all(|score| *score > 0.6), "{scores:?}");
+    }
+
+    #[test]
     fn a_reset_judge_scores_as_a_new_one() {
         let (mut used, mut fresh) = (NeuralVad::new(), NeuralVad::new());
-        noise(-20.0, 33).iter().for_each(|frame| _ = used.frame(frame));
+        noise(33, -20.0).iter().for_each(|frame| _ = used.frame(frame));
         used.reset();
-        for frame in &noise(-35.0, 20) {
+        for frame in &noise(20, -35.0) {
             assert_eq!(used.frame(frame), fresh.frame(frame));
         }
     }
