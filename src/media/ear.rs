@@ -10,13 +10,19 @@ use std::time::Instant;
 use super::Listen;
 use super::capture::Capture;
 use super::endpointer::{Endpointer, Signal, Signals, Verdict};
-use super::vad::{Gate, GateFrame, NeuralVad};
+use super::vad::{Gate, GateFrame, NeuralVad, periodicity};
 use crate::audio::{FRAME_8K, Pcm};
 use crate::id::UtteranceId;
 
 /// Frames the neural judge catches up on when it wakes: its memory needs about as many to settle.
 const CATCH_UP_FRAMES: usize = 12;
 
+/// Repetition that makes a frame part of a voice (see [`periodicity`]).
+const PITCHED: f32 = 0.45;
+/// Frames without a pitch that are still believed after one that had it: consonants.
+const PITCH_HOLD_FRAMES: u32 = 6;
+/// So sure, the neural judge is believed without a pitch: whispers.
+const CERTAIN: f32 = 0.92;
 /// A frame this far below the voice we are hearing is not that voice: somebody else's, further away, or a noise that
 /// the neural judge, whose memory is long, still takes for its tail.
 const BELOW_VOICE_DB: f32 = 22.0;
@@ -45,7 +51,7 @@ pub const NOISY_DBOV: f32 = -42.0;
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { believe_quiet: 0.5, believe_noisy: 0.7, keep_quiet: 0.5, keep_noisy: 0.65 }
+        Self { believe_quiet: 0.5, believe_noisy: 0.6, keep_quiet: 0.5, keep_noisy: 0.65 }
     }
 }
 
@@ -86,6 +92,8 @@ pub struct Ear {
     thresholds: Thresholds,
     /// Level of the voice we are hearing.
     voice_dbov: f32,
+    /// Frames since something had a pitch.
+    pitched_ago: u32,
 }
 
 impl Ear {
@@ -98,6 +106,7 @@ impl Ear {
             capture: Capture::new(),
             thresholds,
             voice_dbov: f32::NEG_INFINITY,
+            pitched_ago: u32::MAX,
         }
     }
 
@@ -149,12 +158,21 @@ impl Ear {
         }
         match self.endpointer.has_utterance() {
             true => score >= keep && gate.level_dbov > self.voice_dbov - BELOW_VOICE_DB,
-            false => score >= believe,
+            false => score >= believe && self.sounds_voiced(samples, score),
         }
+    }
+
+    /// Bangs and hisses that begin out of silence deceive the neural judge for a while; they have no pitch.
+    fn sounds_voiced(&mut self, samples: &[i16; FRAME_8K], score: f32) -> bool {
+        let before = self.capture.newest(1).next().unwrap_or(&[0; FRAME_8K]);
+        let pitched = periodicity(before, samples) >= PITCHED;
+        self.pitched_ago = if pitched { 0 } else { self.pitched_ago.saturating_add(1) };
+        self.pitched_ago <= PITCH_HOLD_FRAMES || score >= CERTAIN
     }
 
     fn wake(&mut self) {
         self.voice_dbov = f32::NEG_INFINITY;
+        self.pitched_ago = u32::MAX;
         self.neural.reset();
         for earlier in self.capture.newest(CATCH_UP_FRAMES) {
             self.neural.frame(earlier);

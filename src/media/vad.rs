@@ -100,6 +100,27 @@ impl Floor {
     }
 }
 
+/// Lags of the pitch of human voices at 8 kHz: 400 Hz down to 60 Hz.
+const PITCH_LAGS: std::ops::RangeInclusive<usize> = 20..=133;
+
+/// How much the newest frame repeats itself at the pitch of a voice, −1..1: the highest normalised autocorrelation.
+/// Vowels come near 1, the bang of a door near 0. `before` is the frame before. About 20,000 multiplications, so asked
+/// only while a voice is doubted. Per frame: no allocation, no lock, no log.
+pub fn periodicity(before: &[i16; FRAME_8K], frame: &[i16; FRAME_8K]) -> f32 {
+    let mut line = [0.0; 2 * FRAME_8K];
+    for (slot, &sample) in line.iter_mut().zip(before.iter().chain(frame)) {
+        *slot = f32::from(sample);
+    }
+    let now = &line[FRAME_8K..];
+    let dot = |one: &[f32], other: &[f32]| one.iter().zip(other).map(|(a, b)| a * b).sum::<f32>();
+    let energy = dot(now, now);
+    let at = |lag: usize| {
+        let earlier = &line[FRAME_8K - lag..2 * FRAME_8K - lag];
+        dot(now, earlier) / (energy * dot(earlier, earlier)).sqrt().max(1.0)
+    };
+    PITCH_LAGS.map(at).fold(-1.0, f32::max)
+}
+
 /// Samples the neural detector judges at once: 16 ms at 16 kHz.
 const NEURAL_WINDOW: usize = 256;
 /// Upper half of a symmetric half-band filter; even outputs are the input itself, odd ones lie between.
@@ -225,6 +246,17 @@ mod tests {
         assert!(voice.iter().filter(|frame| gate.frame(frame).loud).count() > 45);
         let scores: Vec<f32> = voice.iter().map(|frame| judge.frame(frame)).collect();
         assert!(scores[5..].iter().all(|score| *score > 0.6), "{scores:?}");
+    }
+
+    #[test]
+    fn a_voice_has_a_pitch_and_noise_has_none() {
+        let all = |frames: &[[i16; FRAME_8K]]| -> Vec<f32> {
+            frames.windows(2).map(|pair| periodicity(&pair[0], &pair[1])).collect()
+        };
+        let voiced = all(&voice(100, 16_000.0));
+        assert!(voiced.iter().filter(|one| **one > 0.5).count() > 80, "{voiced:?}");
+        assert!(all(&noise(100, -12.0)).iter().all(|one| *one < 0.4));
+        assert_eq!(periodicity(&[0; FRAME_8K], &[0; FRAME_8K]), 0.0);
     }
 
     #[test]
