@@ -51,7 +51,7 @@ pub const NOISY_DBOV: f32 = -42.0;
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { believe_quiet: 0.5, believe_noisy: 0.6, keep_quiet: 0.5, keep_noisy: 0.65 }
+        Self { believe_quiet: 0.5, believe_noisy: 0.65, keep_quiet: 0.5, keep_noisy: 0.65 }
     }
 }
 
