@@ -24,7 +24,7 @@ pub const PRE_ROLL_FRAMES: u64 = 15;
 /// Sound kept after the last voiced frame, for the same reason.
 pub const TAIL_FRAMES: u64 = 10;
 /// Voiced frames among the last [`BELIEF_WINDOW`] that make noise speech.
-const BELIEF_FRAMES: u32 = 3;
+const BELIEF_FRAMES: u32 = 2;
 /// Frames looked back on for them: one soft frame in the middle of a consonant cluster does not start the count anew.
 const BELIEF_WINDOW: u32 = 5;
 /// Frames without anything loud or voiced after which a start was a false one.
@@ -375,9 +375,9 @@ mod tests {
     }
 
     #[test]
-    fn speech_is_believed_at_the_third_voiced_frame_and_dated_to_the_first_loud_one() {
+    fn speech_is_believed_at_the_second_voiced_frame_and_dated_to_the_first_loud_one() {
         let mut row = Row::new();
-        assert_eq!(row.hear(".... .... .... .... llvvv"), "20:start0@16<1");
+        assert_eq!(row.hear(".... .... .... .... llvvv"), "19:start0@16<1");
         assert!(row.endpointer.is_speaking());
     }
 
@@ -392,13 +392,13 @@ mod tests {
     #[test]
     fn speech_out_of_lasting_noise_begins_where_belief_does() {
         let mut row = Row::new();
-        assert_eq!(row.hear(&format!("{}vlvv", "l".repeat(40))), "43:start0@40<25");
+        assert_eq!(row.hear(&format!("{}vlvv", "l".repeat(40))), "42:start0@40<25");
     }
 
     #[test]
     fn a_pause_is_offered_with_its_tail_and_closed_when_nobody_commits() {
         let mut row = Row::new();
-        assert_eq!(row.hear("vvvv ... .. ....."), "2:start0@0<0 6:offer0.0@0..3<0..7 13:end0");
+        assert_eq!(row.hear("vvvv ... .. ....."), "1:start0@0<0 6:offer0.0@0..3<0..7 13:end0");
         assert!(!row.endpointer.is_attentive());
     }
 
@@ -407,20 +407,20 @@ mod tests {
         let mut row = Row::new();
         assert_eq!(
             row.hear("vvvv...  .vvv ..."),
-            "2:start0@0<0 6:offer0.0@0..3<0..7 10:resume0 13:offer0.1@0..10<0..14"
+            "1:start0@0<0 6:offer0.0@0..3<0..7 10:resume0 13:offer0.1@0..10<0..14"
         );
     }
 
     #[test]
     fn a_click_after_the_offer_changes_nothing() {
         let mut row = Row::new();
-        assert_eq!(row.hear("vvvv...  .v..v...."), "2:start0@0<0 6:offer0.0@0..3<0..7 13:end0");
+        assert_eq!(row.hear("vvvv...  .v..v...."), "1:start0@0<0 6:offer0.0@0..3<0..7 13:end0");
     }
 
     #[test]
     fn a_short_gap_inside_a_word_is_no_pause() {
         let mut row = Row::new();
-        assert_eq!(row.hear("vvvv..v.vvl.v"), "2:start0@0<0");
+        assert_eq!(row.hear("vvvv..v.vvl.v"), "1:start0@0<0");
     }
 
     #[test]
@@ -429,7 +429,7 @@ mod tests {
         row.hear("vvvv....");
         assert_eq!(row.commit(0), "");
         assert!(!row.endpointer.is_attentive());
-        assert_eq!(row.hear("....vvv"), "14:start1@12<0");
+        assert_eq!(row.hear("....vvv"), "13:start1@12<0");
     }
 
     #[test]
@@ -474,7 +474,7 @@ mod tests {
         let said = row.hear(&"v".repeat(45));
         assert_eq!(
             said,
-            "2:start0@0<0 19:offer0.0@0..19<0..20! 19:start1@19<20 38:offer1.0@19..38<20..39! 38:start2@38<39"
+            "1:start0@0<0 19:offer0.0@0..19<0..20! 19:start1@19<20 38:offer1.0@19..38<20..39! 38:start2@38<39"
         );
     }
 
