@@ -19,6 +19,7 @@ use crate::pii::Pii;
 use crate::sip::{LegCommand, LegEvent};
 use crate::speech::{NBest, RecognizeError};
 
+mod floor;
 mod machine;
 pub mod record;
 mod scribe;

@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng};
 
 use super::*;
 use crate::call::record::{CallEnd, CallRecord, TurnOutcome};
-use crate::dialplan::fixture::{bank, heard, prompt, say, step};
+use crate::dialplan::fixture::{bank, heard, say, step};
 use crate::dialplan::plan::{StepIx, StepKind, Target};
 use crate::media::{Digit, MediaSummary, Offer, PlayEnd};
 use crate::sip::LegEnd;
@@ -26,6 +26,10 @@ struct Rig {
 
 impl Rig {
     fn new(plan: Plan) -> Self {
+        Self::lasting(plan, Duration::from_secs(3_600))
+    }
+
+    fn lasting(plan: Plan, longest: Duration) -> Self {
         let clock = SimulatedClock::starting_at(Timestamp::from_second(1_767_625_200).unwrap());
         let setup = CallSetup {
             id: CallId::new(clock.now().wall, 7),
@@ -37,7 +41,7 @@ impl Rig {
             sip_call_id: "abc@host".into(),
             arrived_at: clock.now().wall,
             sdp: "v=0".into(),
-            longest: Duration::from_secs(3_600),
+            longest,
         };
         let call = Call::inbound(setup, clock.now());
         let mut rig = Self { call, clock, outputs: Vec::new(), playing: Vec::new() };
@@ -196,11 +200,13 @@ impl Rig {
 
     /// What was asked to be said since the outputs were last cleared.
     fn said(&self) -> Vec<&str> {
-        let said = |output| match output {
-            &Output::Play { ref utter, .. } => Some(utter.text.as_str()),
-            _ => None,
-        };
-        self.outputs.iter().filter_map(said).collect()
+        let mut said = Vec::new();
+        for output in &self.outputs {
+            if let Output::Play { utter, .. } = output {
+                said.push(utter.text.as_str());
+            }
+        }
+        said
     }
 
     fn due(&self) -> Option<Reason> {
@@ -785,16 +791,21 @@ fn no_call_lasts_for_ever() {
 }
 
 #[test]
-fn the_longest_duration_ends_politely() {
-    let mut rig = Rig::listening(bank());
-    rig.call.handle_timeout(Now { mono: rig.now().mono + Duration::from_secs(3_600), ..rig.now() });
-    rig.collect();
-    // The wait of the question was due first; the duration is what remains.
-    rig.clock.advance(Duration::from_secs(3_600));
-    rig.pass(0);
+fn the_longest_duration_ends_politely_whatever_is_going_on() {
+    let mut rig = Rig::lasting(bank(), Duration::from_secs(10));
+    rig.established();
+    rig.prompts_end();
+    rig.prompts_end();
+    rig.outputs.clear();
+    rig.pass(3_000);
+    rig.keys("1");
+    rig.pass(2_999);
+    assert_eq!(rig.due(), Some(Reason::Longest));
+    assert_eq!(rig.said(), ["Please key in your PIN."]);
+    rig.pass(1);
     assert_eq!(rig.said().last(), Some(&"Goodbye."));
     rig.prompts_end();
-    assert!(matches!(rig.goes_down().end, CallEnd::Failed(why) if why.contains("3600 s")));
+    assert!(matches!(rig.goes_down().end, CallEnd::Failed(why) if why.contains("10 s")));
 }
 
 #[test]
@@ -807,35 +818,10 @@ fn a_timeout_handled_early_does_nothing() {
     assert!(rig.outputs.is_empty());
 }
 
-#[test]
-fn two_meanings_as_likely_as_each_other_are_not_guessed_between() {
-    let mut plan = bank();
-    let StepKind::Menu(menu) = &mut plan.steps[1].kind else { unreachable!("main is a menu") };
-    menu.reject_below = 0.0;
-    menu.question.prompt = prompt("Which?");
-    let mut rig = Rig::listening(plan);
-    let said = NBest {
-        hypotheses: [heard("balance", 0.95), heard("lost card", 0.95)]
-            .into_iter()
-            .flat_map(|nbest| nbest.hypotheses)
-            .collect(),
-        ..heard("", 0.0)
-    };
-    rig.offer(1, 0, None);
-    rig.result(1, 0, Ok(said));
-    rig.pass(1_300);
-    rig.leg_ends(LegEnd::RemoteHangup);
-    rig.media_closes();
-    let turn = &rig.record().turns[0];
-    let ambiguous = turn.outcome == TurnOutcome::NoMatch && turn.meaning.as_deref() == Some("balance or lost");
-    let sure = turn.outcome == TurnOutcome::Speech && turn.meaning.as_deref() == Some("balance");
-    assert!(ambiguous || sure, "{turn:?}");
-}
-
 /// Whatever comes, in whatever order: no panic, no spinning, and after the leg has ended exactly one record, last.
 #[test]
 fn random_happenings_always_end_in_exactly_one_record() {
-    for seed in 0..400 {
+    for seed in 0..150 {
         let mut random = StdRng::seed_from_u64(seed);
         let mut rig = Rig::new(bank());
         for _ in 0..random.random_range(0..250) {
