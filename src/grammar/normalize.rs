@@ -18,8 +18,8 @@ const HESITATIONS: &[&str] =
 /// Irregular shortenings, opened into the words they stand for. Regular ones (`n't`, `'ll`…) are cut by ending.
 const SHORTENINGS: &[(&str, &str)] = &[
     ("ain't", "is not"),
-    ("cannot", "can not"),
     ("can't", "can not"),
+    ("cannot", "can not"),
     ("cant", "can not"),
     ("didnt", "did not"),
     ("doesnt", "does not"),
@@ -55,8 +55,7 @@ const SHORTENINGS: &[(&str, &str)] = &[
 const IS_AFTER: &[&str] =
     &["it", "that", "what", "where", "who", "how", "when", "there", "here", "he", "she", "this", "something", "why"];
 
-/// What people say before the wish itself, longest first within each first word is not required: the longest
-/// match wins. Written as [`words`] would leave them.
+/// What people say before the wish itself, as [`words`] leaves it; the longest match wins.
 const OPENINGS: &[&str] = &[
     "a question about",
     "actually",
@@ -170,7 +169,6 @@ const OPENINGS: &[&str] = &[
     "let us",
     "like",
     "listen",
-    "look",
     "may i",
     "maybe",
     "me",
@@ -303,11 +301,10 @@ pub fn unframed<'words>(words: &'words [String], language: &Language) -> &'words
     let mut rest = words;
     loop {
         let before = rest.len();
-        if let Some(length) = longest(OPENINGS, |frame| starts_with(rest, frame)).filter(|length| *length < rest.len())
-        {
+        if let Some(length) = longest(OPENINGS, |frame| starts_with(rest, frame)) {
             rest = &rest[length..];
         }
-        if let Some(length) = longest(CLOSINGS, |frame| ends_with(rest, frame)).filter(|length| *length < rest.len()) {
+        if let Some(length) = longest(CLOSINGS, |frame| ends_with(rest, frame)) {
             rest = &rest[..rest.len() - length];
         }
         if rest.len() == before {
@@ -407,12 +404,12 @@ fn longest(frames: &[&str], matches: impl Fn(&str) -> Option<usize>) -> Option<u
 
 fn starts_with(words: &[String], frame: &str) -> Option<usize> {
     let length = frame.split(' ').count();
-    (length <= words.len() && frame.split(' ').zip(words).all(|(a, b)| a == b)).then_some(length)
+    (length < words.len() && frame.split(' ').zip(words).all(|(a, b)| a == b)).then_some(length)
 }
 
 fn ends_with(words: &[String], frame: &str) -> Option<usize> {
     let length = frame.split(' ').count();
-    let start = words.len().checked_sub(length)?;
+    let start = words.len().checked_sub(length).filter(|start| *start > 0)?;
     frame.split(' ').zip(&words[start..]).all(|(a, b)| a == b).then_some(length)
 }
 

@@ -52,8 +52,14 @@ const DOUBT_EXACT: f32 = 0.33;
 const DOUBT_LOOSE: f32 = 0.5;
 /// Recognisers may report 0 for what they could not score.
 const LEAST_HEARD: f32 = 0.05;
-/// "I do not want to pay" must not pay.
+/// The most that may be claimed when the wish is denied: "I do not want to pay" must not pay.
 const DENIED: f32 = 0.4;
+/// How near one of its phrases a loosely worded universal must be…
+const UNIVERSAL_NEAREST: f32 = 0.7;
+/// …and how much of what was said it must explain.
+const UNIVERSAL_COVERED: f32 = 0.7;
+/// A few words that tell next to nothing ("this back") explain nothing either.
+const UNIVERSAL_MASS: f32 = 0.12;
 
 /// Wishes understood at every question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -158,9 +164,22 @@ impl Matcher {
         }
     }
 
-    /// Evidence per class for `text`, for fitting the calibration. Options come first, in their order.
-    pub fn evidence(&self, text: &str) -> Vec<Evidence> {
-        self.classifier.weigh(&normalize::words(text, &self.language))
+    /// Evidence for whatever `text` may mean, as the calibration sees it. For fitting that.
+    pub fn evidence(&self, text: &str) -> Vec<(Meaning, Evidence)> {
+        let weighed = self.weigh(&normalize::words(text, &self.language));
+        weighed.into_iter().map(|(class, evidence)| (self.meanings[class].clone(), evidence)).collect()
+    }
+
+    /// Classes for which something speaks. People say little else when they ask for a universal, so a sentence that
+    /// merely holds its words ("give it back") is no evidence for one.
+    fn weigh(&self, words: &[String]) -> Vec<(usize, Evidence)> {
+        let speaks = |(class, of): &(usize, Evidence)| match self.meanings[*class] {
+            Meaning::Option(_) => of.covered > 0.0,
+            Meaning::Universal(_) => {
+                of.nearest >= UNIVERSAL_NEAREST && of.covered >= UNIVERSAL_COVERED && of.mass >= UNIVERSAL_MASS
+            }
+        };
+        self.classifier.weigh(words).into_iter().enumerate().filter(speaks).collect()
     }
 
     fn read(&self, text: &str) -> Reading {
@@ -177,18 +196,18 @@ impl Matcher {
             let fit = if self.may_become_another(core, class) { Fit::Prefix } else { Fit::Full };
             return Reading { classes: vec![(class, confidence)], exact: true, fit };
         }
-        let evidence = self.classifier.weigh(&words);
-        let mut confidences = calibrate::confidences(&evidence, &WEIGHTS);
-        let denial = if denies(core) { DENIED } else { 1.0 };
-        confidences.iter_mut().for_each(|confidence| *confidence = confidence.min(LOOSE_LIMIT) * denial);
-        let top = (0..confidences.len()).max_by(|a, b| confidences[*a].total_cmp(&confidences[*b]));
-        let sure = top.is_some_and(|top| confidences[top] >= SURE && evidence[top].covered >= NOTHING_LEFT);
+        let weighed = self.weigh(&words);
+        let evidence: Vec<Evidence> = weighed.iter().map(|(_, evidence)| *evidence).collect();
+        let limit = if denies(core) { DENIED } else { LOOSE_LIMIT };
+        let confidences = calibrate::confidences(&evidence, &WEIGHTS);
+        let sure = confidences.iter().zip(&evidence).any(|(sure, of)| *sure >= SURE && of.covered >= NOTHING_LEFT);
         let fit = match (self.begins_one(&words) || self.begins_one(core), sure) {
             (true, _) => Fit::Prefix,
             (false, true) if !dangles(core) => Fit::Full,
             _ => Fit::None,
         };
-        Reading { classes: confidences.into_iter().enumerate().collect(), exact: false, fit }
+        let classes = weighed.iter().zip(confidences).map(|((class, _), sure)| (*class, sure.min(limit))).collect();
+        Reading { classes, exact: false, fit }
     }
 
     /// Do `words` begin a longer phrase?

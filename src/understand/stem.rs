@@ -148,10 +148,8 @@ pub fn stem(word: &str) -> String {
     if !word.is_ascii() || word.len() < 3 || WHOLE.contains(&word) || word.bytes().any(|byte| byte.is_ascii_digit()) {
         return word.to_owned();
     }
-    if let Some((_, whole)) = IRREGULAR.iter().find(|(form, _)| *form == word) {
-        return (*whole).to_owned();
-    }
-    let singular = without_plural(word);
+    let whole = IRREGULAR.iter().find(|(form, _)| *form == word).map_or(word, |(_, whole)| whole);
+    let singular = without_plural(whole);
     let bare = without_tense(&singular);
     match bare.strip_suffix('y') {
         // happy/happi, tries/tri: one spelling for both (Porter step 1c), but never for words of one syllable.

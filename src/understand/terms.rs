@@ -17,6 +17,10 @@ const CHARACTER_WEIGHT: f32 = 0.25;
 const PAIR_WEIGHT: f32 = 0.6;
 /// A mishearing of a word that everyday speech is full of is a weaker excuse.
 const COMMON_MISHEARD: f32 = 0.5;
+/// How alike two expressions are when one of their words is the same.
+const OF_PARTS: f32 = 0.6;
+/// A word of an expression tells enough to be compared alone.
+const TELLING: f32 = 0.25;
 
 /// One unit of meaning.
 #[derive(Clone, Debug)]
@@ -27,6 +31,8 @@ pub struct Term {
     pub weight: f32,
     /// Synonym lines it stands on.
     lines: &'static [(u16, f32)],
+    /// The telling words of an expression, with their lines.
+    parts: Vec<(String, &'static [(u16, f32)])>,
     /// As it was said, for comparing by sound; empty for expressions and Mandarin.
     spoken: String,
     sound: Option<Sound>,
@@ -40,9 +46,23 @@ impl Term {
         if by_meaning > 0.0 {
             return by_meaning;
         }
+        if !self.parts.is_empty() || !meant.parts.is_empty() {
+            return self.likeness_of_parts(meant);
+        }
         let (Some(heard), Some(known)) = (&self.sound, &meant.sound) else { return 0.0 };
         let by_sound = phonetic::misheard((&self.spoken, heard), (&meant.spoken, known));
         if self.common { by_sound * COMMON_MISHEARD } else { by_sound }
+    }
+
+    fn likeness_of_parts(&self, meant: &Self) -> f32 {
+        let whole_or_parts = |term: &Self| match term.parts.as_slice() {
+            [] => vec![(term.stem.clone(), term.lines)],
+            parts => parts.to_vec(),
+        };
+        let (heard, known) = (whole_or_parts(self), whole_or_parts(meant));
+        let pairs = heard.iter().flat_map(|one| known.iter().map(move |two| (one, two)));
+        let best = pairs.map(|((one, lines), (two, others))| lexicon::alike((one, lines), (two, others)));
+        best.fold(0.0, f32::max) * OF_PARTS
     }
 }
 
@@ -73,7 +93,10 @@ fn of_words(words: &[String], lexicon: &'static Lexicon) -> Vec<Term> {
 fn english(words: &[String], stems: &[String], lexicon: &'static Lexicon) -> Term {
     let spoken = if words.len() == 1 { words[0].clone() } else { String::new() };
     let stem = stems.join("_");
+    let telling = stems.iter().zip(words).filter(|(stem, word)| lexicon.weight(word, stem) >= TELLING);
+    let parts = telling.map(|(stem, _)| (stem.clone(), lexicon.lines(stem))).collect();
     Term {
+        parts: if stems.len() > 1 { parts } else { Vec::new() },
         weight: lexicon.weight(&spoken, &stem),
         lines: lexicon.lines(&stem),
         sound: Sound::of(&spoken),
@@ -88,6 +111,7 @@ fn mandarin(characters: &[String]) -> Vec<Term> {
         stem,
         weight,
         lines: &[],
+        parts: Vec::new(),
         spoken: String::new(),
         sound: None,
         common: false,
