@@ -242,48 +242,9 @@ const CLOSINGS: &[&str] = &[
 
 /// Particles and courtesies of Mandarin that say nothing about the wish; the longest match wins, wherever it stands.
 const MANDARIN_FRAMES: &[&str] = &[
-    "我想要",
-    "我想",
-    "我要",
-    "我需要",
-    "需要",
-    "想要",
-    "请帮我",
-    "帮我",
-    "帮忙",
-    "请问",
-    "请你",
-    "请",
-    "麻烦你",
-    "麻烦您",
-    "麻烦",
-    "你好",
-    "您好",
-    "喂",
-    "给我",
-    "一下",
-    "可以",
-    "能不能",
-    "可不可以",
-    "能",
-    "谢谢",
-    "那个",
-    "这个",
-    "就是",
-    "嗯",
-    "呃",
-    "啊",
-    "吧",
-    "呢",
-    "吗",
-    "嘛",
-    "呀",
-    "哦",
-    "噢",
-    "哎",
-    "诶",
-    "了",
-    "的",
+    "我想要", "我想", "我要", "我需要", "需要", "想要", "请帮我", "帮我", "帮忙", "请问", "请你", "请", "麻烦你", "麻烦您",
+    "麻烦", "你好", "您好", "喂", "给我", "一下", "可以", "能不能", "可不可以", "能", "谢谢", "那个", "这个", "就是", "嗯",
+    "呃", "啊", "吧", "呢", "吗", "嘛", "呀", "哦", "噢", "哎", "诶", "了", "的",
 ];
 
 /// Splits `text` into lower-case words (English) or characters (Mandarin): punctuation, case, full-width forms,
@@ -443,10 +404,7 @@ mod tests {
     fn politeness_around_the_wish_goes() {
         assert_eq!(core("Hi there, can you please tell me my balance, thanks"), "my balance");
         assert_eq!(core("I would like to pay my card please"), "pay my card");
-        assert_eq!(
-            core("yes hello good morning i was wondering if i could make a payment right now"),
-            "make a payment"
-        );
+        assert_eq!(core("yes hello good morning i was wondering if i could make a payment right now"), "make a payment");
     }
 
     #[test]

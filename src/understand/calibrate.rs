@@ -79,14 +79,7 @@ mod tests {
     use super::*;
 
     fn evidence(covered: f32) -> Evidence {
-        Evidence {
-            covered,
-            specific: covered,
-            nearest: covered,
-            near: covered,
-            phrase_said: covered,
-            ..Default::default()
-        }
+        Evidence { covered, specific: covered, nearest: covered, near: covered, phrase_said: covered, ..Default::default() }
     }
 
     #[test]

@@ -64,8 +64,7 @@ pub fn parse_cases(text: &str, options: &[String]) -> Result<Vec<Case>, CasesErr
 
 /// A recogniser's answer that is sure of `text`.
 pub fn heard_clearly(text: &str) -> NBest {
-    let hypothesis =
-        Hypothesis { text: Pii::new(text.to_owned()), confidence: 1.0, open_score: 0.0, grammar_score: None };
+    let hypothesis = Hypothesis { text: Pii::new(text.to_owned()), confidence: 1.0, open_score: 0.0, grammar_score: None };
     NBest {
         utterance: UtteranceId(0),
         revision: 0,
@@ -106,11 +105,7 @@ impl Outcome {
 pub fn measure(matcher: &Matcher, cases: &[Case]) -> Vec<Outcome> {
     let run = |case: &Case| {
         let understanding = matcher.understand(&heard_clearly(&case.text));
-        let (best, confidence) = understanding
-            .candidates
-            .into_iter()
-            .next()
-            .map_or((None, 0.0), |(meaning, confidence)| (Some(meaning), confidence));
+        let (best, confidence) = understanding.candidates.into_iter().next().map_or((None, 0.0), |(meaning, confidence)| (Some(meaning), confidence));
         Outcome { case: case.clone(), best, confidence }
     };
     cases.iter().map(run).collect()
@@ -218,12 +213,7 @@ impl fmt::Display for Report<'_> {
             let threshold = step as f32 / 10.0;
             let score = Score::of(self.outcomes, threshold);
             let wrong = percent(score.wrong, score.in_scope);
-            writeln!(
-                f,
-                "{threshold:.1} {:>9.1} {wrong:>9.1} {:>11.1}",
-                score.right_percent(),
-                score.refused_percent()
-            )?;
+            writeln!(f, "{threshold:.1} {:>9.1} {wrong:>9.1} {:>11.1}", score.right_percent(), score.refused_percent())?;
         }
         Ok(())
     }

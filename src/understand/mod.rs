@@ -144,8 +144,7 @@ impl Matcher {
         let mut fits = Vec::with_capacity(nbest.hypotheses.len());
         for (rank, guess) in nbest.hypotheses.iter().enumerate() {
             let reading = self.read(guess.text.reveal());
-            let heard =
-                if guess.confidence.is_finite() { guess.confidence.clamp(LEAST_HEARD, 1.0) } else { LEAST_HEARD };
+            let heard = if guess.confidence.is_finite() { guess.confidence.clamp(LEAST_HEARD, 1.0) } else { LEAST_HEARD };
             let trust = heard.powf(if reading.exact { DOUBT_EXACT } else { DOUBT_LOOSE }) * RANK_COST.powi(rank as i32);
             for (class, confidence) in &reading.classes {
                 if confidence * trust > best[*class].0 {
@@ -315,9 +314,8 @@ fn denies(core: &[String]) -> bool {
 /// Ends on a word that asks for another: "I want to pay my".
 fn dangles(core: &[String]) -> bool {
     let open = [
-        "a", "an", "the", "my", "your", "our", "to", "of", "for", "from", "in", "on", "at", "with", "about", "and",
-        "or", "but", "if", "is", "are", "am", "would", "could", "can", "want", "need", "because", "some", "any",
-        "that",
+        "a", "an", "the", "my", "your", "our", "to", "of", "for", "from", "in", "on", "at", "with", "about", "and", "or",
+        "but", "if", "is", "are", "am", "would", "could", "can", "want", "need", "because", "some", "any", "that",
     ];
     core.last().is_some_and(|word| open.contains(&word.as_str()))
 }

@@ -29,8 +29,11 @@ impl Sound {
 
     /// 0 (strangers) to 1 (same sound): smallest share of the codes that must be edited.
     pub fn alike(&self, other: &Self) -> f32 {
-        let pairs =
-            [(&self.primary, &other.primary), (&self.primary, &other.alternate), (&self.alternate, &other.primary)];
+        let pairs = [
+            (&self.primary, &other.primary),
+            (&self.primary, &other.alternate),
+            (&self.alternate, &other.primary),
+        ];
         pairs.into_iter().map(|(one, two)| strsim::normalized_levenshtein(one, two) as f32).fold(0.0, f32::max)
     }
 }
@@ -72,8 +75,7 @@ mod tests {
 
     #[test]
     fn strangers_are_far() {
-        for (heard, meant) in
-            [("pizza", "pay"), ("weather", "water"), ("people", "pupil"), ("order", "card"), ("boy", "pay")]
+        for (heard, meant) in [("pizza", "pay"), ("weather", "water"), ("people", "pupil"), ("order", "card"), ("boy", "pay")]
         {
             assert!(likeness(heard, meant) < 0.6, "{heard} {meant} {}", likeness(heard, meant));
         }

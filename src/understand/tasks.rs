@@ -104,16 +104,12 @@ mod tests {
     fn the_same_seed_draws_the_same_menu() {
         let intent = |name: usize| (format!("i{name}"), (0..20).map(|n| format!("say {name} {n}")).collect::<Vec<_>>());
         let set: BTreeMap<String, Vec<String>> = (0..8).map(intent).collect();
-        let (one, two, other) =
-            (draw(&set, &set, 7).unwrap(), draw(&set, &set, 7).unwrap(), draw(&set, &set, 8).unwrap());
+        let (one, two, other) = (draw(&set, &set, 7).unwrap(), draw(&set, &set, 7).unwrap(), draw(&set, &set, 8).unwrap());
         assert_eq!((&one.options, &one.phrases), (&two.options, &two.phrases));
         assert_ne!(one.phrases, other.phrases);
-        assert!(
-            one.cases
-                .iter()
-                .filter(|case| case.meant.is_none())
-                .all(|case| { !one.options.iter().any(|name| case.text.starts_with(&format!("say {} ", &name[1..]))) })
-        );
+        assert!(one.cases.iter().filter(|case| case.meant.is_none()).all(|case| {
+            !one.options.iter().any(|name| case.text.starts_with(&format!("say {} ", &name[1..])))
+        }));
         assert!(draw(&BTreeMap::new(), &set, 7).is_none());
     }
 }
