@@ -292,6 +292,8 @@ impl Call {
 
     fn offered(&mut self, offer: &Offer, now: Now) {
         if self.committed == Some(offer.utterance) {
+            // Given up before it was offered, when media could not yet take our word for it.
+            self.commit(offer.utterance);
             return;
         }
         let began_under = offer.during.map(|play| self.barge_in_of(play));
