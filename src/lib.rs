@@ -2,14 +2,17 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod app;
 pub mod audio;
 pub mod call;
 pub mod cli;
+pub mod config;
 pub mod dialplan;
 pub mod grammar;
 pub mod id;
 pub mod language;
 pub mod media;
+pub mod observe;
 pub mod pii;
 pub mod rtp;
 pub mod sdp;

@@ -2,6 +2,20 @@
 
 use std::time::Duration;
 
+pub mod decode;
+pub mod file;
+pub mod g711;
+pub mod level;
+pub mod plc;
+pub mod resample;
+pub mod tone;
+pub mod trim;
+pub mod wav;
+
+pub use level::Level;
+pub use resample::resample;
+pub use trim::trim_silence;
+
 /// Length of one frame, the beat of the media thread.
 pub const FRAME_MS: u32 = 20;
 /// Samples in one telephone frame (8 kHz).

@@ -4,17 +4,17 @@
 
 use std::time::{Duration, Instant};
 
+use crate::call::Output;
 use crate::call::machine::{Call, State};
 use crate::call::record::{CallEnd, TurnOutcome};
 use crate::call::turn::{Turn, TurnEnd, TurnOutput, TurnSetup};
-use crate::call::{Output, Utter};
 use crate::dialplan::interpreter::{Asking, Line};
 use crate::dialplan::plan::StepIx;
 use crate::dialplan::step::Event;
 use crate::id::{PlayId, UtteranceId};
 use crate::media::{BargeIn, Digit, MediaCommand, MediaEvent, Offer, PlayEnd};
 use crate::pii::Pii;
-use crate::speech::RecognizeError;
+use crate::speech::{RecognizeError, Utter};
 use crate::time::Now;
 
 /// A prompt is over within this and [`PROMPT_PER_BYTE`]; only a lost report makes it last longer.

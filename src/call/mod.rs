@@ -11,17 +11,19 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::audio::Pcm;
-use crate::dialplan::plan::Plan;
+use crate::dialplan::plan::{Plan, Prompt};
 use crate::id::{CallId, PlayId, UtteranceId};
 use crate::language::Language;
 use crate::media::{BargeIn, MediaCommand, MediaEvent};
 use crate::pii::Pii;
 use crate::sip::{LegCommand, LegEvent};
-use crate::speech::{NBest, RecognizeError};
+use crate::speech::{NBest, RecognizeError, Utter};
 
+pub mod driver;
 mod floor;
 mod machine;
 pub mod record;
+pub mod registry;
 mod scribe;
 pub mod turn;
 
@@ -100,15 +102,13 @@ pub enum Input {
     Drain,
 }
 
-/// Words to be spoken; the driver turns them into sound.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Utter {
-    /// The words.
-    pub text: String,
-    /// In which language.
-    pub language: Language,
-    /// A recorded file that wins over synthesis.
-    pub file: Option<std::path::PathBuf>,
+/// `prompt` in `language`, as something to be spoken; a prompt without words in it says nothing.
+pub fn utter(prompt: &Prompt, language: &Language) -> Utter {
+    Utter {
+        text: prompt.texts.get(language).cloned().unwrap_or_default(),
+        language: language.clone(),
+        file: prompt.files.get(language).cloned(),
+    }
 }
 
 /// What a call wants done.

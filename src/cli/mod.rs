@@ -1,4 +1,118 @@
-//! The `trunkline` command line: one file per command.
+//! The `trunkline` command line: one file per command, each with its `Args` and `run(args) -> ExitCode`.
+//!
+//! A command ends with 0 when it did what was asked, 1 when it could not and has said why, 2 when it was asked wrongly
+//! (clap's own).
 
+use std::fmt::Display;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub mod calls;
+pub mod check;
+pub mod hear;
+pub mod models;
+pub mod prompts;
 pub mod rehearse;
+pub mod say;
+pub mod serve;
 pub mod test_plans;
+
+/// An open-source voice IVR: callers say what they want, and are understood on your own box
+#[derive(Debug, Parser)]
+#[command(name = "trunkline", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// A new command is a line here, one in [`main`] and a file.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer calls until told to stop
+    Serve(serve::ServeArgs),
+    /// Check dial plans: what is wrong, where, and what to do about it
+    Check(check::CheckArgs),
+    /// Run the conversations written beside dial plans
+    Test(test_plans::TestArgs),
+    /// Talk to a dial plan in text
+    Try(rehearse::TryArgs),
+    /// List everything a plan can say, and how long each takes
+    Prompts(prompts::PromptsArgs),
+    /// Recognise recordings as a call would hear them
+    Hear(hear::HearArgs),
+    /// Speak a text into a WAV file, as prompts are spoken
+    Say(say::SayArgs),
+    /// Speech models: what is known, what is here
+    Models(models::ModelsArgs),
+    /// What happened: the latest calls, or one of them whole
+    Calls(calls::Args),
+    /// Which version this is
+    Version,
+}
+
+/// Reads the command line and does it.
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(args) => serve::run(args),
+        Command::Check(args) => check::run(&args),
+        Command::Test(args) => test_plans::run(&args),
+        Command::Try(args) => rehearse::run(&args),
+        Command::Prompts(args) => prompts::run(args),
+        Command::Hear(args) => hear::run(args),
+        Command::Say(args) => say::run(args),
+        Command::Models(args) => models::run(args),
+        Command::Calls(args) => calls::run(args),
+        Command::Version => print(concat!("trunkline ", env!("CARGO_PKG_VERSION"), "\n")),
+    }
+}
+
+/// Writes to standard output. Whoever reads may stop early (`trunkline calls | head`): that is no failure.
+pub fn print(text: &str) -> ExitCode {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => fail(&format!("cannot write: {error}")),
+    }
+}
+
+/// Says why it could not be done.
+pub fn fail(why: &dyn Display) -> ExitCode {
+    note(why);
+    ExitCode::FAILURE
+}
+
+/// Says something beside the answer, on standard error.
+pub fn note(what: &dyn Display) {
+    // Nobody is left to be told when even this fails.
+    let _ = writeln!(io::stderr(), "trunkline: {what}");
+}
+
+/// Text from far away, fit for a terminal: what would move the cursor, colour the screen or turn the direction of
+/// writing is shown as `�`.
+pub fn harmless(text: &str) -> String {
+    let harmful = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if harmful(c) { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn text_from_far_away_cannot_drive_the_terminal() {
+        assert_eq!(harmless("\u{1b}[31mred\u{7}\n\u{202e}gpj"), "�[31mred��gpj".replace("��gpj", "���gpj"));
+        assert_eq!(harmless("您好, “hello” — 1"), "您好, “hello” — 1");
+    }
+}

@@ -5,12 +5,12 @@
 //! a plan with an error among its findings is never handed out.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::diagnostic::{Findings, Span, Spanned, list_or, nearest};
+use super::diagnostic::{Findings, Span, Spanned, listed, nearest};
 use super::house::House;
 use super::plan::{
     Ask, Hangup, HousePhrases, Menu, MenuOption, Plan, Prompt, Question, Say, Step, StepIx, StepKind, Target,
@@ -104,7 +104,9 @@ impl Compiler<'_> {
             // Could not be read, as has been reported.
             None => StepKind::Goto(Target::End),
         };
-        let hangup = step.hangup.as_ref().or(self.written.defaults.hangup.as_ref()).map(|target| self.hung_up(target));
+        let defaults = &self.written.defaults;
+        let questions = kind.question().and(defaults.question.hangup.as_ref());
+        let hangup = step.hangup.as_ref().or(questions).or(defaults.hangup.as_ref()).map(|target| self.hung_up(target));
         Step {
             name: name.value.clone(),
             at: (name.at.line, name.at.column),
@@ -303,41 +305,45 @@ impl Compiler<'_> {
 
     /// What the engine says by itself: the plan's words before the built-in ones.
     fn house(&mut self) -> HousePhrases {
-        let mut phrase = |key: &str| {
-            let own = self.written.phrases.iter().find(|(other, _)| *other == key).map(|(_, text)| text);
-            let mut prompt = Prompt { texts: BTreeMap::new(), files: BTreeMap::new() };
-            if let Some(text) = own {
-                prompt = self.prompt_in_some(text);
-            }
-            for language in self.languages.clone() {
-                if prompt.texts.contains_key(&language) {
-                    continue;
-                }
+        let mut missing: BTreeMap<Language, Vec<&str>> = BTreeMap::new();
+        let mut phrase = |key: &'static str| {
+            let own = self.written.phrases.iter().find(|(other, _)| *other == key);
+            let mut prompt = own.map_or_else(no_prompt, |(_, text)| self.prompt_in_some(text));
+            for language in self
+                .languages
+                .iter()
+                .filter(|language| !prompt.texts.contains_key(*language))
+                .cloned()
+                .collect::<Vec<_>>()
+            {
                 match House::built_in(&language).and_then(|house| house.phrase(key)) {
                     Some(built_in) => drop(prompt.texts.insert(language, built_in.to_owned())),
-                    None => {
-                        let at = self.written.languages.iter().find(|listed| listed.value == language);
-                        let message = format!("the engine has no words of its own in {language} for `{key}`");
-                        self.findings
-                            .error(at.map(|listed| listed.at).unwrap_or_default(), message)
-                            .help(format!("add `phrases: {{ {key}: {{ {language}: … }} }}`"));
-                    }
+                    None => missing.entry(language).or_default().push(key),
                 }
             }
             prompt
         };
-        HousePhrases {
+        let phrases = HousePhrases {
             no_input: phrase("no_input"),
             no_match: phrase("no_match"),
             goodbye: phrase("goodbye"),
             failure: phrase("failure"),
             keys_only: phrase("keys_only"),
+        };
+        for (language, keys) in missing {
+            let place = self.written.languages.iter().find(|listed| listed.value == language);
+            self.findings
+                .error(
+                    place.map(|tag| tag.at).unwrap_or_default(),
+                    format!("the engine has no words of its own in {language}"),
+                )
+                .help(format!("write them under `phrases:`, in {language}: {}", listed(keys)));
         }
+        phrases
     }
 
     fn optional_prompt(&mut self, text: Option<&schema::Text>) -> Prompt {
-        let none = || Prompt { texts: BTreeMap::new(), files: BTreeMap::new() };
-        text.map_or_else(none, |text| self.prompt(text))
+        text.map_or_else(no_prompt, |text| self.prompt(text))
     }
 
     /// A text in every language of the plan.
@@ -369,7 +375,7 @@ impl Compiler<'_> {
     }
 
     /// Recordings are part of the version: other sound under the same name is another plan.
-    fn read_recording(&mut self, written: &Spanned<String>, path: &PathBuf) {
+    fn read_recording(&mut self, written: &Spanned<String>, path: &Path) {
         match (self.read_file)(path) {
             Ok(bytes) => {
                 self.hash.update((written.value.len() as u64).to_be_bytes());
@@ -398,10 +404,10 @@ impl Compiler<'_> {
         }
         for (language, value) in each.into_iter().flatten() {
             if !self.languages.contains(language) {
-                let listed: Vec<&str> = self.languages.iter().map(Language::as_str).collect();
+                let ours: Vec<&str> = self.languages.iter().map(Language::as_str).collect();
                 self.findings
                     .error(value.at, format!("{language} is not a language of this plan"))
-                    .help(format!("`languages` lists {}", list_or(listed)));
+                    .help(format!("`languages` lists {}", listed(ours)));
             }
         }
     }
@@ -447,7 +453,10 @@ impl Compiler<'_> {
             name => match self.names.get(name) {
                 Some(place) => Target::Step(StepIx(*place)),
                 None => {
-                    self.unknown_target(target);
+                    // Without steps no name is right, and that has been said.
+                    if !self.names.is_empty() {
+                        self.unknown_target(target);
+                    }
                     Target::End
                 }
             },
@@ -465,10 +474,15 @@ impl Compiler<'_> {
             (Some(word), _) => format!("did you mean `{word}`?"),
             (None, Some(near)) => format!("did you mean `{near}`?"),
             (None, None) if sort == "step" => format!("add a step `{name}`, or go to one that exists"),
-            (None, None) => format!("there are {}", list_or(RESERVED)),
+            (None, None) => format!("there are {}", listed(RESERVED)),
         };
         self.findings.error(target.at, format!("there is no {sort} `{name}`")).help(help);
     }
+}
+
+/// Stands in for a text that could not be read.
+fn no_prompt() -> Prompt {
+    Prompt { texts: BTreeMap::new(), files: BTreeMap::new() }
 }
 
 /// Letters and digits only, in lower case: two phrases that sound the same are the same.

@@ -13,6 +13,9 @@ use std::fmt;
 
 use miette::{GraphicalReportHandler, LabeledSpan, NamedSource, SourceCode, SourceSpan};
 
+/// Most findings drawn for one file: nobody reads more, and each costs a walk through the text.
+const MAX_DRAWN: usize = 100;
+
 /// A place in a text: where something begins and how far it goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
@@ -137,12 +140,16 @@ impl Diagnostics {
     pub fn drawn(&self) -> String {
         let handler = GraphicalReportHandler::new();
         let mut text = String::new();
-        for finding in &self.findings {
+        for finding in self.findings.iter().take(MAX_DRAWN) {
             let shown = Shown { finding, source: &self.source };
             if handler.render_report(&mut text, &shown).is_err() {
                 text.push_str(&plain(self.name(), finding));
             }
             text.push('\n');
+        }
+        if self.findings.len() > MAX_DRAWN {
+            let more = self.findings.len() - MAX_DRAWN;
+            text.push_str(&format!("{}  {more} more findings: `--plain` prints them all\n", self.name()));
         }
         text
     }
@@ -235,12 +242,12 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// `a`, `b` or `c`.
-pub fn list_or<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+/// `a`, `b` and `c`.
+pub fn listed<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let words: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
     match words.split_last() {
         Some((last, [])) => last.clone(),
-        Some((last, before)) => format!("{} or {last}", before.join(", ")),
+        Some((last, before)) => format!("{} and {last}", before.join(", ")),
         None => String::new(),
     }
 }

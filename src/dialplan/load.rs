@@ -8,8 +8,8 @@ use super::diagnostic::{Diagnostics, Findings, Span};
 use super::plan::Plan;
 use super::{compile, lint, schema, yaml};
 
-/// Largest plan. A thousand steps have some 300 kB.
-const MAX_PLAN_BYTES: u64 = 2 * 1024 * 1024;
+/// Largest plan. A thousand rich menus have some 2.6 MB.
+const MAX_PLAN_BYTES: u64 = 8 * 1024 * 1024;
 /// Largest recording: half an hour of telephone sound.
 const MAX_RECORDING_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -155,6 +155,168 @@ mod tests {
         let StepKind::Menu(more) = step("more") else { panic!("a menu") };
         assert_eq!((more.options[0].name.as_str(), more.options[1].name.as_str()), ("yes", "no"));
         assert_eq!((more.question.tries, more.question.wait), (2, Duration::from_secs(4)));
+    }
+
+    /// What is said about a file with these bytes, its folder called `plans`.
+    fn said_of(bytes: &[u8]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.yaml");
+        std::fs::write(&path, bytes).unwrap();
+        load(&path).expect_err("broken").to_string().replace(folder.path().to_str().unwrap(), "plans")
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_pointed_at() {
+        let expected = "plans/a.yaml:2:8  this is not UTF-8\n  help: save the file as UTF-8 text\n";
+        assert_eq!(said_of(b"dialplan: 1\nname: G\xf6teborg\n"), expected);
+    }
+
+    #[test]
+    fn empty_and_huge_files_are_refused() {
+        for empty in [&b""[..], b"\n\n", b"# only a comment\n", b"---\n"] {
+            let said = said_of(empty);
+            assert!(said.starts_with("plans/a.yaml  is empty"), "{said}");
+        }
+        let huge = vec![b'#'; MAX_PLAN_BYTES as usize + 1];
+        assert_eq!(said_of(&huge), "plans/a.yaml  is larger than 8 MiB\n");
+    }
+
+    #[test]
+    fn what_is_no_readable_file_is_a_sentence_and_never_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let absent = load(&folder.path().join("absent.yaml")).unwrap_err().to_string();
+        assert!(absent.ends_with("absent.yaml  does not exist\n"), "{absent}");
+        let directory = load(folder.path()).unwrap_err().to_string();
+        assert!(directory.ends_with("  is a folder, not a file\n"), "{directory}");
+        let pipe = folder.path().join("pipe.yaml");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let pipe = load(&pipe).unwrap_err().to_string();
+        assert!(pipe.ends_with("  is not a regular file\n"), "{pipe}");
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_windows_line_ends_are_no_fault() {
+        let text = "\u{feff}dialplan: 1\r\nstart: a\r\nsteps:\r\n  a:\r\n    say: { text: Hello, go: $end }\r\n";
+        let loaded = load_str("a.yaml", text).unwrap();
+        assert_eq!(loaded.warnings.to_string(), "");
+        let wrong = load_str("a.yaml", &text.replace("go:", "og:")).unwrap_err().to_string();
+        assert!(wrong.contains("a.yaml:5:25  say `a` has no key `og`\n  help: did you mean `go`?\n"), "{wrong}");
+    }
+
+    #[test]
+    fn a_recording_wins_over_synthesis_and_is_part_of_the_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let (plan, sound) = (folder.path().join("a.yaml"), folder.path().join("hello.wav"));
+        let text = "dialplan: 1\nstart: a\nsteps: { a: { say: { text: Hello, file: hello.wav, go: $end } } }\n";
+        std::fs::write(&plan, text).unwrap();
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: 8000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let record = |level: i16| {
+            let mut wav = hound::WavWriter::create(&sound, spec).unwrap();
+            (0..80).for_each(|_| wav.write_sample(level).unwrap());
+            wav.finalize().unwrap();
+        };
+        record(1);
+        let first = load(&plan).unwrap().plan;
+        let StepKind::Say(say) = &first.steps[0].kind else { panic!("a say") };
+        assert_eq!(say.prompt.files.values().collect::<Vec<_>>(), [&sound]);
+        assert_eq!(say.prompt.texts.values().collect::<Vec<_>>(), ["Hello"]);
+        record(2);
+        assert_ne!(load(&plan).unwrap().plan.version, first.version);
+        record(1);
+        assert_eq!(load(&plan).unwrap().plan.version, first.version);
+    }
+
+    #[test]
+    fn a_plan_of_random_words_of_the_language_never_panics() {
+        use rand::{Rng, SeedableRng, seq::IndexedRandom};
+        let words = [
+            "dialplan",
+            "steps",
+            "start",
+            "defaults",
+            "question",
+            "menu",
+            "say",
+            "ask",
+            "goto",
+            "hangup",
+            "options",
+            "key",
+            "phrases",
+            "go",
+            "text",
+            "prompt",
+            "reprompt",
+            "digits",
+            "wait",
+            "tries",
+            "a",
+            "b",
+            "$repeat",
+            "1",
+            "en-US",
+            "languages",
+            "4s",
+            "reject",
+            "below",
+            "universals",
+            "phrases",
+            "file",
+            "result",
+            "no_input",
+        ];
+        let mut random = rand::rngs::StdRng::seed_from_u64(11);
+        let mut whole = 0;
+        for _ in 0..3_000 {
+            let mut text = "dialplan: 1\nstart: a\n".to_owned();
+            let mut depth = 0;
+            for _ in 0..random.random_range(1..25) {
+                let word = words.choose(&mut random).unwrap();
+                match random.random_range(0..5) {
+                    0 => text += &format!("{}{word}:\n", "  ".repeat(depth)),
+                    1 => text += &format!("{}- {word}\n", "  ".repeat(depth)),
+                    _ => text += &format!("{}{word}: {}\n", "  ".repeat(depth), words.choose(&mut random).unwrap()),
+                }
+                depth = random.random_range(0..=(depth + 1).min(6));
+            }
+            match load_str("a.yaml", &text) {
+                Ok(_) => whole += 1,
+                Err(found) => drop(found.drawn()),
+            }
+        }
+        assert!(whole < 3_000);
+    }
+
+    #[test]
+    fn what_is_left_out_comes_from_defaults_and_what_they_leave_out_from_the_engine() {
+        let text = "dialplan: 1\nstart: m\ndefaults:\n  say: { barge_in: keys }\n  question: { wait: 6s, go: bye }\n  \
+                    universals: { operator: bye, back: off }\nsteps:\n  m:\n    menu:\n      prompt: Press 1.\n      \
+                    options: { one: { key: 1, go: s } }\n      no_match: bye\n  s: { say: { text: Hi., go: n } }\n  n:\n    \
+                    ask: { prompt: Number?, digits: { max: 3 }, go: bye, wait: 900ms, universals: { operator: off } }\n  \
+                    bye: { hangup: }\n  gone: { hangup: { result: gone } }\n";
+        let text = text.replace("go: bye }\n  universals", "go: bye, hangup: gone }\n  hangup: bye\n  universals");
+        let plan = load_str("a.yaml", &text).unwrap().plan;
+        let bye = Target::Step(plan.step_named("bye").unwrap());
+        let StepKind::Menu(menu) = &plan.steps[0].kind else { panic!("a menu") };
+        let question = &menu.question;
+        assert_eq!((question.wait, question.tries), (Duration::from_secs(6), 3));
+        assert_eq!((question.no_input, question.no_match, question.error), (Target::Repeat, bye, bye));
+        assert_eq!((question.universals.operator, question.universals.back), (Some(bye), None));
+        assert_eq!(question.universals.repeat, Some(Target::Repeat));
+        assert_eq!(question.incomplete, Duration::from_millis(1200));
+        let StepKind::Say(say) = &plan.steps[1].kind else { panic!("a say") };
+        assert_eq!(say.barge_in, BargeIn::Keys);
+        let StepKind::Ask(ask) = &plan.steps[2].kind else { panic!("an ask") };
+        assert_eq!((ask.want, ask.slot.as_str(), ask.sensitive), (Want::Digits { min: 1, max: 3 }, "n", false));
+        assert_eq!((ask.question.wait, ask.question.incomplete), (Duration::from_millis(900), Duration::from_secs(2)));
+        assert_eq!(ask.question.universals.operator, None);
+        let gone = Target::Step(plan.step_named("gone").unwrap());
+        assert_eq!(plan.steps[..3].iter().map(|step| step.hangup).collect::<Vec<_>>(), [gone, bye, gone]);
     }
 
     #[test]

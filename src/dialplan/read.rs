@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::diagnostic::{Findings, Span, Spanned, list_or, nearest};
+use super::diagnostic::{Findings, Span, Spanned, listed, nearest};
 use super::yaml::{Node, Value};
 use crate::language::Language;
 use crate::media::{BargeIn, Digit};
@@ -67,7 +67,7 @@ impl Fields {
         let Value::Map(entries) = node.value else {
             findings
                 .error(at, format!("{owner} must be a map of keys, not {sort}"))
-                .help(format!("its keys are {}", list_or(keys.iter().copied())));
+                .help(format!("its keys are {}", listed(keys.iter().copied())));
             return None;
         };
         for (key, _) in entries.iter().filter(|(key, _)| !keys.contains(&key.value.as_str())) {
@@ -99,7 +99,7 @@ pub(super) fn unknown_key(key: &Spanned<String>, owner: &str, keys: &[&str], fin
     let synonym = SYNONYMS.iter().filter(|(theirs, _)| *theirs == key.value).map(|(_, ours)| *ours).find(known);
     let help = match synonym.or_else(|| nearest(&key.value, keys.iter().copied())) {
         Some(right) => format!("did you mean `{right}`?"),
-        None => format!("its keys are {}", list_or(keys.iter().copied())),
+        None => format!("its keys are {}", listed(keys.iter().copied())),
     };
     findings.error(key.at, format!("{owner} has no key `{}`", key.value)).help(help);
 }
@@ -204,10 +204,11 @@ pub(super) fn count(
     match text.parse::<usize>() {
         Ok(value) if range.contains(&value) => Some(Spanned { at: node.at, value }),
         _ => {
-            let (least, most) = (range.start(), range.end());
-            findings
-                .error(node.at, format!("{what} cannot be `{text}`"))
-                .help(format!("write a whole number from {least} to {most}"));
+            let help = match (range.start(), range.end()) {
+                (least, most) if least == most => format!("write `{least}`"),
+                (least, most) => format!("write a whole number from {least} to {most}"),
+            };
+            findings.error(node.at, format!("{what} cannot be `{text}`")).help(help);
             None
         }
     }
@@ -253,7 +254,7 @@ pub(super) fn barge_in(node: &Node, findings: &mut Findings) -> Option<Spanned<B
 /// One key of a telephone.
 pub(super) fn digit(node: &Node, findings: &mut Findings) -> Option<Spanned<Digit>> {
     let text = match &node.value {
-        Value::Scalar { text, .. } => text.trim(),
+        Value::Scalar { text, .. } if !node.is_nothing() => text.trim(),
         _ => "",
     };
     let mut letters = text.chars();
@@ -261,11 +262,15 @@ pub(super) fn digit(node: &Node, findings: &mut Findings) -> Option<Spanned<Digi
         (Some(value), None) => Some(Spanned { at: node.at, value }),
         _ => {
             let help = if text.is_empty() {
-                "one of 0 to 9, `*` or `#`; the last two need quotes: `key: \"#\"`"
+                "a key is one of 0 to 9, `*` or `#`; the last two need quotes: `key: \"#\"`"
             } else {
                 "a key is one of 0 to 9, `*` or `#`"
             };
-            findings.error(node.at, format!("`{text}` is not a telephone key")).help(help);
+            let message = match text {
+                "" => "no telephone key is given here".to_owned(),
+                _ => format!("`{text}` is not a telephone key"),
+            };
+            findings.error(node.at, message).help(help);
             None
         }
     }

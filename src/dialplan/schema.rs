@@ -5,9 +5,12 @@
 //!
 //! A new key is added to its table here, read below it, and described in `dialplans/README.md`.
 
-use std::time::Duration;
+mod question;
 
-use super::diagnostic::{Findings, Span, Spanned, list_or, nearest};
+use question::{DEFAULTS_QUESTION_KEYS, QUESTION_KEYS, exhausted_go, question, universals};
+pub(super) use question::{Question, Universals, Wish};
+
+use super::diagnostic::{Findings, Span, Spanned, listed, nearest};
 use super::read::{self, Fields, Localized};
 use super::yaml::{Node, Value};
 use crate::language::Language;
@@ -16,42 +19,19 @@ use crate::media::{BargeIn, Digit};
 const PLAN_KEYS: &[&str] = &["dialplan", "name", "languages", "defaults", "phrases", "start", "steps"];
 const DEFAULTS_KEYS: &[&str] = &["say", "question", "universals", "hangup"];
 const DEFAULTS_SAY_KEYS: &[&str] = &["barge_in"];
-const UNIVERSALS_KEYS: &[&str] = &["operator", "repeat", "back"];
 const STEP_KINDS: &[&str] = &["say", "menu", "ask", "goto", "hangup"];
 const SAY_KEYS: &[&str] = &["text", "file", "protected", "barge_in", "go", "hangup"];
 const HANGUP_KEYS: &[&str] = &["text", "file", "result"];
 const TEXT_KEYS: &[&str] = &["text", "file"];
-/// What `ask`, `menu` and `defaults.question` share.
-const QUESTION_KEYS: &[&str] = &[
-    "reprompt",
-    "barge_in",
-    "wait",
-    "tries",
-    "complete",
-    "incomplete",
-    "no_input",
-    "no_match",
-    "error",
-    "hangup",
-    "universals",
-];
 const MENU_KEYS: &[&str] = &["prompt", "options", "reject", "go"];
 const ASK_KEYS: &[&str] = &["prompt", "digits", "slot", "sensitive", "go"];
-const DEFAULTS_QUESTION_KEYS: &[&str] = &["go"];
 const OPTION_KEYS: &[&str] = &["key", "phrases", "go"];
 const REJECT_KEYS: &[&str] = &["below", "go"];
-const TRIES_KEYS: &[&str] = &["max", "go"];
 const DIGITS_KEYS: &[&str] = &["min", "max"];
 const HOUSE_KEYS: &[&str] = &["no_input", "no_match", "goodbye", "failure", "keys_only"];
 
-/// Most askings of one question: nobody stays longer, and the law calls it harassment.
-const MAX_TRIES: usize = 10;
 /// Longest string of digits. Card numbers have 19, IBANs 34.
 const MAX_DIGITS: usize = 40;
-/// Bounds of `wait`: below nobody can answer, above the caller thinks the line is dead.
-const WAIT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
-/// Bounds of `complete` and `incomplete`.
-const SILENCE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
 /// The name of a target, as written.
 pub(super) type Target = Spanned<String>;
@@ -109,38 +89,6 @@ pub(super) struct Say {
     pub go: Option<Target>,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Question {
-    pub prompt: Option<Text>,
-    pub reprompt: Option<Vec<Text>>,
-    pub barge_in: Option<Spanned<BargeIn>>,
-    pub wait: Option<Spanned<Duration>>,
-    pub tries: Option<u32>,
-    /// Where to go when the tries are used up.
-    pub exhausted: Option<Target>,
-    pub complete: Option<Spanned<Duration>>,
-    pub incomplete: Option<Spanned<Duration>>,
-    pub no_input: Option<Target>,
-    pub no_match: Option<Target>,
-    pub error: Option<Target>,
-    pub universals: Universals,
-    pub hangup: Option<Target>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Universals {
-    pub operator: Option<Wish>,
-    pub repeat: Option<Wish>,
-    pub back: Option<Wish>,
-}
-
-/// A universal wish, or `off`.
-#[derive(Clone, Debug)]
-pub(super) enum Wish {
-    Off,
-    Go(Target),
-}
-
 #[derive(Debug)]
 pub(super) struct Menu {
     pub question: Question,
@@ -176,6 +124,13 @@ pub(super) struct Hangup {
 
 /// Reads the tree of a file. What cannot be read is reported and left out.
 pub(super) fn read(root: Node, findings: &mut Findings) -> Option<Plan> {
+    if let Value::Map(entries) = &root.value
+        && !entries.iter().any(|(key, _)| ["dialplan", "steps"].contains(&key.value.as_str()))
+    {
+        let help = "a dial plan begins with `dialplan: 1`";
+        findings.error(start_of(root.at), "this is not a dial plan").help(help);
+        return None;
+    }
     let mut fields = Fields::open(root, "a dial plan", PLAN_KEYS, findings)?;
     match fields.take("dialplan") {
         Some(version) => {
@@ -275,7 +230,7 @@ fn step(name: Spanned<String>, node: Node, findings: &mut Findings) -> Step {
     }
     read::name(&step.name, "a step", findings);
     let owner = format!("step `{}`", step.name.value);
-    let kinds = || list_or(STEP_KINDS.iter().copied());
+    let kinds = || listed(STEP_KINDS.iter().copied());
     let sort = node.sort();
     let Value::Map(entries) = node.value else {
         findings.error(node.at, format!("{owner} must say what it does, not be {sort}")).help(format!(
@@ -315,7 +270,7 @@ fn unknown_kind(key: &Spanned<String>, owner: &str, findings: &mut Findings) {
         _ if inner.contains(&key.value.as_str()) => {
             format!("`{}` belongs inside the kind: `say: {{ {}: … }}`", key.value, key.value)
         }
-        _ => format!("the kinds are {}", list_or(STEP_KINDS.iter().copied())),
+        _ => format!("the kinds are {}", listed(STEP_KINDS.iter().copied())),
     };
     findings.error(key.at, format!("there is no step kind `{}` for {owner}", key.value)).help(help);
 }
@@ -472,73 +427,6 @@ fn hangup(node: Node, owner: &str, findings: &mut Findings) -> Option<Hangup> {
     Some(Hangup { text: said, result })
 }
 
-/// The keys every question shares.
-fn question(fields: &mut Fields, findings: &mut Findings) -> Question {
-    let (tries, exhausted) = match fields.take("tries") {
-        Some(node) => self::tries(node, findings),
-        None => (None, None),
-    };
-    Question {
-        prompt: None,
-        reprompt: fields.read("reprompt", findings, reprompts),
-        barge_in: fields.read("barge_in", findings, read::barge_in),
-        wait: fields.read("wait", findings, |node, findings| read::time(node, WAIT.0..=WAIT.1, findings)),
-        tries,
-        exhausted,
-        complete: fields.read("complete", findings, silence),
-        incomplete: fields.read("incomplete", findings, silence),
-        no_input: fields.read("no_input", findings, read::target),
-        no_match: fields.read("no_match", findings, read::target),
-        error: fields.read("error", findings, read::target),
-        universals: universals(fields, findings),
-        hangup: fields.read("hangup", findings, read::target),
-    }
-}
-
-fn silence(node: &Node, findings: &mut Findings) -> Option<Spanned<Duration>> {
-    read::time(node, SILENCE.0..=SILENCE.1, findings)
-}
-
-/// `tries: 3`, or `tries: { max: 3, go: agent }`.
-fn tries(node: Node, findings: &mut Findings) -> (Option<u32>, Option<Target>) {
-    let count = |node: &Node, findings: &mut Findings| {
-        read::count(node, "`tries`", 1..=MAX_TRIES, findings).map(|tries| tries.value as u32)
-    };
-    if let Value::Scalar { .. } = node.value {
-        return (count(&node, findings), None);
-    }
-    match Fields::open(node, "`tries`", TRIES_KEYS, findings) {
-        Some(mut fields) => (fields.read("max", findings, count), fields.read("go", findings, read::target)),
-        None => (None, None),
-    }
-}
-
-/// `go:` of a menu or of `defaults.question` is where to go when the tries are used up.
-fn exhausted_go(fields: &mut Fields, question: &mut Question, findings: &mut Findings) {
-    let Some(go) = fields.read("go", findings, read::target) else { return };
-    if question.exhausted.is_some() {
-        findings
-            .error(go.at, "the way out when tries are used up is written twice")
-            .help("keep either `go:` or `tries: { go: … }`");
-    }
-    question.exhausted = Some(go);
-}
-
-fn universals(fields: &mut Fields, findings: &mut Findings) -> Universals {
-    let Some(node) = fields.take("universals") else { return Universals::default() };
-    let Some(mut fields) = Fields::open(node, "`universals`", UNIVERSALS_KEYS, findings) else {
-        return Universals::default();
-    };
-    let wish = |node: &Node, findings: &mut Findings| {
-        read::target(node, findings).map(|go| if go.value == "off" { Wish::Off } else { Wish::Go(go) })
-    };
-    Universals {
-        operator: fields.read("operator", findings, wish),
-        repeat: fields.read("repeat", findings, wish),
-        back: fields.read("back", findings, wish),
-    }
-}
-
 fn required_go(fields: &mut Fields, owner: &str, findings: &mut Findings) -> Option<Target> {
     let Some(node) = fields.take("go") else {
         findings
@@ -555,13 +443,6 @@ fn prompt(fields: &mut Fields, owner: &str, findings: &mut Findings) -> Option<T
         return None;
     };
     text(&node, findings)
-}
-
-fn reprompts(node: &Node, findings: &mut Findings) -> Option<Vec<Text>> {
-    match &node.value {
-        Value::List(items) => Some(items.iter().filter_map(|item| text(item, findings)).collect()),
-        _ => text(node, findings).map(|one| vec![one]),
-    }
 }
 
 /// A text alone, one for each language, or `{ text: …, file: … }`.
@@ -588,4 +469,13 @@ fn spoken(fields: &mut Fields, owner: &str, required: bool, findings: &mut Findi
     };
     let text = read::localized(&node, findings, read::line)?;
     Some(Text { at: node.at, text, file })
+}
+
+/// Every key of the language, for whoever checks that each is explained.
+#[cfg(test)]
+pub(super) fn all_keys() -> impl Iterator<Item = &'static str> {
+    let here = [PLAN_KEYS, DEFAULTS_KEYS, DEFAULTS_SAY_KEYS, STEP_KINDS, SAY_KEYS, HANGUP_KEYS, TEXT_KEYS, MENU_KEYS];
+    let more = [ASK_KEYS, OPTION_KEYS, REJECT_KEYS, DIGITS_KEYS, HOUSE_KEYS];
+    let shared = [QUESTION_KEYS, DEFAULTS_QUESTION_KEYS, question::UNIVERSALS_KEYS, question::TRIES_KEYS];
+    here.into_iter().chain(more).chain(shared).flatten().copied()
 }

@@ -13,8 +13,8 @@ use super::diagnostic::{Findings, Span, Spanned};
 
 /// Deepest nesting. The language itself needs eight levels.
 const MAX_DEPTH: usize = 32;
-/// Most nodes in one file, aliases counted each time they are used. A plan of a thousand steps has some 30,000.
-const MAX_NODES: usize = 100_000;
+/// Most nodes in one file, aliases counted each time they are used. A thousand rich menus have some 110,000.
+const MAX_NODES: usize = 400_000;
 
 /// A piece of YAML and where it stands.
 #[derive(Clone, Debug)]
@@ -75,12 +75,13 @@ pub(super) fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
             return None;
         }
     }
-    if composer.root.is_none() {
+    let root = composer.root.filter(|root| !root.is_nothing());
+    if root.is_none() {
         findings
             .file_error("is empty: there is no plan in it")
             .help("begin with `dialplan: 1`, see dialplans/README.md for the smallest plan");
     }
-    composer.root
+    root
 }
 
 /// Reading cannot go on; the reason has been reported.
@@ -322,7 +323,7 @@ mod tests {
             let before = format!("*a{}", level - 1);
             bomb += &format!("a{level}: &a{level} [{}]\n", vec![before; 10].join(", "));
         }
-        assert!(faults(&bomb).contains("more than 100000 values"));
+        assert!(faults(&bomb).contains("more than 400000 values"));
         assert!(faults("a: &a [*a]\n").contains("would never end"));
         tree("a: &a {b: c}\nd: *a\n");
     }

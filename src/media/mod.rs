@@ -13,6 +13,16 @@ use crate::audio::Pcm;
 use crate::id::{LegId, PlayId, UtteranceId};
 use crate::pii::Pii;
 
+pub mod barge_in;
+pub mod capture;
+pub mod driver;
+pub mod ear;
+pub mod endpointer;
+pub mod playout;
+pub mod recorder;
+pub mod session;
+pub mod vad;
+
 /// May the caller stop a prompt?
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BargeIn {

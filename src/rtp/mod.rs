@@ -1,1 +1,11 @@
 //! RTP and RTCP as pure state: sequence numbers, jitter, telephone events, receivers and senders (RFC 3550, RFC 4733).
+
+pub mod jitter;
+pub mod packet;
+pub mod receiver;
+pub mod sender;
+pub mod sequence;
+pub mod telephone_event;
+
+pub use receiver::{Accepted, Pulled, Receiver, ReceiverConfig, ReceiverStats, Refusal};
+pub use sender::Sender;

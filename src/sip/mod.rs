@@ -1,14 +1,36 @@
 //! Signalling, seen from the rest of the product: legs, what may be asked of them, what they report.
 //!
-//! `guard` (pure) judges every datagram before the stack sees it, `leg` (pure) is the life of one SIP branch,
-//! `driver` owns the socket, the timers and the `rsipstack` endpoint. Nothing outside this module names a type
-//! of the stack, so that it can be replaced behind this seam.
+//! ```text
+//!   socket ─▶ driver ─▶ agent ─┬─ guard        is it sound, who sends it
+//!                              ├─ transaction  who repeats what, for how long
+//!                              └─ leg          the life of one branch
+//! ```
+//!
+//! Everything but `driver` is pure: bytes, commands and `now` in, bytes and events out. The stack is our own (`agent`
+//! says why) and speaks UDP; nothing outside this module names its types.
+
+pub mod agent;
+pub mod driver;
+pub mod guard;
+pub mod leg;
+pub mod message;
+pub mod peers;
+pub mod respond;
+pub mod stats;
+pub mod timers;
+pub mod transaction;
+pub mod uri;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::id::LegId;
 use crate::pii::Pii;
+
+pub use driver::{SipConfig, SipError, SipServer};
+pub use peers::{AddressRange, NotARange, Peer, PeerTable};
+pub use stats::SipStats;
+pub use transaction::Timing;
 
 /// What the call asks of its leg.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,13 +96,15 @@ pub enum LegEnd {
     Failed,
 }
 
-/// A new INVITE from a known peer for a known number, already answered with 100.
+/// A new INVITE from a known peer, already answered with 100. Whether the number exists is the call's to say (404).
 #[derive(Debug)]
 pub struct IncomingLeg {
     /// Ours, unique in this process.
     pub leg: LegId,
     /// Where it came from.
     pub source: SocketAddr,
+    /// Our SIP address as that source reaches us: its IP is the one to put into our session description.
+    pub local: SocketAddr,
     /// Name of the configured peer.
     pub peer: String,
     /// User part of From (or P-Asserted-Identity where the peer is trusted for it).

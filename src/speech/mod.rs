@@ -1,8 +1,14 @@
 //! Hearing and speaking, seen from the rest of the product.
 //!
-//! Engines sit behind [`Recognizer`] and [`Synthesizer`]; `driver` owns the bounded pool of recognition workers
-//! (one thread per job, one worker per core) and `prompts` keeps what was synthesised, by content.
+//! Engines sit behind [`Recognizer`] and [`Synthesizer`]; [`driver`] owns the bounded pool of recognition workers
+//! (one thread per job, one worker per core) and [`prompts`] keeps what was synthesised, by content.
+//!
+//! ```text
+//! RecognizeJob ─▶ driver: queue ─▶ worker ─▶ engines: by language ─▶ moonshine ─▶ NBest
+//! Utter ─▶ prompts: memory? disk? ─▶ recorded file, or voices: flite, espeak-ng ─▶ level ─▶ Arc<Pcm>
+//! ```
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,6 +17,18 @@ use crate::audio::Pcm;
 use crate::id::UtteranceId;
 use crate::language::Language;
 use crate::pii::Pii;
+
+pub mod driver;
+pub mod engines;
+pub mod level;
+pub mod models;
+pub mod moonshine;
+pub mod prompts;
+mod runtime;
+pub mod score;
+pub mod scripted;
+mod tokens;
+pub mod voices;
 
 /// One guess at what was said.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,6 +111,20 @@ pub struct RecognizeJob {
 pub trait Recognizer: Send {
     /// Guesses, best first; empty when the sound holds no words. Polls `cancel` at least every 20 ms of work.
     fn recognize(&mut self, audio: &Pcm, cancel: &Cancel) -> Result<Vec<Hypothesis>, RecognizeError>;
+
+    /// Does whatever makes the first real utterance as fast as the rest. Nothing by default.
+    fn warm_up(&mut self) {}
+}
+
+/// Words to be spoken.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Utter {
+    /// The words.
+    pub text: String,
+    /// In which language.
+    pub language: Language,
+    /// A recorded file that wins over synthesis.
+    pub file: Option<PathBuf>,
 }
 
 /// Why a text could not be spoken.

@@ -1,0 +1,177 @@
+"""A running gateway and the peers that call it, for the demo and the measurements. Loopback only."""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+
+
+def free_port(preferred):
+    """`preferred` when nobody has it, else any free UDP port."""
+    for port in (preferred, 0):
+        with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return probe.getsockname()[1]
+            except OSError:
+                continue
+    raise SystemExit("no free UDP port on loopback")
+
+
+class Gateway:
+    """`trunkline serve` on loopback, with its own data folder."""
+
+    def __init__(self, binary, data, plan, sip_port=5070, rtp=(24000, 24999), recording=True, workers=None, extra=""):
+        self.binary, self.data, self.plan = str(binary), pathlib.Path(data), pathlib.Path(plan).resolve()
+        self.sip_port, self.rtp = free_port(sip_port), rtp
+        self.data.mkdir(parents=True, exist_ok=True)
+        self.log_path = self.data / "serve.log"
+        self.config = self.data / "trunkline.toml"
+        speech = f"workers = {workers}\n" if workers else ""
+        self.config.write_text(
+            f'data_dir = "{self.data}"\n\n[sip]\nlisten = "127.0.0.1:{self.sip_port}"\n\n'
+            f'[rtp]\naddress = "127.0.0.1"\nports = "{rtp[0]}-{rtp[1]}"\n\n[speech]\n{speech}\n'
+            f'[recording]\nenabled = {str(recording).lower()}\n\n'
+            f'[[route]]\nnumber = "*"\nplan = "{self.plan}"\n{extra}')
+        self.process = None
+
+    def start(self, within=60):
+        self.log = open(self.log_path, "w")
+        began = time.monotonic()
+        self.process = subprocess.Popen([self.binary, "serve", "-c", str(self.config)], cwd=ROOT,
+                                        stdout=self.log, stderr=subprocess.STDOUT)
+        while time.monotonic() - began < within:
+            if self.process.poll() is not None:
+                sys.stderr.write(self.log_path.read_text())
+                raise SystemExit(f"the gateway ended at once with code {self.process.returncode}; its log is above")
+            if self.answers():
+                self.ready_after = time.monotonic() - began
+                return self
+            time.sleep(0.02)
+        raise SystemExit(f"the gateway did not answer within {within} s; its log: {self.log_path}")
+
+    def answers(self):
+        """Does it answer OPTIONS?"""
+        with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as ping:
+            ping.bind(("127.0.0.1", 0))
+            ping.settimeout(0.2)
+            port = ping.getsockname()[1]
+            ping.sendto((f"OPTIONS sip:127.0.0.1:{self.sip_port} SIP/2.0\r\n"
+                         f"Via: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bK{time.monotonic_ns()};rport\r\n"
+                         f"From: <sip:ping@127.0.0.1>;tag={port}\r\nTo: <sip:127.0.0.1:{self.sip_port}>\r\n"
+                         f"Call-ID: {time.monotonic_ns()}@127.0.0.1\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n"
+                         f"Contact: <sip:ping@127.0.0.1:{port}>\r\nContent-Length: 0\r\n\r\n").encode(),
+                        ("127.0.0.1", self.sip_port))
+            try:
+                return ping.recv(4096).startswith(b"SIP/2.0 200")
+            except OSError:
+                return False
+
+    def is_rtp(self, port):
+        return self.rtp[0] <= port <= self.rtp[1]
+
+    def run(self, *words):
+        """Output of another `trunkline` command on the same data."""
+        return subprocess.run([self.binary, *words, "-c", str(self.config)], cwd=ROOT, check=True,
+                              stdout=subprocess.PIPE).stdout.decode()
+
+    def calls(self):
+        """Every call record, oldest first, whole."""
+        listed = json.loads(self.run("calls", "--limit", "1000", "--json"))
+        return [json.loads(self.run("calls", "show", call["id"], "--json")) for call in reversed(listed)]
+
+    def prompts(self):
+        """[{step, text, duration_ms}] of everything the plan can say, in plan order."""
+        out = subprocess.run([self.binary, "prompts", str(self.plan), "--json", "-c", str(self.config)], cwd=ROOT,
+                             check=True, stdout=subprocess.PIPE).stdout.decode()
+        return [json.loads(line) for line in out.splitlines() if line.strip()]
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        return self.process.returncode if self.process else None
+
+    def cpu_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory_mb(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))) / 1024
+
+
+class Capture:
+    """tcpdump in the background; `path` is None where capturing is not allowed."""
+
+    def __init__(self, path, ports):
+        self.path, self.ports, self.process = pathlib.Path(path), ports, None
+
+    def __enter__(self):
+        self.path.unlink(missing_ok=True)
+        if shutil.which("tcpdump") is None or os.geteuid() != 0:
+            return self
+        self.process = subprocess.Popen(
+            ["tcpdump", "-i", "lo", "-w", str(self.path), "-B", "16384", "-s", "700", "-U", "-n", "--immediate-mode",
+             f"udp portrange {self.ports[0]}-{self.ports[1]}"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        for line in self.process.stderr:
+            if b"listening on" in line:
+                break
+        return self
+
+    def __exit__(self, *_):
+        if self.process:
+            time.sleep(0.5)
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(10)
+
+    @property
+    def taken(self):
+        return self.process is not None and self.path.exists()
+
+
+def sipp(gateway, script, folder, caller, number="1000", calls=1, rate=1, at_once=None, scenario="caller.xml", hold_ms=None):
+    """Places calls with SIPp; each plays `script`. Returns the process; `wait` on it."""
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    script.save_pcap(folder / "call.pcap")
+    shutil.copy(HERE / scenario, folder / scenario)
+    command = ["sipp", f"127.0.0.1:{gateway.sip_port}", "-sf", scenario, "-i", "127.0.0.1", "-mi", "127.0.0.1",
+               "-s", number, "-key", "caller", caller, "-m", str(calls), "-r", str(rate), "-l", str(at_once or calls),
+               "-p", str(free_port(0)), "-mp", "6000", "-nostdin", "-timeout", "180s", "-trace_err", "-error_file", "errors.log"]
+    if hold_ms:
+        command += ["-d", str(hold_ms)]
+    return subprocess.Popen(command, cwd=folder, stdout=open(folder / "sipp.log", "w"), stderr=subprocess.STDOUT)
+
+
+def baresip(gateway, script, folder, caller, number="1000", seconds=None):
+    """Places one call with baresip; it plays `script` and keeps what it hears in `heard.wav`."""
+    folder = pathlib.Path(folder).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    script.save_wav(folder / "says.wav")
+    modules = next((place for place in ("/usr/lib/baresip/modules", "/usr/lib/x86_64-linux-gnu/baresip/modules",
+                                        "/usr/lib/aarch64-linux-gnu/baresip/modules") if pathlib.Path(place).is_dir()),
+                   "/usr/lib/baresip/modules")
+    (folder / "config").write_text(
+        f"sip_listen 127.0.0.1:{free_port(0)}\nmodule_path {modules}\nmodule stdio.so\nmodule g711.so\nmodule aufile.so\n"
+        f"module_tmp account.so\nmodule_app menu.so\naudio_source aufile,{folder}/says.wav\n"
+        f"audio_player aufile,{folder}/heard.wav\naudio_alert aufile,/dev/null\nausrc_srate 8000\nauplay_srate 8000\n"
+        "rtp_ports 16000-16100\nrtp_timeout 0\ncall_max_calls 1\naudio_buffer 20-160\n")
+    (folder / "accounts").write_text(f"<sip:{caller}@127.0.0.1>;regint=0;audio_codecs=PCMU/8000/1\n")
+    (folder / "contacts").write_text("")
+    seconds = seconds or script.seconds + 2
+    return subprocess.Popen(["baresip", "-f", str(folder), "-e", f"/dial sip:{number}@127.0.0.1:{gateway.sip_port}",
+                             "-t", str(int(seconds))], stdin=subprocess.DEVNULL,
+                            stdout=open(folder / "baresip.log", "w"), stderr=subprocess.STDOUT)

@@ -1,0 +1,213 @@
+"""The figures of docs/performance.md, taken from outside the gateway. Run by scripts/measure."""
+
+import argparse
+import array
+import multiprocessing
+import random
+import shutil
+import time
+import wave
+
+import capture
+import demo
+import sound
+from gateway import ROOT, Capture, Gateway, baresip, sipp
+
+VOICES = ["kal16", "rms", "awb"]
+
+
+def fresh(folder, binary, name, **settings):
+    """A gateway on an empty database that keeps the prompt cache of earlier runs."""
+    data = folder / name
+    for left in ("trunkline.db", "trunkline.db-wal", "trunkline.db-shm", "recordings"):
+        path = data / left
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+    return Gateway(binary, data, demo.PLAN, **settings)
+
+
+def row(name, values, unit="ms", scale=1000.0):
+    values = [value * scale for value in values]
+    print(f"  {name:<44} n={len(values):<4} p50 {capture.percentile(values, 0.5):7.1f}  p95 {capture.percentile(values, 0.95):7.1f}  "
+          f"p99 {capture.percentile(values, 0.99):7.1f}  max {max(values, default=float('nan')):7.1f} {unit}", flush=True)
+
+
+def four_turns(prompts, rng):
+    """lost card, yes, opening hours, no: four spoken menu turns in one call, other wordings every time."""
+    voice = rng.choice(VOICES)
+    script = sound.Script().wait(prompts.seconds("welcome", "main") + demo.THINK)
+    script.say(sound.speak(rng.choice(demo.wordings("lost")), voice)).wait(demo.REPLY + prompts.seconds("lost", "more") + demo.THINK)
+    script.say(sound.speak("yes please", voice)).wait(demo.REPLY + prompts.seconds("main") + demo.THINK)
+    script.say(sound.speak(rng.choice(demo.wordings("hours")), voice)).wait(demo.REPLY + prompts.seconds("hours", "more") + demo.THINK)
+    return script.say(sound.speak(rng.choice(demo.DECLINING), voice)).wait(demo.REPLY + prompts.seconds("goodbye") + 6)
+
+
+def latency(folder, binary, at_once, rounds, seed):
+    """Reply latency of spoken menu turns: the capture's figures, and the parts the gateway keeps."""
+    rng = random.Random(seed)
+    gateway = fresh(folder, binary, "latency").start()
+    waits = []
+    try:
+        prompts = demo.Prompts(gateway)
+        with Capture(folder / "latency.pcap", gateway.rtp) as wire:
+            for turn in range(rounds):
+                callers = [sipp(gateway, four_turns(prompts, rng), folder / f"latency-{place}", f"load{place}") for place in range(at_once)]
+                for caller in callers:
+                    caller.wait(180)
+        for heard, said in capture.streams(capture.read(wire.path), gateway.is_rtp).values():
+            waits += capture.reply_latencies(heard, said)
+        records = gateway.calls()
+    finally:
+        gateway.stop()
+    print(f"\nReply latency, {at_once} call{'s' if at_once > 1 else ''} speaking at once, {rounds} rounds of 4 spoken turns, seed {seed}")
+    row("on the wire: last word to first reply packet", waits)
+    parts = [turn["latency"] for record in records for turn in record["turns"] if turn["latency"] and turn["outcome"] == "speech"]
+    for part in ("total", "endpointing", "queue", "recognition", "understanding", "first_packet"):
+        row(f"as the record has it: {part.replace('_', ' ')}", [entry[f"{part}_ms"] / 1000 for entry in parts])
+    outcomes = [turn["outcome"] for record in records for turn in record["turns"]]
+    print("  turns:", ", ".join(f"{outcomes.count(kind)} {kind}" for kind in sorted(set(outcomes))))
+
+
+def correlate(left, right, reach=4000):
+    """Best normalised correlation of two sounds over shifts of up to `reach` samples, and that shift."""
+    def envelope(samples):
+        return [sum(abs(sample) for sample in samples[start:start + 80]) for start in range(0, len(samples) - 80, 80)]
+
+    coarse_left, coarse_right = envelope(left), envelope(right)
+
+    def score(a, b, shift):
+        if shift >= 0:
+            a, b = a[shift:], b
+        else:
+            a, b = a, b[-shift:]
+        size = min(len(a), len(b))
+        a, b = a[:size], b[:size]
+        top = sum(x * y for x, y in zip(a, b))
+        bottom = (sum(x * x for x in a) * sum(y * y for y in b)) ** 0.5
+        return top / bottom if bottom else 0.0
+
+    best = max(range(-reach // 80, reach // 80 + 1), key=lambda shift: score(coarse_left, coarse_right, shift)) * 80
+    start = max(range(len(coarse_left)), key=lambda index: coarse_left[index], default=0) * 80
+    start = max(0, min(start - 4000, len(left) - 8000))
+
+    def fine(shift):
+        begin = start - shift
+        return score(left[start:start + 8000], right[max(0, begin):begin + 8000], 0) if begin >= 0 else -1.0
+
+    exact = max(range(best - 120, best + 121), key=fine)
+    return score(left, right, exact), exact
+
+
+def channels(path):
+    with wave.open(str(path)) as file:
+        data = array.array("h", file.readframes(file.getnframes())).tolist()
+    return data[0::2], data[1::2]
+
+
+def intact(folder, binary, seed):
+    """What was played against what the far end kept, both ways; protected prompts to the millisecond."""
+    gateway = fresh(folder, binary, "intact").start()
+    try:
+        prompts = demo.Prompts(gateway)
+        script, _, _ = demo.script_speaking(prompts, random.Random(seed), None)
+        peer = baresip(gateway, script, folder / "intact-peer", "alice")
+        peer.wait(script.seconds + 30)
+        time.sleep(1)
+        record = gateway.calls()[-1]
+    finally:
+        gateway.stop()
+    caller, bot = channels(record["media"]["recording"]["path"])
+    heard = sound.read_wav(folder / "intact-peer/heard.wav")
+    print("\nAudio intact (baresip, G.711 mu-law, whole call)")
+    ratio, shift = correlate(bot, heard, reach=16000)
+    print(f"  ours → theirs: what we recorded as said against baresip's own recording: correlation {ratio:.4f} (shift {shift / 8:.0f} ms)")
+    ratio, shift = correlate(script.samples, caller, reach=16000)
+    print(f"  theirs → ours: what baresip played against our recording: correlation {ratio:.4f} (shift {shift / 8:.0f} ms)")
+    for prompt in record["prompts"]:
+        if prompt["protected"]:
+            print(f"  protected prompt of {prompt['step']}: {prompt['played_ms']} of {prompt['total_ms']} ms handed to the socket")
+
+
+def sleeper(seconds, queue):
+    """A process that only sleeps 20 ms at a time: what this machine's timers are worth."""
+    due = time.monotonic()
+    wakes = []
+    while len(wakes) < seconds * 50:
+        due += 0.02
+        time.sleep(max(0.0, due - time.monotonic()))
+        wakes.append(time.monotonic())
+    queue.put([after - before for before, after in zip(wakes, wakes[1:])])
+
+
+def load(folder, binary, calls, seconds, seed):
+    """Many calls at once: prompt, RTP both ways, VAD, recording."""
+    gateway = fresh(folder, binary, "load").start()
+    try:
+        prompts = demo.Prompts(gateway)
+        script = four_turns(prompts, random.Random(seed))
+        idle = gateway.memory_mb()
+        queue = multiprocessing.Queue()
+        with Capture(folder / "load.pcap", gateway.rtp) as wire:
+            caller = sipp(gateway, script, folder / "load-peer", "load", calls=calls, rate=25, scenario="holder.xml", hold_ms=(seconds + 4) * 1000)
+            time.sleep(calls / 25 + 1)
+            beside = multiprocessing.Process(target=sleeper, args=(seconds, queue))
+            beside.start()
+            before, began = gateway.cpu_seconds(), time.monotonic()
+            time.sleep(seconds)
+            cpu = (gateway.cpu_seconds() - before) / (time.monotonic() - began)
+            busy = gateway.memory_mb()
+            idle_gaps = queue.get(timeout=30)
+            caller.wait(180)
+        gaps = [gap for _, said in capture.streams(capture.read(wire.path), gateway.is_rtp).values() for gap in capture.intervals(said)]
+        records = gateway.calls()
+    finally:
+        gateway.stop()
+    print(f"\n{calls} calls at once for {seconds} s: prompt, RTP both ways, VAD, recording")
+    row("interval between our packets on the wire", gaps)
+    row("interval of an idle 20 ms sleeper beside it", idle_gaps)
+    print(f"  CPU {cpu:.2f} cores, {cpu / calls * 100:.2f} % of a core a call; memory {busy:.0f} MB, {(busy - idle) / calls:.2f} MB a call over {idle:.0f} MB idle")
+    print(f"  {len(records)} records, lost packets {sum(record['media']['lost'] for record in records)}, late ticks "
+          f"{max((record['media']['late_ticks'] for record in records), default=0)} at most in a call, "
+          f"recordings saved {sum(record['media']['recording']['state'] == 'saved' for record in records)}")
+
+
+def cold(folder, binary):
+    """Start of `serve` to its first answered call, prompts cached."""
+    fresh(folder, binary, "cold").start().stop()
+    took = []
+    for _ in range(5):
+        gateway = fresh(folder, binary, "cold")
+        began = time.monotonic()
+        gateway.start()
+        script = sound.Script().wait(1)
+        caller = sipp(gateway, script, folder / "cold-peer", "cold", scenario="holder.xml", hold_ms=200)
+        caller.wait(30)
+        took.append(time.monotonic() - began - 0.2)
+        gateway.stop()
+    print("\nCold start: `serve` begins → first call answered and over (SIPp's own start included), prompts cached")
+    row("five starts", took)
+
+
+def main():
+    options = argparse.ArgumentParser(prog="scripts/measure")
+    options.add_argument("what", nargs="?", default="all", choices=["all", "latency", "intact", "load", "cold"])
+    options.add_argument("--binary", default="target/release/trunkline")
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--calls", type=int, default=50)
+    options.add_argument("--seconds", type=int, default=20)
+    chosen = options.parse_args()
+    folder, binary = ROOT / "target/measure", ROOT / chosen.binary
+    folder.mkdir(parents=True, exist_ok=True)
+    if chosen.what in ("all", "latency"):
+        latency(folder, binary, 1, chosen.rounds, chosen.seed)
+        latency(folder, binary, 5, chosen.rounds, chosen.seed)
+    if chosen.what in ("all", "intact"):
+        intact(folder, binary, chosen.seed)
+    if chosen.what in ("all", "load"):
+        load(folder, binary, chosen.calls, chosen.seconds, chosen.seed)
+    if chosen.what in ("all", "cold"):
+        cold(folder, binary)
+
+
+if __name__ == "__main__":
+    main()

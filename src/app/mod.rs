@@ -1,0 +1,256 @@
+//! The gateway as a whole: starts every room in order, takes incoming legs, drains and ends.
+//!
+//! ```text
+//! settings → data folder → plans → prompts → recognisers → media thread → SIP socket → calls … drain
+//! ```
+
+mod reception;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::Rng;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::audio::TELEPHONE_HZ;
+use crate::call::registry::Registry;
+use crate::call::utter;
+use crate::config::Config;
+use crate::dialplan::diagnostic::Diagnostics;
+use crate::dialplan::load::load;
+use crate::dialplan::plan::Plan;
+use crate::media::driver::{MediaConfig, MediaError, MediaServer};
+use crate::sip::{AddressRange, IncomingLeg, Peer, PeerTable, SipConfig, SipError, SipServer};
+use crate::speech::driver::{PoolSettings, RecognizerPool};
+use crate::speech::engines::Engines;
+use crate::speech::models::ModelDirs;
+use crate::speech::prompts::{PromptBook, Prompts};
+use crate::speech::voices::SystemVoices;
+use crate::store::driver::{self as writer, WriterSetup};
+use crate::store::files::create_private_folder;
+use crate::store::numbers::{NumberPolicy, SaltError};
+use crate::time::Clock;
+use reception::Reception;
+
+/// How long calls may take to say goodbye once the drain is over.
+const GOODBYE: Duration = Duration::from_secs(8);
+/// How long our BYEs may wait for their answers after that.
+const BYE_GRACE: Duration = Duration::from_secs(2);
+
+/// Why the gateway cannot start. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The data folder cannot be used.
+    #[error("cannot use the data folder {path}: {cause}; set `data_dir` to a folder this user may write")]
+    DataFolder {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// No route: nobody could be answered.
+    #[error(
+        "no [[route]] leads to a dial plan; add one to the settings, such as: number = \"*\", plan = \"dialplans/bank-main.yaml\""
+    )]
+    NoRoute,
+    /// A dial plan is broken.
+    #[error("{0}")]
+    Plan(Diagnostics),
+    /// Rendering prompts hit a bug of ours.
+    #[error("rendering the prompts of plan `{plan}` failed; the log says where")]
+    Prompts {
+        /// Which plan.
+        plan: String,
+    },
+    /// The salt of hashed numbers.
+    #[error(transparent)]
+    Salt(#[from] SaltError),
+    /// The media thread or its ports.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    /// The SIP socket.
+    #[error(transparent)]
+    Sip(#[from] SipError),
+    /// Signals cannot be listened to.
+    #[error("cannot listen for signals: {0}")]
+    Signals(io::Error),
+}
+
+/// A dial plan and everything it can say, ready for calls.
+#[derive(Clone, Debug)]
+pub struct LivePlan {
+    /// Compiled.
+    pub plan: Arc<Plan>,
+    /// Rendered.
+    pub prompts: Arc<PromptBook>,
+}
+
+/// Runs the gateway until it is told to stop (SIGTERM, SIGINT) and the last call is over.
+pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(AppError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
+    create_private_folder(&config.data_dir)
+        .map_err(|cause| AppError::DataFolder { path: config.data_dir.clone(), cause })?;
+    let plans = live_plans(&config).await?;
+    let recognizers = start_recognizers(&config, clock.clone());
+    let media = MediaServer::start(media_config(&config), clock.clone())?;
+    let numbers = NumberPolicy::open(config.privacy.numbers, &config.data_dir, rand::rng().random())?;
+    let (records, writer) = writer::start(WriterSetup { data_dir: config.data_dir.clone(), numbers }, clock.clone());
+    let (sip, mut incoming) = SipServer::bind(sip_config(&config), clock.clone()).await?;
+
+    let registry = Registry::with_seats(config.sip.max_calls);
+    let goodbye = CancellationToken::new();
+    let drain_timeout = config.drain_timeout;
+    let reception = Arc::new(Reception {
+        media_address: config.media_address(),
+        config,
+        plans,
+        media: media.handle(),
+        recognizers,
+        registry: registry.clone(),
+        records,
+        goodbye: goodbye.clone(),
+        clock,
+    });
+    info!(sip = %sip.local_addr(), plans = reception.plans.len(), "ready for calls");
+
+    let mut calls = JoinSet::new();
+    loop {
+        tokio::select! {
+            leg = incoming.recv() => match leg {
+                Some(leg) => take(&mut calls, &reception, leg),
+                None => break,
+            },
+            Some(ended) = calls.join_next(), if !calls.is_empty() => report_panic(ended),
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+
+    info!(live = registry.len(), "draining: no new calls, the live ones may finish");
+    sip.drain().await;
+    tokio::select! {
+        () = all_done(&mut calls) => {}
+        () = tokio::time::sleep(drain_timeout) => warn!(live = registry.len(), "drain time is over; saying goodbye"),
+        _ = terminate.recv() => warn!(live = registry.len(), "told twice to stop; saying goodbye"),
+        _ = interrupt.recv() => warn!(live = registry.len(), "told twice to stop; saying goodbye"),
+    }
+    goodbye.cancel();
+    if tokio::time::timeout(GOODBYE, all_done(&mut calls)).await.is_err() {
+        warn!(live = registry.len(), "calls did not end in time; hanging up");
+    }
+    sip.shutdown(BYE_GRACE).await;
+    calls.shutdown().await;
+    drop(reception);
+    media.stop();
+    writer.close().await;
+    info!("stopped");
+    Ok(())
+}
+
+fn take(calls: &mut JoinSet<()>, reception: &Arc<Reception>, leg: IncomingLeg) {
+    let reception = reception.clone();
+    calls.spawn(async move { reception.receive(leg).await });
+}
+
+async fn all_done(calls: &mut JoinSet<()>) {
+    while let Some(ended) = calls.join_next().await {
+        report_panic(ended);
+    }
+}
+
+/// A call that panicked is a bug; its neighbours go on, and the panic hook has logged it.
+fn report_panic(ended: Result<(), tokio::task::JoinError>) {
+    if ended.is_err_and(|error| error.is_panic()) {
+        tracing::error!("a call ended by a bug of ours; the others go on");
+    }
+}
+
+/// Loads every routed plan once and renders what it can say.
+async fn live_plans(config: &Config) -> Result<BTreeMap<PathBuf, LivePlan>, AppError> {
+    if config.routes.is_empty() {
+        return Err(AppError::NoRoute);
+    }
+    let prompts = Arc::new(prompts(&config));
+    let mut plans = BTreeMap::new();
+    for route in &config.routes {
+        if !plans.contains_key(&route.plan) {
+            plans.insert(route.plan.clone(), live_plan(&route.plan, prompts.clone()).await?);
+        }
+    }
+    Ok(plans)
+}
+
+/// The prompt cache of this configuration.
+pub fn prompts(config: &Config) -> Prompts {
+    Prompts::new(config.data_dir.join("prompts"), TELEPHONE_HZ, Arc::new(SystemVoices::speaking(&config.speech.voice)))
+}
+
+async fn live_plan(path: &Path, prompts: Arc<Prompts>) -> Result<LivePlan, AppError> {
+    let loaded = load(path).map_err(AppError::Plan)?;
+    if !loaded.warnings.is_empty() {
+        warn!(plan = loaded.plan.name, "the plan has warnings; `trunkline check` shows them");
+    }
+    let plan = loaded.plan;
+    let wanted: Vec<_> = plan.utterances().map(|(prompt, language)| utter(prompt, language)).collect();
+    let prepare = tokio::task::spawn_blocking(move || prompts.prepare(wanted, |_| {}));
+    let prepared = prepare.await.map_err(|_| AppError::Prompts { plan: plan.name.clone() })?;
+    for problem in &prepared.problems {
+        warn!(plan = plan.name, silent = problem.silent, "{}", problem.sentence);
+    }
+    info!(
+        plan = plan.name,
+        version = plan.version,
+        recorded = prepared.recorded,
+        cached = prepared.cached,
+        synthesized = prepared.synthesized,
+        "dial plan loaded"
+    );
+    Ok(LivePlan { plan, prompts: Arc::new(prepared.book) })
+}
+
+fn start_recognizers(config: &Config, clock: Arc<dyn Clock>) -> Arc<RecognizerPool> {
+    let dirs = match &config.speech.models {
+        Some(models) => ModelDirs::only(models),
+        None => ModelDirs::from_env(),
+    };
+    let engines = Engines::auto(&dirs);
+    for missing in engines.missing() {
+        warn!("{missing}");
+    }
+    Arc::new(RecognizerPool::start(engines, PoolSettings::workers(config.recognition_workers()), clock))
+}
+
+fn media_config(config: &Config) -> MediaConfig {
+    MediaConfig {
+        address: config.rtp.address,
+        ports: (config.rtp.ports.first, config.rtp.ports.last),
+        rtp_timeout: config.rtp.timeout,
+        ..MediaConfig::default()
+    }
+}
+
+fn sip_config(config: &Config) -> SipConfig {
+    let peer = |peer: &crate::config::PeerConfig| Peer {
+        name: peer.name.as_str().into(),
+        addresses: peer
+            .addresses
+            .iter()
+            .filter_map(|network| AddressRange::new(network.address, network.prefix))
+            .collect(),
+        trust_identity: false,
+    };
+    SipConfig {
+        listen: config.sip.listen,
+        advertise: config.sip.advertise,
+        peers: PeerTable::new(config.peers.iter().map(peer).collect()),
+        max_calls: config.sip.max_calls,
+        ..SipConfig::default()
+    }
+}

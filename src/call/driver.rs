@@ -1,0 +1,196 @@
+//! Runs one call: gives the pure core its leg, its media, its recogniser and its clock.
+//!
+//! ```text
+//!   leg events ──┐                       ┌──▶ leg commands
+//! media events ──┼──▶ Call (pure core) ──┼──▶ media commands, prompts
+//!  recognition ──┤                       └──▶ recognition jobs ─┐
+//!     deadline ──┘◀──────────────────────────────────────────────┘
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use super::record::CallRecord;
+use super::{Call, Input, Output, TimelineEvent};
+use crate::id::{LegId, UtteranceId};
+use crate::media::driver::MediaHandle;
+use crate::media::{MediaCommand, MediaEvent, MediaSummary, StreamParams};
+use crate::sdp::negotiate;
+use crate::sip::{LegCommand, LegEnd, LegEvent};
+use crate::speech::driver::RecognizerPool;
+use crate::speech::prompts::PromptBook;
+use crate::speech::{Cancel, RecognizeJob};
+use crate::time::Clock;
+
+/// Recognition results on their way back. A call has one utterance under recognition and at most one cancelled one
+/// still running behind it; eight leaves room for bursts of short revisions.
+const HEARD_BOUND: usize = 8;
+
+/// Everything outside that a call talks to.
+pub struct Ports {
+    /// Which leg.
+    pub leg: LegId,
+    /// To the leg.
+    pub commands: mpsc::Sender<LegCommand>,
+    /// From the leg.
+    pub leg_events: mpsc::Receiver<LegEvent>,
+    /// The media thread.
+    pub media: MediaHandle,
+    /// From this leg's media.
+    pub media_events: mpsc::Receiver<MediaEvent>,
+    /// What we offered, when the INVITE brought no offer: the answer comes with the ACK.
+    pub late_offer: Option<StreamParams>,
+    /// The recognition pool.
+    pub recognizers: Arc<RecognizerPool>,
+    /// Everything the plan can say, as sound.
+    pub prompts: Arc<PromptBook>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Fires when the gateway shuts down.
+    pub drain: CancellationToken,
+}
+
+/// Drives `call` to its end and returns what remains of it.
+pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
+    let (heard_in, mut heard) = mpsc::channel(HEARD_BOUND);
+    let mut jobs = Jobs { running: BTreeMap::new(), heard: heard_in };
+    let mut leg_reports = true;
+    let mut media_reports = true;
+    let mut draining = false;
+    loop {
+        while let Some(output) = call.poll_output() {
+            if let Output::Finished(record) = output {
+                jobs.cancel_all();
+                return *record;
+            }
+            carry_out(output, &ports, &mut jobs).await;
+        }
+        let deadline = call.poll_timeout().map(|(at, _)| at);
+        let input = tokio::select! {
+            event = ports.leg_events.recv(), if leg_reports => match event {
+                Some(event) => {
+                    if let LegEvent::Established { sdp } = &event {
+                        settle_late_offer(&ports, sdp.as_deref());
+                    }
+                    leg_reports = !matches!(event, LegEvent::Ended(_));
+                    Input::Leg(event)
+                }
+                None => {
+                    // A leg says its last word exactly once; a bug below us must not leave a call hanging.
+                    error!("the leg is gone without a last word");
+                    leg_reports = false;
+                    Input::Leg(LegEvent::Ended(LegEnd::Failed))
+                }
+            },
+            event = ports.media_events.recv(), if media_reports => match event {
+                Some(event) => {
+                    media_reports = !matches!(event, MediaEvent::Closed(_));
+                    Input::Media(event)
+                }
+                None => {
+                    error!("media is gone without a summary");
+                    media_reports = false;
+                    Input::Media(MediaEvent::Closed(MediaSummary::default()))
+                }
+            },
+            Some(result) = heard.recv() => result,
+            () = ports.drain.cancelled(), if !draining => {
+                draining = true;
+                Input::Drain
+            }
+            () = sleep_until(deadline) => {
+                call.handle_timeout(ports.clock.now());
+                continue;
+            }
+        };
+        call.handle(input, ports.clock.now());
+    }
+}
+
+async fn carry_out(output: Output, ports: &Ports, jobs: &mut Jobs) {
+    match output {
+        Output::Leg(command) => {
+            if ports.commands.send(command).await.is_err() {
+                debug!("the leg is gone; its command is moot");
+            }
+        }
+        Output::Play { play, utter, barge_in } => match ports.prompts.get(&utter) {
+            Some(audio) => ports.media.command(ports.leg, MediaCommand::Play { play, audio, barge_in }),
+            None => {
+                // Synthesis failed when the plan was loaded; a call that waits for a prompt's end must still go on.
+                error!("a prompt could not be made into sound; the caller hears nothing in its place");
+                ports.media.command(ports.leg, MediaCommand::Play { play, audio: Arc::default(), barge_in });
+            }
+        },
+        Output::Media(command) => ports.media.command(ports.leg, command),
+        Output::Recognize { utterance, revision, language, audio } => {
+            let cancel = Cancel::default();
+            jobs.running.insert((utterance, revision), cancel.clone());
+            let job = RecognizeJob { utterance, revision, language, audio, cancel };
+            let back = jobs.heard.clone();
+            let reply = move |result| {
+                // Full or closed: the call is over or swamped by revisions, and a stale result is worth nothing.
+                let _ = back.try_send(Input::Heard { utterance, revision, result });
+            };
+            if let Err(busy) = ports.recognizers.submit(job, reply) {
+                let _ = jobs.heard.try_send(Input::Heard { utterance, revision, result: Err(busy) });
+            }
+        }
+        Output::CancelRecognize { utterance, revision } => {
+            if let Some(cancel) = jobs.running.remove(&(utterance, revision)) {
+                cancel.cancel();
+            }
+        }
+        Output::Timeline(event) => log(&event),
+        Output::Finished(_) => unreachable!("the loop returns on the last output"),
+    }
+}
+
+/// Recognitions this call has asked for.
+struct Jobs {
+    running: BTreeMap<(UtteranceId, u32), Cancel>,
+    heard: mpsc::Sender<Input>,
+}
+
+impl Jobs {
+    fn cancel_all(&self) {
+        self.running.values().for_each(Cancel::cancel);
+    }
+}
+
+/// The far end answered our late offer in its ACK: media learns where to send and in which codec.
+fn settle_late_offer(ports: &Ports, sdp: Option<&str>) {
+    let Some(ours) = &ports.late_offer else { return };
+    match sdp.map(|answer| negotiate::accept_answer(answer, ours)) {
+        Some(Ok(params)) => ports.media.command(ports.leg, MediaCommand::Renegotiate { params }),
+        Some(Err(error)) => warn!(%error, "the answer in the ACK cannot be used; waiting for media to latch"),
+        None => warn!("the ACK to our offer brought no answer; waiting for media to latch"),
+    }
+}
+
+async fn sleep_until(deadline: Option<std::time::Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Milestones for a reader holding a call id; the words stay in the record.
+fn log(event: &TimelineEvent) {
+    match event {
+        TimelineEvent::Ringing => debug!("ringing"),
+        TimelineEvent::Answered => info!("answered"),
+        TimelineEvent::BotSaid { step, .. } => debug!(step, "prompt began"),
+        TimelineEvent::CallerSaid { confidence, meaning, barge_in, .. } => {
+            debug!(confidence, meaning, barge_in, "caller spoke");
+        }
+        TimelineEvent::Keys { meaning, .. } => debug!(meaning, "caller pressed keys"),
+        TimelineEvent::NoInput => debug!("caller said nothing"),
+        TimelineEvent::Replied { latency } => debug!(total_ms = latency.total_ms, "reply began"),
+        TimelineEvent::Ended { end } => info!(?end, "ended"),
+    }
+}

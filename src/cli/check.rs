@@ -1,0 +1,139 @@
+//! `trunkline check`: are these dial plans sound?
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::dialplan::diagnostic::{Diagnostics, Severity};
+use crate::dialplan::load;
+
+/// Deepest folder that is looked into.
+const MAX_FOLDERS: usize = 16;
+
+/// Check dial plans: prints what is wrong, where, and what to do about it.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// Plans, or folders that are searched for `*.yaml`.
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// One line per finding, `file:line:column  sentence`, for editors and `grep`.
+    #[arg(long)]
+    pub plain: bool,
+    /// Fail on warnings too.
+    #[arg(long)]
+    pub deny_warnings: bool,
+}
+
+/// Checks what `args` names and prints to standard output. Fails when a plan cannot be used.
+pub fn run(args: &CheckArgs) -> ExitCode {
+    let plain = args.plain || !io::stdout().is_terminal();
+    match check(args, plain, &mut io::stdout().lock()) {
+        Ok(true) => ExitCode::SUCCESS,
+        // A closed pipe (`| head`) is the reader's wish, but nothing has been proved sound.
+        Ok(false) | Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Writes findings and a summary; is all well?
+fn check(args: &CheckArgs, plain: bool, out: &mut impl Write) -> io::Result<bool> {
+    let mut plans = Vec::new();
+    let mut errors = 0;
+    for path in &args.paths {
+        let before = plans.len();
+        if let Err(error) = collect(path, MAX_FOLDERS, &mut plans) {
+            writeln!(out, "{}  cannot be read: {error}", path.display())?;
+            errors += 1;
+        } else if plans.len() == before {
+            writeln!(out, "{}  holds no dial plans\n  help: they end in `.yaml`", path.display())?;
+            errors += 1;
+        }
+    }
+    plans.dedup();
+    let mut warnings = 0;
+    for path in &plans {
+        let found: Diagnostics = match load::load(path) {
+            Ok(loaded) => loaded.warnings,
+            Err(found) => found,
+        };
+        errors += found.count(Severity::Error);
+        warnings += found.count(Severity::Warning);
+        let text = if plain { found.to_string() } else { found.drawn() };
+        out.write_all(text.as_bytes())?;
+    }
+    let counted = [(plans.len(), "plan"), (errors, "error"), (warnings, "warning")];
+    let summary = counted.map(|(count, what)| format!("{count} {what}{}", if count == 1 { "" } else { "s" }));
+    writeln!(out, "{}", summary.join(", "))?;
+    Ok(errors == 0 && !(args.deny_warnings && warnings > 0))
+}
+
+/// Plans under `path`, in a stable order. A file that was named is taken whatever it is called.
+fn collect(path: &Path, deeper: usize, plans: &mut Vec<PathBuf>) -> io::Result<()> {
+    if !path.is_dir() {
+        plans.push(path.to_owned());
+        return Ok(());
+    }
+    let mut entries: Vec<PathBuf> =
+        std::fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>()?;
+    entries.sort();
+    for entry in entries {
+        // A link to a folder may lead round in a ring.
+        let folder = entry.is_dir() && !entry.is_symlink();
+        let plan = entry.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        if folder && deeper > 0 {
+            collect(&entry, deeper - 1, plans)?;
+        } else if plan && !entry.is_dir() {
+            plans.push(entry);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOUND: &str = "dialplan: 1\nstart: a\nsteps: { a: { hangup: } }\n";
+    const UNREACHED: &str = "dialplan: 1\nstart: a\nsteps:\n  a: { hangup: }\n  b: { hangup: }\n";
+    const BROKEN: &str = "dialplan: 1\nstart: b\nsteps: { a: { hangup: } }\n";
+
+    /// What `trunkline check` prints about these files in a folder, and whether it is content.
+    fn checked(files: &[(&str, &str)], deny_warnings: bool) -> (String, bool) {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let args = CheckArgs { paths: vec![folder.path().to_owned()], plain: true, deny_warnings };
+        let mut out = Vec::new();
+        let content = check(&args, true, &mut out).unwrap();
+        (String::from_utf8(out).unwrap().replace(folder.path().to_str().unwrap(), "plans"), content)
+    }
+
+    #[test]
+    fn sound_plans_are_counted_in_every_folder() {
+        let (said, content) = checked(&[("a.yaml", SOUND), ("deep/er/b.yaml", SOUND), ("note.md", "x")], true);
+        assert_eq!((said.as_str(), content), ("2 plans, 0 errors, 0 warnings\n", true));
+    }
+
+    #[test]
+    fn a_broken_plan_fails_the_check_and_the_others_are_still_read() {
+        let (said, content) = checked(&[("a.yaml", BROKEN), ("b.yaml", UNREACHED)], false);
+        let expected = "plans/a.yaml:2:8  there is no step `b`\n  help: add a step `b`, or go to one that exists\n\
+                        plans/b.yaml:5:3  warning: nothing leads to step `b`\n  help: lead to it with a `go:`, or remove it\n\
+                        2 plans, 1 error, 1 warning\n";
+        assert_eq!((said.as_str(), content), (expected, false));
+    }
+
+    #[test]
+    fn warnings_fail_only_when_denied() {
+        assert!(checked(&[("b.yaml", UNREACHED)], false).1);
+        assert!(!checked(&[("b.yaml", UNREACHED)], true).1);
+    }
+
+    #[test]
+    fn a_folder_without_plans_is_not_called_sound() {
+        let (said, content) = checked(&[("note.md", "x")], false);
+        assert!(said.contains("plans  holds no dial plans") && !content, "{said}");
+    }
+}

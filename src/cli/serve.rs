@@ -1,0 +1,49 @@
+//! `trunkline serve`: the gateway.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+
+use crate::app;
+use crate::config::Config;
+use crate::observe;
+use crate::time::SystemClock;
+
+/// Answers calls until it is told to stop.
+#[derive(Args, Debug)]
+pub struct ServeArgs {
+    /// Settings; without it `trunkline.toml` here if there is one, else defaults.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Runs the gateway. Exit codes: 0 stopped as told, 1 could not start, 2 settings are wrong.
+pub fn run(args: ServeArgs) -> ExitCode {
+    let config = match Config::load(args.config.as_deref()) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
+    };
+    if let Err(error) = observe::init(&config.log) {
+        eprintln!("{error}");
+        return ExitCode::from(2);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("cannot start worker threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(app::serve(config, Arc::new(SystemClock))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

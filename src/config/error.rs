@@ -1,0 +1,115 @@
+//! What is wrong with the settings, as a sentence that names the place and the remedy.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use figment::error::Kind;
+
+use super::source::{file_of, variable};
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{file}: the settings cannot be read: {cause}")]
+    Unreadable {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// Not TOML.
+    #[error("{file}: {fault}")]
+    NotToml {
+        /// Which.
+        file: PathBuf,
+        /// Line, column and what was expected.
+        fault: String,
+    },
+    /// One value.
+    #[error("{place}: {fault}")]
+    Wrong {
+        /// File, or variable.
+        place: String,
+        /// Key and what is wrong with it.
+        fault: String,
+    },
+    /// A variable that is almost a setting.
+    #[error("{name}: is not a setting; did you mean {right}?")]
+    UnknownVariable {
+        /// As set.
+        name: String,
+        /// The nearest right one.
+        right: String,
+    },
+    /// Values that do not go together.
+    #[error("{}: {fault}", .file.as_deref().map_or_else(|| "settings".to_owned(), |file| file.display().to_string()))]
+    Inconsistent {
+        /// The file read, if any; the fault may also lie in the environment.
+        file: Option<PathBuf>,
+        /// Keys and what is wrong with them.
+        fault: String,
+    },
+}
+
+/// Turns figment's first error into ours.
+pub(super) fn sentence(error: figment::Error, file: Option<&Path>) -> ConfigError {
+    // A fault that belongs to no key is the parser's.
+    if let (true, Kind::Message(fault), Some(file)) = (error.path.is_empty(), &error.kind, file) {
+        return ConfigError::NotToml { file: file.to_owned(), fault: fault.trim().to_owned() };
+    }
+    let key = readable(&error.path);
+    let (place, subject) = match file_of(error.metadata.as_ref()) {
+        Some(file) => (file.display().to_string(), Some(key)),
+        // Without a source it is a missing key, which only the file can have caused.
+        None if error.metadata.is_none() => {
+            (file.map_or("settings".to_owned(), |file| file.display().to_string()), Some(key))
+        }
+        None => (variable(&error.path), None),
+    };
+    let fault = match (subject, fault(&error.kind)) {
+        (Some(key), fault) if !key.is_empty() => format!("{key} {fault}"),
+        (_, fault) => fault,
+    };
+    ConfigError::Wrong { place, fault }
+}
+
+/// `sip.listen`; `[[peer]] number 2, addresses` for what stands in a list.
+fn readable(path: &[String]) -> String {
+    let mut text = String::new();
+    for part in path {
+        match part.parse::<usize>() {
+            Ok(place) if !text.contains(' ') => text = format!("[[{text}]] number {}", place + 1),
+            Ok(place) => text.push_str(&format!(" number {}", place + 1)),
+            Err(_) if text.is_empty() => text.push_str(part),
+            Err(_) if text.contains(' ') => text.push_str(&format!(", {part}")),
+            Err(_) => text.push_str(&format!(".{part}")),
+        }
+    }
+    text
+}
+
+fn fault(kind: &Kind) -> String {
+    match kind {
+        Kind::UnknownField(name, known) => match nearest(name, known) {
+            Some(right) => format!("is not a setting; did you mean `{right}`?"),
+            None => format!("is not a setting; known there: {}", known.join(", ")),
+        },
+        Kind::UnknownVariant(name, known) => format!("is {name:?}; it must be one of {}", known.join(", ")),
+        Kind::MissingField(name) => format!("lacks `{name}`"),
+        Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
+            format!("is {found}; it must be {expected}")
+        }
+        Kind::Message(message) => format!("is wrong: {message}"),
+        other => format!("is wrong: {other}"),
+    }
+}
+
+/// The known word most like `word`, when one is like enough to be meant.
+pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    /// Two letters swapped or one wrong in five pass; different words do not.
+    const ALIKE: f64 = 0.82;
+    let scored = known.iter().map(|right| (strsim::jaro_winkler(word, right), *right));
+    scored.filter(|(score, _)| *score >= ALIKE).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, right)| right)
+}

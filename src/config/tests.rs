@@ -1,0 +1,225 @@
+//! Settings as people write them, wrongly too.
+
+use figment::error::Kind;
+
+use super::*;
+
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config.example.toml");
+
+fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let home = [("HOME", "/home/ada")];
+    home.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Settings of a file with this text, and of these variables.
+fn load(text: &str, pairs: &[(&str, &str)]) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("trunkline.toml");
+    std::fs::write(&file, text).unwrap();
+    let loaded = Config::from_sources(Some(&file), &environment(pairs));
+    // The folder's own name is random.
+    loaded.map_err(|error| error.to_string().replace(&format!("{}/", folder.path().display()), ""))
+}
+
+#[test]
+fn without_file_or_variables_everything_is_default_and_nobody_outside_can_call() {
+    let config = Config::from_sources(None, &environment(&[])).unwrap();
+    assert_eq!(config, Config { data_dir: "/home/ada/.local/share/trunkline".into(), ..Config::default() });
+    assert!(config.sip.listen.ip().is_loopback() && config.rtp.address.is_loopback());
+    assert!(config.peers.iter().flat_map(|peer| &peer.addresses).all(|network| network.address.is_loopback()));
+    assert_eq!(config.recordings_dir(), Path::new("/home/ada/.local/share/trunkline/recordings"));
+    assert_eq!(config.models_dir(), Path::new("/home/ada/.local/share/trunkline/models"));
+}
+
+#[test]
+fn the_data_directory_follows_xdg() {
+    let of = |pairs: &[(&str, &str)]| source::default_data_dir(&environment(pairs));
+    assert_eq!(of(&[("XDG_DATA_HOME", "/data")]), Path::new("/data/trunkline"));
+    assert_eq!(of(&[("XDG_DATA_HOME", "relative")]), Path::new("/home/ada/.local/share/trunkline"));
+    assert_eq!(source::default_data_dir(&BTreeMap::new()), Path::new("trunkline-data"));
+}
+
+#[test]
+fn a_file_sets_what_it_names_and_leaves_the_rest() {
+    let text = r#"
+        max_call = "10m"
+        [sip]
+        listen = "192.0.2.1:5070"
+        advertise = "198.51.100.9"
+        [[peer]]
+        name = "carrier"
+        addresses = ["203.0.113.0/24", "2001:db8::1"]
+        [[route]]
+        number = "+1202*"
+        plan = "plans/washington.yaml"
+        [privacy]
+        numbers = "last4"
+    "#;
+    let config = load(text, &[]).unwrap();
+    assert_eq!(config.sip.listen, "192.0.2.1:5070".parse().unwrap());
+    assert_eq!((config.max_call, config.rtp.timeout), (Duration::from_secs(600), Duration::from_secs(20)));
+    assert_eq!(config.media_address(), "198.51.100.9".parse::<IpAddr>().unwrap());
+    assert_eq!(config.privacy.numbers, KeepNumbers::Last4);
+    assert_eq!(config.peers.len(), 1, "peers named replace the default one");
+    assert!(config.peers[0].addresses[0].contains("203.0.113.200".parse().unwrap()));
+    assert!(config.routes[0].plan.is_absolute() && config.routes[0].plan.ends_with("plans/washington.yaml"));
+}
+
+#[test]
+fn variables_win_over_the_file() {
+    let variables = [
+        ("TRUNKLINE_SIP__LISTEN", "127.0.0.1:5099"),
+        ("TRUNKLINE_SIP__MAX_CALLS", "7"),
+        ("TRUNKLINE_RTP__TIMEOUT", "3s"),
+        ("TRUNKLINE_RECORDING__ENABLED", "false"),
+        ("TRUNKLINE_DATA_DIR", "here/data"),
+        ("TRUNKLINE_MODELS", "/opt/models"),
+        ("TRUNKLINE_SPEECH", "/somebody/elses/variable"),
+        ("TRUNKLINE_PEER", "is not a setting without its parts"),
+    ];
+    let config =
+        load("[sip]\nlisten = \"127.0.0.1:5060\"\nmax_calls = 9\n[recording]\ndirectory = \"wav\"\n", &variables);
+    let config = config.unwrap();
+    assert_eq!((config.sip.listen.port(), config.sip.max_calls), (5099, 7));
+    assert_eq!((config.rtp.timeout, config.recording.enabled), (Duration::from_secs(3), false));
+    assert_eq!(config.data_dir, Path::new("here/data"), "from the current folder");
+    assert!(config.recordings_dir().is_absolute(), "from the file's folder");
+    let half = load("[recording]\ndirectory = \"wav\"", &[]).unwrap();
+    assert!(half.recording.enabled, "a section that is named keeps its other defaults");
+    assert_eq!(config.models_dir(), Path::new("/opt/models"));
+}
+
+#[test]
+fn errors_are_sentences_that_name_file_key_and_remedy() {
+    let rows = [
+        ("[sip]\nlistn = \"x\"", "trunkline.toml: sip.listn is not a setting; did you mean `listen`?"),
+        ("[sips]\n", "trunkline.toml: sips is not a setting; did you mean `sip`?"),
+        ("peers = []", "trunkline.toml: peers is not a setting; did you mean `peer`?"),
+        ("[log]\ncolour = 1", "trunkline.toml: log.colour is not a setting; known there: level, format"),
+        ("[log]\nformat = \"jsn\"", "trunkline.toml: log.format is \"jsn\"; it must be one of text, json"),
+        ("[privacy]\nnumbers = 4", "trunkline.toml: privacy.numbers is"),
+        ("[sip]\nmax_calls = \"many\"", "trunkline.toml: sip.max_calls is string \"many\"; it must be usize"),
+        ("[sip]\nmax_calls = -1", "trunkline.toml: sip.max_calls is"),
+        ("[sip]\nlisten = \"5060\"", "trunkline.toml: sip.listen is wrong: invalid socket address syntax"),
+        (
+            "[rtp]\nports = \"20000\"",
+            "trunkline.toml: rtp.ports is wrong: \"20000\" is not a range of ports; write it like",
+        ),
+        (
+            "[rtp]\ntimeout = \"soon\"",
+            "trunkline.toml: rtp.timeout is wrong: \"soon\" is not a duration; write it like 300ms",
+        ),
+        ("[rtp]\ntimeout = 20", "trunkline.toml: rtp.timeout is"),
+        (
+            "data_dir = \"~/data\"",
+            "trunkline.toml: data_dir is wrong: `~` is the shell's, not ours; write the whole path",
+        ),
+        ("data_dir = \"\"", "trunkline.toml: data_dir is wrong: an empty path leads nowhere"),
+        ("[[route]]\nnumber = \"*\"", "trunkline.toml: [[route]] number 1 lacks `plan`"),
+        (
+            "[[peer]]\nname = \"a\"\naddresses = [\"10.0.0.1\"]\n[[peer]]\nname = \"b\"\naddresses = [\"10.0.0.1\", \"host\"]",
+            "trunkline.toml: [[peer]] number 2, addresses number 2 is wrong: \"host\" is not a network; write it like",
+        ),
+        ("[sip\n", "trunkline.toml: TOML parse error at line 1"),
+        (
+            "[rtp]\nports = \"20000-20009\"",
+            "trunkline.toml: rtp.ports holds 5 pairs of ports, too few for sip.max_calls = 400",
+        ),
+        ("[sip]\nmax_calls = 0", "trunkline.toml: sip.max_calls is 0"),
+        ("[speech]\nworkers = 0", "trunkline.toml: speech.workers is 0"),
+        ("[rtp]\ntimeout = \"0s\"", "trunkline.toml: rtp.timeout is zero"),
+        (
+            "[rtp]\naddress = \"0.0.0.0\"",
+            "trunkline.toml: rtp.address is 0.0.0.0, which peers cannot send to; set sip.advertise",
+        ),
+        ("[[peer]]\nname = \"a\"\naddresses = []", "trunkline.toml: [[peer]] \"a\" has no addresses"),
+        (
+            "[[route]]\nnumber = \"1\"\nplan = \"a\"\n[[route]]\nnumber = \"1\"\nplan = \"b\"",
+            "trunkline.toml: two [[route]] have the number \"1\"; keep one",
+        ),
+    ];
+    for (text, expect) in rows {
+        let error = load(text, &[]).expect_err(text);
+        assert!(error.starts_with(expect), "{text}\n  says    {error}\n  expected {expect}");
+    }
+}
+
+#[test]
+fn errors_in_variables_name_the_variable() {
+    let rows = [
+        ("TRUNKLINE_SIP__LISTN", "x", "TRUNKLINE_SIP__LISTN: is not a setting; did you mean `listen`?"),
+        ("TRUNKLINE_SIP__LISTEN", "x", "TRUNKLINE_SIP__LISTEN: is wrong: invalid socket address syntax"),
+        ("TRUNKLINE_DATADIR", "x", "TRUNKLINE_DATADIR: is not a setting; did you mean TRUNKLINE_DATA_DIR?"),
+        ("TRUNKLINE_RTP__PORTS", "9", "TRUNKLINE_RTP__PORTS: is"),
+    ];
+    for (name, value, expect) in rows {
+        let error = load("", &[(name, value)]).expect_err(name);
+        assert!(error.starts_with(expect), "{name}\n  says    {error}\n  expected {expect}");
+    }
+}
+
+#[test]
+fn a_file_that_is_asked_for_and_missing_is_an_error() {
+    let error = Config::from_sources(Some(Path::new("/nowhere/trunkline.toml")), &environment(&[])).unwrap_err();
+    assert!(error.to_string().starts_with("/nowhere/trunkline.toml: the settings cannot be read"), "{error}");
+}
+
+#[test]
+fn the_most_particular_route_answers() {
+    let route = |number: &str| {
+        format!("[[route]]\nnumber = \"{number}\"\nplan = \"/{}.yaml\"\n", number.replace(['*', '+'], "_"))
+    };
+    let text = ["*", "+1*", "+1202*", "+12025550100"].map(route).concat();
+    let config = load(&text, &[]).unwrap();
+    let rows = [
+        ("+12025550100", "/_12025550100.yaml"),
+        ("+12025550101", "/_1202_.yaml"),
+        ("+1303", "/_1_.yaml"),
+        ("1000", "/_.yaml"),
+    ];
+    for (number, plan) in rows {
+        assert_eq!(config.plan_for(number), Some(Path::new(plan)), "{number}");
+    }
+    let config = load(&route("1000"), &[]).unwrap();
+    assert_eq!(config.plan_for("1001"), None);
+}
+
+#[test]
+fn the_example_is_the_defaults() {
+    let environment = source::process_environment().into_iter().filter(|(name, _)| !name.starts_with("TRUNKLINE_"));
+    let config = Config::from_sources(Some(Path::new(EXAMPLE)), &environment.collect()).unwrap();
+    let mut expect = Config::default();
+    for route in &mut expect.routes {
+        route.plan = Path::new(EXAMPLE).with_file_name(&route.plan);
+    }
+    assert_eq!(config, expect);
+}
+
+#[test]
+fn the_example_explains_every_key_and_what_is_commented_out_is_valid() {
+    let example = std::fs::read_to_string(EXAMPLE).unwrap();
+    // `#key = value` is a setting left out; `# words` are an explanation.
+    let is_left_out = |line: &str| line.starts_with('#') && line[1..].starts_with(|c: char| c.is_ascii_lowercase());
+    let uncommented = example.lines().map(|line| if is_left_out(line) { &line[1..] } else { line }).collect::<Vec<_>>();
+    load(&uncommented.join("\n"), &[]).unwrap();
+
+    let sections = ["", "[sip]", "[rtp]", "[[peer]]", "[[route]]", "[speech]", "[recording]", "[privacy]", "[log]"];
+    for section in sections {
+        let begin = uncommented.iter().position(|line| *line == section).expect(section);
+        let lines = uncommented[begin..].iter().skip(1).take_while(|line| !line.starts_with('['));
+        let explained = lines.filter_map(|line| line.split_once(" = ")).map(|(key, _)| key).collect::<Vec<_>>();
+        for key in known_keys(section) {
+            let is_a_section = section.is_empty() && sections.iter().any(|it| it.trim_matches(['[', ']']) == *key);
+            assert!(is_a_section || explained.contains(key), "{section} {key} is not in config.example.toml");
+        }
+    }
+}
+
+/// The keys serde knows in a section, out of its own complaint about one that is not.
+fn known_keys(section: &str) -> &'static [&'static str] {
+    let figment = Figment::from(Toml::string(&format!("{section}\nzzz = 1")));
+    match figment.extract::<Config>().unwrap_err().kind {
+        Kind::UnknownField(_, known) => known,
+        other => panic!("{section}: {other}"),
+    }
+}

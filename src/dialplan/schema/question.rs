@@ -1,0 +1,141 @@
+//! What `ask`, `menu` and `defaults.question` have in common, as it is written.
+
+use std::time::Duration;
+
+use super::super::diagnostic::{Findings, Spanned};
+use super::super::read::{self, Fields};
+use super::super::yaml::{Node, Value};
+use super::{Target, Text, text};
+use crate::media::BargeIn;
+
+/// What `ask`, `menu` and `defaults.question` share.
+pub(super) const QUESTION_KEYS: &[&str] = &[
+    "reprompt",
+    "barge_in",
+    "wait",
+    "tries",
+    "complete",
+    "incomplete",
+    "no_input",
+    "no_match",
+    "error",
+    "hangup",
+    "universals",
+];
+/// `defaults.question` has these besides.
+pub(super) const DEFAULTS_QUESTION_KEYS: &[&str] = &["go"];
+pub(super) const UNIVERSALS_KEYS: &[&str] = &["operator", "repeat", "back"];
+pub(super) const TRIES_KEYS: &[&str] = &["max", "go"];
+
+/// Most askings of one question: nobody stays longer, and the law calls it harassment.
+const MAX_TRIES: usize = 10;
+/// Bounds of `wait`: below nobody can answer, above the caller thinks the line is dead.
+const WAIT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
+/// Bounds of `complete` and `incomplete`.
+const SILENCE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+
+#[derive(Debug, Default)]
+pub(in crate::dialplan) struct Question {
+    pub prompt: Option<Text>,
+    pub reprompt: Option<Vec<Text>>,
+    pub barge_in: Option<Spanned<BargeIn>>,
+    pub wait: Option<Spanned<Duration>>,
+    pub tries: Option<u32>,
+    /// Where to go when the tries are used up.
+    pub exhausted: Option<Target>,
+    pub complete: Option<Spanned<Duration>>,
+    pub incomplete: Option<Spanned<Duration>>,
+    pub no_input: Option<Target>,
+    pub no_match: Option<Target>,
+    pub error: Option<Target>,
+    pub universals: Universals,
+    pub hangup: Option<Target>,
+}
+
+#[derive(Debug, Default)]
+pub(in crate::dialplan) struct Universals {
+    pub operator: Option<Wish>,
+    pub repeat: Option<Wish>,
+    pub back: Option<Wish>,
+}
+
+/// A universal wish, or `off`.
+#[derive(Clone, Debug)]
+pub(in crate::dialplan) enum Wish {
+    Off,
+    Go(Target),
+}
+
+/// The keys every question shares.
+pub(super) fn question(fields: &mut Fields, findings: &mut Findings) -> Question {
+    let (tries, exhausted) = match fields.take("tries") {
+        Some(node) => self::tries(node, findings),
+        None => (None, None),
+    };
+    Question {
+        prompt: None,
+        reprompt: fields.read("reprompt", findings, reprompts),
+        barge_in: fields.read("barge_in", findings, read::barge_in),
+        wait: fields.read("wait", findings, |node, findings| read::time(node, WAIT.0..=WAIT.1, findings)),
+        tries,
+        exhausted,
+        complete: fields.read("complete", findings, silence),
+        incomplete: fields.read("incomplete", findings, silence),
+        no_input: fields.read("no_input", findings, read::target),
+        no_match: fields.read("no_match", findings, read::target),
+        error: fields.read("error", findings, read::target),
+        universals: universals(fields, findings),
+        hangup: fields.read("hangup", findings, read::target),
+    }
+}
+
+fn silence(node: &Node, findings: &mut Findings) -> Option<Spanned<Duration>> {
+    read::time(node, SILENCE.0..=SILENCE.1, findings)
+}
+
+/// `tries: 3`, or `tries: { max: 3, go: agent }`.
+fn tries(node: Node, findings: &mut Findings) -> (Option<u32>, Option<Target>) {
+    let count = |node: &Node, findings: &mut Findings| {
+        read::count(node, "`tries`", 1..=MAX_TRIES, findings).map(|tries| tries.value as u32)
+    };
+    if let Value::Scalar { .. } = node.value {
+        return (count(&node, findings), None);
+    }
+    match Fields::open(node, "`tries`", TRIES_KEYS, findings) {
+        Some(mut fields) => (fields.read("max", findings, count), fields.read("go", findings, read::target)),
+        None => (None, None),
+    }
+}
+
+/// `go:` of a menu or of `defaults.question` is where to go when the tries are used up.
+pub(super) fn exhausted_go(fields: &mut Fields, question: &mut Question, findings: &mut Findings) {
+    let Some(go) = fields.read("go", findings, read::target) else { return };
+    if question.exhausted.is_some() {
+        findings
+            .error(go.at, "the way out when tries are used up is written twice")
+            .help("keep either `go:` or `tries: { go: … }`");
+    }
+    question.exhausted = Some(go);
+}
+
+pub(super) fn universals(fields: &mut Fields, findings: &mut Findings) -> Universals {
+    let Some(node) = fields.take("universals") else { return Universals::default() };
+    let Some(mut fields) = Fields::open(node, "`universals`", UNIVERSALS_KEYS, findings) else {
+        return Universals::default();
+    };
+    let wish = |node: &Node, findings: &mut Findings| {
+        read::target(node, findings).map(|go| if go.value == "off" { Wish::Off } else { Wish::Go(go) })
+    };
+    Universals {
+        operator: fields.read("operator", findings, wish),
+        repeat: fields.read("repeat", findings, wish),
+        back: fields.read("back", findings, wish),
+    }
+}
+
+fn reprompts(node: &Node, findings: &mut Findings) -> Option<Vec<Text>> {
+    match &node.value {
+        Value::List(items) => Some(items.iter().filter_map(|item| text(item, findings)).collect()),
+        _ => text(node, findings).map(|one| vec![one]),
+    }
+}

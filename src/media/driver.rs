@@ -1,0 +1,379 @@
+//! The media thread: every 20 ms it reads, hears, speaks and sends for all its legs.
+//!
+//! ```text
+//! MediaHandle ──Order──▶ ┌─ tick ─────────────────────────────────────────────┐ ──MediaEvent──▶ one call each
+//!  (bounded)             │ orders · for each leg: read · session.tick · events │ ──ring──▶ recorder
+//!                        └───────────── sleep until the next deadline ─────────┘
+//! ```
+//!
+//! Deadlines are absolute, so the beat does not drift. A tick that comes late skips ahead in RTP time and never
+//! bursts. Nothing here waits for anybody: orders come through a bounded channel, events leave by `try_reserve`, and
+//! what finds no room stays in the session's own short queue until the next tick.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rtrb::{Consumer, Producer};
+use tokio::sync::mpsc::error::{TryRecvError, TrySendError};
+use tokio::sync::mpsc::{self, OwnedPermit};
+
+mod ports;
+mod wire;
+
+use self::ports::PortPool;
+pub use self::ports::ReservedPort;
+use self::wire::Reader;
+use super::recorder::{Job, Pair, Recorder, ring};
+use super::session::Session;
+use super::{MediaCommand, MediaEvent, OpenLeg};
+use crate::audio::{FRAME_MS, Pcm, TELEPHONE_HZ, resample};
+use crate::id::LegId;
+use crate::time::{Clock, Now, SystemClock};
+
+/// The beat.
+const TICK: Duration = Duration::from_millis(FRAME_MS as u64);
+/// A tick later than half a frame is counted: the far end's jitter buffer begins to feel it.
+const LATE: Duration = Duration::from_millis(FRAME_MS as u64 / 2);
+/// Orders that may wait for the next tick: four for each of a thousand legs, far more than calls give within 20 ms.
+const ORDERS: usize = 4_096;
+
+/// How media is set up.
+#[derive(Clone, Debug)]
+pub struct MediaConfig {
+    /// Local address to bind.
+    pub address: IpAddr,
+    /// Local ports; the even ones are used.
+    pub ports: RangeInclusive<u16>,
+    /// How long a port rests after a call. At least five seconds in service.
+    pub port_rest: Duration,
+    /// Silence on the wire, from the opening or the last packet, after which [`MediaEvent::RtpTimeout`] is reported.
+    pub rtp_timeout: Duration,
+}
+
+impl Default for MediaConfig {
+    fn default() -> Self {
+        Self {
+            address: IpAddr::from([127, 0, 0, 1]),
+            ports: 20_000..=29_999,
+            port_rest: Duration::from_secs(5),
+            rtp_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Why media cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// The configuration names no usable port.
+    #[error("the RTP port range {first} to {last} holds no even port: give it at least two ports")]
+    EmptyRange {
+        /// First port configured.
+        first: u16,
+        /// Last port configured.
+        last: u16,
+    },
+    /// All ports are in use or resting: answer 503.
+    #[error("no RTP port is free: raise the port range, or wait until ports have rested{}", describe(.cause))]
+    NoPort {
+        /// Why the last port tried could not be bound, if one was tried.
+        cause: Option<std::io::Error>,
+    },
+    /// A thread could not be started.
+    #[error("the media thread cannot be started: {0}")]
+    Thread(#[source] std::io::Error),
+    /// Far too many orders wait: the machine is overloaded.
+    #[error("the media thread is overloaded: {ORDERS} orders wait for it")]
+    Busy,
+    /// The media thread is gone.
+    #[error("the media thread has stopped")]
+    Stopped,
+    /// The prompt is in a form we cannot play.
+    #[error("the prompt cannot be resampled to 8 kHz: {0}")]
+    Prompt(String),
+}
+
+fn describe(cause: &Option<std::io::Error>) -> String {
+    cause.as_ref().map(|error| format!(" (the last one tried: {error})")).unwrap_or_default()
+}
+
+/// Starts media.
+pub struct MediaServer;
+
+impl MediaServer {
+    /// Starts the media thread and the recorder thread. They end when the last handle is dropped; legs still open
+    /// are then closed and their recordings finished.
+    pub fn start(config: MediaConfig) -> Result<MediaHandle, MediaError> {
+        let pool = PortPool::new(config.address, config.ports.clone(), config.port_rest)?;
+        let recorder = Recorder::start().map_err(MediaError::Thread)?;
+        let (orders, inbox) = mpsc::channel(ORDERS);
+        let beat = Arc::new(Counters::default());
+        let counters = Arc::clone(&beat);
+        let run = move || Floor::new(config.rtp_timeout, recorder, counters).run(inbox);
+        thread::Builder::new().name("media".to_owned()).spawn(run).map_err(MediaError::Thread)?;
+        Ok(MediaHandle { pool, orders, beat })
+    }
+}
+
+/// The way to the media thread. Cheap to clone; nothing here blocks or waits.
+#[derive(Clone, Debug)]
+pub struct MediaHandle {
+    pool: Arc<PortPool>,
+    orders: mpsc::Sender<Order>,
+    beat: Arc<Counters>,
+}
+
+impl MediaHandle {
+    /// Binds a local port, so that SDP can name it before the negotiation is over. Dropping it gives it back.
+    pub fn reserve(&self) -> Result<ReservedPort, MediaError> {
+        self.pool.reserve(SystemClock.now().mono)
+    }
+
+    /// Opens a leg on `port`. `events` should have room for a few dozen: what finds none waits a little, then the
+    /// oldest is kept and the newest dropped and counted; room for [`MediaEvent::Closed`] is set aside now, so it is
+    /// never lost. Dropping the receiver closes the leg.
+    pub fn open(&self, leg: OpenLeg, port: ReservedPort, events: mpsc::Sender<MediaEvent>) -> Result<(), MediaError> {
+        let closed = events.clone().try_reserve_owned().map_err(|error| match error {
+            TrySendError::Full(_) => MediaError::Busy,
+            TrySendError::Closed(_) => MediaError::Stopped,
+        })?;
+        let rings = leg.recording.is_some().then(ring);
+        self.order(Order::Open(Box::new(Opening { leg, port, events, closed, rings })))
+    }
+
+    /// Gives a leg an order. Prompts that are not at 8 kHz are resampled here, in the caller's thread. An order for
+    /// a leg that is closed already is no error: the two may cross.
+    pub fn command(&self, leg: LegId, command: MediaCommand) -> Result<(), MediaError> {
+        let command = match command {
+            MediaCommand::Play { play, audio, barge_in } => {
+                MediaCommand::Play { play, audio: at_telephone_rate(audio)?, barge_in }
+            }
+            other => other,
+        };
+        self.order(Order::Command(leg, command))
+    }
+
+    /// How the beat has been kept since the start.
+    pub fn beat(&self) -> Beat {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Beat {
+            ticks: read(&self.beat.ticks),
+            late: read(&self.beat.late),
+            worst: Duration::from_micros(read(&self.beat.worst_us)),
+            busy: Duration::from_micros(read(&self.beat.busy_us)),
+            legs: read(&self.beat.legs),
+        }
+    }
+
+    fn order(&self, order: Order) -> Result<(), MediaError> {
+        self.orders.try_send(order).map_err(|error| match error {
+            TrySendError::Full(_) => MediaError::Busy,
+            TrySendError::Closed(_) => MediaError::Stopped,
+        })
+    }
+}
+
+fn at_telephone_rate(audio: Arc<Pcm>) -> Result<Arc<Pcm>, MediaError> {
+    match audio.rate_hz {
+        TELEPHONE_HZ => Ok(audio),
+        _ => resample(&audio, TELEPHONE_HZ).map(Arc::new).map_err(|error| MediaError::Prompt(error.to_string())),
+    }
+}
+
+/// How the beat has been kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// Ticks so far.
+    pub ticks: u64,
+    /// Of those, more than half a frame late.
+    pub late: u64,
+    /// The latest one.
+    pub worst: Duration,
+    /// Time spent working.
+    pub busy: Duration,
+    /// Legs open now.
+    pub legs: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    ticks: AtomicU64,
+    late: AtomicU64,
+    worst_us: AtomicU64,
+    busy_us: AtomicU64,
+    legs: AtomicU64,
+}
+
+enum Order {
+    Open(Box<Opening>),
+    Command(LegId, MediaCommand),
+}
+
+struct Opening {
+    leg: OpenLeg,
+    port: ReservedPort,
+    events: mpsc::Sender<MediaEvent>,
+    closed: OwnedPermit<MediaEvent>,
+    rings: Option<(Producer<Pair>, Consumer<Pair>)>,
+}
+
+/// One leg on the media thread.
+struct Line {
+    session: Session,
+    port: ReservedPort,
+    events: mpsc::Sender<MediaEvent>,
+    closed: OwnedPermit<MediaEvent>,
+    recorded: bool,
+    call: String,
+}
+
+/// Everything the media thread owns.
+struct Floor {
+    lines: BTreeMap<LegId, Box<Line>>,
+    reader: Reader,
+    recorder: Recorder,
+    /// Jobs the recorder had no room for, oldest first.
+    backlog: VecDeque<Job>,
+    /// Lines that are over; emptied within the tick.
+    over: Vec<LegId>,
+    rtp_timeout: Duration,
+    counters: Arc<Counters>,
+}
+
+impl Floor {
+    fn new(rtp_timeout: Duration, recorder: Recorder, counters: Arc<Counters>) -> Self {
+        let (lines, backlog, over) = (BTreeMap::new(), VecDeque::new(), Vec::new());
+        Self { lines, reader: Reader::new(), recorder, backlog, over, rtp_timeout, counters }
+    }
+
+    fn run(mut self, mut inbox: mpsc::Receiver<Order>) {
+        let mut deadline = SystemClock.now().mono + TICK;
+        let mut open = true;
+        while open || !self.lines.is_empty() || !self.backlog.is_empty() {
+            thread::sleep(deadline.saturating_duration_since(SystemClock.now().mono));
+            let now = SystemClock.now();
+            let late = now.mono.saturating_duration_since(deadline);
+            let missed = u32::try_from(late.as_millis() / TICK.as_millis()).unwrap_or(u32::MAX);
+            deadline += TICK * (missed + 1);
+            open = open && self.take_orders(&mut inbox, now.mono);
+            if !open {
+                self.lines.values_mut().for_each(|line| line.session.command(MediaCommand::Close, now.mono));
+            }
+            self.tick(now, missed, late > LATE);
+            self.count(now.mono, late);
+        }
+    }
+
+    /// `false` once nobody can give orders any more.
+    fn take_orders(&mut self, inbox: &mut mpsc::Receiver<Order>, now: Instant) -> bool {
+        loop {
+            match inbox.try_recv() {
+                Ok(Order::Open(opening)) => self.open(*opening, now),
+                Ok(Order::Command(leg, command)) => match self.lines.get_mut(&leg) {
+                    Some(line) => line.session.command(command, now),
+                    None => tracing::debug!(leg = leg.0, "an order came after the leg was closed"),
+                },
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn open(&mut self, opening: Opening, now: Instant) {
+        let Opening { leg, port, events, closed, rings } = opening;
+        let (id, call) = (leg.leg, leg.call.clone());
+        let path = leg.recording.as_ref().map(|request| request.path.clone());
+        let (tap, ring) = rings.unzip();
+        if let (Some(path), Some(ring)) = (path, ring) {
+            self.backlog.push_back(Job::Start { leg: id, path, ring });
+        }
+        tracing::debug!(call, leg = id.0, port = port.address().port(), "media opened");
+        let recorded = tap.is_some();
+        let session = Session::new(&leg, tap, self.rtp_timeout, now);
+        let line = Line { session, port, events, closed, recorded, call };
+        if let Some(replaced) = self.lines.insert(id, Box::new(line)) {
+            tracing::error!(call = replaced.call, leg = id.0, "a leg was opened twice; the first one is closed");
+            self.retire(id, *replaced);
+        }
+    }
+
+    /// Reads, hears, speaks and sends for every leg. Per tick: no allocation, no lock, no log above trace, except
+    /// where a leg is over.
+    fn tick(&mut self, now: Now, missed: u32, late: bool) {
+        for (&id, line) in &mut self.lines {
+            let Line { session, port, events, .. } = &mut **line;
+            self.reader.drain(&port.socket, now, |datagram| match datagram.truncated {
+                true => session.on_oversized(),
+                false => session.on_datagram(datagram.bytes, datagram.from, datagram.at),
+            });
+            if late {
+                session.on_late_tick();
+            }
+            // A full socket buffer or a peer that refuses is a packet that was not handed over, and counts as such.
+            session.tick(now.mono, missed, &mut |to, packet| port.socket.send_to(packet, to).is_ok());
+            let listened_to = deliver(session, events);
+            if session.is_closed() || !listened_to {
+                self.over.push(id);
+            }
+        }
+        while let Some(id) = self.over.pop() {
+            if let Some(line) = self.lines.remove(&id) {
+                self.retire(id, *line);
+            }
+        }
+        while let Some(job) = self.backlog.pop_front() {
+            if let Err(job) = self.recorder.submit(job) {
+                self.backlog.push_front(job);
+                break;
+            }
+        }
+    }
+
+    /// Gives the port back, finishes the recording, says [`MediaEvent::Closed`].
+    fn retire(&mut self, leg: LegId, line: Line) {
+        let Line { session, port, closed, recorded, call, .. } = line;
+        let mut summary = session.into_summary();
+        // The port first: whoever hears `Closed` may count on it resting already.
+        drop(port);
+        tracing::debug!(call, leg = leg.0, packets_in = summary.packets_in, lost = summary.lost, "media closed");
+        if !recorded {
+            closed.send(MediaEvent::Closed(summary));
+            return;
+        }
+        let tell = move |recording| {
+            summary.recording = recording;
+            closed.send(MediaEvent::Closed(summary));
+        };
+        self.backlog.push_back(Job::Finish { leg, closed: Box::new(tell) });
+    }
+
+    fn count(&self, began: Instant, late: Duration) {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let busy = SystemClock.now().mono.saturating_duration_since(began);
+        self.counters.ticks.fetch_add(1, Ordering::Relaxed);
+        self.counters.late.fetch_add(u64::from(late > LATE), Ordering::Relaxed);
+        self.counters.worst_us.fetch_max(micros(late), Ordering::Relaxed);
+        self.counters.busy_us.fetch_add(micros(busy), Ordering::Relaxed);
+        self.counters.legs.store(self.lines.len() as u64, Ordering::Relaxed);
+    }
+}
+
+/// Sends what there is to report while there is room; `false` when nobody listens any more.
+fn deliver(session: &mut Session, events: &mpsc::Sender<MediaEvent>) -> bool {
+    while session.has_event() {
+        match events.try_reserve() {
+            Ok(room) => {
+                if let Some(event) = session.poll_event() {
+                    room.send(event);
+                }
+            }
+            Err(TrySendError::Full(())) => return true,
+            Err(TrySendError::Closed(())) => return false,
+        }
+    }
+    !events.is_closed()
+}

@@ -1,0 +1,252 @@
+//! Is somebody speaking in this frame?
+//!
+//! Two judges. [`Gate`] is cheap and runs on every frame of every leg: level above an adaptive floor, and the
+//! WebRTC detector agreeing. It misses little and believes too much. [`NeuralVad`] costs about ten times as much and
+//! is believed; a leg runs it only while the gate hears something. `examples/vad.rs` prints what both miss and
+//! invent on real speech in real noise; the constants here are chosen from its table.
+
+use earshot::Detector;
+use webrtc_vad::{SampleRate, Vad, VadMode};
+
+use crate::audio::FRAME_8K;
+use crate::audio::level::rms_dbov;
+
+/// How far above the floor a frame must be to count as loud. At 9 dB three quarters of the frames of speech at
+/// 10 dB SNR drown; at 6 dB one in four.
+const ABOVE_FLOOR_DB: f32 = 6.0;
+/// Nothing fainter than this is speech to us: telephone speech lies between −15 and −35 dBov, line hiss below −55.
+const FAINTEST_DBOV: f32 = -48.0;
+/// The floor never sinks below this, so that digital silence does not make a whisper of hiss loud.
+const LOWEST_FLOOR_DBOV: f32 = -60.0;
+/// The floor is the least smoothed level within this many blocks of [`FLOOR_BLOCK_FRAMES`]: two seconds, in which
+/// speech always pauses and a steady noise never does (minimum statistics, R. Martin, IEEE TSAP 9(5), 2001).
+const FLOOR_BLOCKS: usize = 8;
+/// Frames in one block of the floor: 240 ms.
+const FLOOR_BLOCK_FRAMES: u32 = 12;
+
+/// What the gate heard in one frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GateFrame {
+    /// Root mean square level (see [`crate::audio::level`]).
+    pub level_dbov: f32,
+    /// Level of the background, likewise.
+    pub floor_dbov: f32,
+    /// Worth waking [`NeuralVad`] for.
+    pub loud: bool,
+}
+
+/// The cheap judge of 8 kHz frames.
+///
+/// Holds a C object that may not move between threads, so a gate is made on the thread that uses it.
+pub struct Gate {
+    webrtc: Vad,
+    floor: Floor,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Gate {
+    /// A gate that has heard nothing yet.
+    pub fn new() -> Self {
+        // Mode 2 of 0..=3: mode 3 cuts the soft ends of words and refuses hardly more noise (see the table).
+        let webrtc = Vad::new_with_rate_and_mode(SampleRate::Rate8kHz, VadMode::Aggressive);
+        Self { webrtc, floor: Floor::new() }
+    }
+
+    /// Judges one frame. Per frame: no allocation, no lock, no log.
+    pub fn frame(&mut self, samples: &[i16; FRAME_8K]) -> GateFrame {
+        let level_dbov = rms_dbov(samples);
+        let floor_dbov = self.floor.update(level_dbov);
+        // The detector learns from every frame, so it is asked even where the level already says no.
+        let voice = self.webrtc.is_voice_segment(samples).unwrap_or(false);
+        let loud = voice && level_dbov > FAINTEST_DBOV && level_dbov > floor_dbov + ABOVE_FLOOR_DB;
+        GateFrame { level_dbov, floor_dbov, loud }
+    }
+}
+
+/// Background level: falls at once, rises within two seconds. The first frame is background until a fainter one
+/// comes: a line that hums from the start is not taken for a speaker, and a speaker soon pauses.
+struct Floor {
+    smoothed: f32,
+    blocks: [f32; FLOOR_BLOCKS],
+    current: f32,
+    frames: u32,
+    block: usize,
+}
+
+impl Floor {
+    fn new() -> Self {
+        Self { smoothed: f32::NAN, blocks: [f32::MAX; FLOOR_BLOCKS], current: f32::MAX, frames: 0, block: 0 }
+    }
+
+    fn update(&mut self, level_dbov: f32) -> f32 {
+        if self.smoothed.is_nan() {
+            self.smoothed = level_dbov.max(LOWEST_FLOOR_DBOV);
+        }
+        let weight = if level_dbov < self.smoothed { 0.5 } else { 0.3 };
+        self.smoothed += weight * (level_dbov.max(LOWEST_FLOOR_DBOV) - self.smoothed);
+        self.current = self.current.min(self.smoothed);
+        self.frames += 1;
+        if self.frames == FLOOR_BLOCK_FRAMES {
+            self.blocks[self.block] = self.current;
+            self.block = (self.block + 1) % FLOOR_BLOCKS;
+            (self.frames, self.current) = (0, f32::MAX);
+        }
+        self.blocks.iter().copied().fold(self.current, f32::min).max(LOWEST_FLOOR_DBOV)
+    }
+}
+
+/// Samples the neural detector judges at once: 16 ms at 16 kHz.
+const NEURAL_WINDOW: usize = 256;
+/// Upper half of a symmetric half-band filter; even outputs are the input itself, odd ones lie between.
+/// Windowed sinc; images of the telephone band fall at least 35 dB below it.
+const HALF_BAND: [f32; 4] = [0.616_9, -0.173_8, 0.072_1, -0.015_2];
+/// Input samples the filter looks back on.
+const HISTORY: usize = HALF_BAND.len() * 2 - 1;
+
+/// The judge that is believed: a small recurrent network (`earshot`), fed 16 kHz made from our 8 kHz.
+pub struct NeuralVad {
+    detector: Box<Detector>,
+    history: [f32; HISTORY],
+    window: [i16; NEURAL_WINDOW],
+    filled: usize,
+    last: f32,
+}
+
+impl Default for NeuralVad {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl NeuralVad {
+    /// A detector that has heard nothing.
+    pub fn new() -> Self {
+        Self {
+            detector: Box::new(Detector::default()),
+            history: [0.0; HISTORY],
+            window: [0; NEURAL_WINDOW],
+            filled: 0,
+            last: 0.0,
+        }
+    }
+
+    /// Forgets what it heard: what follows does not join on to it.
+    pub fn reset(&mut self) {
+        self.detector.reset();
+        self.history.fill(0.0);
+        (self.filled, self.last) = (0, 0.0);
+    }
+
+    /// How sure it is that somebody speaks, 0..1: the highest score among the windows that end in this frame.
+    /// Per frame: no allocation, no lock, no log.
+    pub fn frame(&mut self, samples: &[i16; FRAME_8K]) -> f32 {
+        let mut highest = None::<f32>;
+        let mut line = [0.0; HISTORY + FRAME_8K];
+        line[..HISTORY].copy_from_slice(&self.history);
+        for (slot, &sample) in line[HISTORY..].iter_mut().zip(samples) {
+            *slot = f32::from(sample);
+        }
+        for taps in line.windows(HISTORY + 1) {
+            let middle = HALF_BAND.len() - 1;
+            let between: f32 =
+                HALF_BAND.iter().zip(0..).map(|(h, k)| h * (taps[middle - k] + taps[middle + 1 + k])).sum();
+            // A float to integer cast saturates, so an overshoot of the filter is clipped, not wrapped.
+            for sample in [taps[middle] as i16, between as i16] {
+                if let Some(score) = self.push(sample) {
+                    highest = Some(highest.map_or(score, |other| other.max(score)));
+                }
+            }
+        }
+        self.history.copy_from_slice(&line[FRAME_8K..]);
+        self.last = highest.unwrap_or(self.last);
+        self.last
+    }
+
+    fn push(&mut self, sample: i16) -> Option<f32> {
+        self.window[self.filled] = sample;
+        self.filled += 1;
+        if self.filled < NEURAL_WINDOW {
+            return None;
+        }
+        self.filled = 0;
+        Some(self.detector.predict_i16(&self.window))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// White noise of about `level_dbov`, from a fixed seed.
+    fn noise(level_dbov: f32, frames: usize) -> Vec<[i16; FRAME_8K]> {
+        let mut state = 0x2545_F491_4F6C_DD1D_u64;
+        // A uniform distribution over ±a has the power a²/3.
+        let amplitude = 32_768.0 * 10f32.powf(level_dbov / 20.0) * 3f32.sqrt();
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (((state >> 40) as f32 / (1 << 23) as f32 - 1.0) * amplitude) as i16
+        };
+        (0..frames).map(|_| std::array::from_fn(|_| next())).collect()
+    }
+
+    #[test]
+    fn silence_and_line_hiss_are_never_loud() {
+        let mut gate = Gate::new();
+        let hiss = noise(-55.0, 500);
+        assert!(!hiss.iter().chain([&[0; FRAME_8K]; 100]).any(|frame| gate.frame(frame).loud));
+    }
+
+    #[test]
+    fn a_steady_noise_becomes_the_floor_within_three_seconds() {
+        let mut gate = Gate::new();
+        let frames = noise(-30.0, 400);
+        let heard: Vec<GateFrame> = frames.iter().map(|frame| gate.frame(frame)).collect();
+        assert!(heard[150..].iter().all(|frame| !frame.loud));
+        assert!((heard[399].floor_dbov + 30.0).abs() < 3.0, "{:?}", heard[399]);
+    }
+
+    #[test]
+    fn the_floor_falls_at_once_when_the_noise_stops() {
+        let mut gate = Gate::new();
+        noise(-30.0, 300).iter().for_each(|frame| _ = gate.frame(frame));
+        let quiet = noise(-58.0, 10);
+        let after = quiet.iter().map(|frame| gate.frame(frame).floor_dbov).last().expect("ten frames");
+        assert!(after < -50.0, "{after}");
+    }
+
+    #[test]
+    fn the_neural_judge_does_not_take_noise_or_silence_for_speech() {
+        let mut judge = NeuralVad::new();
+        for frame in noise(-30.0, 200).iter().chain([&[0; FRAME_8K]; 50]) {
+            let score = judge.frame(frame);
+            assert!((0.0..0.7).contains(&score), "{score}");
+        }
+    }
+
+    #[test]
+    fn a_reset_judge_scores_as_a_new_one() {
+        let (mut used, mut fresh) = (NeuralVad::new(), NeuralVad::new());
+        noise(-20.0, 33).iter().for_each(|frame| _ = used.frame(frame));
+        used.reset();
+        for frame in &noise(-35.0, 20) {
+            assert_eq!(used.frame(frame), fresh.frame(frame));
+        }
+    }
+
+    #[test]
+    fn extreme_samples_do_not_upset_either_judge() {
+        let (mut gate, mut judge) = (Gate::new(), NeuralVad::new());
+        let wild: [i16; FRAME_8K] = std::array::from_fn(|place| if place % 2 == 0 { i16::MIN } else { i16::MAX });
+        for _ in 0..50 {
+            assert!(gate.frame(&wild).level_dbov <= 0.01);
+            assert!((0.0..=1.0).contains(&judge.frame(&wild)));
+        }
+    }
+}

@@ -1,0 +1,486 @@
+//! Jitter buffer for one incoming RTP stream of a codec with one byte per clock tick (G.711, G.722).
+//!
+//! Packets of any length go in as they arrive; every 20 ms one frame comes out. Both meet on a timeline of bytes:
+//! a packet's **place** is its timestamp without the wraps, `play` is the place of the next byte to hand out.
+//!
+//! ```text
+//!            play                          end
+//!   played …  │███████│███ ███│░░░░░░░│███████│        █ sound   ░ the sender was silent   (blank) missing
+//!              └ next frame     by sequence numbers:
+//!                               none missing, so silence     a number missing, so loss
+//! ```
+//!
+//! Sequence numbers tell silence from loss, timestamps say where sound belongs (RFC 3550 §5.1). **Transit** is
+//! arrival minus place; its minimum over the last seconds is the undisturbed network, what exceeds it is
+//! **lateness**. The **delay** of the frame being played, counted from its undisturbed arrival, is what absorbs
+//! lateness; it is steered, a frame at a time, towards the 99th percentile of lateness, within bounds. The same
+//! steering follows a sender whose clock is not ours.
+//!
+//! `now` comes with every call. Nothing is allocated after `new`; memory is 8 kB, whatever arrives.
+
+use std::time::{Duration, Instant};
+
+use super::packet::Packet;
+use super::sequence::Order;
+use crate::audio::{FRAME_8K, FRAME_MS};
+
+/// Bytes of timeline kept, a power of two: 512 ms.
+const CAPACITY: usize = 4_096;
+/// One byte of timeline in microseconds: 8,000 a second.
+const BYTE_MICROS: i64 = 125;
+/// One frame in microseconds.
+const FRAME_MICROS: i64 = FRAME_MS as i64 * 1_000;
+/// One frame in bytes.
+const FRAME: i64 = FRAME_8K as i64;
+/// A timestamp this far from where the clock expects it is a new beginning, not a network: the sender's clock was
+/// set anew. Below what the ring holds.
+const TIMESTAMP_JUMP_MICROS: i64 = 400_000;
+/// The same, for the first packet after we ran dry when none is missing: some gateways stop their timestamps while
+/// they are silent. (After a network freeze the burst that follows corrects the view.)
+const STALLED_JUMP_MICROS: i64 = 60_000;
+/// Bytes before the first packet of a talk-spurt that are kept free for packets it has overtaken: 60 ms.
+const OVERTAKEN: i64 = 480;
+/// Frames made up when packets stop coming, before it is called silence: as long as concealment sounds.
+const DRY_FRAMES: i64 = 3;
+/// Time over which the undisturbed transit is looked for, twice: long enough to contain a punctual packet, short
+/// enough to follow a clock that drifts.
+const TRANSIT_WINDOW_MICROS: i64 = 2_000_000;
+/// Share of packets that may come later than the delay allows.
+const LATE_SHARE: f64 = 0.01;
+/// How far one packet moves the estimate of that share's lateness.
+const LATENESS_STEP_MICROS: f64 = 5_000.0;
+/// Added to the estimate: our own tick is not exact.
+const MARGIN_MICROS: i64 = 5_000;
+/// Delay may exceed the aim by a frame (it moves in frames) and this much, before a frame is skipped.
+const SLACK_MICROS: i64 = 10_000;
+/// Between two corrections: each may be heard as a small flaw.
+const CORRECTION_PAUSE_MICROS: i64 = 200_000;
+/// The same while the delay is far too long: after a network freeze the conversation must catch up.
+const HURRIED_PAUSE_MICROS: i64 = 60_000;
+/// Delay above the aim at which the hurry begins.
+const HURRY_MICROS: i64 = 60_000;
+/// Delay above the aim at which everything older is given up.
+const GIVE_UP_MICROS: i64 = 400_000;
+
+/// Bounds of the delay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JitterConfig {
+    /// Aim before anything is known of the network.
+    pub start: Duration,
+    /// Aim on a perfect network.
+    pub least: Duration,
+    /// Longest aim: beyond it, late packets are lost packets.
+    pub most: Duration,
+}
+
+impl Default for JitterConfig {
+    fn default() -> Self {
+        let [start, least, most] = [40, 20, 120].map(Duration::from_millis);
+        Self { start, least, most }
+    }
+}
+
+/// What is known of one byte of a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Presence {
+    /// Lost, or not here yet: conceal it.
+    #[default]
+    Missing,
+    /// The sender was silent then.
+    Silent,
+    /// The byte is there.
+    Sound,
+}
+
+/// One frame as it leaves the buffer, still encoded.
+#[derive(Clone, Debug)]
+pub struct EncodedFrame {
+    /// Codec bytes; meaningful where `presence` is [`Presence::Sound`].
+    pub bytes: [u8; FRAME_8K],
+    /// What each byte is.
+    pub presence: [Presence; FRAME_8K],
+    /// Sound before this frame was skipped to shorten the delay: smooth the seam.
+    pub after_skip: bool,
+}
+
+impl Default for EncodedFrame {
+    fn default() -> Self {
+        Self { bytes: [0; FRAME_8K], presence: [Presence::Missing; FRAME_8K], after_skip: false }
+    }
+}
+
+/// What a frame is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Popped {
+    /// Sound, and perhaps silence, nothing missing.
+    Sound,
+    /// Something is missing and must be made up.
+    Lost,
+    /// Nothing to play: not started, the sender is silent, or the stream has dried up.
+    Nothing,
+}
+
+/// Where a packet went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// Into the buffer, at least in part.
+    Kept,
+    /// Nowhere: its time has passed.
+    Late,
+}
+
+/// Counters of one buffer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JitterStats {
+    /// Packets whose time had passed.
+    pub late: u64,
+    /// Frames handed out with something missing, inserted ones included.
+    pub concealed: u64,
+    /// Frames inserted to lengthen the delay.
+    pub inserted: u64,
+    /// Frames skipped to shorten the delay.
+    pub skipped: u64,
+}
+
+/// The buffer.
+#[derive(Clone, Debug)]
+pub struct JitterBuffer {
+    config: JitterConfig,
+    /// Ring of codec bytes, by place.
+    bytes: Box<[u8]>,
+    /// Ring beside it: what is in each place. Everything outside `play..end` is missing.
+    presence: Box<[Presence]>,
+    state: State,
+    /// Place of the next byte to hand out; what lies before is late.
+    play: i64,
+    /// Place after the newest byte.
+    end: i64,
+    /// Where the newest packet's timestamp lies.
+    anchor: Option<Anchor>,
+    /// The next packet belongs to another numbering: append it, whatever its timestamp.
+    new_beginning: bool,
+    /// The newest packet said that there is no sound now (a key being pressed, comfort noise).
+    silence_announced: bool,
+    transit: TransitFloor,
+    /// Lateness that all but [`LATE_SHARE`] of packets keep, in microseconds.
+    lateness_micros: f64,
+    /// Delay of the frames being played, smoothed over the unsteadiness of our own tick.
+    delay_micros: f64,
+    corrected_at: i64,
+    stats: JitterStats,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing is being played. `first` is the place of the earliest sound waiting for its time.
+    Waiting { first: Option<i64> },
+    /// Frames go out. `made_up` of them, since packets stopped coming, were not on the timeline.
+    Playing { made_up: i64 },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Anchor {
+    timestamp: u32,
+    place: i64,
+    /// Zero of all microseconds here.
+    origin: Instant,
+}
+
+impl JitterBuffer {
+    /// An empty buffer.
+    pub fn new(config: JitterConfig) -> Self {
+        Self {
+            config,
+            bytes: vec![0; CAPACITY].into_boxed_slice(),
+            presence: vec![Presence::Missing; CAPACITY].into_boxed_slice(),
+            state: State::Waiting { first: None },
+            play: 0,
+            end: 0,
+            anchor: None,
+            new_beginning: false,
+            silence_announced: false,
+            transit: TransitFloor::default(),
+            lateness_micros: config.start.as_micros() as f64 - MARGIN_MICROS as f64,
+            delay_micros: 0.0,
+            corrected_at: 0,
+            stats: JitterStats::default(),
+        }
+    }
+
+    /// Takes a packet. `order` is what [`super::sequence::Sequence`] said of it; duplicates and suspects do not
+    /// come here.
+    ///
+    /// Per packet: no allocation, no lock, no log.
+    pub fn push(&mut self, packet: &Packet<'_>, order: Order, arrived: Instant) -> Pushed {
+        let newest = matches!(order, Order::Next { .. } | Order::Restarted { .. });
+        let anchor = *self.anchor.get_or_insert(Anchor { timestamp: packet.timestamp, place: 0, origin: arrived });
+        let at = micros_since(anchor.origin, arrived);
+        let length = packet.payload.len() as i64;
+        let mut place = anchor.place + i64::from(packet.timestamp.wrapping_sub(anchor.timestamp) as i32);
+        let anew = self.begins_anew(order, place, at);
+        if newest && !anew && self.state == (State::Waiting { first: None }) {
+            // A pause may have been longer than the ring; leave room for what was overtaken by this packet.
+            self.skip_to(place - OVERTAKEN);
+        }
+        let begins = anew || place + length > self.play + CAPACITY as i64;
+        if begins && !newest {
+            return self.late();
+        }
+        if begins {
+            place = self.end.max(self.play);
+            self.transit = TransitFloor::default();
+            self.new_beginning = false;
+            if place + length > self.play + CAPACITY as i64 {
+                self.skip_to(place + length - CAPACITY as i64);
+            }
+        }
+        self.learn(at, place);
+        if newest {
+            self.anchor = Some(Anchor { timestamp: packet.timestamp, place, ..anchor });
+            self.silence_announced = false;
+        }
+        if place + length <= self.play {
+            return self.late();
+        }
+        if matches!(order, Order::Next { missing: 0, .. }) && self.state != (State::Waiting { first: None }) {
+            // No packet is missing between the last sound and this one: the sender was silent.
+            self.fill(self.end, place, Presence::Silent);
+        }
+        self.write(place, packet.payload);
+        self.state = match self.state {
+            State::Waiting { first } => {
+                State::Waiting { first: Some(first.unwrap_or(place).min(place).max(self.play)) }
+            }
+            State::Playing { made_up } => {
+                // What was made up while nothing came stands for what never came, if there is such a gap; else it
+                // has made the delay longer.
+                self.skip_to(place.min(self.play + made_up * FRAME).max(self.play));
+                State::Playing { made_up: 0 }
+            }
+        };
+        Pushed::Kept
+    }
+
+    /// The newest packet carries no sound but says so: a telephone-event, comfort noise, an empty packet. Running
+    /// dry after it is silence, not loss.
+    pub fn push_silence(&mut self, order: Order) {
+        if matches!(order, Order::Next { .. } | Order::Restarted { .. }) {
+            self.silence_announced = true;
+        }
+    }
+
+    /// The next packet starts another stream (a new SSRC): its timestamps have nothing to do with ours. What is
+    /// buffered is still played.
+    pub fn begin_another_stream(&mut self) {
+        self.new_beginning = true;
+        self.silence_announced = false;
+    }
+
+    /// Hands out the next frame. Call once per 20 ms tick, also while nothing has been received.
+    ///
+    /// Per frame: no allocation, no lock, no log.
+    pub fn pop(&mut self, now: Instant, frame: &mut EncodedFrame) -> Popped {
+        frame.presence.fill(Presence::Missing);
+        frame.after_skip = false;
+        let Some(Anchor { origin, .. }) = self.anchor else { return Popped::Nothing };
+        let at = micros_since(origin, now);
+        match self.state {
+            State::Waiting { first: Some(first) } if self.delay(at, first) >= self.aim_micros() => {
+                self.skip_to(first);
+                self.delay_micros = self.delay(at, first) as f64;
+                self.state = State::Playing { made_up: 0 };
+            }
+            State::Waiting { .. } => return Popped::Nothing,
+            State::Playing { made_up } if self.end <= self.play => return self.run_dry(made_up),
+            State::Playing { .. } => {}
+        }
+        if self.steer(at, frame) {
+            self.stats.concealed += 1;
+            return Popped::Lost;
+        }
+        self.read(frame);
+        self.end = self.end.max(self.play);
+        if frame.presence.contains(&Presence::Missing) {
+            self.stats.concealed += 1;
+            Popped::Lost
+        } else if frame.presence.contains(&Presence::Sound) {
+            Popped::Sound
+        } else {
+            Popped::Nothing
+        }
+    }
+
+    /// Counters.
+    pub const fn stats(&self) -> JitterStats {
+        self.stats
+    }
+
+    /// Delay aimed at, in milliseconds.
+    pub fn aim_ms(&self) -> u64 {
+        self.aim_micros().unsigned_abs() / 1_000
+    }
+
+    /// Sound waiting in the buffer, in milliseconds. Never more than 512.
+    pub fn buffered_ms(&self) -> u64 {
+        (self.end - self.play).max(0).unsigned_abs() / 8
+    }
+
+    /// Does this packet open a new timeline instead of continuing the present one?
+    fn begins_anew(&self, order: Order, place: i64, at: i64) -> bool {
+        let off = self.transit.lowest().map_or(0, |lowest| at - place * BYTE_MICROS - lowest);
+        let dry = self.state == State::Waiting { first: None };
+        let follows = matches!(order, Order::Next { missing: 0, .. });
+        self.new_beginning
+            || matches!(order, Order::Restarted { .. })
+            || off.abs() > TIMESTAMP_JUMP_MICROS
+            || (dry && follows && off > STALLED_JUMP_MICROS)
+    }
+
+    /// Updates what is known of the network with one arrival.
+    fn learn(&mut self, at: i64, place: i64) {
+        // A packet that begins inside a frame is needed when the frame begins.
+        let inside = match self.state {
+            State::Waiting { first: None } => 0,
+            State::Waiting { first: Some(first) } => (place - first).rem_euclid(FRAME),
+            State::Playing { .. } => (place - self.play).rem_euclid(FRAME),
+        };
+        let lateness = (self.transit.push(at, at - place * BYTE_MICROS) + inside * BYTE_MICROS) as f64;
+        // A quantile learnt by steps: up rarely and far, down often and a little; they balance at the share wanted.
+        if lateness > self.lateness_micros {
+            let step = LATENESS_STEP_MICROS * (1.0 - LATE_SHARE);
+            self.lateness_micros += step.max((lateness - self.lateness_micros) / 4.0);
+        } else {
+            self.lateness_micros -= LATENESS_STEP_MICROS * LATE_SHARE;
+        }
+        self.lateness_micros = self.lateness_micros.clamp(0.0, self.config.most.as_micros() as f64);
+    }
+
+    fn aim_micros(&self) -> i64 {
+        let micros = |bound: Duration| i64::try_from(bound.as_micros()).unwrap_or(i64::MAX);
+        let (least, most) = (micros(self.config.least), micros(self.config.most));
+        (self.lateness_micros as i64 + MARGIN_MICROS).max(least).min(most)
+    }
+
+    /// Time from the undisturbed arrival of `place` until `at`.
+    fn delay(&self, at: i64, place: i64) -> i64 {
+        at - place * BYTE_MICROS - self.transit.lowest().unwrap_or(0)
+    }
+
+    /// Brings the delay nearer to the aim by skipping ahead, or by asking for a made-up frame (`true`).
+    fn steer(&mut self, at: i64, frame: &mut EncodedFrame) -> bool {
+        let delay = self.delay(at, self.play) as f64;
+        self.delay_micros += (delay - self.delay_micros) / 8.0;
+        let excess = self.delay_micros as i64 - self.aim_micros();
+        let pause = if excess > HURRY_MICROS { HURRIED_PAUSE_MICROS } else { CORRECTION_PAUSE_MICROS };
+        let rested = at - self.corrected_at >= pause;
+        // One frame must remain to be played.
+        let spare = (self.end - self.play) / FRAME - 1;
+        let frames = match excess {
+            GIVE_UP_MICROS.. => (excess / FRAME_MICROS).min(spare),
+            excess if excess > FRAME_MICROS + SLACK_MICROS && rested => spare.min(1),
+            excess if excess < -FRAME_MICROS && rested => -1,
+            _ => 0,
+        };
+        if frames == 0 || (frames < 0 && excess >= 0) {
+            return false;
+        }
+        self.corrected_at = at;
+        self.delay_micros -= (frames * FRAME_MICROS) as f64;
+        if frames < 0 {
+            self.stats.inserted += 1;
+            return true;
+        }
+        self.stats.skipped += frames.unsigned_abs();
+        self.skip_to(self.play + frames * FRAME);
+        frame.after_skip = true;
+        false
+    }
+
+    /// Packets have stopped coming.
+    fn run_dry(&mut self, made_up: i64) -> Popped {
+        if self.silence_announced || made_up >= DRY_FRAMES {
+            self.state = State::Waiting { first: None };
+            return Popped::Nothing;
+        }
+        self.state = State::Playing { made_up: made_up + 1 };
+        self.stats.concealed += 1;
+        Popped::Lost
+    }
+
+    fn late(&mut self) -> Pushed {
+        self.stats.late += 1;
+        Pushed::Late
+    }
+
+    /// Moves `play` forward, forgetting what lies before.
+    fn skip_to(&mut self, place: i64) {
+        let until = place.min(self.play + CAPACITY as i64);
+        self.fill(self.play, until, Presence::Missing);
+        self.play = self.play.max(place);
+        self.end = self.end.max(self.play);
+    }
+
+    fn fill(&mut self, from: i64, to: i64, presence: Presence) {
+        for place in from..to {
+            self.presence[slot(place)] = presence;
+        }
+    }
+
+    /// Stores sound from `place` on, except what should have been played before.
+    fn write(&mut self, place: i64, payload: &[u8]) {
+        for (place, &byte) in (place..).zip(payload).skip_while(|&(place, _)| place < self.play) {
+            self.bytes[slot(place)] = byte;
+            self.presence[slot(place)] = Presence::Sound;
+        }
+        self.end = self.end.max(place + payload.len() as i64);
+    }
+
+    /// Takes one frame off the timeline.
+    fn read(&mut self, frame: &mut EncodedFrame) {
+        for ((place, byte), presence) in (self.play..).zip(&mut frame.bytes).zip(&mut frame.presence) {
+            *byte = self.bytes[slot(place)];
+            *presence = std::mem::take(&mut self.presence[slot(place)]);
+        }
+        self.play += FRAME;
+    }
+}
+
+/// Lowest transit over the last two to four seconds, in microseconds, from two windows that follow each other.
+#[derive(Clone, Copy, Debug, Default)]
+struct TransitFloor {
+    began_at: i64,
+    now: Option<i64>,
+    before: Option<i64>,
+}
+
+impl TransitFloor {
+    /// Takes one packet's transit and returns its lateness.
+    fn push(&mut self, at: i64, transit: i64) -> i64 {
+        if self.now.is_none() {
+            self.began_at = at;
+        } else if at - self.began_at >= TRANSIT_WINDOW_MICROS {
+            *self = Self { began_at: at, now: None, before: self.now };
+        }
+        self.now = Some(self.now.map_or(transit, |lowest| lowest.min(transit)));
+        transit - self.lowest().unwrap_or(transit)
+    }
+
+    fn lowest(&self) -> Option<i64> {
+        self.now.into_iter().chain(self.before).min()
+    }
+}
+
+fn slot(place: i64) -> usize {
+    place as usize & (CAPACITY - 1)
+}
+
+/// Signed, because packets may carry kernel times from before the first one was read.
+fn micros_since(origin: Instant, at: Instant) -> i64 {
+    let ahead = at.saturating_duration_since(origin).as_micros();
+    let behind = origin.saturating_duration_since(at).as_micros();
+    i64::try_from(ahead).unwrap_or(i64::MAX / 2) - i64::try_from(behind).unwrap_or(i64::MAX / 2)
+}
+
+#[cfg(test)]
+#[path = "jitter_tests.rs"]
+mod tests;

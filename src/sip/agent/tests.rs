@@ -1,0 +1,639 @@
+//! Calls as rows of datagrams on a clock that the test moves: no socket, no sleep.
+
+use rand::Rng;
+
+use super::*;
+use crate::sip::LegEnd;
+use crate::time::{Clock, SystemClock};
+
+const CALLER: &str = "127.0.0.1:5070";
+const US: &str = "127.0.0.1:5060";
+const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+const ANSWER: &str =
+    "v=0\r\no=- 2 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 5000 RTP/AVP 0\r\n";
+
+/// An agent, a clock, and what came out of it.
+struct World {
+    agent: Agent,
+    start: Instant,
+    now: Instant,
+    sent: Vec<(u128, String)>,
+    calls: Vec<Incoming>,
+    events: Vec<LegEvent>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with_room_for(100)
+    }
+
+    fn with_room_for(max_legs: usize) -> Self {
+        let settings = Settings { server: "Test/1".to_owned(), max_legs, timing: Timing::default() };
+        let start = SystemClock.now().mono;
+        let agent = Agent::new(settings, PeerTable::default(), [7; 32]);
+        Self { agent, start, now: start, sent: Vec::new(), calls: Vec::new(), events: Vec::new() }
+    }
+
+    fn receive(&mut self, text: &str) -> Vec<String> {
+        self.receive_from(text, CALLER)
+    }
+
+    fn receive_from(&mut self, text: &str, source: &str) -> Vec<String> {
+        let before = self.sent.len();
+        self.agent.handle_datagram(text.as_bytes(), source.parse().unwrap(), US.parse().unwrap(), self.now);
+        self.collect();
+        self.sent[before..].iter().map(|(_, text)| text.clone()).collect()
+    }
+
+    fn command(&mut self, command: LegCommand) -> Vec<String> {
+        let (before, leg) = (self.sent.len(), self.calls.last().expect("a call has come in").leg);
+        self.agent.handle_command(leg, command, self.now);
+        self.collect();
+        self.sent[before..].iter().map(|(_, text)| text.clone()).collect()
+    }
+
+    /// Runs every timer up to `ms` after the start; what was sent, with its time.
+    fn run_until(&mut self, ms: u64) -> Vec<(u128, String)> {
+        let (before, end) = (self.sent.len(), self.start + Duration::from_millis(ms));
+        while let Some(at) = self.agent.poll_timeout().filter(|at| *at <= end) {
+            self.now = at;
+            self.agent.handle_timeout(at);
+            self.collect();
+        }
+        self.now = end;
+        self.sent[before..].to_vec()
+    }
+
+    fn collect(&mut self) {
+        while let Some(output) = self.agent.poll_output() {
+            match output {
+                Output::Send { bytes, .. } => {
+                    let at = (self.now - self.start).as_millis();
+                    self.sent.push((at, String::from_utf8(bytes.to_vec()).unwrap()));
+                }
+                Output::Incoming(incoming) => self.calls.push(*incoming),
+                Output::Event { event, .. } => self.events.push(event),
+            }
+        }
+    }
+
+    /// A call answered and acknowledged; returns our tag.
+    fn talk(&mut self) -> String {
+        self.receive(&invite(1, "", SDP));
+        let ok = self.command(LegCommand::Answer { sdp: ANSWER.to_owned() });
+        let tag = to_tag(&ok[0]);
+        self.receive(&in_dialog("ACK", 1, &tag, "ack"));
+        tag
+    }
+
+    fn is_empty(&self) -> bool {
+        self.agent.is_idle() && self.agent.live_legs() == 0 && self.agent.dialogs.is_empty()
+    }
+
+    /// Nothing remembered at all, once every timer has run out.
+    fn forgets_everything(&mut self) -> bool {
+        self.run_until((self.now - self.start).as_millis() as u64 + 100_000);
+        let agent = &self.agent;
+        self.is_empty()
+            && agent.invites.is_empty()
+            && agent.merged.is_empty()
+            && agent.merge_keys.is_empty()
+            && agent.bye_replies.is_empty()
+            && agent.timers.next().is_none()
+    }
+}
+
+fn invite(cseq: u32, to_tag: &str, sdp: &str) -> String {
+    let kind = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+    format!(
+        "INVITE sip:100@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {CALLER};branch=z9hG4bKinvite{cseq}\r\n\
+         From: <sip:ann@h>;tag=f1\r\nTo: <sip:100@h>{to_tag}\r\nCall-ID: c1\r\nCSeq: {cseq} INVITE\r\n\
+         Max-Forwards: 70\r\nContact: <sip:ann@{CALLER}>\r\n{kind}Content-Length: {}\r\n\r\n{sdp}",
+        sdp.len()
+    )
+}
+
+fn in_dialog(method: &str, cseq: u32, tag: &str, branch: &str) -> String {
+    let tag = if tag.is_empty() { String::new() } else { format!(";tag={tag}") };
+    format!(
+        "{method} sip:127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {CALLER};branch=z9hG4bK{branch}\r\n\
+         From: <sip:ann@h>;tag=f1\r\nTo: <sip:100@h>{tag}\r\nCall-ID: c1\r\nCSeq: {cseq} {method}\r\n\
+         Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+    )
+}
+
+fn reply(request: &str, status: &str) -> String {
+    let keep = |line: &&str| ["Via", "From", "To", "Call-ID", "CSeq"].iter().any(|name| line.starts_with(name));
+    let lines: Vec<_> = request.lines().filter(keep).collect();
+    format!("SIP/2.0 {status}\r\n{}\r\nContent-Length: 0\r\n\r\n", lines.join("\r\n"))
+}
+
+fn to_tag(message: &str) -> String {
+    let to = message.lines().find(|line| line.starts_with("To:")).expect("there is a To");
+    to.split(";tag=").nth(1).expect("it has a tag").to_owned()
+}
+
+fn starts(messages: &[String]) -> Vec<&str> {
+    messages.iter().map(|text| text.lines().next().unwrap_or_default()).collect()
+}
+
+fn timed_starts(messages: &[(u128, String)]) -> Vec<(u128, &str)> {
+    messages.iter().map(|(at, text)| (*at, text.lines().next().unwrap_or_default())).collect()
+}
+
+#[test]
+fn a_call_is_offered_rung_answered_and_hung_up() {
+    let mut world = World::new();
+    assert_eq!(starts(&world.receive(&invite(1, "", SDP))), ["SIP/2.0 100 Trying"]);
+    let call = world.calls[0].clone();
+    assert_eq!(
+        (call.caller.reveal().as_str(), call.called.reveal().as_str(), call.offer.as_deref()),
+        ("ann", "100", Some(SDP))
+    );
+    let ringing = world.command(LegCommand::Ring);
+    assert_eq!(starts(&ringing), ["SIP/2.0 180 Ringing"]);
+    let ok = world.command(LegCommand::Answer { sdp: ANSWER.to_owned() });
+    assert_eq!(starts(&ok), ["SIP/2.0 200 OK"]);
+    assert_eq!(to_tag(&ok[0]), to_tag(&ringing[0]));
+    for header in ["Contact: <sip:127.0.0.1:5060>", "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS", "Server: Test/1"] {
+        assert!(ok[0].contains(&format!("\r\n{header}\r\n")), "{}", ok[0]);
+    }
+    assert!(ok[0].ends_with(ANSWER));
+    let tag = to_tag(&ok[0]);
+    assert!(world.receive(&in_dialog("ACK", 1, &tag, "ack")).is_empty());
+    assert_eq!(world.events, [LegEvent::Established { sdp: None }]);
+    assert_eq!(world.agent.live_legs(), 1);
+    let bye = in_dialog("BYE", 2, &tag, "bye");
+    let answered = world.receive(&bye);
+    assert_eq!(starts(&answered), ["SIP/2.0 200 OK"]);
+    assert_eq!(world.events[1..], [LegEvent::Ended(LegEnd::RemoteHangup)]);
+    assert!(world.is_empty());
+    assert_eq!(world.receive(&bye), answered, "a BYE sent again is answered again");
+    assert_eq!(
+        starts(&world.receive(&in_dialog("BYE", 3, &tag, "bye2"))),
+        ["SIP/2.0 481 Call/Transaction Does Not Exist"]
+    );
+    assert!(world.forgets_everything());
+}
+
+#[test]
+fn copies_of_an_invite_get_the_same_bytes_and_open_one_call() {
+    let mut world = World::new();
+    let trying = world.receive(&invite(1, "", SDP));
+    assert_eq!(world.receive(&invite(1, "", SDP)), trying);
+    let ringing = world.command(LegCommand::Ring);
+    assert_eq!(world.receive(&invite(1, "", SDP)), ringing);
+    let busy = world.command(LegCommand::Reject(Rejection::status(486)));
+    assert_eq!(world.receive(&invite(1, "", SDP)), busy);
+    assert_eq!(world.calls.len(), 1);
+    assert_eq!(world.events, [LegEvent::Ended(LegEnd::Rejected(486))]);
+    assert!(world.is_empty());
+    world.receive(&in_dialog("ACK", 1, &to_tag(&busy[0]), "invite1"));
+    assert!(world.receive(&invite(1, "", SDP)).is_empty(), "a copy behind the ACK is swallowed");
+    assert!(world.run_until(40_000).is_empty(), "nothing is repeated behind the ACK");
+    assert!(world.forgets_everything());
+}
+
+#[test]
+fn an_unacknowledged_answer_is_repeated_and_then_given_up_with_bye() {
+    let mut world = World::new();
+    world.receive(&invite(1, "", SDP));
+    world.command(LegCommand::Answer { sdp: ANSWER.to_owned() });
+    let sent = world.run_until(31_999);
+    let expected = [500, 1500, 3500, 7500, 11500, 15500, 19500, 23500, 27500, 31500].map(|at| (at, "SIP/2.0 200 OK"));
+    assert_eq!(timed_starts(&sent), expected);
+    assert!(sent.iter().all(|(_, text)| *text == sent[0].1), "every copy is the same");
+    assert!(world.events.is_empty());
+    let sent = world.run_until(32_000);
+    assert_eq!(timed_starts(&sent), [(32_000, "BYE sip:ann@127.0.0.1:5070 SIP/2.0")]);
+    assert_eq!(world.events, [LegEvent::Ended(LegEnd::NoAck)]);
+    assert_eq!(world.agent.live_legs(), 0);
+    let sent = world.run_until(70_000);
+    assert_eq!(timed_starts(&sent)[0], (32_500, "BYE sip:ann@127.0.0.1:5070 SIP/2.0"));
+    assert!(world.is_empty(), "a BYE nobody answers is given up at timer F");
+    assert_eq!(world.events.len(), 1);
+    assert!(world.forgets_everything());
+}
+
+#[test]
+fn a_late_offer_is_answered_in_the_ack() {
+    let mut world = World::new();
+    world.receive(&invite(1, "", ""));
+    assert_eq!(world.calls[0].offer, None);
+    let tag = to_tag(&world.command(LegCommand::Answer { sdp: ANSWER.to_owned() })[0]);
+    let ack = in_dialog("ACK", 1, &tag, "ack").replace(
+        "Content-Length: 0\r\n\r\n",
+        &format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{SDP}", SDP.len()),
+    );
+    world.receive(&ack);
+    assert_eq!(world.events, [LegEvent::Established { sdp: Some(SDP.to_owned()) }]);
+    world.receive(&ack);
+    assert_eq!(world.events.len(), 1, "an ACK sent again is no news");
+}
+
+#[test]
+fn a_cancelled_call_ends_with_487() {
+    let mut world = World::new();
+    world.receive(&invite(1, "", SDP));
+    let ringing = world.command(LegCommand::Ring);
+    let sent = world.receive(&in_dialog("CANCEL", 1, "", "invite1"));
+    assert_eq!(starts(&sent), ["SIP/2.0 200 OK", "SIP/2.0 487 Request Terminated"]);
+    assert!(sent[0].contains("CSeq: 1 CANCEL") && sent[1].contains("CSeq: 1 INVITE"));
+    assert_eq!(to_tag(&sent[0]), to_tag(&ringing[0]));
+    assert_eq!(world.events, [LegEvent::Ended(LegEnd::Cancelled)]);
+    assert_eq!(starts(&world.receive(&in_dialog("CANCEL", 1, "", "invite1"))), ["SIP/2.0 200 OK"]);
+    assert!(world.is_empty() && world.forgets_everything());
+}
+
+#[test]
+fn a_cancel_that_crosses_the_answer_changes_nothing() {
+    let mut world = World::new();
+    world.receive(&invite(1, "", SDP));
+    let ok = world.command(LegCommand::Answer { sdp: ANSWER.to_owned() });
+    assert_eq!(starts(&world.receive(&in_dialog("CANCEL", 1, "", "invite1"))), ["SIP/2.0 200 OK"]);
+    assert!(world.events.is_empty());
+    let tag = to_tag(&ok[0]);
+    world.receive(&in_dialog("ACK", 1, &tag, "ack"));
+    world.receive(&in_dialog("BYE", 2, &tag, "bye"));
+    assert_eq!(world.events[1..], [LegEvent::Ended(LegEnd::RemoteHangup)]);
+    let unknown = world.receive(&in_dialog("CANCEL", 1, "", "other"));
+    assert_eq!(starts(&unknown), ["SIP/2.0 481 Call/Transaction Does Not Exist"]);
+}
+
+#[test]
+fn our_bye_is_repeated_until_answered() {
+    let mut world = World::new();
+    world.talk();
+    let bye = world.command(LegCommand::Hangup);
+    assert_eq!(starts(&bye), ["BYE sip:ann@127.0.0.1:5070 SIP/2.0"]);
+    assert!(bye[0].contains("From: <sip:100@h>;tag=") && bye[0].contains("To: <sip:ann@h>;tag=f1\r\n"), "{}", bye[0]);
+    assert!(bye[0].contains("CSeq: 1 BYE\r\n"));
+    assert_eq!(world.events[1..], [LegEvent::Ended(LegEnd::LocalHangup)]);
+    assert_eq!(timed_starts(&world.run_until(1_600)).len(), 2, "at 0.5 s and 1.5 s");
+    assert!(!world.agent.is_idle());
+    world.receive(&reply(&bye[0], "200 OK"));
+    assert!(world.is_empty());
+    assert!(world.run_until(40_000).is_empty());
+    world.receive(&reply(&bye[0], "200 OK"));
+    assert_eq!(world.agent.stats().dropped[&DropReason::StrayResponse], 1);
+}
+
+#[test]
+fn both_ends_may_hang_up_at_once() {
+    let mut world = World::new();
+    let tag = world.talk();
+    let ours = world.command(LegCommand::Hangup);
+    assert_eq!(starts(&world.receive(&in_dialog("BYE", 2, &tag, "bye"))), ["SIP/2.0 200 OK"]);
+    world.receive(&reply(&ours[0], "481 Call/Transaction Does Not Exist"));
+    assert_eq!(world.events[1..], [LegEvent::Ended(LegEnd::LocalHangup)]);
+    assert!(world.is_empty() && world.forgets_everything());
+}
+
+#[test]
+fn a_bye_before_the_ack_ends_the_call() {
+    let mut world = World::new();
+    world.receive(&invite(1, "", SDP));
+    let tag = to_tag(&world.command(LegCommand::Answer { sdp: ANSWER.to_owned() })[0]);
+    assert_eq!(starts(&world.receive(&in_dialog("BYE", 2, &tag, "bye"))), ["SIP/2.0 200 OK"]);
+    assert_eq!(world.events, [LegEvent::Ended(LegEnd::RemoteHangup)]);
+    assert!(world.run_until(40_000).is_empty(), "the answer is no longer repeated");
+    assert!(world.forgets_everything());
+}
+
+#[test]
+fn a_bye_before_the_answer_ends_the_invite_too() {
+    let mut world = World::new();
+    world.receive(&invite(1, "", SDP));
+    let tag = to_tag(&world.command(LegCommand::Ring)[0]);
+    let sent = world.receive(&in_dialog("BYE", 2, &tag, "bye"));
+    assert_eq!(starts(&sent), ["SIP/2.0 200 OK", "SIP/2.0 487 Request Terminated"]);
+    assert_eq!(world.events, [LegEvent::Ended(LegEnd::Cancelled)]);
+    assert!(world.forgets_everything());
+}
+
+#[test]
+fn a_hangup_before_the_ack_waits_for_it() {
+    let mut world = World::new();
+    world.receive(&invite(1, "", SDP));
+    let tag = to_tag(&world.command(LegCommand::Answer { sdp: ANSWER.to_owned() })[0]);
+    assert!(world.command(LegCommand::Hangup).is_empty());
+    assert_eq!(starts(&world.receive(&in_dialog("ACK", 1, &tag, "ack"))), ["BYE sip:ann@127.0.0.1:5070 SIP/2.0"]);
+    assert_eq!(world.events, [LegEvent::Established { sdp: None }, LegEvent::Ended(LegEnd::LocalHangup)]);
+}
+
+#[test]
+fn refusals_carry_what_the_call_says() {
+    for (command, start, header, end) in [
+        (LegCommand::Reject(Rejection::status(404)), "404 Not Found", "Server: Test/1", LegEnd::Rejected(404)),
+        (
+            LegCommand::Reject(Rejection { status: 503, retry_after: Some(Duration::from_millis(200)), warning: None }),
+            "503 Service Unavailable",
+            "Retry-After: 1",
+            LegEnd::Rejected(503),
+        ),
+        (
+            LegCommand::Reject(Rejection { warning: Some("no \"codec\"".to_owned()), ..Rejection::status(488) }),
+            "488 Not Acceptable Here",
+            "Warning: 399 trunkline \"no \\\"codec\\\"\"",
+            LegEnd::Rejected(488),
+        ),
+        (
+            LegCommand::Reject(Rejection::status(20)),
+            "500 Server Internal Error",
+            "Server: Test/1",
+            LegEnd::Rejected(500),
+        ),
+        (LegCommand::Hangup, "487 Request Terminated", "Server: Test/1", LegEnd::LocalHangup),
+    ] {
+        let mut world = World::new();
+        world.receive(&invite(1, "", SDP));
+        let sent = world.command(command);
+        assert_eq!(starts(&sent), [format!("SIP/2.0 {start}")]);
+        assert!(sent[0].contains(&format!("\r\n{header}\r\n")), "{}", sent[0]);
+        assert_eq!(world.events, [LegEvent::Ended(end)]);
+        let repeated = world.run_until(40_000);
+        assert_eq!(repeated.len(), 10, "repeated until timer H");
+        assert!(world.forgets_everything());
+    }
+}
+
+#[test]
+fn a_session_refresh_is_confirmed_and_a_change_refused() {
+    let mut world = World::new();
+    let tag = world.talk();
+    let to = format!(";tag={tag}");
+    let refreshed = world.receive(&invite(2, &to, SDP));
+    assert_eq!(starts(&refreshed), ["SIP/2.0 200 OK"]);
+    assert!(refreshed[0].ends_with(ANSWER));
+    assert_eq!(starts(&world.receive(&invite(3, &to, SDP))), ["SIP/2.0 491 Request Pending"], "no ACK yet");
+    world.receive(&in_dialog("ACK", 3, &tag, "invite3"));
+    world.receive(&in_dialog("ACK", 2, &tag, "ack2"));
+    let empty = world.receive(&invite(4, &to, ""));
+    assert_eq!(starts(&empty), ["SIP/2.0 200 OK"]);
+    world.receive(&in_dialog("ACK", 4, &tag, "ack4"));
+    for changed in [SDP.replace("4000", "4002"), format!("{SDP}a=sendonly\r\n"), SDP.replace("AVP 0", "AVP 8")] {
+        let cseq = 5 + world.sent.len() as u32;
+        let refused = world.receive(&invite(cseq, &to, &changed));
+        assert_eq!(starts(&refused), ["SIP/2.0 488 Not Acceptable Here"]);
+        world.receive(&in_dialog("ACK", cseq, &tag, &format!("invite{cseq}")));
+    }
+    assert_eq!(world.events, [LegEvent::Established { sdp: None }], "the call heard nothing of it");
+    let old = world.receive(&invite(3, &to, SDP).replace("z9hG4bK", "z9hG4bKold"));
+    assert_eq!(starts(&old), ["SIP/2.0 500 Server Internal Error"]);
+    assert_eq!(starts(&world.receive(&in_dialog("BYE", 900, &tag, "bye"))), ["SIP/2.0 200 OK"]);
+    assert!(world.forgets_everything());
+}
+
+#[test]
+fn an_unacknowledged_refresh_ends_the_call() {
+    let mut world = World::new();
+    let tag = world.talk();
+    world.receive(&invite(2, &format!(";tag={tag}"), SDP));
+    world.run_until(32_000);
+    assert_eq!(world.events[1..], [LegEvent::Ended(LegEnd::NoAck)]);
+    assert!(world.forgets_everything());
+}
+
+#[test]
+fn the_wrong_ack_establishes_nothing() {
+    let mut world = World::new();
+    world.receive(&invite(1, "", SDP));
+    let tag = to_tag(&world.command(LegCommand::Answer { sdp: ANSWER.to_owned() })[0]);
+    for ack in [
+        in_dialog("ACK", 2, &tag, "a"),
+        in_dialog("ACK", 1, "other", "b"),
+        in_dialog("ACK", 1, &tag, "c").replace("Call-ID: c1", "Call-ID: c2"),
+        in_dialog("ACK", 1, &tag, "d").replace("tag=f1", "tag=f2"),
+    ] {
+        world.receive(&ack);
+        assert!(world.events.is_empty(), "{ack}");
+    }
+    // Some phones reuse the INVITE's branch: it is still the dialog's ACK.
+    world.receive(&in_dialog("ACK", 1, &tag, "invite1"));
+    assert_eq!(world.events, [LegEvent::Established { sdp: None }]);
+}
+
+#[test]
+fn options_are_answered_in_and_out_of_dialogs() {
+    let mut world = World::new();
+    let outside = world.receive(&in_dialog("OPTIONS", 1, "", "o1"));
+    assert_eq!(starts(&outside), ["SIP/2.0 200 OK"]);
+    assert!(outside[0].contains("\r\nAllow: INVITE") && outside[0].contains("\r\nAccept: application/sdp\r\n"));
+    assert_eq!(world.receive(&in_dialog("OPTIONS", 1, "", "o1")), outside);
+    let tag = world.talk();
+    assert_eq!(starts(&world.receive(&in_dialog("OPTIONS", 2, &tag, "o2"))), ["SIP/2.0 200 OK"]);
+    let unknown = world.receive(&in_dialog("OPTIONS", 2, "nobody", "o3"));
+    assert_eq!(starts(&unknown), ["SIP/2.0 481 Call/Transaction Does Not Exist"]);
+    world.agent.handle_drain();
+    let draining = world.receive(&in_dialog("OPTIONS", 1, "", "o4"));
+    assert_eq!(starts(&draining), ["SIP/2.0 503 Service Unavailable"]);
+}
+
+#[test]
+fn one_call_that_comes_two_ways_is_one_call() {
+    let mut world = World::new();
+    world.receive(&invite(1, "", SDP));
+    let second = world.receive(&invite(1, "", SDP).replace("z9hG4bKinvite1", "z9hG4bKfork"));
+    assert_eq!(starts(&second), ["SIP/2.0 482 Loop Detected"]);
+    assert_eq!(world.calls.len(), 1);
+    world.command(LegCommand::Reject(Rejection::status(503)));
+    let retried = world.receive(&invite(1, "", SDP).replace("z9hG4bKinvite1", "z9hG4bKretry"));
+    assert_eq!(starts(&retried), ["SIP/2.0 100 Trying"], "a refused call may be tried again");
+}
+
+#[test]
+fn a_full_or_draining_house_turns_calls_away_for_a_moment() {
+    let mut world = World::with_room_for(1);
+    let tag = world.talk();
+    let other = invite(1, "", SDP).replace("c1", "c2").replace("z9hG4bK", "z9hG4bKc2");
+    let refused = world.receive(&other);
+    assert_eq!(starts(&refused), ["SIP/2.0 503 Service Unavailable"]);
+    assert!(refused[0].contains("\r\nRetry-After: 2\r\n"));
+    world.agent.handle_drain();
+    assert_eq!(starts(&world.receive(&in_dialog("BYE", 2, &tag, "bye"))), ["SIP/2.0 200 OK"], "calls go on");
+    assert_eq!(starts(&world.receive(&other)), ["SIP/2.0 503 Service Unavailable"]);
+    assert_eq!(world.agent.stats().refused[&503], 2);
+    assert!(world.forgets_everything());
+}
+
+#[test]
+fn a_shutdown_says_goodbye_to_everyone() {
+    let mut world = World::new();
+    world.talk();
+    world.receive(&invite(1, "", SDP).replace("c1", "c2").replace("z9hG4bK", "z9hG4bKc2"));
+    let before = world.sent.len();
+    world.agent.handle_shutdown(world.now);
+    world.collect();
+    let sent: Vec<String> = world.sent[before..].iter().map(|(_, text)| text.clone()).collect();
+    assert_eq!(starts(&sent), ["BYE sip:ann@127.0.0.1:5070 SIP/2.0", "SIP/2.0 503 Service Unavailable"]);
+    assert_eq!(world.agent.live_legs(), 0);
+    world.receive(&reply(&sent[0], "200 OK"));
+    assert!(world.agent.is_idle());
+}
+
+#[test]
+fn a_call_that_vanishes_takes_its_leg_along() {
+    for (answered, start) in
+        [(false, "SIP/2.0 500 Server Internal Error"), (true, "BYE sip:ann@127.0.0.1:5070 SIP/2.0")]
+    {
+        let mut world = World::new();
+        if answered {
+            world.talk();
+        } else {
+            world.receive(&invite(1, "", SDP));
+        }
+        let before = world.sent.len();
+        world.agent.handle_abandoned(world.calls[0].leg, world.now);
+        world.collect();
+        assert_eq!(timed_starts(&world.sent[before..]), [(0, start)]);
+        assert!(world.forgets_everything());
+    }
+}
+
+#[test]
+fn an_invite_expires_when_it_says_so_and_ringing_is_repeated() {
+    let mut world = World::new();
+    world.receive(&invite(1, "", SDP).replace("Max-Forwards", "Expires: 130\r\nMax-Forwards"));
+    world.command(LegCommand::Ring);
+    let sent = world.run_until(130_000);
+    assert_eq!(
+        timed_starts(&sent),
+        [
+            (60_000, "SIP/2.0 180 Ringing"),
+            (120_000, "SIP/2.0 180 Ringing"),
+            (130_000, "SIP/2.0 487 Request Terminated")
+        ]
+    );
+    assert_eq!(world.events, [LegEvent::Ended(LegEnd::Cancelled)]);
+}
+
+#[test]
+fn requests_of_ours_follow_the_route_they_were_given() {
+    for (route, start, routes) in [
+        (
+            "<sip:10.0.0.1;lr>, <sip:10.0.0.2;lr>",
+            "BYE sip:ann@127.0.0.1:5070 SIP/2.0",
+            "Route: <sip:10.0.0.1;lr>\r\nRoute: <sip:10.0.0.2;lr>\r\n",
+        ),
+        (
+            "<sip:10.0.0.1>, <sip:10.0.0.2;lr>",
+            "BYE sip:10.0.0.1 SIP/2.0",
+            "Route: <sip:10.0.0.2;lr>\r\nRoute: <sip:ann@127.0.0.1:5070>\r\n",
+        ),
+    ] {
+        let mut world = World::new();
+        world.receive(&invite(1, "", SDP).replace("Max-", &format!("Record-Route: {route}\r\nMax-")));
+        let ok = world.command(LegCommand::Answer { sdp: ANSWER.to_owned() });
+        assert!(ok[0].contains(&format!("Record-Route: {route}\r\n")));
+        world.receive(&in_dialog("ACK", 1, &to_tag(&ok[0]), "ack"));
+        let leg = world.calls[0].leg;
+        world.agent.handle_command(leg, LegCommand::Hangup, world.now);
+        let Some(Output::Event { .. }) = world.agent.outputs.pop_back() else { panic!("the call is told") };
+        let Some(Output::Send { bytes, to }) = world.agent.outputs.pop_back() else { panic!("BYE is sent") };
+        let bye = String::from_utf8(bytes.to_vec()).unwrap();
+        assert_eq!(to.to_string(), "10.0.0.1:5060");
+        assert!(bye.starts_with(start) && bye.contains(routes), "{bye}");
+    }
+}
+
+#[test]
+fn strangers_open_nothing() {
+    let mut world = World::new();
+    let sent = world.receive_from(&invite(1, "", SDP), "203.0.113.9:5060");
+    assert_eq!(starts(&sent), ["SIP/2.0 403 Forbidden"]);
+    let tag = world.talk();
+    let sent = world.receive_from(&in_dialog("BYE", 2, &tag, "bye"), "203.0.113.9:5060");
+    assert_eq!(starts(&sent), ["SIP/2.0 403 Forbidden"], "nobody else hangs up our calls");
+    assert_eq!(world.agent.live_legs(), 1);
+}
+
+#[test]
+fn phones_without_tags_and_branches_are_served() {
+    let old = |text: String| text.replace(";tag=f1", "").replace(";branch=z9hG4bK", ";x=");
+    let mut world = World::new();
+    world.receive(&old(invite(1, "", SDP)));
+    world.receive(&old(invite(1, "", SDP)));
+    assert_eq!(world.calls.len(), 1);
+    let tag = to_tag(&world.command(LegCommand::Answer { sdp: ANSWER.to_owned() })[0]);
+    world.receive(&old(in_dialog("ACK", 1, &tag, "ack")));
+    world.receive(&old(in_dialog("BYE", 2, &tag, "bye")));
+    assert_eq!(world.events, [LegEvent::Established { sdp: None }, LegEvent::Ended(LegEnd::RemoteHangup)]);
+    assert!(world.forgets_everything());
+}
+
+/// Whatever order datagrams, commands and time come in: every call hears that it is over exactly once, last, and
+/// nothing stays behind.
+#[test]
+fn every_leg_ends_once_in_whatever_order_things_happen() {
+    for seed in 0..300 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut world = World::new();
+        let mut tags: Vec<String> = vec![String::new(), "nobody".to_owned()];
+        let mut heard: BTreeMap<LegId, Vec<LegEvent>> = BTreeMap::new();
+        let mut byes: Vec<String> = Vec::new();
+        for _ in 0..80 {
+            let (cseq, call) = (rng.random_range(1..4), rng.random_range(0..3));
+            let tag = tags[rng.random_range(0..tags.len())].clone();
+            let to = if tag.is_empty() { String::new() } else { format!(";tag={tag}") };
+            let sdp = if rng.random_bool(0.7) { SDP } else { "" };
+            let branch = format!("invite{cseq}");
+            let text = match rng.random_range(0..8) {
+                0 | 1 => invite(cseq, &to, sdp),
+                2 => in_dialog("ACK", cseq, &tag, &branch),
+                3 => in_dialog("ACK", cseq, &tag, "ack"),
+                4 => in_dialog("BYE", cseq, &tag, &format!("bye{cseq}")),
+                5 => in_dialog("CANCEL", cseq, "", &branch),
+                6 if !byes.is_empty() => reply(&byes[rng.random_range(0..byes.len())], "200 OK"),
+                _ => in_dialog("OPTIONS", cseq, &tag, "o"),
+            };
+            let text = text.replace("Call-ID: c1", &format!("Call-ID: c{call}"));
+            let text = text.replace("branch=z9hG4bKi", &format!("branch=z9hG4bK{call}i"));
+            let addresses = (CALLER.parse().unwrap(), US.parse().unwrap());
+            world.agent.handle_datagram(text.as_bytes(), addresses.0, addresses.1, world.now);
+            if rng.random_bool(0.5) {
+                let leg = LegId(rng.random_range(1..6));
+                let command = match rng.random_range(0..5) {
+                    0 => LegCommand::Ring,
+                    1 | 2 => LegCommand::Answer { sdp: ANSWER.to_owned() },
+                    3 => LegCommand::Reject(Rejection::status(486)),
+                    _ => LegCommand::Hangup,
+                };
+                world.agent.handle_command(leg, command, world.now);
+            }
+            if rng.random_bool(0.3) {
+                world.now += Duration::from_millis(rng.random_range(0..20_000));
+                world.agent.handle_timeout(world.now);
+            }
+            while let Some(output) = world.agent.poll_output() {
+                match output {
+                    Output::Incoming(incoming) => drop(heard.insert(incoming.leg, Vec::new())),
+                    Output::Event { leg, event } => heard.get_mut(&leg).expect("a call known to us").push(event),
+                    Output::Send { bytes, .. } => {
+                        let text = String::from_utf8(bytes.to_vec()).unwrap();
+                        if text.starts_with("BYE") {
+                            byes.push(text);
+                        } else if text.contains("INVITE\r\n") && !text.starts_with("SIP/2.0 100") {
+                            tags.push(to_tag(&text));
+                        }
+                    }
+                }
+            }
+        }
+        world.agent.handle_shutdown(world.now);
+        while let Some(at) = world.agent.poll_timeout() {
+            world.now = at;
+            world.agent.handle_timeout(at);
+        }
+        while let Some(output) = world.agent.poll_output() {
+            if let Output::Event { leg, event } = output {
+                heard.get_mut(&leg).expect("a call known to us").push(event);
+            }
+        }
+        assert!(world.forgets_everything(), "seed {seed}");
+        for (leg, events) in &heard {
+            let ends = events.iter().filter(|event| matches!(event, LegEvent::Ended(_))).count();
+            let last = matches!(events.last(), Some(LegEvent::Ended(_)));
+            assert!(ends == 1 && last && events.len() <= 2, "seed {seed}, leg {leg}: {events:?}");
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! What every store does, whatever database is behind it. [`suite!`] makes the tests for one.
+
+use jiff::Timestamp;
+
+use super::{CallFilter, Store, StoreError};
+use crate::call::record::{CallEnd, CallRecord, Direction, Latency, PromptRecord, TurnOutcome, TurnRecord};
+use crate::id::CallId;
+use crate::media::{MediaSummary, Recording};
+use crate::pii::Pii;
+
+/// Tests of one store: `$fresh` makes an empty one, and whatever must live as long as it.
+macro_rules! suite {
+    ($fresh:path) => {
+        crate::store::conformance::suite!(@each $fresh:
+            a_record_comes_back_exactly
+            a_call_that_nobody_answered_comes_back_exactly
+            extreme_numbers_and_words_come_back_exactly
+            every_end_comes_back_exactly
+            saving_twice_is_saving_once
+            all_of_a_batch_or_none
+            the_latest_come_first_and_no_more_than_asked_for
+            only_calls_since_then_are_listed
+            a_call_is_found_by_the_beginning_of_its_id
+            a_beginning_that_fits_two_calls_is_ambiguous
+            an_unknown_id_is_an_error_that_names_it
+        );
+    };
+    (@each $fresh:path: $($name:ident)*) => {
+        $(#[tokio::test]
+        async fn $name() {
+            let (store, _kept) = $fresh().await;
+            crate::store::conformance::$name(&store).await;
+        })*
+    };
+}
+pub(crate) use suite;
+
+/// A call at 2026-01-05 15:00 UTC and `number` minutes, in which everything happened.
+pub(crate) fn full_record(number: u8) -> CallRecord {
+    let said = |step: &str, text: &str, at_ms, played_ms, total_ms| PromptRecord {
+        step: step.into(),
+        text: text.into(),
+        at_ms,
+        played_ms,
+        total_ms,
+        protected: step == "welcome",
+        interrupted: played_ms < total_ms,
+    };
+    let turn = |outcome, at_ms| TurnRecord {
+        step: "main".into(),
+        attempt: 1,
+        at_ms,
+        outcome,
+        meaning: None,
+        heard: None,
+        keys: None,
+        confidence: None,
+        barge_in_ms: None,
+        latency: None,
+    };
+    let latency = Latency {
+        endpointing_ms: 262.25,
+        queue_ms: 0.5,
+        recognition_ms: 61.0,
+        understanding_ms: 0.75,
+        first_packet_ms: 11.5,
+        total_ms: 336.0,
+    };
+    CallRecord {
+        answered_at: Some(arrival(number) + jiff::SignedDuration::new(0, 212_345_678)),
+        ended_at: arrival(number) + jiff::SignedDuration::new(31, 999_999_999),
+        end: CallEnd::Completed,
+        result: Some("balance".into()),
+        path: vec!["welcome".into(), "main".into(), "balance".into()],
+        turns: vec![
+            TurnRecord { latency: None, ..turn(TurnOutcome::NoInput, 9_200) },
+            TurnRecord {
+                heard: Some(Pii::new("how much is in my account".into())),
+                confidence: Some(0.83),
+                meaning: Some("balance".into()),
+                barge_in_ms: Some(1_200),
+                latency: Some(latency),
+                attempt: 2,
+                ..turn(TurnOutcome::Speech, 11_400)
+            },
+            TurnRecord {
+                keys: Some(Pii::new("1234#".into())),
+                meaning: Some("pin".into()),
+                latency: Some(Latency { first_packet_ms: 20.0, total_ms: 20.0, ..Latency::default() }),
+                ..turn(TurnOutcome::Keys, 18_050)
+            },
+        ],
+        prompts: vec![
+            said("welcome", "Welcome to Example Bank. This call is recorded.", Some(0), 5_200, 5_200),
+            said("main", "What can I do for you?", Some(5_200), 1_400, 1_400),
+            said("main", "You can say, for example: my balance.", Some(10_200), 1_200, 3_400),
+            said("balance", "Your balance is on its way — 您好.", None, 0, 2_000),
+        ],
+        media: MediaSummary {
+            packets_in: 1_600,
+            packets_out: 1_588,
+            lost: 3,
+            late: 1,
+            refused: 2,
+            jitter_ms: 1.625,
+            late_ticks: 4,
+            recording: Recording::Saved { path: "/var/lib/trunkline/recordings/call.wav".into() },
+        },
+        ..bare_record(number)
+    }
+}
+
+/// A call that ended before it was answered.
+pub(crate) fn bare_record(number: u8) -> CallRecord {
+    CallRecord {
+        id: CallId::new(arrival(number), u128::from(number)),
+        direction: Direction::Inbound,
+        peer: "local".into(),
+        sip_call_id: format!("{number}@192.0.2.7"),
+        caller: Pii::new("+12025550123".into()),
+        called: Pii::new("1000".into()),
+        plan: "bank-main".into(),
+        plan_version: "0123456789abcdef".into(),
+        arrived_at: arrival(number),
+        answered_at: None,
+        ended_at: arrival(number) + jiff::SignedDuration::from_secs(4),
+        end: CallEnd::Cancelled,
+        result: None,
+        path: Vec::new(),
+        turns: Vec::new(),
+        prompts: Vec::new(),
+        media: MediaSummary::default(),
+    }
+}
+
+pub(crate) fn arrival(number: u8) -> Timestamp {
+    let base = Timestamp::from_second(1_767_625_200).expect("2026 is in range");
+    base + jiff::SignedDuration::from_mins(number.into())
+}
+
+async fn comes_back(store: &impl Store, record: CallRecord) {
+    store.save(std::slice::from_ref(&record)).await.unwrap();
+    assert_eq!(store.get(record.id.as_str()).await.unwrap(), record);
+}
+
+pub(crate) async fn a_record_comes_back_exactly(store: &impl Store) {
+    comes_back(store, full_record(1)).await;
+}
+
+pub(crate) async fn a_call_that_nobody_answered_comes_back_exactly(store: &impl Store) {
+    comes_back(store, bare_record(1)).await;
+}
+
+pub(crate) async fn extreme_numbers_and_words_come_back_exactly(store: &impl Store) {
+    let mut record = full_record(1);
+    record.media.packets_in = u64::MAX;
+    record.media.jitter_ms = f64::MIN_POSITIVE;
+    record.media.recording = Recording::Failed { reason: "no room left'); drop table calls; --".into() };
+    record.prompts[0].text = "\u{0}\n\"'%_😀\u{202e}".into();
+    record.turns[1].confidence = Some(0.1 + 0.2);
+    record.turns[1].attempt = u32::MAX;
+    record.caller = Pii::new(String::new());
+    record.path = vec!["a, \"b\"".into()];
+    comes_back(store, record).await;
+}
+
+pub(crate) async fn every_end_comes_back_exactly(store: &impl Store) {
+    let ends = [
+        CallEnd::Completed,
+        CallEnd::CallerHungUp,
+        CallEnd::Cancelled,
+        CallEnd::Rejected(486),
+        CallEnd::NoAck,
+        CallEnd::NoMedia,
+        CallEnd::Drained,
+        CallEnd::Failed("the \"disk\" is full".into()),
+    ];
+    for (number, end) in (0..).zip(ends) {
+        comes_back(store, CallRecord { end, ..bare_record(number) }).await;
+    }
+}
+
+pub(crate) async fn saving_twice_is_saving_once(store: &impl Store) {
+    let record = full_record(1);
+    store.save(&[record.clone(), record.clone()]).await.unwrap();
+    // A second try after an unclear failure changes nothing, whatever it carries.
+    store.save(&[CallRecord { turns: Vec::new(), ..record.clone() }]).await.unwrap();
+    assert_eq!(store.get(record.id.as_str()).await.unwrap(), record);
+    assert_eq!(store.list(&CallFilter::default()).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn all_of_a_batch_or_none(store: &impl Store) {
+    let mut bad = full_record(2);
+    // Outside what a database's time can hold.
+    bad.arrived_at = Timestamp::MIN;
+    let refused = store.save(&[full_record(1), bad, full_record(3)]).await;
+    assert!(matches!(&refused, Err(error) if error.is_of_a_record()), "{refused:?}");
+    assert_eq!(store.list(&CallFilter::default()).await.unwrap(), []);
+}
+
+pub(crate) async fn the_latest_come_first_and_no_more_than_asked_for(store: &impl Store) {
+    store.save(&[full_record(2), bare_record(1), full_record(3)]).await.unwrap();
+    let listed = store.list(&CallFilter { limit: 2, since: None }).await.unwrap();
+    assert_eq!(listed.iter().map(|call| call.id.clone()).collect::<Vec<_>>(), [full_record(3).id, full_record(2).id]);
+    assert_eq!((listed[0].turns, listed[0].result.as_deref()), (3, Some("balance")));
+    assert_eq!(listed[0].caller, full_record(3).caller);
+}
+
+pub(crate) async fn only_calls_since_then_are_listed(store: &impl Store) {
+    store.save(&[bare_record(1), bare_record(2), bare_record(3)]).await.unwrap();
+    let listed = store.list(&CallFilter { limit: 9, since: Some(arrival(2)) }).await.unwrap();
+    assert_eq!(listed.iter().map(|call| call.arrived_at).collect::<Vec<_>>(), [arrival(3), arrival(2)]);
+}
+
+pub(crate) async fn a_call_is_found_by_the_beginning_of_its_id(store: &impl Store) {
+    store.save(&[bare_record(1), bare_record(200)]).await.unwrap();
+    let id = bare_record(200).id;
+    let beginning = format!(" {} ", &id.as_str()[..8].to_lowercase());
+    assert_eq!(store.get(&beginning).await.unwrap().id, id);
+}
+
+pub(crate) async fn a_beginning_that_fits_two_calls_is_ambiguous(store: &impl Store) {
+    store.save(&[bare_record(1), bare_record(2)]).await.unwrap();
+    for typed in ["", "0", &bare_record(1).id.as_str()[..6]] {
+        let error = store.get(typed).await.unwrap_err();
+        let StoreError::Ambiguous { first, second, .. } = error else { panic!("{error}") };
+        assert_eq!((first, second), (bare_record(1).id, bare_record(2).id));
+    }
+}
+
+pub(crate) async fn an_unknown_id_is_an_error_that_names_it(store: &impl Store) {
+    store.save(&[bare_record(1)]).await.unwrap();
+    for typed in ["7ZZZ", "%", "0' or '1'='1", "🦀"] {
+        let error = store.get(typed).await.unwrap_err();
+        assert!(matches!(&error, StoreError::NoSuchCall(_)), "{error}");
+        assert!(error.to_string().contains(&typed.to_ascii_uppercase()), "{error}");
+    }
+}

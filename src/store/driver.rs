@@ -1,0 +1,296 @@
+//! The background writer: a task that owns the database, the folder of unsaved calls and the clock for [`backlog`].
+//!
+//! A call hands its record to [`Writer::save`] and is done; nothing that is wrong with the database reaches it.
+//!
+//! [`backlog`]: super::backlog
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use super::backlog::{BATCH, Backlog, Input, Output, Reloaded, Trouble};
+use super::numbers::NumberPolicy;
+use super::spool::{Found, Spool};
+use super::sqlite::{BUSY_TIMEOUT, SqliteStore};
+use super::{DATABASE_FILE, Store as _, StoreError};
+use crate::call::record::CallRecord;
+use crate::time::Clock;
+
+/// Records on their way to the writer. Two thirds of a second of set-ups at 1,500 a second, while one transaction of
+/// [`BATCH`] takes a few dozen milliseconds; when it is full a call that is over anyway waits.
+const QUEUE: usize = 1_024;
+
+/// What the writer needs to know.
+#[derive(Clone)]
+pub struct WriterSetup {
+    /// Holds the database and the folder of unsaved calls; made, private, when missing.
+    pub data_dir: PathBuf,
+    /// What becomes of callers' numbers before anything is written.
+    pub numbers: NumberPolicy,
+}
+
+/// Takes the records of calls that are over. Clones feed the same writer.
+#[derive(Clone)]
+pub struct Writer {
+    records: mpsc::Sender<CallRecord>,
+    numbers: NumberPolicy,
+    spool: Spool,
+    well: Arc<AtomicBool>,
+}
+
+impl Writer {
+    /// Hands over a call. Waits only when thousands of calls are already waiting for a database that is away.
+    pub async fn save(&self, record: Box<CallRecord>) {
+        let mut record = *record;
+        record.caller = self.numbers.apply(&record.caller);
+        record.called = self.numbers.apply(&record.called);
+        let Err(mpsc::error::SendError(record)) = self.records.send(record).await else { return };
+        // The writer has been closed: the next start finds the file.
+        let spool = self.spool.clone();
+        let id = record.id.clone();
+        let kept = tokio::task::spawn_blocking(move || spool.put(&record)).await;
+        match kept {
+            Ok(Ok(())) => info!(call = %id, "a call that ended after the store was closed is kept in a file"),
+            Ok(Err(fault)) => error!(call = %id, %fault, "a call that ended after the store was closed is lost"),
+            Err(fault) => error!(call = %id, %fault, "a call that ended after the store was closed is lost"),
+        }
+    }
+
+    /// Does the database take calls, as far as is known? Otherwise they are kept in files.
+    pub fn is_well(&self) -> bool {
+        self.well.load(Ordering::Relaxed)
+    }
+}
+
+/// The running task; keep it to end it well.
+pub struct WriterTask {
+    task: JoinHandle<()>,
+    closing: CancellationToken,
+}
+
+impl WriterTask {
+    /// Stores what has been handed over, or puts it in files, and ends. Takes a few seconds at most.
+    pub async fn close(self) {
+        self.closing.cancel();
+        if let Err(fault) = self.task.await {
+            error!(%fault, "the store's writer ended badly");
+        }
+    }
+}
+
+/// Starts the writer. Opening the database is part of its work: a broken one raises an alarm in the log and calls
+/// are kept in files until it works, while the gateway answers as ever.
+pub fn start(setup: WriterSetup, clock: Arc<dyn Clock>) -> (Writer, WriterTask) {
+    let (records, arriving) = mpsc::channel(QUEUE);
+    let WriterSetup { data_dir, numbers } = setup;
+    let well = Arc::new(AtomicBool::new(true));
+    let writer = Writer { records, numbers, spool: Spool::of(&data_dir), well: well.clone() };
+    let closing = CancellationToken::new();
+    let task = tokio::spawn(run(Ports::new(&data_dir, BUSY_TIMEOUT), arriving, clock, closing.clone(), well));
+    (writer, WriterTask { task, closing })
+}
+
+async fn run(
+    mut ports: Ports,
+    mut arriving: mpsc::Receiver<CallRecord>,
+    clock: Arc<dyn Clock>,
+    closing: CancellationToken,
+    well: Arc<AtomicBool>,
+) {
+    let mut backlog = Backlog::new(clock.now().mono);
+    let mut accepts = true;
+    loop {
+        while let Some(output) = backlog.poll_output() {
+            if let Some(input) = ports.carry_out(output).await {
+                backlog.handle(input, clock.now().mono);
+            }
+            well.store(backlog.is_well(), Ordering::Relaxed);
+        }
+        if backlog.is_done() {
+            break;
+        }
+        let timeout = backlog.poll_timeout().map(tokio::time::Instant::from_std);
+        let mut arrived = Vec::new();
+        let input = tokio::select! {
+            // Whatever has come by now shares a transaction. None means that every call is over.
+            count = arriving.recv_many(&mut arrived, BATCH), if accepts && backlog.has_room() => match count {
+                0 => Input::Close,
+                _ => Input::Records(arrived),
+            },
+            () = closing.cancelled(), if accepts => {
+                arriving.close();
+                while arriving.recv_many(&mut arrived, QUEUE).await > 0 {}
+                backlog.handle(Input::Records(arrived), clock.now().mono);
+                Input::Close
+            }
+            () = sleep_until(timeout) => Input::Timeout,
+        };
+        accepts &= !matches!(input, Input::Close);
+        backlog.handle(input, clock.now().mono);
+    }
+    ports.forget_store().await;
+}
+
+async fn sleep_until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The database, opened when first needed and again after every failure, and the spool.
+struct Ports {
+    database: PathBuf,
+    busy_timeout: Duration,
+    store: Option<SqliteStore>,
+    spool: Spool,
+}
+
+impl Ports {
+    fn new(data_dir: &Path, busy_timeout: Duration) -> Self {
+        let database = data_dir.join(DATABASE_FILE);
+        Self { database, busy_timeout, store: None, spool: Spool::of(data_dir) }
+    }
+
+    /// Does it; what came of it, where somebody waits for that.
+    async fn carry_out(&mut self, output: Output) -> Option<Input> {
+        match output {
+            Output::Save(records) => Some(Input::Saved(self.save(records).await)),
+            Output::Spool(records) => Some(self.put_in_files(records).await),
+            Output::Reload => Some(Input::Reloaded(self.reload().await)),
+            Output::Alarm(fault) => {
+                let unsaved = self.spool.folder().display();
+                error!(%fault, %unsaved, "calls cannot be stored now; they are kept in files and stored later");
+                None
+            }
+            Output::Recovered { stored } => {
+                info!(stored, "the database takes calls, and those that waited in files");
+                None
+            }
+            Output::Lost(calls) => {
+                let calls = calls.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+                error!(%calls, "neither the database nor the disk took these calls; their records are lost");
+                None
+            }
+        }
+    }
+
+    async fn save(&mut self, records: Vec<CallRecord>) -> Result<(), (Vec<CallRecord>, Trouble)> {
+        let store = match self.open().await {
+            Ok(store) => store,
+            Err(error) => return Err((records, trouble(&error))),
+        };
+        match store.save(&records).await {
+            Ok(()) => Ok(()),
+            Err(error) if error.is_of_a_record() => self.save_one_by_one(&store, records).await,
+            Err(error) => {
+                self.forget_store().await;
+                Err((records, trouble(&error)))
+            }
+        }
+    }
+
+    /// One of these breaks a rule of the tables; the others must not suffer.
+    async fn save_one_by_one(
+        &mut self,
+        store: &SqliteStore,
+        records: Vec<CallRecord>,
+    ) -> Result<(), (Vec<CallRecord>, Trouble)> {
+        let mut records = records.into_iter();
+        while let Some(record) = records.next() {
+            let stored = store.save(std::slice::from_ref(&record)).await;
+            let failed = match stored {
+                Ok(()) => None,
+                Err(error) if error.is_of_a_record() => self.set_aside(&record, &error).err(),
+                Err(error) => Some(trouble(&error)),
+            };
+            if let Some(trouble) = failed {
+                self.forget_store().await;
+                return Err((std::iter::once(record).chain(records).collect(), trouble));
+            }
+        }
+        Ok(())
+    }
+
+    fn set_aside(&self, record: &CallRecord, error: &StoreError) -> Result<(), Trouble> {
+        error!(call = %record.id, %error, unsaved = %self.spool.folder().display(), "a call is kept in a file");
+        self.spool.set_aside(record).map_err(|fault| Trouble { passing: false, sentence: self.unwritable(&fault) })
+    }
+
+    async fn put_in_files(&self, records: Vec<CallRecord>) -> Input {
+        let spool = self.spool.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let mut records = records.into_iter();
+            while let Some(record) = records.next() {
+                if let Err(fault) = spool.put(&record) {
+                    return (std::iter::once(record).chain(records).collect(), Some(fault));
+                }
+            }
+            (Vec::new(), None)
+        });
+        let (unwritten, fault) = written.await.expect("writing files does not panic");
+        Input::Spooled { unwritten, fault: fault.map(|fault| self.unwritable(&fault)) }
+    }
+
+    async fn reload(&mut self) -> Result<Reloaded, Trouble> {
+        // Also when no file waits: this is how an alarm is raised at the start, and how a knock is answered.
+        self.open().await.map_err(|error| trouble(&error))?;
+        let Found { records, files, set_aside, more } = match self.spool.read(BATCH) {
+            Ok(found) => found,
+            Err(fault) => {
+                warn!(%fault, unsaved = %self.spool.folder().display(), "files of unsaved calls cannot be read");
+                Found::default()
+            }
+        };
+        for file in set_aside {
+            warn!(%file, "a file among the unsaved calls holds no call; it was set aside as .unreadable");
+        }
+        if !records.is_empty() {
+            self.save(records).await.map_err(|(_, trouble)| trouble)?;
+        }
+        for file in &files {
+            if let Err(fault) = Spool::remove(file) {
+                warn!(file = %file.display(), %fault, "a call is stored, but the file it waited in cannot be removed");
+            }
+        }
+        Ok(Reloaded { stored: files.len(), more })
+    }
+
+    async fn open(&mut self) -> Result<SqliteStore, StoreError> {
+        match &self.store {
+            Some(store) if store.is_in_place() => return Ok(store.clone()),
+            Some(_) => {
+                warn!(database = %self.database.display(), "somebody moved the database away; a new one is made")
+            }
+            None => {}
+        }
+        self.forget_store().await;
+        let store = SqliteStore::open_patiently(&self.database, self.busy_timeout).await?;
+        debug!(database = %self.database.display(), "database opened");
+        Ok(self.store.insert(store).clone())
+    }
+
+    /// The next use opens anew, perhaps another file at the same place.
+    async fn forget_store(&mut self) {
+        if let Some(store) = self.store.take() {
+            store.close().await;
+        }
+    }
+
+    fn unwritable(&self, fault: &std::io::Error) -> String {
+        format!("unsaved calls cannot be kept in {} either: {fault}", self.spool.folder().display())
+    }
+}
+
+fn trouble(error: &StoreError) -> Trouble {
+    Trouble { passing: error.is_passing(), sentence: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! How much of a telephone number the record keeps.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::files;
+use crate::pii::Pii;
+
+/// Name of the file in the data directory that makes hashes unguessable.
+pub const SALT_FILE: &str = "numbers.salt";
+/// Bytes in it.
+const SALT_BYTES: usize = 32;
+/// Block of SHA-256, RFC 6234.
+const BLOCK_BYTES: usize = 64;
+/// Bytes of the hash that are kept: 2^64 numbers before two are likely to meet.
+const KEPT_BYTES: usize = 16;
+
+/// `privacy.numbers` of the settings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeepNumbers {
+    /// As they came.
+    #[default]
+    Full,
+    /// The last four digits.
+    Last4,
+    /// A keyed hash: the same number is recognised again, the number itself cannot be read back without the salt.
+    Hashed,
+}
+
+/// The setting, ready to be applied.
+#[derive(Clone)]
+pub struct NumberPolicy {
+    keep: Keep,
+}
+
+#[derive(Clone)]
+enum Keep {
+    Full,
+    Last4,
+    Hashed { salt: [u8; SALT_BYTES] },
+}
+
+/// The salt could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SaltError {
+    /// The file is there but is not a salt.
+    #[error(
+        "{file} should hold {SALT_BYTES} bytes and holds {found}; restore it from a backup, or remove it and \
+             accept that numbers hashed so far are not recognised again"
+    )]
+    Torn {
+        /// Which.
+        file: PathBuf,
+        /// Its length.
+        found: usize,
+    },
+    /// The system refused.
+    #[error("cannot read or make {file}: {cause}")]
+    Io {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+impl NumberPolicy {
+    /// Numbers as they came.
+    pub const FULL: Self = Self { keep: Keep::Full };
+
+    /// Makes the setting ready. `Hashed` reads the salt in `data_dir`, or makes it from `fresh_salt`, which must come
+    /// from a good source of randomness.
+    pub fn open(keep: KeepNumbers, data_dir: &Path, fresh_salt: [u8; SALT_BYTES]) -> Result<Self, SaltError> {
+        let keep = match keep {
+            KeepNumbers::Full => Keep::Full,
+            KeepNumbers::Last4 => Keep::Last4,
+            KeepNumbers::Hashed => Keep::Hashed { salt: salt(&data_dir.join(SALT_FILE), fresh_salt)? },
+        };
+        Ok(Self { keep })
+    }
+
+    /// What the record keeps of `number`.
+    pub fn apply(&self, number: &Pii<String>) -> Pii<String> {
+        let whole = number.reveal();
+        Pii::new(match &self.keep {
+            Keep::Full => whole.clone(),
+            Keep::Last4 => last4(whole),
+            Keep::Hashed { .. } if whole.is_empty() => String::new(),
+            Keep::Hashed { salt } => hashed(whole, salt),
+        })
+    }
+}
+
+/// `+12025550123` → `…0123`. A short number never shows more than half of itself.
+fn last4(number: &str) -> String {
+    let length = number.chars().count();
+    if length == 0 {
+        return String::new();
+    }
+    let shown = (length / 2).min(4);
+    std::iter::once('…').chain(number.chars().skip(length - shown)).collect()
+}
+
+/// `#` and 32 hex digits. Keyed, because ten digits are few enough to try them all against a plain hash.
+fn hashed(number: &str, salt: &[u8; SALT_BYTES]) -> String {
+    let kept = &hmac_sha256(salt, number.as_bytes())[..KEPT_BYTES];
+    std::iter::once("#".to_owned()).chain(kept.iter().map(|byte| format!("{byte:02x}"))).collect()
+}
+
+/// RFC 2104 with SHA-256, for keys no longer than a block.
+fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+    let padded = |pad: u8| {
+        let mut block = [pad; BLOCK_BYTES];
+        block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
+        block
+    };
+    let inner = Sha256::new().chain_update(padded(0x36)).chain_update(message).finalize();
+    Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize().into()
+}
+
+fn salt(file: &Path, fresh: [u8; SALT_BYTES]) -> Result<[u8; SALT_BYTES], SaltError> {
+    let refused = |cause| SaltError::Io { file: file.to_owned(), cause };
+    match std::fs::read(file) {
+        Ok(bytes) => {
+            let found = bytes.len();
+            bytes.try_into().map_err(|_| SaltError::Torn { file: file.to_owned(), found })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            file.parent().map_or(Ok(()), files::create_private_folder).map_err(refused)?;
+            files::write_private_file(file, &fresh).map_err(refused)?;
+            Ok(fresh)
+        }
+        Err(error) => Err(refused(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NUMBER: &str = "+12025550123";
+
+    fn kept(keep: KeepNumbers, number: &str) -> String {
+        let home = tempfile::tempdir().unwrap();
+        let policy = NumberPolicy::open(keep, home.path(), [7; SALT_BYTES]).unwrap();
+        policy.apply(&Pii::new(number.to_owned())).into_inner()
+    }
+
+    #[test]
+    fn full_keeps_all_and_last4_keeps_four() {
+        assert_eq!(kept(KeepNumbers::Full, NUMBER), NUMBER);
+        assert_eq!(kept(KeepNumbers::Last4, NUMBER), "…0123");
+    }
+
+    #[test]
+    fn a_short_number_never_shows_more_than_half_of_itself() {
+        let rows = [("1000", "…00"), ("100", "…0"), ("7", "…"), ("", ""), ("电话号码是一", "…码是一")];
+        for (number, expect) in rows {
+            assert_eq!(kept(KeepNumbers::Last4, number), expect);
+        }
+    }
+
+    #[test]
+    fn a_hashed_number_is_recognised_again_after_a_restart_and_cannot_be_read() {
+        let home = tempfile::tempdir().unwrap();
+        let number = Pii::new(NUMBER.to_owned());
+        let hash = |fresh| NumberPolicy::open(KeepNumbers::Hashed, home.path(), fresh).unwrap().apply(&number);
+        let first = hash([1; SALT_BYTES]);
+        assert_eq!(hash([2; SALT_BYTES]), first, "the salt on disk wins");
+        assert!(first.reveal().starts_with('#') && first.reveal().len() == 33);
+        assert!(!first.reveal().contains("0123"));
+        let other = NumberPolicy { keep: Keep::Hashed { salt: [2; SALT_BYTES] } };
+        assert_ne!(other.apply(&number), first, "another house, another hash");
+        assert_eq!(other.apply(&Pii::new(String::new())).reveal(), "", "nothing stays nothing");
+    }
+
+    #[test]
+    fn a_torn_salt_is_an_error_that_names_the_file_instead_of_a_new_salt() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join(SALT_FILE), b"short").unwrap();
+        let error = NumberPolicy::open(KeepNumbers::Hashed, home.path(), [0; SALT_BYTES]).err().unwrap();
+        assert!(error.to_string().contains("numbers.salt should hold 32 bytes and holds 5"), "{error}");
+    }
+
+    #[test]
+    fn the_keyed_hash_is_hmac_sha256() {
+        // RFC 4231, test case 2.
+        let mac = hmac_sha256(b"Jefe", b"what do ya want for nothing?");
+        let hex = mac.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    }
+}
