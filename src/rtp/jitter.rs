@@ -213,7 +213,8 @@ impl JitterBuffer {
     /// Per packet: no allocation, no lock, no log.
     pub fn push(&mut self, packet: &Packet<'_>, order: Order, arrived: Instant) -> Pushed {
         let newest = matches!(order, Order::Next { .. } | Order::Restarted { .. });
-        let anchor = *self.anchor.get_or_insert(Anchor { timestamp: packet.timestamp, place: 0, origin: arrived });
+        let first = Anchor { timestamp: packet.timestamp, place: OVERTAKEN, origin: arrived };
+        let anchor = *self.anchor.get_or_insert(first);
         let at = micros_since(anchor.origin, arrived);
         let length = packet.payload.len() as i64;
         let mut place = anchor.place + i64::from(packet.timestamp.wrapping_sub(anchor.timestamp) as i32);
@@ -369,7 +370,9 @@ impl JitterBuffer {
     /// Brings the delay nearer to the aim by skipping ahead, or by asking for a made-up frame (`true`).
     fn steer(&mut self, at: i64, frame: &mut EncodedFrame) -> bool {
         let delay = self.delay(at, self.play) as f64;
-        self.delay_micros += (delay - self.delay_micros) / 8.0;
+        let change = delay - self.delay_micros;
+        // Our own tick is some milliseconds early or late; more than a frame is no tick but another timeline.
+        self.delay_micros += if change.abs() > FRAME_MICROS as f64 { change } else { change / 8.0 };
         let excess = self.delay_micros as i64 - self.aim_micros();
         let pause = if excess > HURRY_MICROS { HURRIED_PAUSE_MICROS } else { CORRECTION_PAUSE_MICROS };
         let rested = at - self.corrected_at >= pause;

@@ -301,13 +301,15 @@ impl Receiver {
         }
         let accepted = self.check_source(&packet, source)?;
         if is_event {
-            // Keys are heard whichever stream they come in: gateways that give events an SSRC of their own exist.
             self.push_event(&packet, arrived)?;
+            // Keys are heard whichever stream they come in, because gateways that give events an SSRC of their own
+            // exist; but such a stream never becomes the one whose sound we hear.
+            if self.stream.is_some_and(|ssrc| ssrc != packet.ssrc) {
+                return Ok(accepted);
+            }
         }
-        match self.check_stream(&packet, arrived) {
-            Err(_) if is_event => {}
-            checked => self.push_packet(&packet, checked.map(|()| is_event)?, arrived)?,
-        }
+        self.check_stream(&packet, arrived)?;
+        self.push_packet(&packet, is_event, arrived)?;
         Ok(accepted)
     }
 
@@ -328,7 +330,9 @@ impl Receiver {
                 return Err(Refusal::WrongSource);
             }
         }
-        self.latch = Some(Latch { source, signalled });
+        if self.latch.replace(Latch { source, signalled }).is_some() {
+            self.leave_stream();
+        }
         self.stranger = None;
         Ok(Accepted::Latched(source))
     }
@@ -345,13 +349,19 @@ impl Receiver {
             if run.length < BELIEVED_AFTER && silence < STREAM_SILENT {
                 return Err(Refusal::WrongSsrc);
             }
-            self.sequence.forget();
-            self.interarrival.forget();
-            self.jitter.begin_another_stream();
+            self.leave_stream();
         }
         self.stream = Some(packet.ssrc);
         self.other_stream = None;
         Ok(())
+    }
+
+    /// The next packet belongs to another stream. What is buffered is still played.
+    fn leave_stream(&mut self) {
+        self.stream = None;
+        self.sequence.forget();
+        self.interarrival.forget();
+        self.jitter.begin_another_stream();
     }
 
     fn push_packet(&mut self, packet: &Packet<'_>, is_event: bool, arrived: Instant) -> Result<(), Refusal> {

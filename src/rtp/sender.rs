@@ -147,12 +147,131 @@ impl Sender {
     }
 
     /// RTP timestamp of the next sample pushed.
-    pub const fn timestamp(&self) -> u32 {
-        self.timestamp.wrapping_add(self.pending_bytes as u32)
+    pub fn timestamp(&self) -> u32 {
+        let gap = self.cut.map_or(0, |cut| cut.gap);
+        self.timestamp.wrapping_add(self.pending_bytes as u32).wrapping_add(gap)
     }
 
     /// Counters.
     pub const fn stats(&self) -> SenderStats {
         self.stats
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::g711::{ALAW_SILENCE, ULAW_SILENCE};
+
+    const FRAME: [i16; FRAME_8K] = [0; FRAME_8K];
+
+    /// Sequence number, timestamp (both from zero), marker and length of every packet that is ready.
+    fn poll_all(sender: &mut Sender, first: (u16, u32)) -> Vec<(u16, u32, bool, usize)> {
+        let mut out = [0; MAX_PACKET_BYTES];
+        std::iter::from_fn(|| sender.poll_packet(&mut out).map(|length| out[..length].to_vec()))
+            .map(|datagram| {
+                let packet = Packet::parse(&datagram).unwrap();
+                let (sequence, timestamp) =
+                    (packet.sequence.wrapping_sub(first.0), packet.timestamp.wrapping_sub(first.1));
+                (sequence, timestamp, packet.marker, packet.payload.len())
+            })
+            .collect()
+    }
+
+    fn sender(ptime_ms: u32) -> (Sender, (u16, u32)) {
+        let sender = Sender::new(Codec::Pcmu, 0, ptime_ms, 0x1234_5678_9ABC_FFFF);
+        let first = (sender.sequence, sender.timestamp);
+        (sender, first)
+    }
+
+    #[test]
+    fn frames_leave_in_packets_of_the_negotiated_length() {
+        let rows: [(u32, &[(u16, u32, bool, usize)]); 5] = [
+            (
+                10,
+                &[
+                    (0, 0, true, 80),
+                    (1, 80, false, 80),
+                    (2, 160, false, 80),
+                    (3, 240, false, 80),
+                    (4, 320, false, 80),
+                    (5, 400, false, 80),
+                ],
+            ),
+            (20, &[(0, 0, true, 160), (1, 160, false, 160), (2, 320, false, 160)]),
+            (30, &[(0, 0, true, 240), (1, 240, false, 240)]),
+            (40, &[(0, 0, true, 320)]),
+            (60, &[(0, 0, true, 480)]),
+        ];
+        for (ptime_ms, expected) in rows {
+            let (mut sender, first) = sender(ptime_ms);
+            let mut sent = Vec::new();
+            for _ in 0..3 {
+                sender.push_frame(&FRAME);
+                sent.extend(poll_all(&mut sender, first));
+            }
+            assert_eq!(sent, expected, "{ptime_ms} ms");
+        }
+    }
+
+    #[test]
+    fn skipped_time_moves_the_timestamp_and_marks_what_follows_and_nothing_bursts() {
+        let (mut sender, first) = sender(20);
+        sender.push_frame(&FRAME);
+        assert_eq!(poll_all(&mut sender, first), [(0, 0, true, 160)]);
+        sender.skip(3);
+        sender.push_frame(&FRAME);
+        sender.push_frame(&FRAME);
+        assert_eq!(poll_all(&mut sender, first), [(1, 640, true, 160), (2, 800, false, 160)]);
+        sender.skip(0);
+        sender.push_frame(&FRAME);
+        assert_eq!(poll_all(&mut sender, first), [(3, 960, false, 160)]);
+    }
+
+    #[test]
+    fn what_waited_for_a_longer_packet_leaves_shorter_before_skipped_time() {
+        let (mut sender, first) = sender(60);
+        sender.push_frame(&FRAME);
+        sender.skip(2);
+        // Whether or not it is polled in between.
+        for _ in 0..3 {
+            sender.push_frame(&FRAME);
+        }
+        assert_eq!(poll_all(&mut sender, first), [(0, 0, true, 160), (1, 480, true, 480)]);
+        assert_eq!(sender.stats(), SenderStats { packets: 2, octets: 640 });
+    }
+
+    #[test]
+    fn a_sender_nobody_polls_drops_instead_of_growing() {
+        let (mut sender, first) = sender(20);
+        for _ in 0..50 {
+            sender.push_frame(&FRAME);
+        }
+        let sent = poll_all(&mut sender, first);
+        assert!((5..8).contains(&sent.len()), "{} packets", sent.len());
+        assert_eq!(sender.timestamp().wrapping_sub(first.1), 50 * 160);
+    }
+
+    #[test]
+    fn numbers_wrap_and_random_bits_decide_where_they_begin() {
+        let (mut sender, first) = sender(20);
+        assert_eq!(first.0, 0xFFFF);
+        sender.push_frame(&FRAME);
+        sender.push_frame(&FRAME);
+        assert_eq!(poll_all(&mut sender, first).last(), Some(&(1, 160, false, 160)));
+        assert_eq!(sender.ssrc(), 0x1234_5678);
+        let other = Sender::new(Codec::Pcmu, 0, 20, 0x1234_5678_9ABC_FFFE);
+        assert_ne!(other.timestamp(), first.1);
+    }
+
+    #[test]
+    fn silence_is_the_silence_of_the_law() {
+        for (codec, silence) in [(Codec::Pcmu, ULAW_SILENCE), (Codec::Pcma, ALAW_SILENCE)] {
+            let mut sender = Sender::new(codec, 8, 20, 1);
+            let mut out = [0; MAX_PACKET_BYTES];
+            sender.push_frame(&FRAME);
+            let length = sender.poll_packet(&mut out).unwrap();
+            assert_eq!(out[HEADER_BYTES..length], [silence; 160]);
+        }
     }
 }

@@ -9,6 +9,8 @@ const MAX_DROPOUT: u16 = 3_000;
 const MAX_MISORDER: u16 = 100;
 /// Packets back from the newest within which duplicates are recognised.
 const WINDOW: u64 = 64;
+/// Index of sequence number 0 in the first cycle: leaves room for what the first packet to arrive has overtaken.
+const CYCLE: u64 = 1 << 16;
 
 /// What a packet's sequence number says of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,14 +89,16 @@ impl Sequence {
             self.confirms = Some(sequence.wrapping_add(1));
             return Order::Suspect;
         }
-        // Before the first packet we saw lies nothing we expected; within the window each may come once.
         let behind = u64::from(behind);
-        if behind >= WINDOW || newest.seen >> behind & 1 == 1 || newest.index.saturating_sub(behind) < newest.first {
+        if behind >= WINDOW || newest.seen >> behind & 1 == 1 {
             return Order::Duplicate;
         }
+        let index = newest.index - behind;
         newest.seen |= 1 << behind;
+        // The first packet to arrive may have overtaken the first one sent.
+        newest.first = newest.first.min(index);
         self.received += 1;
-        Order::Reordered { index: newest.index - behind }
+        Order::Reordered { index }
     }
 
     /// A new numbering starts with the next packet, whatever its number: another SSRC.
@@ -121,7 +125,7 @@ impl Sequence {
 
     /// Newest sequence number with its wraps counted above it, as RTCP reports it (§6.4.1).
     pub fn extended_highest(&self) -> u32 {
-        self.newest.map_or(0, |newest| newest.index as u32)
+        self.newest.map_or(0, |newest| (newest.index - CYCLE) as u32)
     }
 
     fn restart(&mut self, sequence: u16, confirmed: bool) -> Order {
@@ -129,8 +133,8 @@ impl Sequence {
         self.expected_before = self.expected();
         let index = match self.newest {
             // A cycle above everything before, so that indices never go back.
-            Some(newest) => (newest.index | 0xFFFF) + 1 + u64::from(sequence),
-            None => u64::from(sequence),
+            Some(newest) => (newest.index | (CYCLE - 1)) + 1 + u64::from(sequence),
+            None => CYCLE + u64::from(sequence),
         };
         self.newest = Some(Newest { sequence, index, first: index, seen: 1 });
         self.confirms = None;
@@ -152,7 +156,13 @@ mod tests {
     fn walk(rows: &[(u16, Order)]) -> Sequence {
         let mut sequence = Sequence::default();
         for (step, &(number, expected)) in rows.iter().enumerate() {
-            assert_eq!(sequence.push(number), expected, "packet {step}, sequence number {number}");
+            let judged = match sequence.push(number) {
+                Next { index, missing } => Next { index: index.wrapping_sub(CYCLE), missing },
+                Reordered { index } => Reordered { index: index.wrapping_sub(CYCLE) },
+                Restarted { index } => Restarted { index: index - CYCLE },
+                judged => judged,
+            };
+            assert_eq!(judged, expected, "packet {step}, sequence number {number}");
         }
         sequence
     }
@@ -173,9 +183,15 @@ mod tests {
             (13, Duplicate),
             (10, Duplicate),
             (14, next(14)),
-            (9, Duplicate),
         ]);
         assert_eq!((sequence.received(), sequence.expected(), sequence.lost()), (4, 5, 1));
+    }
+
+    #[test]
+    fn the_first_packet_sent_may_arrive_second() {
+        let sequence =
+            walk(&[(0, next(0)), (65_535, Reordered { index: u64::MAX }), (65_535, Duplicate), (1, next(1))]);
+        assert_eq!((sequence.received(), sequence.expected(), sequence.lost()), (3, 3, 0));
     }
 
     #[test]
@@ -216,7 +232,7 @@ mod tests {
     fn another_stream_starts_afresh() {
         let mut sequence = walk(&[(10, next(10)), (12, Next { index: 12, missing: 1 })]);
         sequence.forget();
-        assert_eq!(sequence.push(9), next(9));
+        assert_eq!(sequence.push(9), next(CYCLE + 9));
         assert_eq!((sequence.received(), sequence.expected(), sequence.lost()), (3, 4, 1));
     }
 }
