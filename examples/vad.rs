@@ -180,7 +180,7 @@ fn ears_table(utterances: &[Utterance], noises: &[(&str, Frames)]) {
         "\nutterances: % missed, false starts per minute of noise, start and last offer after first and last voiced \
               frame, ms p50/p95, % whose end was never noticed within 2 s"
     );
-    for (believe, keep) in [([0.5, 0.5], [0.5, 0.5]), ([0.5, 0.7], [0.5, 0.65]), ([0.6, 0.7], [0.5, 0.6])] {
+    for (believe, keep) in [([0.5, 0.5], [0.5, 0.5]), ([0.5, 0.6], [0.5, 0.65]), ([0.5, 0.7], [0.5, 0.65])] {
         let thresholds = Thresholds {
             believe_quiet: believe[0],
             believe_noisy: believe[1],

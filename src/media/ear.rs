@@ -10,13 +10,19 @@ use std::time::Instant;
 use super::Listen;
 use super::capture::Capture;
 use super::endpointer::{Endpointer, Signal, Signals, Verdict};
-use super::vad::{Gate, GateFrame, NeuralVad};
+use super::vad::{Gate, GateFrame, NeuralVad, periodicity};
 use crate::audio::{FRAME_8K, Pcm};
 use crate::id::UtteranceId;
 
 /// Frames the neural judge catches up on when it wakes: its memory needs about as many to settle.
 const CATCH_UP_FRAMES: usize = 12;
 
+/// Repetition that makes a frame part of a voice (see [`periodicity`]).
+const PITCHED: f32 = 0.45;
+/// Frames without a pitch that are still believed after one that had it: consonants.
+const PITCH_HOLD_FRAMES: u32 = 6;
+/// So sure, the neural judge is believed without a pitch: whispers.
+const CERTAIN: f32 = 0.92;
 /// A frame this far below the voice we are hearing is not that voice: somebody else's, further away, or a noise that
 /// the neural judge, whose memory is long, still takes for its tail.
 const BELOW_VOICE_DB: f32 = 22.0;
@@ -45,7 +51,7 @@ pub const NOISY_DBOV: f32 = -42.0;
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { believe_quiet: 0.5, believe_noisy: 0.7, keep_quiet: 0.5, keep_noisy: 0.65 }
+        Self { believe_quiet: 0.5, believe_noisy: 0.6, keep_quiet: 0.5, keep_noisy: 0.65 }
     }
 }
 
@@ -86,6 +92,8 @@ pub struct Ear {
     thresholds: Thresholds,
     /// Level of the voice we are hearing.
     voice_dbov: f32,
+    /// Frames since something had a pitch.
+    pitched_ago: u32,
 }
 
 impl Ear {
@@ -98,6 +106,7 @@ impl Ear {
             capture: Capture::new(),
             thresholds,
             voice_dbov: f32::NEG_INFINITY,
+            pitched_ago: u32::MAX,
         }
     }
 
@@ -149,15 +158,98 @@ impl Ear {
         }
         match self.endpointer.has_utterance() {
             true => score >= keep && gate.level_dbov > self.voice_dbov - BELOW_VOICE_DB,
-            false => score >= believe,
+            false => score >= believe && self.sounds_voiced(samples, score),
         }
+    }
+
+    /// Bangs and hisses that begin out of silence deceive the neural judge for a while; they have no pitch.
+    fn sounds_voiced(&mut self, samples: &[i16; FRAME_8K], score: f32) -> bool {
+        let before = self.capture.newest(1).next().unwrap_or(&[0; FRAME_8K]);
+        let pitched = periodicity(before, samples) >= PITCHED;
+        self.pitched_ago = if pitched { 0 } else { self.pitched_ago.saturating_add(1) };
+        self.pitched_ago <= PITCH_HOLD_FRAMES || score >= CERTAIN
     }
 
     fn wake(&mut self) {
         self.voice_dbov = f32::NEG_INFINITY;
+        self.pitched_ago = u32::MAX;
         self.neural.reset();
         for earlier in self.capture.newest(CATCH_UP_FRAMES) {
             self.neural.frame(earlier);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::fixtures::{noise, voice};
+    use crate::time::{Clock, SystemClock};
+
+    const NO_ECHO: f32 = f32::NEG_INFINITY;
+
+    fn ear() -> Ear {
+        Ear::new(Listen::default(), Thresholds::default())
+    }
+
+    /// What comes of `frames`, with the number of the frame it comes at.
+    fn hear(ear: &mut Ear, frames: &[[i16; FRAME_8K]], guard_dbov: f32) -> Vec<(usize, Signal)> {
+        let now = SystemClock.now().mono;
+        let signals = |(place, frame)| {
+            let signals = ear.frame(frame, guard_dbov, now).signals;
+            signals.into_iter().flatten().map(move |signal| (place, signal)).collect::<Vec<_>>()
+        };
+        frames.iter().enumerate().flat_map(signals).collect()
+    }
+
+    fn spoken() -> Vec<[i16; FRAME_8K]> {
+        [noise(50, -60.0), voice(40, 16_000.0), noise(50, -60.0)].concat()
+    }
+
+    #[test]
+    fn a_voice_is_one_utterance_from_its_pre_roll_to_its_tail() {
+        let (mut ear, frames) = (ear(), spoken());
+        let signals = hear(&mut ear, &frames, NO_ECHO);
+        let [(started, Signal::Started { began, .. }), (offered, offer @ Signal::Offer { from, until, .. })] =
+            signals[..]
+        else {
+            panic!("{signals:?}")
+        };
+        assert!((50..53).contains(&began.frame) && started < 56, "began at {} , believed at {started}", began.frame);
+        assert!((101..107).contains(&offered), "offered {offered} frames in, after 260 ms of silence");
+        let sound = ear.sound(&offer).expect("an offer has sound");
+        assert_eq!(sound.samples, frames[from as usize..until as usize].as_flattened());
+        assert_eq!(ear.sound(&signals[0].1), None);
+    }
+
+    #[test]
+    fn what_is_fainter_than_our_echo_may_be_is_not_heard() {
+        assert!(hear(&mut ear(), &spoken(), -5.0).is_empty());
+    }
+
+    #[test]
+    fn noise_of_any_steady_level_is_no_utterance() {
+        for level in [-60.0, -45.0, -30.0, -15.0] {
+            let signals = hear(&mut ear(), &noise(500, level), NO_ECHO);
+            assert!(signals.is_empty(), "{level}: {signals:?}");
+        }
+    }
+
+    #[test]
+    fn slammed_doors_are_no_utterances() {
+        let mut ear = ear();
+        for _ in 0..10 {
+            let signals = hear(&mut ear, &[noise(8, -15.0), noise(40, -60.0)].concat(), NO_ECHO);
+            assert!(signals.is_empty(), "{signals:?}");
+        }
+    }
+
+    #[test]
+    fn a_quiet_line_is_believed_sooner_than_a_noisy_one() {
+        let thresholds = Thresholds::default();
+        assert_eq!(thresholds.over(-90.0), (thresholds.believe_quiet, thresholds.keep_quiet));
+        assert_eq!(thresholds.over(-20.0), (thresholds.believe_noisy, thresholds.keep_noisy));
+        let (between, _) = thresholds.over(-48.0);
+        assert!(thresholds.believe_quiet < between && between < thresholds.believe_noisy);
     }
 }

@@ -18,6 +18,8 @@ pub mod capture;
 pub mod driver;
 pub mod ear;
 pub mod endpointer;
+#[cfg(test)]
+mod fixtures;
 pub mod playout;
 pub mod recorder;
 pub mod session;

@@ -345,3 +345,7 @@ impl Tap {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

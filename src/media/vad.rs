@@ -100,6 +100,27 @@ impl Floor {
     }
 }
 
+/// Lags of the pitch of human voices at 8 kHz: 400 Hz down to 60 Hz.
+const PITCH_LAGS: std::ops::RangeInclusive<usize> = 20..=133;
+
+/// How much the newest frame repeats itself at the pitch of a voice, −1..1: the highest normalised autocorrelation.
+/// Vowels come near 1, the bang of a door near 0. `before` is the frame before. About 20,000 multiplications, so asked
+/// only while a voice is doubted. Per frame: no allocation, no lock, no log.
+pub fn periodicity(before: &[i16; FRAME_8K], frame: &[i16; FRAME_8K]) -> f32 {
+    let mut line = [0.0; 2 * FRAME_8K];
+    for (slot, &sample) in line.iter_mut().zip(before.iter().chain(frame)) {
+        *slot = f32::from(sample);
+    }
+    let now = &line[FRAME_8K..];
+    let dot = |one: &[f32], other: &[f32]| one.iter().zip(other).map(|(a, b)| a * b).sum::<f32>();
+    let energy = dot(now, now);
+    let at = |lag: usize| {
+        let earlier = &line[FRAME_8K - lag..2 * FRAME_8K - lag];
+        dot(now, earlier) / (energy * dot(earlier, earlier)).sqrt().max(1.0)
+    };
+    PITCH_LAGS.map(at).fold(-1.0, f32::max)
+}
+
 /// Samples the neural detector judges at once: 16 ms at 16 kHz.
 const NEURAL_WINDOW: usize = 256;
 /// Upper half of a symmetric half-band filter; even outputs are the input itself, odd ones lie between.
@@ -181,32 +202,19 @@ impl NeuralVad {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// White noise of about `level_dbov`, from a fixed seed.
-    fn noise(level_dbov: f32, frames: usize) -> Vec<[i16; FRAME_8K]> {
-        let mut state = 0x2545_F491_4F6C_DD1D_u64;
-        // A uniform distribution over ±a has the power a²/3.
-        let amplitude = 32_768.0 * 10f32.powf(level_dbov / 20.0) * 3f32.sqrt();
-        let mut next = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (((state >> 40) as f32 / (1 << 23) as f32 - 1.0) * amplitude) as i16
-        };
-        (0..frames).map(|_| std::array::from_fn(|_| next())).collect()
-    }
+    use crate::media::fixtures::{noise, voice};
 
     #[test]
     fn silence_and_line_hiss_are_never_loud() {
         let mut gate = Gate::new();
-        let hiss = noise(-55.0, 500);
+        let hiss = noise(500, -55.0);
         assert!(!hiss.iter().chain([&[0; FRAME_8K]; 100]).any(|frame| gate.frame(frame).loud));
     }
 
     #[test]
     fn a_steady_noise_becomes_the_floor_within_three_seconds() {
         let mut gate = Gate::new();
-        let frames = noise(-30.0, 400);
+        let frames = noise(400, -30.0);
         let heard: Vec<GateFrame> = frames.iter().map(|frame| gate.frame(frame)).collect();
         assert!(heard[150..].iter().all(|frame| !frame.loud));
         assert!((heard[399].floor_dbov + 30.0).abs() < 3.0, "{:?}", heard[399]);
@@ -215,8 +223,8 @@ mod tests {
     #[test]
     fn the_floor_falls_at_once_when_the_noise_stops() {
         let mut gate = Gate::new();
-        noise(-30.0, 300).iter().for_each(|frame| _ = gate.frame(frame));
-        let quiet = noise(-58.0, 10);
+        noise(300, -30.0).iter().for_each(|frame| _ = gate.frame(frame));
+        let quiet = noise(10, -58.0);
         let after = quiet.iter().map(|frame| gate.frame(frame).floor_dbov).last().expect("ten frames");
         assert!(after < -50.0, "{after}");
     }
@@ -224,18 +232,39 @@ mod tests {
     #[test]
     fn the_neural_judge_does_not_take_noise_or_silence_for_speech() {
         let mut judge = NeuralVad::new();
-        for frame in noise(-30.0, 200).iter().chain([&[0; FRAME_8K]; 50]) {
+        for frame in noise(200, -30.0).iter().chain([&[0; FRAME_8K]; 50]) {
             let score = judge.frame(frame);
             assert!((0.0..0.7).contains(&score), "{score}");
         }
     }
 
     #[test]
+    fn both_judges_hear_a_voice() {
+        let (mut gate, mut judge) = (Gate::new(), NeuralVad::new());
+        noise(50, -60.0).iter().for_each(|frame| _ = gate.frame(frame));
+        let voice = voice(50, 16_000.0);
+        assert!(voice.iter().filter(|frame| gate.frame(frame).loud).count() > 45);
+        let scores: Vec<f32> = voice.iter().map(|frame| judge.frame(frame)).collect();
+        assert!(scores[5..].iter().all(|score| *score > 0.6), "{scores:?}");
+    }
+
+    #[test]
+    fn a_voice_has_a_pitch_and_noise_has_none() {
+        let all = |frames: &[[i16; FRAME_8K]]| -> Vec<f32> {
+            frames.windows(2).map(|pair| periodicity(&pair[0], &pair[1])).collect()
+        };
+        let voiced = all(&voice(100, 16_000.0));
+        assert!(voiced.iter().filter(|one| **one > 0.5).count() > 80, "{voiced:?}");
+        assert!(all(&noise(100, -12.0)).iter().all(|one| *one < 0.4));
+        assert_eq!(periodicity(&[0; FRAME_8K], &[0; FRAME_8K]), 0.0);
+    }
+
+    #[test]
     fn a_reset_judge_scores_as_a_new_one() {
         let (mut used, mut fresh) = (NeuralVad::new(), NeuralVad::new());
-        noise(-20.0, 33).iter().for_each(|frame| _ = used.frame(frame));
+        noise(33, -20.0).iter().for_each(|frame| _ = used.frame(frame));
         used.reset();
-        for frame in &noise(-35.0, 20) {
+        for frame in &noise(20, -35.0) {
             assert_eq!(used.frame(frame), fresh.frame(frame));
         }
     }

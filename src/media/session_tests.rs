@@ -1,0 +1,389 @@
+//! Tests of [`super::Session`]: one leg on a clock that only ticks.
+
+use std::sync::Arc;
+
+use rtrb::Consumer;
+
+use super::*;
+use crate::audio::g711::Law;
+use crate::audio::{Pcm, tone};
+use crate::id::{LegId, UtteranceId};
+use crate::media::Codec;
+use crate::media::fixtures::{Frame, noise, voice};
+use crate::media::recorder::ring;
+use crate::rtp::packet::Packet;
+use crate::time::{Clock, SystemClock};
+
+const TIMEOUT: Duration = Duration::from_secs(20);
+const QUIET: Frame = [0; FRAME_8K];
+
+/// A leg, its far end, and everything that came of it.
+struct Leg {
+    session: Session,
+    recorded: Consumer<Pair>,
+    began: Instant,
+    now: Instant,
+    sequence: u16,
+    sent: Vec<Vec<u8>>,
+    events: Vec<String>,
+    offers: Vec<Offer>,
+    socket_takes: bool,
+}
+
+fn params() -> StreamParams {
+    StreamParams {
+        remote: Some(far_end()),
+        codec: Codec::Pcmu,
+        payload_type: 0,
+        telephone_event: Some(101),
+        ptime_ms: 20,
+        send: true,
+        receive: true,
+    }
+}
+
+fn far_end() -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 7], 4_000))
+}
+
+impl Leg {
+    fn new(params: StreamParams) -> Self {
+        let now = SystemClock.now().mono;
+        let (tap, recorded) = ring();
+        let (leg, call, cname) = (LegId(1), String::new(), String::new().into());
+        let open = OpenLeg { leg, params, recording: None, random: 42, call, cname };
+        let session = Session::new(&open, Some(tap), TIMEOUT, now);
+        let (sent, events, offers) = (Vec::new(), Vec::new(), Vec::new());
+        Self { session, recorded, began: now, now, sequence: 0, sent, events, offers, socket_takes: true }
+    }
+
+    fn play(&mut self, play: u64, frames: &[Frame], barge_in: BargeIn) {
+        let audio = Arc::new(Pcm { rate_hz: 8_000, samples: frames.as_flattened().to_vec() });
+        self.session.command(MediaCommand::Play { play: PlayId(play), audio, barge_in }, self.now);
+    }
+
+    /// The far end sends `frame`.
+    fn receive(&mut self, frame: &Frame) {
+        let payload = frame.map(|sample| Law::Mu.encode(sample));
+        let timestamp = u32::from(self.sequence) * 160;
+        self.datagram(0, timestamp, &payload);
+    }
+
+    fn datagram(&mut self, payload_type: u8, timestamp: u32, payload: &[u8]) {
+        let packet = Packet { marker: false, payload_type, sequence: self.sequence, timestamp, ssrc: 5, payload };
+        let mut bytes = [0; 300];
+        let length = packet.write(&mut bytes).expect("short packets");
+        self.session.on_datagram(&bytes[..length], far_end(), self.now);
+        self.sequence += 1;
+    }
+
+    fn tick(&mut self, missed: u32) {
+        self.now += FRAME * (missed + 1);
+        let (sent, takes) = (&mut self.sent, self.socket_takes);
+        self.session.tick(self.now, missed, &mut |to, packet| {
+            assert_eq!(to, far_end());
+            sent.push(packet.to_vec());
+            takes
+        });
+        while let Some(event) = self.session.poll_event() {
+            if let MediaEvent::Offered(offer) = &event {
+                self.offers.push(offer.clone());
+            }
+            self.events.push(self.name(&event));
+        }
+    }
+
+    /// The far end sends `frames`, one a tick.
+    fn hear(&mut self, frames: &[Frame]) {
+        for frame in frames {
+            self.receive(frame);
+            self.tick(0);
+        }
+    }
+
+    fn ticks(&mut self, count: usize) {
+        (0..count).for_each(|_| self.tick(0));
+    }
+
+    /// Events as words; times in ms since the leg was opened where they matter.
+    fn name(&self, event: &MediaEvent) -> String {
+        match event {
+            MediaEvent::Digit { digit, .. } => format!("key {}", digit.face()),
+            MediaEvent::SpeechStarted { utterance, .. } => format!("speech {utterance}"),
+            MediaEvent::Offered(offer) => format!("offer {}.{}", offer.utterance, offer.revision),
+            MediaEvent::Resumed { utterance } => format!("resumed {utterance}"),
+            MediaEvent::SpeechEnded { utterance } => format!("ended {utterance}"),
+            MediaEvent::PromptStarted { play, .. } => format!("started {play}"),
+            MediaEvent::PromptFinished { play, played_ms, total_ms, end, .. } => {
+                format!("{end:?} {play} {played_ms}/{total_ms}")
+            }
+            MediaEvent::RtpTimeout { silent_for } => format!("timeout {}", silent_for.as_millis()),
+            MediaEvent::Closed(_) => "closed".to_owned(),
+        }
+    }
+
+    fn payload(&self, packet: usize) -> Vec<i16> {
+        let packet = Packet::parse(&self.sent[packet]).expect("we send RTP");
+        packet.payload.iter().map(|&byte| Law::Mu.decode(byte)).collect()
+    }
+
+    fn timestamps(&self) -> Vec<u32> {
+        let timestamp = |bytes: &Vec<u8>| Packet::parse(bytes).expect("we send RTP").timestamp;
+        self.sent.iter().map(timestamp).collect()
+    }
+}
+
+fn hum(ms: u32) -> Vec<Frame> {
+    tone::sine(300.0, -20.0, ms, 8_000).samples.as_chunks().0.to_vec()
+}
+
+#[test]
+fn a_voice_ducks_an_armed_prompt_within_frames_and_stops_it_when_believed() {
+    let mut leg = Leg::new(params());
+    leg.hear(&noise(50, -60.0));
+    leg.play(1, &hum(10_000), BargeIn::Speech);
+    leg.hear(&noise(10, -60.0));
+    let before = leg.sent.len();
+    leg.hear(&voice(30, 16_000.0));
+    assert_eq!(leg.events[..3], ["started 1", "speech 0", leg.events[2].as_str()]);
+    assert!(leg.events[2].starts_with("BargedIn 1 "), "{:?}", leg.events);
+    // Jitter buffer, three frames until it is believed, and the frame in which it fades.
+    let sounding = (before..leg.sent.len()).filter(|&at| rms_dbov(&leg.payload(at)) > -50.0).count();
+    assert!((3..=9).contains(&sounding), "the prompt went on for {sounding} frames");
+    leg.hear(&[QUIET; 20]);
+    assert_eq!(leg.events[3..], ["offer 0.0"]);
+    assert_eq!(leg.offers[0].during, Some(PlayId(1)));
+}
+
+#[test]
+fn a_voice_over_a_protected_prompt_is_heard_and_the_prompt_goes_on() {
+    for barge_in in [BargeIn::Off, BargeIn::Keys] {
+        let mut leg = Leg::new(params());
+        leg.hear(&noise(50, -60.0));
+        leg.play(1, &hum(1_000), barge_in);
+        leg.hear(&voice(40, 16_000.0));
+        leg.hear(&[QUIET; 30]);
+        assert_eq!(leg.events, ["started 1", "speech 0", "Completed 1 1000/1000", "offer 0.0"]);
+    }
+}
+
+#[test]
+fn a_slammed_door_ducks_the_prompt_and_gives_it_back() {
+    let mut leg = Leg::new(params());
+    leg.hear(&noise(50, -60.0));
+    leg.play(1, &hum(1_600), BargeIn::Speech);
+    leg.hear(&noise(10, -60.0));
+    leg.hear(&noise(8, -12.0));
+    leg.hear(&noise(70, -60.0));
+    assert_eq!(leg.events, ["started 1", "Completed 1 1600/1600"]);
+    let levels: Vec<f32> = (50..130).map(|at| rms_dbov(&leg.payload(at))).collect();
+    let faintest = levels.iter().copied().fold(0.0, f32::min);
+    assert!((-36.0..-34.0).contains(&faintest), "ducked by 15 dB: {faintest}");
+    assert!((levels[79] + 20.0).abs() < 0.5, "and back: {}", levels[79]);
+}
+
+#[test]
+fn our_own_voice_coming_back_does_not_interrupt_us() {
+    let mut leg = Leg::new(params());
+    leg.hear(&noise(50, -60.0));
+    let prompt = voice(200, 16_000.0);
+    leg.play(1, &prompt, BargeIn::Speech);
+    for place in 0..205_usize {
+        // 100 ms later and 20 dB fainter.
+        let echo = place.checked_sub(5).and_then(|earlier| prompt.get(earlier)).unwrap_or(&QUIET);
+        leg.hear(&[echo.map(|sample| sample / 10)]);
+    }
+    assert_eq!(leg.events, ["started 1", "Completed 1 4000/4000"]);
+}
+
+#[test]
+fn a_key_stops_what_keys_may_stop_and_is_reported_once() {
+    for (barge_in, end) in
+        [(BargeIn::Off, "Completed 1 1000/1000"), (BargeIn::Keys, "Keyed"), (BargeIn::Speech, "Keyed")]
+    {
+        let mut leg = Leg::new(params());
+        leg.play(1, &hum(1_000), barge_in);
+        leg.ticks(10);
+        for duration in [160_u16, 320, 480, 480, 480] {
+            let [high, low] = duration.to_be_bytes();
+            let flags = if duration == 480 { 0x8A } else { 0x0A };
+            leg.datagram(101, 77, &[5, flags, high, low]);
+            leg.tick(0);
+        }
+        leg.ticks(50);
+        assert_eq!(leg.events.iter().filter(|event| *event == "key 5").count(), 1);
+        assert!(leg.events.last().is_some_and(|last| last.starts_with(end)), "{:?}", leg.events);
+    }
+}
+
+#[test]
+fn prompts_wait_while_we_may_not_send_and_time_goes_on() {
+    let mut leg = Leg::new(StreamParams { remote: None, ..params() });
+    leg.play(1, &hum(100), BargeIn::Off);
+    leg.ticks(50);
+    assert!(leg.sent.is_empty() && leg.events.is_empty());
+    leg.session.command(MediaCommand::Retarget { remote: far_end() }, leg.now);
+    leg.ticks(6);
+    assert_eq!(leg.events, ["started 1", "Completed 1 100/100"]);
+
+    let mut held = Leg::new(StreamParams { send: false, ..params() });
+    held.play(1, &hum(100), BargeIn::Speech);
+    held.ticks(50);
+    assert!(held.sent.is_empty());
+    held.session.command(MediaCommand::Flush, held.now);
+    held.tick(0);
+    assert_eq!(held.events, ["Flushed 1 0/100"]);
+}
+
+#[test]
+fn a_peer_that_does_not_send_is_not_listened_to_and_not_missed() {
+    let mut leg = Leg::new(StreamParams { receive: false, ..params() });
+    leg.hear(&voice(50, 16_000.0));
+    leg.now += TIMEOUT;
+    leg.tick(0);
+    assert!(leg.events.is_empty(), "{:?}", leg.events);
+    assert_eq!(leg.session.into_summary().refused, 50);
+}
+
+#[test]
+fn prompts_are_accounted_for_in_every_packet_length() {
+    for (ptime_ms, packets) in [(10, 30), (20, 15), (30, 10), (40, 7), (60, 5)] {
+        let mut leg = Leg::new(StreamParams { ptime_ms, ..params() });
+        leg.play(1, &hum(200), BargeIn::Off);
+        leg.ticks(15);
+        assert_eq!(leg.sent.len(), packets, "{ptime_ms} ms");
+        assert_eq!(leg.events, ["started 1", "Completed 1 200/200"], "{ptime_ms} ms");
+        let sound: Vec<i16> = (0..packets).flat_map(|packet| leg.payload(packet)).collect();
+        let line: Vec<i16> = hum(200).as_flattened().iter().map(|&s| Law::Mu.decode(Law::Mu.encode(s))).collect();
+        assert_eq!(sound[..1_600], line, "{ptime_ms} ms");
+    }
+}
+
+#[test]
+fn what_the_socket_refuses_was_not_played() {
+    let mut leg = Leg::new(params());
+    leg.play(1, &hum(100), BargeIn::Off);
+    leg.ticks(2);
+    leg.socket_takes = false;
+    leg.ticks(2);
+    leg.socket_takes = true;
+    leg.ticks(1);
+    assert_eq!(leg.events, ["started 1", "Completed 1 60/100"]);
+    assert_eq!(leg.session.into_summary().packets_out, 3);
+}
+
+#[test]
+fn a_missed_tick_skips_ahead_in_time_without_a_burst_and_without_losing_sound() {
+    let mut leg = Leg::new(params());
+    leg.play(1, &hum(100), BargeIn::Off);
+    leg.tick(0);
+    leg.tick(3);
+    leg.ticks(3);
+    let steps: Vec<u32> = leg.timestamps().windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).collect();
+    assert_eq!(steps, [4 * 160, 160, 160, 160]);
+    assert_eq!(leg.events, ["started 1", "Completed 1 100/100"]);
+    assert_eq!(leg.recorded.slots(), 8 * FRAME_8K, "the recording did not lose the time");
+}
+
+#[test]
+fn the_recording_has_the_caller_left_and_us_right_as_both_were_heard() {
+    let mut leg = Leg::new(params());
+    leg.play(1, &hum(400), BargeIn::Off);
+    leg.hear(&voice(20, 8_000.0));
+    leg.ticks(5);
+    let pairs: Vec<Pair> = leg.recorded.read_chunk(25 * FRAME_8K).expect("one pair a sample").into_iter().collect();
+    let right: Vec<i16> = pairs.iter().map(|pair| pair[1]).collect();
+    assert_eq!(right[..20 * FRAME_8K], *hum(400).as_flattened());
+    let left: Vec<i16> = pairs.iter().map(|pair| pair[0]).collect();
+    let spoken: Vec<i16> =
+        voice(20, 8_000.0).as_flattened().iter().map(|&sample| Law::Mu.decode(Law::Mu.encode(sample))).collect();
+    assert!(left.windows(spoken.len()).any(|stretch| stretch == spoken), "the caller, a jitter buffer later");
+}
+
+#[test]
+fn a_recorder_that_stalls_costs_silence_and_no_time() {
+    let mut leg = Leg::new(params());
+    leg.play(1, &vec![[100; FRAME_8K]; 400], BargeIn::Off);
+    leg.ticks(150);
+    let first: Vec<Pair> = leg.recorded.read_chunk(leg.recorded.slots()).expect("it is there").into_iter().collect();
+    assert_eq!(first.len(), 100 * FRAME_8K, "two seconds fit");
+    leg.ticks(10);
+    let rest: Vec<Pair> = leg.recorded.read_chunk(leg.recorded.slots()).expect("it is there").into_iter().collect();
+    assert_eq!(rest.len(), 60 * FRAME_8K);
+    assert!(rest[..50 * FRAME_8K].iter().all(|pair| *pair == [0, 0]), "what was dropped is silence");
+    assert!(rest[50 * FRAME_8K..].iter().all(|pair| pair[1] != 0), "what came after is in its place");
+}
+
+#[test]
+fn silence_on_the_wire_is_reported_once_and_again_after_it_was_broken() {
+    let mut leg = Leg::new(params());
+    leg.ticks(999);
+    assert!(leg.events.is_empty());
+    leg.ticks(500);
+    assert_eq!(leg.events, ["timeout 20000"]);
+    leg.receive(&QUIET);
+    leg.ticks(1_100);
+    assert_eq!(leg.events.len(), 2);
+    assert!(leg.now - leg.began > TIMEOUT * 2);
+}
+
+#[test]
+fn words_after_a_commit_are_a_new_utterance_even_when_they_came_before_it() {
+    let mut leg = Leg::new(params());
+    leg.hear(&noise(50, -60.0));
+    leg.hear(&voice(25, 16_000.0));
+    leg.hear(&noise(25, -60.0));
+    assert_eq!(leg.events, ["speech 0", "offer 0.0"]);
+    leg.hear(&voice(12, 16_000.0));
+    assert_eq!(leg.events[2..], ["resumed 0"]);
+    leg.session.command(MediaCommand::Commit { utterance: UtteranceId(0) }, leg.now);
+    leg.hear(&voice(12, 16_000.0));
+    leg.hear(&noise(25, -60.0));
+    assert_eq!(leg.events[3..], ["speech 1", "offer 1.0"]);
+    let ms = leg.offers[1].audio.duration_ms();
+    assert!((700..1_100).contains(&ms), "both halves with their pre-roll and tail: {ms} ms");
+}
+
+#[test]
+fn an_offer_tells_when_speech_arrived_not_when_it_left_the_jitter_buffer() {
+    let mut leg = Leg::new(params());
+    leg.hear(&noise(50, -60.0));
+    let spoke_at = leg.now;
+    leg.hear(&voice(25, 16_000.0));
+    let silent_at = leg.now;
+    leg.hear(&[QUIET; 30]);
+    let offer = &leg.offers[0];
+    let apart = |one: Instant, other: Instant| one.max(other) - one.min(other);
+    assert!(apart(offer.began_at, spoke_at) <= FRAME * 2, "{:?}", apart(offer.began_at, spoke_at));
+    // The judge hears the voice's last resonances for a frame or two.
+    assert!(apart(offer.ended_at, silent_at) <= FRAME * 4, "{:?}", apart(offer.ended_at, silent_at));
+}
+
+#[test]
+fn closing_reports_every_prompt_and_then_says_nothing_more() {
+    let mut leg = Leg::new(params());
+    leg.play(1, &hum(1_000), BargeIn::Off);
+    leg.play(2, &hum(1_000), BargeIn::Off);
+    leg.ticks(5);
+    leg.session.command(MediaCommand::Close, leg.now);
+    assert!(!leg.session.is_closed(), "there is something to report first");
+    let sent = leg.sent.len();
+    leg.hear(&[QUIET; 5]);
+    assert_eq!(leg.events, ["started 1", "Flushed 1 100/1000", "Flushed 2 0/1000"]);
+    assert_eq!(leg.sent.len(), sent);
+    assert!(leg.session.is_closed());
+}
+
+#[test]
+fn a_call_that_reads_nothing_loses_only_the_newest_events() {
+    let mut leg = Leg::new(params());
+    for play in 0..100 {
+        leg.play(play, &[], BargeIn::Off);
+        let mut nobody = |_: SocketAddr, _: &[u8]| true;
+        leg.session.tick(leg.now, 0, &mut nobody);
+    }
+    leg.tick(0);
+    assert_eq!(leg.events.len(), EVENTS);
+    assert_eq!(leg.events[0], "Completed 0 0/0");
+    assert_eq!(leg.session.events_lost, 100 - EVENTS as u64);
+}
