@@ -20,6 +20,7 @@ use crate::sip::{LegCommand, LegEvent};
 use crate::speech::{NBest, RecognizeError, Utter};
 
 pub mod driver;
+mod floor;
 mod machine;
 pub mod record;
 pub mod registry;

@@ -10,7 +10,7 @@ use crate::call::{CallSetup, HIDDEN, TimelineEvent};
 use crate::dialplan::plan::Step;
 use crate::dialplan::step;
 use crate::id::PlayId;
-use crate::media::{BargeIn, MediaSummary, PlayEnd};
+use crate::media::{MediaSummary, PlayEnd};
 use crate::pii::Pii;
 
 /// Turns and prompts kept each; a call that goes on longer keeps its beginning, so memory has a bound.
@@ -232,12 +232,4 @@ fn ms(duration: Duration) -> f64 {
 
 fn place_of(play: PlayId) -> usize {
     usize::try_from(play.0).unwrap_or(usize::MAX)
-}
-
-/// Barge-in that a caller who is not heard can still use.
-pub(super) const fn without_ears(barge_in: BargeIn, hears: bool) -> BargeIn {
-    match (barge_in, hears) {
-        (BargeIn::Speech, false) => BargeIn::Keys,
-        (barge_in, _) => barge_in,
-    }
 }

@@ -1,6 +1,6 @@
 //! `trunkline try PLAN`: talk to a dial plan in text. The real call core answers, on a clock that jumps.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::dialplan::load;
 use crate::language::Language;
 use crate::media::Digit;
 use crate::simulate::conversation::{Caller, Conversation, Happening};
-use crate::simulate::transcript::{USUAL_CONFIDENCE, print_end};
+use crate::simulate::transcript::{USUAL_CONFIDENCE, print_end, print_line};
 
 /// An empty line is silence for this long, or until the bot speaks.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -34,10 +34,21 @@ enum Turn {
     HangsUp,
 }
 
+impl Turn {
+    const fn verb(&self) -> &'static str {
+        match self {
+            Self::Says(_) | Self::HangsUp => "you",
+            Self::Keys(_) => "keys",
+            Self::Silence => "...",
+        }
+    }
+}
+
 /// Rehearses on the terminal, or on lines piped in. Succeeds when the call came to its end.
 pub fn run(args: &TryArgs) -> ExitCode {
-    let stdin = std::io::stdin().lock();
-    match rehearse(args, stdin, &mut std::io::stdout().lock()) {
+    let stdin = std::io::stdin();
+    let echo = !stdin.is_terminal();
+    match rehearse(args, stdin.lock(), &mut std::io::stdout().lock(), echo) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("{why}");
@@ -46,22 +57,30 @@ pub fn run(args: &TryArgs) -> ExitCode {
     }
 }
 
-fn rehearse(args: &TryArgs, lines: impl BufRead, out: &mut impl Write) -> Result<(), String> {
+fn rehearse(args: &TryArgs, lines: impl BufRead, out: &mut impl Write, echo: bool) -> Result<(), String> {
     let language = args.lang.as_deref().map(Language::parse).transpose().map_err(|wrong| wrong.to_string())?;
     let plan = load::load(&args.plan).map_err(|wrong| wrong.to_string())?.plan;
     let mut talk = Conversation::begin(plan, &Caller { language, ..Caller::default() });
-    hold(&mut talk, lines, out).map_err(|error| format!("the rehearsal was cut off: {error}"))
+    hold(&mut talk, lines, out, echo).map_err(|error| format!("the rehearsal was cut off: {error}"))
 }
 
-fn hold(talk: &mut Conversation, lines: impl BufRead, out: &mut impl Write) -> std::io::Result<()> {
-    writeln!(out, "Speak in lines. `#1234` presses keys, an empty line is silence, `hangup` hangs up.\n")?;
+/// `echo` repeats the caller's lines, for those whose lines come from a pipe.
+fn hold(talk: &mut Conversation, lines: impl BufRead, out: &mut impl Write, echo: bool) -> std::io::Result<()> {
+    if !echo {
+        writeln!(out, "Speak in lines. `#1234` presses keys, an empty line is silence, `hangup` hangs up.\n")?;
+    }
     talk.until_listening();
     show(talk, out)?;
     for line in lines.lines() {
         if talk.is_over() {
             break;
         }
-        match read(&line?) {
+        let line = line?;
+        let turn = read(&line);
+        if echo {
+            writeln!(out, "{}", print_line(turn.verb(), line.trim()).trim_end())?;
+        }
+        match turn {
             Turn::Says(words) => talk.say(&words, USUAL_CONFIDENCE),
             Turn::Keys(keys) => talk.press(&keys),
             Turn::HangsUp => talk.hang_up(),
@@ -78,7 +97,8 @@ fn hold(talk: &mut Conversation, lines: impl BufRead, out: &mut impl Write) -> s
     }
     show(talk, out)?;
     if let Some(record) = talk.record() {
-        writeln!(out, "end   {}", print_end(&record.end, record.result.as_deref()))?;
+        let end = print_end(&record.end, record.result.as_deref());
+        writeln!(out, "{}", print_line("end", &end))?;
     }
     Ok(())
 }
@@ -100,10 +120,10 @@ fn read(line: &str) -> Turn {
 fn show(talk: &mut Conversation, out: &mut impl Write) -> std::io::Result<()> {
     for happening in talk.take_happenings() {
         match happening {
-            Happening::Bot { text, .. } => writeln!(out, "bot   {text}")?,
+            Happening::Bot { text, .. } => writeln!(out, "{}", print_line("bot", &text))?,
             Happening::Timeline(event) => {
                 if let Some(line) = describe(&event) {
-                    writeln!(out, "      {line}")?;
+                    writeln!(out, "{}", print_line("", &line))?;
                 }
             }
         }
@@ -141,24 +161,24 @@ mod tests {
     fn rehearsed(lines: &str) -> String {
         let mut talk = Conversation::begin(Arc::new(bank()), &Caller::default());
         let mut out = Vec::new();
-        hold(&mut talk, lines.as_bytes(), &mut out).unwrap();
+        hold(&mut talk, lines.as_bytes(), &mut out, true).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn keys_and_words_walk_the_plan_to_its_end() {
         let shown = rehearsed("balance\n#123456\n");
-        assert!(shown.contains("bot   Welcome to the bank.\nbot   What can I do for you?\n"), "{shown}");
+        assert!(shown.contains("bot  Welcome to the bank.\nbot  What can I do for you?\nyou  balance\n"), "{shown}");
         assert!(shown.contains("← balance ("), "{shown}");
-        assert!(shown.contains("← pin from keys (hidden)\nbot   You have ten dollars.\n"), "{shown}");
-        assert!(shown.ends_with("end   completed: balance\n"), "{shown}");
+        assert!(shown.contains("← pin from keys (hidden)\nbot  You have ten dollars.\n"), "{shown}");
+        assert!(shown.ends_with("end  completed: balance\n"), "{shown}");
     }
 
     #[test]
     fn an_empty_line_is_silence_and_the_end_of_input_hangs_up() {
         let shown = rehearsed("\n");
-        assert!(shown.contains("← silence\nbot   I did not hear you. Say balance, or lost card.\n"), "{shown}");
-        assert!(shown.ends_with("end   caller hung up\n"), "{shown}");
+        assert!(shown.contains("← silence\nbot  I did not hear you. Say balance, or lost card.\n"), "{shown}");
+        assert!(shown.ends_with("end  caller hung up\n"), "{shown}");
     }
 
     #[test]

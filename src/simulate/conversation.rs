@@ -12,7 +12,7 @@ use crate::id::CallId;
 use crate::language::Language;
 use crate::media::Digit;
 use crate::pii::Pii;
-use crate::simulate::text_leg::{Hears, TextLeg, time_to_say};
+use crate::simulate::text_leg::{Piece, TextLeg};
 use crate::time::{Clock, SimulatedClock};
 
 /// People take this long before they answer.
@@ -99,13 +99,12 @@ impl Conversation {
     /// The caller says `words`, of which the recogniser is `confidence` (0..1) sure. Goes on until the bot has taken
     /// them.
     pub fn say(&mut self, words: &str, confidence: f32) {
-        self.speak(Hears::Words(Pii::new(words.to_owned()), confidence), time_to_say(words));
+        self.speak([Piece::words(words, confidence)]);
     }
 
-    /// The caller makes a sound that lasts `lasting`, and whatever the recogniser makes of it. Goes on until the bot
-    /// has taken it.
-    pub fn speak(&mut self, hears: Hears, lasting: Duration) {
-        self.leg.speak(hears, lasting, self.now());
+    /// The caller says something with pauses in it, or makes a sound. Goes on until the bot has taken it.
+    pub fn speak(&mut self, pieces: impl IntoIterator<Item = Piece>) {
+        self.leg.speak(pieces, self.now());
         self.until_taken();
     }
 

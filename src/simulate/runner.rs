@@ -13,7 +13,7 @@ use crate::dialplan::load;
 use crate::dialplan::plan::Plan;
 use crate::pii::Pii;
 use crate::simulate::conversation::{Caller, Conversation, Happening};
-use crate::simulate::text_leg::Hears;
+use crate::simulate::text_leg::Piece;
 use crate::simulate::transcript::{self, Item, Script, What, When, fits, print_end, print_line};
 
 /// What came of one test file.
@@ -181,11 +181,12 @@ impl Running {
         }
         let interruptions = self.talk.interruptions();
         match &item.what {
-            What::You { words, confidence, .. } => self.talk.say(words, *confidence),
+            What::You { pieces, confidence, .. } => self.talk.speak(pieces.iter().map(|(after, words)| {
+                let after = *after;
+                Piece { after, ..Piece::words(words, *confidence) }
+            })),
             What::Keys { keys, .. } => self.talk.press(keys),
-            What::Noise { lasting, .. } => {
-                self.talk.speak(Hears::Words(Pii::new(String::new()), 0.0), *lasting);
-            }
+            What::Noise { lasting, .. } => self.talk.speak([Piece::noise(*lasting)]),
             What::Silence(time) => {
                 self.talk.wait_for_bot(*time);
             }
@@ -296,4 +297,87 @@ fn print_updated(outcome: &Outcome) -> Vec<String> {
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialplan::fixture::bank;
+
+    fn outcome(lines: &str) -> Outcome {
+        let text = format!("```call\nplan: bank.yaml\n{lines}\n```\n");
+        run(&transcript::parse(&text).unwrap()[0], Arc::new(bank()))
+    }
+
+    fn marks(outcome: &Outcome) -> String {
+        let mark = |line: &Compared| match line {
+            Compared::Same(_) => ' ',
+            Compared::Missing(_) => '-',
+            Compared::Extra(_) => '+',
+        };
+        outcome.lines.iter().map(mark).collect()
+    }
+
+    #[test]
+    fn a_call_that_goes_as_written_passes() {
+        let outcome = outcome(
+            "bot Welcome to the bank.\nbot What can …\nyou lost card @0.3s interrupts\nbot …\nend completed: agent",
+        );
+        assert!(outcome.passed(), "{outcome:?}");
+    }
+
+    #[test]
+    fn what_differs_is_marked_where_it_stands() {
+        let outcome = outcome("bot Welcome to the shop.\nbot What can …\nkeys 2\nend completed: balance");
+        assert_eq!(marks(&outcome), "-+  +-+");
+        assert!(!outcome.passed());
+        assert_eq!(outcome.lines[6], Compared::Extra("end  completed: agent".into()));
+    }
+
+    #[test]
+    fn a_caller_who_speaks_after_the_end_or_interrupts_nothing_is_told_so() {
+        let late = outcome("keys 2\nyou hello\nend completed: agent");
+        assert_eq!(late.faults, [(4, "the call is over by now".to_owned())]);
+        let early = outcome("bot Welcome …\nyou balance @0.3s interrupts\nyou hangs up");
+        assert_eq!(early.faults, [(4, "this interrupted nothing".to_owned())]);
+    }
+
+    #[test]
+    fn a_conversation_without_an_end_stops_where_the_bot_listens() {
+        assert!(outcome("bot Welcome to the bank.\nbot What can I do for you?").passed());
+        assert_eq!(marks(&outcome("bot Welcome to the bank.")), " +");
+    }
+
+    #[test]
+    fn a_rewritten_file_passes_and_keeps_its_remarks_and_its_dots() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = "dialplan: 1\nname: small\nlanguages: [en-US]\nstart: hello\nsteps:\n  hello:\n    \
+                    say: { text: \"Hello there.\", go: bye }\n  bye:\n    hangup: { text: \"Bye.\", result: done }\n";
+        std::fs::write(folder.path().join("small.yaml"), plan).unwrap();
+        let test = folder.path().join("small.test.md");
+        let written = "# Small\n\n## One\n\n```call\nplan: small.yaml\n# first\nbot  Hello …\nbot  Gone.\nend  ?\n```\n\n\
+                       ## Two\n\n```call\nplan: small.yaml\nend  completed: done\n```\n";
+        std::fs::write(&test, written).unwrap();
+        let report = run_file(&test, &mut Plans::default());
+        assert_eq!((report.conversations, report.failures.len()), (2, 2));
+        assert!(report.failures[0].contains("small.test.md:6: One\n      8  bot  Hello …\n-     9  bot  Gone."));
+        let updated = report.updated.unwrap();
+        assert!(updated.contains("# first\nbot  Hello …\nbot  Bye.\nend  completed: done\n```\n\n## Two"), "{updated}");
+        std::fs::write(&test, updated).unwrap();
+        let again = run_file(&test, &mut Plans::default());
+        assert_eq!((again.failures, again.updated), (Vec::new(), None));
+    }
+
+    #[test]
+    fn a_missing_plan_and_an_unreadable_line_are_failures_that_say_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let test = folder.path().join("a.test.md");
+        std::fs::write(&test, "```call\nplan: nowhere.yaml\nend completed\n```\n").unwrap();
+        let missing = run_file(&test, &mut Plans::default());
+        assert!(missing.failures[0].contains("there is no `nowhere.yaml` beside this test"), "{missing:?}");
+        std::fs::write(&test, "```call\nplan: nowhere.yaml\nbut\n```\n").unwrap();
+        let unreadable = run_file(&test, &mut Plans::default());
+        assert!(unreadable.failures[0].contains("a.test.md:3: `but` is not one of"), "{unreadable:?}");
+        assert!(!run_file(&folder.path().join("none.test.md"), &mut Plans::default()).failures.is_empty());
+    }
 }

@@ -28,6 +28,9 @@ const SHORTEST: Duration = Duration::from_millis(300);
 /// Between two keys of one entry.
 const BETWEEN_KEYS: Duration = Duration::from_millis(250);
 
+/// Renewed speech is believed after this.
+const RENEW: Duration = Duration::from_millis(60);
+
 /// What the recogniser will make of an utterance.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Hears {
@@ -35,6 +38,43 @@ pub enum Hears {
     Words(Pii<String>, f32),
     /// It fails.
     Fails(RecognizeError),
+}
+
+/// A stretch of speech without a pause.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Piece {
+    /// What the recogniser will make of it.
+    pub hears: Hears,
+    /// How long it takes.
+    pub lasting: Duration,
+    /// Silence before it; counts from the second piece on.
+    pub after: Duration,
+}
+
+impl Piece {
+    /// Words as they are said, without a pause before them.
+    pub fn words(words: &str, confidence: f32) -> Self {
+        let hears = Hears::Words(Pii::new(words.to_owned()), confidence);
+        Self { hears, lasting: time_to_say(words), after: Duration::ZERO }
+    }
+
+    /// A sound without words.
+    pub const fn noise(lasting: Duration) -> Self {
+        Self { hears: Hears::Words(Pii::new(String::new()), 0.0), lasting, after: Duration::ZERO }
+    }
+}
+
+impl Hears {
+    /// This, and then `other`, in one breath.
+    fn and(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::Words(first, sure), Self::Words(then, as_sure)) => {
+                let words = format!("{} {}", first.reveal(), then.reveal());
+                Self::Words(Pii::new(words.trim().to_owned()), sure.min(*as_sure))
+            }
+            (Self::Fails(error), _) | (_, Self::Fails(error)) => Self::Fails(error.clone()),
+        }
+    }
 }
 
 /// The far end of one call.
@@ -59,8 +99,11 @@ enum Happens {
     Report(Box<Input>),
     PromptEnds(PlayId),
     SpeechConfirmed(UtteranceId),
-    SpeechPauses(UtteranceId),
-    SpeechCloses(UtteranceId),
+    SpeechPauses(UtteranceId, u32),
+    SpeechCloses(UtteranceId, u32),
+    SpeechGoesOn(UtteranceId),
+    SpeechRenewed(UtteranceId),
+    SpeechAnew(VecDeque<Piece>),
     Key(Digit),
 }
 
@@ -77,10 +120,21 @@ struct Playing {
     started_at: Instant,
 }
 
+/// An utterance, as far as it has been said.
 #[derive(Debug)]
 struct Spoken {
     utterance: UtteranceId,
+    /// Of the next offer.
+    revision: u32,
+    /// All of it so far.
     hears: Hears,
+    /// The piece being said, from 0, and which that is.
+    place: u32,
+    piece: Piece,
+    /// The pause after that piece has been offered.
+    offered: bool,
+    /// Pieces still to come.
+    rest: VecDeque<Piece>,
     began_at: Instant,
     ended_at: Instant,
     during: Option<PlayId>,
@@ -129,17 +183,35 @@ impl TextLeg {
         }
     }
 
-    /// The caller says something that takes `lasting`; one thing at a time.
-    pub fn speak(&mut self, hears: Hears, lasting: Duration, now: Instant) {
+    /// The caller says something, with pauses between its pieces; one thing at a time. What is still to be said when
+    /// the bot has taken the utterance becomes a new one, as it does on the telephone.
+    pub fn speak(&mut self, pieces: impl IntoIterator<Item = Piece>, now: Instant) {
+        let mut rest: VecDeque<Piece> = pieces.into_iter().collect();
+        let Some(first) = rest.pop_front() else { return };
         self.utterances += 1;
         let utterance = UtteranceId(self.utterances);
-        let heard_for = lasting.min(self.listen.longest);
+        let heard_for = first.lasting.min(self.listen.longest);
+        let cut = first.lasting > self.listen.longest;
         let during = self.playing.as_ref().map(|playing| playing.prompt.play);
-        let (ended_at, cut) = (now + heard_for, lasting > self.listen.longest);
-        self.spoken = Some(Spoken { utterance, hears, began_at: now, ended_at, during, cut });
+        let ended_at = now + heard_for;
         self.enqueue(now + CONFIRM.min(heard_for), Happens::SpeechConfirmed(utterance));
-        let pause = if cut { Duration::ZERO } else { self.listen.offer_after };
-        self.enqueue(ended_at + pause, Happens::SpeechPauses(utterance));
+        self.pause_after(utterance, 0, ended_at, if cut { Duration::ZERO } else { self.listen.offer_after });
+        if let Some(next) = rest.front() {
+            self.enqueue(ended_at + next.after, Happens::SpeechGoesOn(utterance));
+        }
+        self.spoken = Some(Spoken {
+            utterance,
+            revision: 0,
+            hears: first.hears.clone(),
+            place: 0,
+            piece: first,
+            offered: false,
+            rest,
+            began_at: now,
+            ended_at,
+            during,
+            cut,
+        });
     }
 
     /// The caller presses keys, one after another.
@@ -158,8 +230,9 @@ impl TextLeg {
     }
 
     /// Is the caller still speaking or typing, or the bot still making up its mind about it?
-    pub const fn busy(&self) -> bool {
-        self.spoken.is_some() || self.keys_left > 0
+    pub fn busy(&self) -> bool {
+        let anew = |happens: &Happens| matches!(happens, Happens::SpeechAnew(_));
+        self.spoken.is_some() || self.keys_left > 0 || self.queue.values().any(anew)
     }
 
     /// How many prompts the caller has interrupted.
@@ -183,11 +256,13 @@ impl TextLeg {
                     self.interrupt(&[BargeIn::Speech], PlayEnd::BargedIn, at).into_iter().for_each(media);
                 }
             }
-            Happens::SpeechPauses(utterance) => {
-                let Some(spoken) = self.spoken.as_ref().filter(|spoken| spoken.utterance == utterance) else { return };
+            Happens::SpeechPauses(utterance, place) => {
+                let current = |spoken: &&mut Spoken| (spoken.utterance, spoken.place) == (utterance, place);
+                let Some(spoken) = self.spoken.as_mut().filter(current) else { return };
+                spoken.offered = true;
                 media(MediaEvent::Offered(Offer {
                     utterance,
-                    revision: 0,
+                    revision: spoken.revision,
                     audio: Arc::new(Pcm { rate_hz: TELEPHONE_HZ, samples: Vec::new() }),
                     began_at: spoken.began_at,
                     ended_at: spoken.ended_at,
@@ -195,13 +270,21 @@ impl TextLeg {
                     cut: spoken.cut,
                 }));
                 let closes_at = spoken.ended_at + self.listen.close_after;
-                self.enqueue(closes_at, Happens::SpeechCloses(utterance));
+                self.enqueue(closes_at, Happens::SpeechCloses(utterance, place));
             }
-            Happens::SpeechCloses(utterance) => {
-                if self.spoken.take_if(|spoken| spoken.utterance == utterance).is_some() {
+            Happens::SpeechCloses(utterance, place) => {
+                let current = |spoken: &mut Spoken| (spoken.utterance, spoken.place) == (utterance, place);
+                if self.spoken.take_if(current).is_some() {
                     media(MediaEvent::SpeechEnded { utterance });
                 }
             }
+            Happens::SpeechGoesOn(utterance) => self.go_on(utterance, at),
+            Happens::SpeechRenewed(utterance) => {
+                if self.spoken.as_ref().is_some_and(|spoken| spoken.utterance == utterance) {
+                    media(MediaEvent::Resumed { utterance });
+                }
+            }
+            Happens::SpeechAnew(pieces) => self.speak(pieces, at),
             Happens::Key(digit) => {
                 self.keys_left = self.keys_left.saturating_sub(1);
                 media(MediaEvent::Digit { digit, at });
@@ -213,9 +296,7 @@ impl TextLeg {
     fn media(&mut self, command: &MediaCommand, now: Instant) {
         match command {
             MediaCommand::Listen(listen) => self.listen = *listen,
-            MediaCommand::Commit { utterance } => {
-                self.spoken.take_if(|spoken| spoken.utterance == *utterance);
-            }
+            MediaCommand::Commit { utterance } => self.commit(*utterance, now),
             MediaCommand::Flush => self.flush(now),
             MediaCommand::Close if !self.closed => {
                 self.closed = true;
@@ -225,6 +306,46 @@ impl TextLeg {
                 self.report(now + TICK, Input::Media(MediaEvent::Closed(summary)));
             }
             MediaCommand::Close | MediaCommand::Play { .. } | MediaCommand::Retarget { .. } => {}
+        }
+    }
+
+    /// The next piece of an utterance that nobody has taken yet.
+    fn go_on(&mut self, utterance: UtteranceId, at: Instant) {
+        let Some(spoken) = self.spoken.as_mut().filter(|spoken| spoken.utterance == utterance) else { return };
+        let Some(piece) = spoken.rest.pop_front() else { return };
+        spoken.hears = spoken.hears.and(&piece.hears);
+        spoken.place += 1;
+        spoken.ended_at = at + piece.lasting;
+        spoken.piece = piece;
+        let (place, ended_at) = (spoken.place, spoken.ended_at);
+        let next = spoken.rest.front().map(|next| ended_at + next.after);
+        if std::mem::take(&mut spoken.offered) {
+            spoken.revision += 1;
+            self.enqueue(at + RENEW, Happens::SpeechRenewed(utterance));
+        }
+        self.pause_after(utterance, place, ended_at, self.listen.offer_after);
+        if let Some(next) = next {
+            self.enqueue(next, Happens::SpeechGoesOn(utterance));
+        }
+    }
+
+    fn pause_after(&mut self, utterance: UtteranceId, place: u32, ended_at: Instant, pause: Duration) {
+        self.enqueue(ended_at + pause, Happens::SpeechPauses(utterance, place));
+    }
+
+    /// The bot has taken an utterance; one that was never offered it cannot take. What is still to be said, and what
+    /// has just been begun, is a new one.
+    fn commit(&mut self, utterance: UtteranceId, now: Instant) {
+        let offered = |spoken: &mut Spoken| spoken.utterance == utterance && (spoken.offered || spoken.place > 0);
+        let Some(mut spoken) = self.spoken.take_if(offered) else { return };
+        let mut at = spoken.rest.front().map_or(now, |next| (spoken.ended_at + next.after).max(now));
+        if !spoken.offered {
+            let lasting = spoken.ended_at.saturating_duration_since(now);
+            spoken.rest.push_front(Piece { lasting, ..spoken.piece });
+            at = now;
+        }
+        if !spoken.rest.is_empty() {
+            self.enqueue(at, Happens::SpeechAnew(spoken.rest));
         }
     }
 

@@ -5,6 +5,7 @@
 //! bot   Say refill, or …                       what the bot says; … stands for anything
 //! you   I need a fill up (0.41)                speech, and how sure the recogniser is (0.95 when not said)
 //! you   yes   @0.8s  interrupts                … begun 0.8 s into the bot's last line, which it must cut short
+//! you   one two <0.6s> three four              … with a pause in it
 //! keys  1234#                                  keys; @ and interrupts as above
 //! noise 2s                                     a sound without words
 //! ...   6s                                     silence, until the bot speaks or the time has passed
@@ -83,8 +84,8 @@ pub enum What {
     Bot(String),
     /// The caller speaks.
     You {
-        /// What the recogniser will make of it.
-        words: String,
+        /// What the recogniser will make of it, piece by piece, each after its pause.
+        pieces: Vec<(Duration, String)>,
         /// How sure it is, 0..1.
         confidence: f32,
         /// When.
@@ -337,7 +338,7 @@ fn what(line: &str) -> Result<What, String> {
                 return Ok(What::HangsUp { when });
             }
             let (words, confidence) = confidence(words)?;
-            Ok(What::You { words: squeeze(words), confidence, when })
+            Ok(What::You { pieces: pieces(words)?, confidence, when })
         }
         "keys" => {
             let (keys, when) = when(rest)?;
@@ -370,6 +371,24 @@ fn when(text: &str) -> Result<(&str, When), String> {
         }
         rest = before.trim_end();
     }
+}
+
+/// `one two <0.6s> three four` is two pieces.
+fn pieces(words: &str) -> Result<Vec<(Duration, String)>, String> {
+    let mut pieces = Vec::new();
+    let mut rest = words;
+    let mut after = Duration::ZERO;
+    while let Some((before, tail)) = rest.split_once('<') {
+        let (pause, tail) = tail.split_once('>').ok_or_else(|| "a pause is written `<0.6s>`".to_owned())?;
+        pieces.push((after, squeeze(before)));
+        after = duration(pause)?;
+        rest = tail;
+    }
+    pieces.push((after, squeeze(rest)));
+    if pieces.iter().any(|(_, words)| words.is_empty()) {
+        return Err("say something, before a pause and after it".to_owned());
+    }
+    Ok(pieces)
 }
 
 fn confidence(words: &str) -> Result<(&str, f32), String> {
@@ -405,12 +424,17 @@ mod tests {
         parse(&text).unwrap().remove(0)
     }
 
+    fn said(pieces: &[(u64, &str)], confidence: f32, when: When) -> What {
+        let piece = |(after, words): &(u64, &str)| (Duration::from_millis(*after), (*words).to_owned());
+        What::You { pieces: pieces.iter().map(piece).collect(), confidence, when }
+    }
+
     #[test]
     fn a_block_is_read_with_its_heading_and_its_lines() {
         let script = one("plan: dialplans/pharmacy.yaml      at: Mon 10:00 America/New_York   lang: en-us\n\
                           bot  Say refill.\nyou  I need a fill up (0.41)\n...  6s\n\
-                          you  yes        @0.8s   interrupts\nkeys 12#  @50ms\nyou hangs up\nend  caller hung up");
-        assert_eq!((script.name.as_str(), script.line, script.end_line), ("A name", 6, 14));
+                          you  yes        @0.8s   interrupts\nyou one  two <0.6s> three\nkeys 12#  @50ms\nyou hangs up\nend  caller hung up");
+        assert_eq!((script.name.as_str(), script.line, script.end_line), ("A name", 6, 15));
         assert_eq!(script.header.plan, PathBuf::from("dialplans/pharmacy.yaml"));
         assert_eq!(script.header.at.unwrap().as_second(), 1_767_625_200);
         assert_eq!(script.header.language, Some(Language::english()));
@@ -420,9 +444,10 @@ mod tests {
             whats,
             [
                 What::Bot("Say refill.".into()),
-                What::You { words: "I need a fill up".into(), confidence: 0.41, when: When::default() },
+                said(&[(0, "I need a fill up")], 0.41, When::default()),
                 What::Silence(Duration::from_secs(6)),
-                What::You { words: "yes".into(), confidence: 0.95, when: When { interrupts: true, ..into(800) } },
+                said(&[(0, "yes")], 0.95, When { interrupts: true, ..into(800) }),
+                said(&[(0, "one two"), (600, "three")], 0.95, When::default()),
                 What::Keys { keys: "12#".chars().filter_map(Digit::new).collect(), when: into(50) },
                 What::HangsUp { when: When::default() },
                 What::End("caller hung up".into()),

@@ -8,7 +8,7 @@ use crate::speech::NBest;
 use crate::understand::{Meaning, Universal};
 
 /// Two candidates nearer to each other than this are a question, not an answer.
-pub(super) const AMBIGUITY_MARGIN: f32 = 0.05;
+const AMBIGUITY_MARGIN: f32 = 0.05;
 
 /// The option's target for an answer; the question's ways out for the rest.
 pub fn next<'plan>(menu: &'plan Menu, event: &Event) -> Next<'plan> {
@@ -54,13 +54,32 @@ pub fn judge_speech(menu: &Menu, language: &Language, nbest: &NBest) -> Judged {
         heard: nbest.hypotheses.get(verdict.hypothesis).map(|guess| guess.text.clone()).or(nothing.heard),
         ..nothing
     };
-    let rival = verdict.candidates.iter().skip(1).find(|(meaning, _)| meaning != best);
-    match rival {
-        _ if *confidence < menu.reject_below => Judged { rejected: true, ..judged },
-        Some((other, near)) if *near >= menu.reject_below && confidence - near < AMBIGUITY_MARGIN => {
-            Judged { meaning: Some(format!("{} or {}", name(best), name(other))), ..judged }
-        }
-        _ => Judged { answer: Some(answer_of(best)), meaning: Some(name(best)), ..judged },
+    match weigh(&verdict.candidates, menu.reject_below) {
+        Weighed::Weak => Judged { rejected: true, ..judged },
+        Weighed::Rivals(other) => Judged { meaning: Some(format!("{} or {}", name(best), name(other))), ..judged },
+        Weighed::Sure => Judged { answer: Some(answer_of(best)), meaning: Some(name(best)), ..judged },
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Weighed<'a> {
+    /// The first candidate, beyond doubt.
+    Sure,
+    /// The first, but this one is as likely.
+    Rivals(&'a Meaning),
+    /// Not even the first is sure enough.
+    Weak,
+}
+
+/// Weighs candidates, best first.
+fn weigh(candidates: &[(Meaning, f32)], reject_below: f32) -> Weighed<'_> {
+    let Some((best, confidence)) = candidates.first() else { return Weighed::Weak };
+    if *confidence < reject_below {
+        return Weighed::Weak;
+    }
+    match candidates.iter().find(|(meaning, _)| meaning != best) {
+        Some((other, near)) if *near >= reject_below && confidence - near < AMBIGUITY_MARGIN => Weighed::Rivals(other),
+        _ => Weighed::Sure,
     }
 }
 
@@ -110,6 +129,16 @@ mod tests {
         let other = judge_speech(menu, &english, &heard("xylophone quartz", 0.9));
         assert_eq!((other.answer, other.rejected), (None, false));
         assert!(judge_speech(menu, &Language::parse("zh-CN").unwrap(), &heard("balance", 0.9)).answer.is_none());
+    }
+
+    #[test]
+    fn two_meanings_as_likely_as_each_other_are_not_guessed_between() {
+        let option = Meaning::Option;
+        assert_eq!(weigh(&[(option(0), 0.90), (option(1), 0.88)], 0.5), Weighed::Rivals(&option(1)));
+        assert_eq!(weigh(&[(option(0), 0.90), (option(1), 0.80)], 0.5), Weighed::Sure);
+        assert_eq!(weigh(&[(option(0), 0.52), (option(1), 0.49)], 0.5), Weighed::Sure);
+        assert_eq!(weigh(&[(option(0), 0.49), (option(1), 0.48)], 0.5), Weighed::Weak);
+        assert_eq!(weigh(&[], 0.5), Weighed::Weak);
     }
 
     #[test]
