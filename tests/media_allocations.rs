@@ -83,8 +83,7 @@ fn listening_speaking_and_recording_do_not_allocate() {
         send: true,
         receive: true,
     };
-    let open =
-        OpenLeg { leg: LegId(1), params, recording: None, random: 1, call: String::new(), cname: String::new().into() };
+    let open = OpenLeg { leg: LegId(1), params, recording: None, random: 1, call: String::new() };
     let mut now = SystemClock.now().mono;
     let mut sequence = 0;
     // The ring is never drained: a recorder that stalls is part of the test.

@@ -61,14 +61,7 @@ impl Ours {
             receive: true,
         };
         let recording = recording.map(|path| RecordingRequest { path: path.to_owned() });
-        let open = OpenLeg {
-            leg,
-            params,
-            recording,
-            random: 0x1234_5678_9ABC_DEF0,
-            call: "test".into(),
-            cname: String::new().into(),
-        };
+        let open = OpenLeg { leg, params, recording, random: 0x1234_5678_9ABC_DEF0, call: "test".into() };
         media.open(open, port, sender).unwrap();
         Self { media, events, rtp }
     }

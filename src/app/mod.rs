@@ -99,7 +99,7 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError
         .map_err(|cause| AppError::DataFolder { path: config.data_dir.clone(), cause })?;
     let plans = live_plans(&config).await?;
     let recognizers = start_recognizers(&config, clock.clone());
-    let media = MediaServer::start(media_config(&config), clock.clone())?;
+    let media = MediaServer::start(media_config(&config))?;
     let numbers = NumberPolicy::open(config.privacy.numbers, &config.data_dir, rand::rng().random())?;
     let (records, writer) = writer::start(WriterSetup { data_dir: config.data_dir.clone(), numbers }, clock.clone());
     let (sip, mut incoming) = SipServer::bind(sip_config(&config), clock.clone()).await?;
@@ -111,7 +111,7 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError
         media_address: config.media_address(),
         config,
         plans,
-        media: media.handle(),
+        media,
         recognizers,
         registry: registry.clone(),
         records,
@@ -148,7 +148,6 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError
     sip.shutdown(BYE_GRACE).await;
     calls.shutdown().await;
     drop(reception);
-    media.stop();
     writer.close().await;
     info!("stopped");
     Ok(())
@@ -194,7 +193,7 @@ pub fn prompts(config: &Config) -> Prompts {
 
 async fn live_plan(path: &Path, prompts: Arc<Prompts>) -> Result<LivePlan, AppError> {
     let loaded = load(path).map_err(AppError::Plan)?;
-    if !loaded.warnings.is_empty() {
+    if loaded.warnings.findings().len() > 0 {
         warn!(plan = loaded.plan.name, "the plan has warnings; `trunkline check` shows them");
     }
     let plan = loaded.plan;
@@ -216,9 +215,10 @@ async fn live_plan(path: &Path, prompts: Arc<Prompts>) -> Result<LivePlan, AppEr
 }
 
 fn start_recognizers(config: &Config, clock: Arc<dyn Clock>) -> Arc<RecognizerPool> {
+    let dirs = ModelDirs::from_env();
     let dirs = match &config.speech.models {
-        Some(models) => ModelDirs::only(models),
-        None => ModelDirs::from_env(),
+        Some(models) => dirs.preferring(models),
+        None => dirs,
     };
     let engines = Engines::auto(&dirs);
     for missing in engines.missing() {
@@ -230,7 +230,7 @@ fn start_recognizers(config: &Config, clock: Arc<dyn Clock>) -> Arc<RecognizerPo
 fn media_config(config: &Config) -> MediaConfig {
     MediaConfig {
         address: config.rtp.address,
-        ports: (config.rtp.ports.first, config.rtp.ports.last),
+        ports: config.rtp.ports.first..=config.rtp.ports.last,
         rtp_timeout: config.rtp.timeout,
         ..MediaConfig::default()
     }

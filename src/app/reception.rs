@@ -20,8 +20,8 @@ use crate::config::Config;
 use crate::id::CallId;
 use crate::language::Language;
 use crate::media::driver::{MediaHandle, ReservedPort};
-use crate::media::{MediaSummary, OpenLeg, RecordingRequest, StreamParams};
-use crate::sdp::negotiate::{self, Local, SdpError};
+use crate::media::{Codec, MediaSummary, OpenLeg, RecordingRequest, StreamParams};
+use crate::sdp::{self, Local, Preference, SdpError};
 use crate::sip::{IncomingLeg, LegCommand, LegEvent, Rejection};
 use crate::speech::driver::RecognizerPool;
 use crate::store::driver::Writer;
@@ -32,6 +32,19 @@ use crate::time::{Clock, Now};
 const MEDIA_EVENTS: usize = 256;
 /// What we ask of callers we have no room for.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// What we speak, best first.
+const CODECS: &[Codec] = &[Codec::Pcmu, Codec::Pcma];
+/// What holds between our late offer and its answer: our first choice, and nowhere to send yet.
+const UNSETTLED: StreamParams = StreamParams {
+    remote: None,
+    codec: CODECS[0],
+    payload_type: 0,
+    telephone_event: Some(sdp::TELEPHONE_EVENT),
+    ptime_ms: 20,
+    send: true,
+    receive: true,
+};
 
 /// Everything an incoming leg needs.
 pub struct Reception {
@@ -54,7 +67,8 @@ struct Accepted {
     /// Our session description.
     sdp: String,
     params: StreamParams,
-    late_offer: bool,
+    /// Our offer, when they made none: the answer comes with the ACK.
+    late_offer: Option<Local<'static>>,
 }
 
 impl Reception {
@@ -84,11 +98,20 @@ impl Reception {
             warn!(%error, "no RTP port for a new call");
             busy()
         })?;
-        let local = Local::new(self.media_address, port.port(), rand::rng().random());
-        let late_offer = leg.offer.is_none();
-        let (sdp, params) = match &leg.offer {
-            Some(offer) => negotiate::answer(offer, &local).map_err(|error| refusal(&error))?,
-            None => negotiate::offer(&local),
+        let local = Local {
+            address: self.address_for(leg),
+            port: port.address().port(),
+            codecs: CODECS,
+            preference: Preference::Theirs,
+            session_id: u64::from(rand::rng().random::<u32>()),
+            session_version: 1,
+        };
+        let (sdp, params, late_offer) = match &leg.offer {
+            Some(offer) => {
+                let (sdp, params) = sdp::answer(offer, &local).map_err(|error| refusal(&error))?;
+                (sdp, params, None)
+            }
+            None => (sdp::offer(&local), UNSETTLED, Some(local)),
         };
         Ok(Accepted { live, seat, port, sdp, params, late_offer })
     }
@@ -98,7 +121,7 @@ impl Reception {
         let (events, media_events) = mpsc::channel(MEDIA_EVENTS);
         let open = OpenLeg {
             leg: leg.leg,
-            params: params.clone(),
+            params,
             recording: self.config.recording.enabled.then(|| self.recording(&id, now)),
             random: rand::rng().random(),
             call: id.to_string(),
@@ -127,7 +150,7 @@ impl Reception {
             leg_events: leg.events,
             media: self.media.clone(),
             media_events,
-            late_offer: late_offer.then_some(params),
+            late_offer,
             recognizers: self.recognizers.clone(),
             prompts: live.prompts,
             clock: self.clock.clone(),
@@ -172,6 +195,11 @@ impl Reception {
         }
     }
 
+    /// Where this caller is told to send media: as configured, else the address it reached us at.
+    fn address_for(&self, leg: &IncomingLeg) -> IpAddr {
+        if self.media_address.is_unspecified() { leg.local.ip() } else { self.media_address }
+    }
+
     /// `recordings/2026-11/21/ID.wav`: a folder never grows without bound, and days can be deleted.
     fn recording(&self, id: &CallId, now: Now) -> RecordingRequest {
         let day = now.wall.strftime("%Y-%m/%d").to_string();
@@ -181,7 +209,7 @@ impl Reception {
 
 /// What a caller is told whose session description we cannot use (RFC 3261 §21.4.26: 488 says why in a Warning).
 fn refusal(error: &SdpError) -> Rejection {
-    Rejection { warning: Some(error.to_string()), ..Rejection::status(488) }
+    Rejection { warning: Some(error.to_string()), ..Rejection::status(error.sip_status()) }
 }
 
 impl std::fmt::Debug for Reception {

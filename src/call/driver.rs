@@ -18,8 +18,8 @@ use super::record::CallRecord;
 use super::{Call, Input, Output, TimelineEvent};
 use crate::id::{LegId, UtteranceId};
 use crate::media::driver::MediaHandle;
-use crate::media::{MediaCommand, MediaEvent, MediaSummary, StreamParams};
-use crate::sdp::negotiate;
+use crate::media::{MediaCommand, MediaEvent, MediaSummary, PlayEnd};
+use crate::sdp::{self, Local};
 use crate::sip::{LegCommand, LegEnd, LegEvent};
 use crate::speech::driver::RecognizerPool;
 use crate::speech::prompts::PromptBook;
@@ -43,7 +43,7 @@ pub struct Ports {
     /// From this leg's media.
     pub media_events: mpsc::Receiver<MediaEvent>,
     /// What we offered, when the INVITE brought no offer: the answer comes with the ACK.
-    pub late_offer: Option<StreamParams>,
+    pub late_offer: Option<Local<'static>>,
     /// The recognition pool.
     pub recognizers: Arc<RecognizerPool>,
     /// Everything the plan can say, as sound.
@@ -67,7 +67,9 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
                 jobs.cancel_all();
                 return *record;
             }
-            carry_out(output, &ports, &mut jobs).await;
+            if let Some(input) = carry_out(output, &ports, &mut jobs).await {
+                call.handle(input, ports.clock.now());
+            }
         }
         let deadline = call.poll_timeout().map(|(at, _)| at);
         let input = tokio::select! {
@@ -111,7 +113,8 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
     }
 }
 
-async fn carry_out(output: Output, ports: &Ports, jobs: &mut Jobs) {
+/// Does what the call wants. Gives back what the call must be told at once, where nobody else will report it.
+async fn carry_out(output: Output, ports: &Ports, jobs: &mut Jobs) -> Option<Input> {
     match output {
         Output::Leg(command) => {
             if ports.commands.send(command).await.is_err() {
@@ -119,14 +122,16 @@ async fn carry_out(output: Output, ports: &Ports, jobs: &mut Jobs) {
             }
         }
         Output::Play { play, utter, barge_in } => match ports.prompts.get(&utter) {
-            Some(audio) => ports.media.command(ports.leg, MediaCommand::Play { play, audio, barge_in }),
+            Some(audio) => order(ports, MediaCommand::Play { play, audio, barge_in }),
             None => {
-                // Synthesis failed when the plan was loaded; a call that waits for a prompt's end must still go on.
-                error!("a prompt could not be made into sound; the caller hears nothing in its place");
-                ports.media.command(ports.leg, MediaCommand::Play { play, audio: Arc::default(), barge_in });
+                // Synthesis failed when the plan was loaded, and was reported then; the call goes on without words.
+                error!("a prompt has no sound; the caller hears nothing in its place");
+                let at = ports.clock.now().mono;
+                let end = PlayEnd::Completed;
+                return Some(Input::Media(MediaEvent::PromptFinished { play, played_ms: 0, total_ms: 0, end, at }));
             }
         },
-        Output::Media(command) => ports.media.command(ports.leg, command),
+        Output::Media(command) => order(ports, command),
         Output::Recognize { utterance, revision, language, audio } => {
             let cancel = Cancel::default();
             jobs.running.insert((utterance, revision), cancel.clone());
@@ -136,8 +141,8 @@ async fn carry_out(output: Output, ports: &Ports, jobs: &mut Jobs) {
                 // Full or closed: the call is over or swamped by revisions, and a stale result is worth nothing.
                 let _ = back.try_send(Input::Heard { utterance, revision, result });
             };
-            if let Err(busy) = ports.recognizers.submit(job, reply) {
-                let _ = jobs.heard.try_send(Input::Heard { utterance, revision, result: Err(busy) });
+            if let Err(error) = ports.recognizers.submit(job, reply) {
+                return Some(Input::Heard { utterance, revision, result: Err(error) });
             }
         }
         Output::CancelRecognize { utterance, revision } => {
@@ -147,6 +152,14 @@ async fn carry_out(output: Output, ports: &Ports, jobs: &mut Jobs) {
         }
         Output::Timeline(event) => log(&event),
         Output::Finished(_) => unreachable!("the loop returns on the last output"),
+    }
+    None
+}
+
+/// Tells the media thread. An order that does not get through is not retried: every wait of the core has a deadline.
+fn order(ports: &Ports, command: MediaCommand) {
+    if let Err(error) = ports.media.command(ports.leg, command) {
+        error!(%error, "an order to the media thread was lost");
     }
 }
 
@@ -163,10 +176,10 @@ impl Jobs {
 }
 
 /// The far end answered our late offer in its ACK: media learns where to send and in which codec.
-fn settle_late_offer(ports: &Ports, sdp: Option<&str>) {
+fn settle_late_offer(ports: &Ports, answer: Option<&str>) {
     let Some(ours) = &ports.late_offer else { return };
-    match sdp.map(|answer| negotiate::accept_answer(answer, ours)) {
-        Some(Ok(params)) => ports.media.command(ports.leg, MediaCommand::Renegotiate { params }),
+    match answer.map(|answer| sdp::accept_answer(answer, ours)) {
+        Some(Ok(params)) => order(ports, MediaCommand::Renegotiate { params }),
         Some(Err(error)) => warn!(%error, "the answer in the ACK cannot be used; waiting for media to latch"),
         None => warn!("the ACK to our offer brought no answer; waiting for media to latch"),
     }

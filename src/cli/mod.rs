@@ -65,7 +65,7 @@ pub fn main() -> ExitCode {
         Command::Prompts(args) => prompts::run(args),
         Command::Hear(args) => hear::run(args),
         Command::Say(args) => say::run(args),
-        Command::Understand(args) => understand::run(args),
+        Command::Understand(args) => understand::run(&args),
         Command::Models(args) => models::run(args),
         Command::Calls(args) => calls::run(args),
         Command::Version => print(concat!("trunkline ", env!("CARGO_PKG_VERSION"), "\n")),

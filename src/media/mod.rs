@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use crate::audio::Pcm;
 use crate::id::{LegId, PlayId, UtteranceId};
-use crate::pii::Pii;
 
 pub mod barge_in;
 pub mod capture;
@@ -101,10 +100,10 @@ pub enum MediaCommand {
         /// The one offered.
         utterance: UtteranceId,
     },
-    /// Send here from now on (the answer to a late offer).
-    Retarget {
-        /// Far end's RTP address, from its SDP.
-        remote: SocketAddr,
+    /// Another agreement holds from now on (the answer to a late offer).
+    Renegotiate {
+        /// What was settled.
+        params: StreamParams,
     },
     /// Stop sending and receiving, finish the recording, report [`MediaEvent::Closed`].
     Close,
@@ -289,6 +288,4 @@ pub struct OpenLeg {
     pub random: u64,
     /// For spans; the id of the call.
     pub call: String,
-    /// Who called, for nothing but a future CNAME; personal.
-    pub cname: Pii<String>,
 }

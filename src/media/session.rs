@@ -130,9 +130,10 @@ impl Session {
                     self.on_signal(signal);
                 }
             }
-            MediaCommand::Retarget { remote } => {
-                self.params.remote = Some(remote);
-                self.receiver.retarget(remote);
+            MediaCommand::Renegotiate { params } => {
+                self.receiver.renegotiate(&params, ReceiverConfig::default());
+                self.sender.renegotiate(params.codec, params.payload_type, params.ptime_ms);
+                self.params = params;
             }
             MediaCommand::Close => self.close(now),
         }

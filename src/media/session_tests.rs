@@ -50,8 +50,8 @@ impl Leg {
     fn new(params: StreamParams) -> Self {
         let now = SystemClock.now().mono;
         let (tap, recorded) = ring();
-        let (leg, call, cname) = (LegId(1), String::new(), String::new().into());
-        let open = OpenLeg { leg, params, recording: None, random: 42, call, cname };
+        let (leg, call) = (LegId(1), String::new());
+        let open = OpenLeg { leg, params, recording: None, random: 42, call };
         let session = Session::new(&open, Some(tap), TIMEOUT, now);
         let (sent, events, offers) = (Vec::new(), Vec::new(), Vec::new());
         Self { session, recorded, began: now, now, sequence: 0, sent, events, offers, socket_takes: true }
@@ -222,7 +222,7 @@ fn prompts_wait_while_we_may_not_send_and_time_goes_on() {
     leg.play(1, &hum(100), BargeIn::Off);
     leg.ticks(50);
     assert!(leg.sent.is_empty() && leg.events.is_empty());
-    leg.session.command(MediaCommand::Retarget { remote: far_end() }, leg.now);
+    leg.session.command(MediaCommand::Renegotiate { params: params() }, leg.now);
     leg.ticks(6);
     assert_eq!(leg.events, ["started 1", "Completed 1 100/100"]);
 

@@ -190,6 +190,21 @@ impl Receiver {
         }
     }
 
+    /// Another agreement holds from now on: codec, payload types and address. Sound already buffered was coded under
+    /// the old one and is dropped when the codec changes.
+    pub fn renegotiate(&mut self, params: &StreamParams, config: ReceiverConfig) {
+        if self.law != params.codec.into() {
+            self.law = params.codec.into();
+            self.jitter = JitterBuffer::new(config.jitter);
+            self.concealer.reset();
+        }
+        self.payload_type = params.payload_type;
+        self.telephone_event = params.telephone_event;
+        if let Some(remote) = params.remote {
+            self.retarget(remote);
+        }
+    }
+
     /// Takes one datagram with the time the kernel received it.
     ///
     /// Per packet: no allocation, no lock, no log.

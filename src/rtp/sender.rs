@@ -80,6 +80,15 @@ impl Sender {
         }
     }
 
+    /// Another agreement holds from now on. The stream goes on: same SSRC, next sequence number, next timestamp
+    /// (RFC 3550 §5.1: a change of payload type needs no new SSRC); what did not fill a packet yet is dropped.
+    pub fn renegotiate(&mut self, codec: Codec, payload_type: u8, ptime_ms: u32) {
+        let fresh = Self::new(codec, payload_type, ptime_ms, 0);
+        self.timestamp = self.timestamp.wrapping_add(self.pending_bytes as u32);
+        (self.law, self.payload_type, self.payload_bytes) = (fresh.law, fresh.payload_type, fresh.payload_bytes);
+        (self.pending_bytes, self.cut, self.marker) = (0, None, true);
+    }
+
     /// Encodes one frame. Then call [`Self::poll_packet`] until it returns `None`: a frame completes none, one or
     /// two packets.
     ///

@@ -6,5 +6,5 @@
 pub mod negotiate;
 pub mod session;
 
-pub use negotiate::{Local, Preference, accept_answer, answer, offer};
+pub use negotiate::{Local, Preference, TELEPHONE_EVENT, accept_answer, answer, offer};
 pub use session::{Direction, SdpError};

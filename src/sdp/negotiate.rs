@@ -10,7 +10,7 @@ use super::session::{Direction, Format, Listed, Media, SdpError, address_of, par
 use crate::media::{Codec, StreamParams};
 
 /// Payload type under which we offer telephone-event; what everybody uses.
-const TELEPHONE_EVENT: u8 = 101;
+pub const TELEPHONE_EVENT: u8 = 101;
 /// Milliseconds per packet when they ask for nothing, or for what we do not send.
 const PTIME_MS: u32 = 20;
 /// What we can send per packet.

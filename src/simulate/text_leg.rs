@@ -305,7 +305,7 @@ impl TextLeg {
                 let summary = MediaSummary { packets_out: self.packets, ..MediaSummary::default() };
                 self.report(now + TICK, Input::Media(MediaEvent::Closed(summary)));
             }
-            MediaCommand::Close | MediaCommand::Play { .. } | MediaCommand::Retarget { .. } => {}
+            MediaCommand::Close | MediaCommand::Play { .. } | MediaCommand::Renegotiate { .. } => {}
         }
     }
 

@@ -42,6 +42,13 @@ impl ModelDirs {
         Self { roots, runtime: path("ORT_DYLIB_PATH") }
     }
 
+    /// The same, looking into `first` before all others.
+    pub fn preferring(mut self, first: &Path) -> Self {
+        self.roots.retain(|root| root != first);
+        self.roots.insert(0, first.to_owned());
+        self
+    }
+
     /// One folder and nothing else.
     pub fn only(root: impl Into<PathBuf>) -> Self {
         Self { roots: vec![root.into()], runtime: None }
