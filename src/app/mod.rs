@@ -176,7 +176,7 @@ async fn live_plans(config: &Config) -> Result<BTreeMap<PathBuf, LivePlan>, AppE
     if config.routes.is_empty() {
         return Err(AppError::NoRoute);
     }
-    let prompts = Arc::new(prompts(&config));
+    let prompts = Arc::new(prompts(config));
     let mut plans = BTreeMap::new();
     for route in &config.routes {
         if !plans.contains_key(&route.plan) {
@@ -193,7 +193,7 @@ pub fn prompts(config: &Config) -> Prompts {
 
 async fn live_plan(path: &Path, prompts: Arc<Prompts>) -> Result<LivePlan, AppError> {
     let loaded = load(path).map_err(AppError::Plan)?;
-    if loaded.warnings.findings().len() > 0 {
+    if !loaded.warnings.findings().is_empty() {
         warn!(plan = loaded.plan.name, "the plan has warnings; `trunkline check` shows them");
     }
     let plan = loaded.plan;

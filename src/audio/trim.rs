@@ -16,10 +16,10 @@ pub fn trim_silence(pcm: &Pcm, threshold_dbov: f32, keep: Duration) -> Pcm {
     let step = samples_in(STEP, pcm.rate_hz).max(1);
     let loud = |chunk: &&[i16]| rms_dbov(chunk) >= threshold_dbov;
     let chunks: Vec<&[i16]> = pcm.samples.chunks(step).collect();
-    let Some(first) = chunks.iter().position(|chunk| loud(&chunk)) else {
+    let Some(first) = chunks.iter().position(|chunk| loud(chunk)) else {
         return Pcm { rate_hz: pcm.rate_hz, samples: Vec::new() };
     };
-    let last = chunks.iter().rposition(|chunk| loud(&chunk)).unwrap_or(first);
+    let last = chunks.iter().rposition(|chunk| loud(chunk)).unwrap_or(first);
     let keep = samples_in(keep, pcm.rate_hz);
     let from = (first * step).saturating_sub(keep);
     let to = ((last + 1) * step).saturating_add(keep).min(pcm.samples.len());

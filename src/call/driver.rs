@@ -99,7 +99,12 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
                     Input::Media(MediaEvent::Closed(MediaSummary::default()))
                 }
             },
-            Some(result) = heard.recv() => result,
+            Some(input) = heard.recv() => {
+                if let Input::Heard { utterance, revision, .. } = &input {
+                    jobs.running.remove(&(*utterance, *revision));
+                }
+                input
+            }
             () = ports.drain.cancelled(), if !draining => {
                 draining = true;
                 Input::Drain
