@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn what_we_print_we_read() {
         let report = print_report(1, "trunkline@192.0.2.1", Some(SENT), Some(ABOUT)).unwrap();
-        assert!(is_rtcp(&report) && report.len() % 4 == 0);
+        assert!(is_rtcp(&report) && report.len().is_multiple_of(4));
         let expected = Incoming { sender_report: Some(0x2222_3333), about_us: Some(ABOUT), bye: false };
         assert_eq!(parse(&report, 0xABCD), expected);
         assert_eq!(parse(&report, 0xDCBA), Incoming { about_us: None, ..expected });
