@@ -14,12 +14,11 @@ const STEP: Duration = Duration::from_millis(10);
 /// empty.
 pub fn trim_silence(pcm: &Pcm, threshold_dbov: f32, keep: Duration) -> Pcm {
     let step = samples_in(STEP, pcm.rate_hz).max(1);
-    let loud = |chunk: &&[i16]| rms_dbov(chunk) >= threshold_dbov;
-    let chunks: Vec<&[i16]> = pcm.samples.chunks(step).collect();
-    let Some(first) = chunks.iter().position(|chunk| loud(&chunk)) else {
+    let loud = |chunk: &[i16]| rms_dbov(chunk) >= threshold_dbov;
+    let Some(first) = pcm.samples.chunks(step).position(loud) else {
         return Pcm { rate_hz: pcm.rate_hz, samples: Vec::new() };
     };
-    let last = chunks.iter().rposition(|chunk| loud(&chunk)).unwrap_or(first);
+    let last = pcm.samples.chunks(step).rposition(loud).unwrap_or(first);
     let keep = samples_in(keep, pcm.rate_hz);
     let from = (first * step).saturating_sub(keep);
     let to = ((last + 1) * step).saturating_add(keep).min(pcm.samples.len());

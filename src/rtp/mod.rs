@@ -3,6 +3,7 @@
 pub mod jitter;
 pub mod packet;
 pub mod receiver;
+pub mod rtcp;
 pub mod sender;
 pub mod sequence;
 pub mod telephone_event;

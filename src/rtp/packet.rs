@@ -130,7 +130,7 @@ mod tests {
                 theirs.header.set_extension(1, extension).unwrap();
             }
             // The crate pads to whole words when asked to; an empty payload stays as it is.
-            theirs.header.padding = !payload.is_empty() && payload.len() % 4 != 0;
+            theirs.header.padding = !payload.is_empty() && !payload.len().is_multiple_of(4);
             let datagram = theirs.marshal().unwrap();
             assert_eq!(Packet::parse(&datagram), Ok(ours));
         }

@@ -165,8 +165,11 @@ mod tests {
 
     const FRAME: [i16; FRAME_8K] = [0; FRAME_8K];
 
-    /// Sequence number, timestamp (both from zero), marker and length of every packet that is ready.
-    fn poll_all(sender: &mut Sender, first: (u16, u32)) -> Vec<(u16, u32, bool, usize)> {
+    /// Sequence number and timestamp (both from zero), marker, length.
+    type Sent = (u16, u32, bool, usize);
+
+    /// Every packet that is ready.
+    fn poll_all(sender: &mut Sender, first: (u16, u32)) -> Vec<Sent> {
         let mut out = [0; MAX_PACKET_BYTES];
         std::iter::from_fn(|| sender.poll_packet(&mut out).map(|length| out[..length].to_vec()))
             .map(|datagram| {
@@ -186,7 +189,7 @@ mod tests {
 
     #[test]
     fn frames_leave_in_packets_of_the_negotiated_length() {
-        let rows: [(u32, &[(u16, u32, bool, usize)]); 5] = [
+        let rows: [(u32, &[Sent]); 5] = [
             (
                 10,
                 &[

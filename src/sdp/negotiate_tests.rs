@@ -1,0 +1,353 @@
+//! Offers as phones write them, offers nobody should write, and what becomes of them.
+
+use super::*;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+const CODECS: &[Codec] = &[Codec::Pcmu, Codec::Pcma];
+
+fn local() -> Local<'static> {
+    Local {
+        address: IpAddr::from([192, 0, 2, 1]),
+        port: 20_000,
+        codecs: CODECS,
+        preference: Preference::Theirs,
+        session_id: 77,
+        session_version: 1,
+    }
+}
+
+/// An offer with the given media lines.
+fn offer_of(lines: &str) -> String {
+    format!("v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\n{}", lines.replace('\n', "\r\n"))
+}
+
+fn params_of(lines: &str) -> StreamParams {
+    answer(&offer_of(lines), &local()).unwrap_or_else(|error| panic!("{lines}: {error}")).1
+}
+
+fn error_of(offer: &str) -> String {
+    answer(offer, &local()).unwrap_err().to_string()
+}
+
+#[test]
+fn a_usual_offer_gets_this_answer() {
+    let lines = "m=audio 4000 RTP/AVP 96 8 0 18 97\na=rtpmap:96 opus/48000/2\na=rtpmap:8 PCMA/8000\na=rtpmap:0 PCMU/8000\n\
+                 a=rtpmap:97 telephone-event/8000\na=fmtp:97 0-16\na=ptime:20\na=sendrecv\n";
+    let (text, params) = answer(&offer_of(lines), &local()).unwrap();
+    let expected = "v=0\no=- 77 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\nm=audio 20000 RTP/AVP 8 97\n\
+                    a=rtpmap:8 PCMA/8000\na=rtpmap:97 telephone-event/8000\na=fmtp:97 0-15\na=ptime:20\na=sendrecv\n";
+    assert_eq!(text, expected.replace('\n', "\r\n"));
+    assert_eq!(
+        params,
+        StreamParams {
+            remote: Some("192.0.2.7:4000".parse().unwrap()),
+            codec: Codec::Pcma,
+            payload_type: 8,
+            telephone_event: Some(97),
+            ptime_ms: 20,
+            send: true,
+            receive: true,
+        }
+    );
+}
+
+#[test]
+fn the_codec_is_theirs_first_or_ours_first() {
+    let offer = offer_of("m=audio 4000 RTP/AVP 8 0\n");
+    assert_eq!(answer(&offer, &local()).unwrap().1.codec, Codec::Pcma);
+    let ours = Local { preference: Preference::Ours, ..local() };
+    assert_eq!(answer(&offer, &ours).unwrap().1.codec, Codec::Pcmu);
+    let only = Local { codecs: &[Codec::Pcmu], ..local() };
+    assert_eq!(answer(&offer, &only).unwrap().1.payload_type, 0);
+}
+
+#[test]
+fn payload_types_mean_what_rtpmap_says() {
+    // Lines, codec, payload type, telephone-event.
+    let rows = [
+        ("m=audio 4000 RTP/AVP 0\n", Codec::Pcmu, 0, None),
+        ("m=audio 4000 RTP/AVP 110\na=rtpmap:110 PCMU/8000\n", Codec::Pcmu, 110, None),
+        ("m=audio 4000 RTP/AVP 110\na=rtpmap:110 pcma/8000/1\n", Codec::Pcma, 110, None),
+        ("m=audio 4000 RTP/AVP 0 111\na=rtpmap:0 L16/8000\na=rtpmap:111 PCMA/8000\n", Codec::Pcma, 111, None),
+        ("m=audio 4000 RTP/AVP 8 101\na=rtpmap:101 telephone-event/48000\n", Codec::Pcma, 8, None),
+        ("m=audio 4000 RTP/AVP 8 126\na=rtpmap:126 TELEPHONE-EVENT/8000\n", Codec::Pcma, 8, Some(126)),
+        // One number, two events: the first at our clock rate counts.
+        (
+            "m=audio 4000 RTP/AVP 8 100 101\na=rtpmap:100 telephone-event/16000\na=rtpmap:101 telephone-event/8000\n",
+            Codec::Pcma,
+            8,
+            Some(101),
+        ),
+        ("m=audio 4000 RTP/AVP 110 8\na=rtpmap:110 PCMU/16000\n", Codec::Pcma, 8, None),
+        ("m=audio 4000 RTP/AVP 999 -1 x 300 0\n", Codec::Pcmu, 0, None),
+        ("m=audio 4000 RTP/AVPF 0\n", Codec::Pcmu, 0, None),
+    ];
+    for (lines, codec, payload_type, telephone_event) in rows {
+        let params = params_of(lines);
+        assert_eq!(
+            (params.codec, params.payload_type, params.telephone_event),
+            (codec, payload_type, telephone_event),
+            "{lines}"
+        );
+    }
+}
+
+#[test]
+fn packet_lengths_are_honoured_where_we_can() {
+    let rows = [
+        ("", 20),
+        ("a=ptime:10\n", 10),
+        ("a=ptime:20\n", 20),
+        ("a=ptime:30\n", 30),
+        ("a=ptime:40\n", 40),
+        ("a=ptime:60\n", 60),
+        ("a=ptime: 30 \n", 30),
+        ("a=ptime:20.0\n", 20),
+        ("a=ptime:50\n", 20),
+        ("a=ptime:0\n", 20),
+        ("a=ptime:-20\n", 20),
+        ("a=ptime:NaN\n", 20),
+        ("a=ptime:99999999999999999999\n", 20),
+        ("a=ptime\n", 20),
+        ("a=maxptime:10\n", 10),
+        ("a=maxptime:5\n", 10),
+        ("a=ptime:60\na=maxptime:50\n", 40),
+        ("a=ptime:60\na=maxptime:240\n", 60),
+    ];
+    for (lines, expected) in rows {
+        assert_eq!(params_of(&format!("m=audio 4000 RTP/AVP 0\n{lines}")).ptime_ms, expected, "{lines}");
+    }
+}
+
+#[test]
+fn directions_are_mirrored_and_hold_is_understood_in_both_ways() {
+    // Session attribute, connection, media attribute; we send, we receive, what we answer.
+    let rows = [
+        ("", "192.0.2.7", "", true, true, "sendrecv"),
+        ("", "192.0.2.7", "a=sendrecv\n", true, true, "sendrecv"),
+        ("", "192.0.2.7", "a=sendonly\n", false, true, "recvonly"),
+        ("", "192.0.2.7", "a=recvonly\n", true, false, "sendonly"),
+        ("", "192.0.2.7", "a=inactive\n", false, false, "inactive"),
+        ("a=sendonly\n", "192.0.2.7", "", false, true, "recvonly"),
+        ("a=inactive\n", "192.0.2.7", "a=sendrecv\n", true, true, "sendrecv"),
+        ("", "0.0.0.0", "a=sendrecv\n", false, true, "recvonly"),
+        ("", "0.0.0.0", "a=recvonly\n", false, false, "inactive"),
+    ];
+    for (session, address, media, send, receive, answered) in rows {
+        let offer = format!("v=0\nc=IN IP4 {address}\n{session}m=audio 4000 RTP/AVP 0\n{media}");
+        let (text, params) = answer(&offer, &local()).unwrap();
+        assert_eq!((params.send, params.receive), (send, receive), "{offer}");
+        assert!(text.ends_with(&format!("a={answered}\r\n")), "{offer} → {text}");
+        assert_eq!(params.remote.is_some(), address != "0.0.0.0");
+    }
+}
+
+#[test]
+fn every_line_is_answered_in_its_place_and_one_audio_is_taken() {
+    let lines = "m=video 5000 RTP/AVP 96 97\na=rtpmap:96 H264/90000\nm=audio 4000 RTP/SAVP 0\nm=audio 0 RTP/AVP 0\n\
+                 m=audio 4002 RTP/AVP 18\nm=audio 4004 RTP/AVP 8\nc=IN IP4 192.0.2.9\nm=audio 4006 RTP/AVP 0\n\
+                 m=application 9 UDP/DTLS/SCTP webrtc-datachannel\n";
+    let (text, params) = answer(&offer_of(lines), &local()).unwrap();
+    let answered: Vec<&str> = text.lines().filter(|line| line.starts_with("m=")).collect();
+    assert_eq!(
+        answered,
+        [
+            "m=video 0 RTP/AVP 96 97",
+            "m=audio 0 RTP/SAVP 0",
+            "m=audio 0 RTP/AVP 0",
+            "m=audio 0 RTP/AVP 18",
+            "m=audio 20000 RTP/AVP 8",
+            "m=audio 0 RTP/AVP 0",
+            "m=application 0 UDP/DTLS/SCTP webrtc-datachannel",
+        ]
+    );
+    assert_eq!(params.remote, Some("192.0.2.9:4004".parse().unwrap()));
+}
+
+#[test]
+fn what_real_phones_get_wrong_does_not_cost_the_call() {
+    let rows = [
+        ("line feeds only", "v=0\no=- 1 1 IN IP4 192.0.2.7\ns=-\nc=IN IP4 192.0.2.7\nt=0 0\nm=audio 4000 RTP/AVP 0\n"),
+        ("carriage returns only", "v=0\rc=IN IP4 192.0.2.7\rm=audio 4000 RTP/AVP 0\r"),
+        ("doubled carriage returns", "v=0\r\r\nc=IN IP4 192.0.2.7\r\r\nm=audio 4000 RTP/AVP 0\r\r\n"),
+        ("no end of line at the end", "v=0\nc=IN IP4 192.0.2.7\nm=audio 4000 RTP/AVP 0"),
+        ("blank lines and blanks", "\n v=0 \n\nc=IN IP4 192.0.2.7 \n m=audio 4000 RTP/AVP 0 \n\n"),
+        ("no origin, name or time", "v=0\nc=IN IP4 192.0.2.7\nm=audio 4000 RTP/AVP 0\n"),
+        ("an origin of nonsense", "v=0\no=phone\ns=\nt=\nc=IN IP4 192.0.2.7\nm=audio 4000 RTP/AVP 0\n"),
+        ("two origins", "v=0\no=- 1 1 IN IP4 1.2.3.4\no=- x y\nc=IN IP4 192.0.2.7\nm=audio 4000 RTP/AVP 0\n"),
+        ("unknown lines", "v=0\ny=?\nX-Phone: yes\n=\nc=IN IP4 192.0.2.7\nm=audio 4000 RTP/AVP 0\nb=AS\nq=1\n"),
+        (
+            "attributes of nonsense",
+            "v=0\nc=IN IP4 192.0.2.7\nm=audio 4000 RTP/AVP 0\na=rtpmap\na=rtpmap:\na=rtpmap:0\na=:\na=\n",
+        ),
+        ("a time to live", "v=0\nc=IN IP4 192.0.2.7/127\nm=audio 4000 RTP/AVP 0\n"),
+        ("two ports", "v=0\nc=IN IP4 192.0.2.7\nm=audio 4000/2 RTP/AVP 0\n"),
+        ("an address of its own", "v=0\nc=IN IP4 10.0.0.1\nm=audio 4000 RTP/AVP 0\nc=IN IP4 192.0.2.7\n"),
+        ("an address only there", "v=0\nm=audio 4000 RTP/AVP 0\nc=IN IP4 192.0.2.7\n"),
+        ("lower and upper case", "v=0\nc=in ip4 192.0.2.7\nm=AUDIO 4000 rtp/avp 0\n"),
+    ];
+    for (name, offer) in rows {
+        let (_, params) = answer(offer, &local()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(params.remote, Some("192.0.2.7:4000".parse().unwrap()), "{name}");
+        assert_eq!(params.codec, Codec::Pcmu, "{name}");
+    }
+}
+
+#[test]
+fn what_cannot_be_agreed_on_is_refused_in_words() {
+    let rows = [
+        ("", "the session description cannot be read"),
+        ("hello", "the session description cannot be read"),
+        ("v=1\nm=audio 4000 RTP/AVP 0\n", "the session description cannot be read"),
+        ("v=0\nc=IN\nm=audio 4000 RTP/AVP 0\n", "the session description cannot be read"),
+        ("v=0\nc=IN IP4 192.0.2.7\nm=audio 70000 RTP/AVP 0\n", "the session description cannot be read"),
+        ("v=0\nc=IN IP4 192.0.2.7\nm=audio\n", "the session description cannot be read"),
+        (
+            "v=0\nc=IN IP4 1.2.3.4\nc=IN IP4 192.0.2.7\nm=audio 4000 RTP/AVP 0\n",
+            "the session description cannot be read",
+        ),
+        ("v=0\nc=IN IP4 192.0.2.7\n", "the session description offers no audio"),
+        ("v=0\nc=IN IP4 192.0.2.7\nm=video 4000 RTP/AVP 96\n", "the session description offers no audio"),
+        ("v=0\nc=IN IP4 192.0.2.7\nm=audio 0 RTP/AVP 0\n", "the session description offers no audio"),
+        (
+            "v=0\nc=IN IP4 192.0.2.7\nm=audio 4000 UDP/TLS/RTP/SAVPF 0\n",
+            "the audio is offered only over UDP/TLS/RTP/SAVPF, we speak RTP/AVP",
+        ),
+        (
+            "v=0\nc=IN IP4 192.0.2.7\nm=audio 4000 RTP/AVP 96 18 9 77 101\na=rtpmap:96 opus/48000/2\na=rtpmap:101 telephone-event/8000\n",
+            "no codec in common: they offer opus/48000/2, G729/8000, G722/8000, payload type 77, we have PCMU/8000, PCMA/8000",
+        ),
+        (
+            "v=0\nc=IN IP4 192.0.2.7\nm=audio 4000 RTP/AVP 101\na=rtpmap:101 telephone-event/8000\n",
+            "no codec in common: they offer nothing, we have PCMU/8000, PCMA/8000",
+        ),
+        ("v=0\nm=audio 4000 RTP/AVP 0\n", "the audio cannot be sent to them: there is no c= line"),
+        (
+            "v=0\nc=IN IP4 phone.example.com\nm=audio 4000 RTP/AVP 0\n",
+            "the audio cannot be sent to them: phone.example.com is not an IP address",
+        ),
+        (
+            "v=0\nc=IN IP4 224.2.1.1/127\nm=audio 4000 RTP/AVP 0\n",
+            "the audio cannot be sent to them: 224.2.1.1 is a multicast group",
+        ),
+        (
+            "v=0\nc=IN IP6 2001:db8::7\nm=audio 4000 RTP/AVP 0\n",
+            "the audio cannot be sent to them: their address is IPv6, ours IPv4",
+        ),
+    ];
+    for (offer, expected) in rows {
+        let error = error_of(offer);
+        assert!(error.starts_with(expected), "{offer:?}: {error}");
+    }
+    assert_eq!(answer("", &local()).unwrap_err().sip_status(), 400);
+    assert_eq!(answer("v=0\nm=audio 4000 RTP/AVP 18\n", &local()).unwrap_err().sip_status(), 488);
+}
+
+#[test]
+fn names_from_strangers_are_short_and_plain_in_errors() {
+    let hostile = format!(
+        "v=0\nc=IN IP4 192.0.2.7\nm=audio 4000 RTP/AVP 96\na=rtpmap:96 \"<evil>\u{1b}[31m{}\n",
+        "A".repeat(5_000)
+    );
+    assert_eq!(
+        error_of(&hostile),
+        "no codec in common: they offer evil31mAAAAAAAAAAAAAAAAA, we have PCMU/8000, PCMA/8000"
+    );
+    let many: String = (0..128).map(|number| format!(" {number}")).collect();
+    let only = Local { codecs: &[], ..local() };
+    let error = answer(&offer_of(&format!("m=audio 4000 RTP/AVP{many}\n")), &only).unwrap_err().to_string();
+    assert!(error.len() < 300 && error.contains('…') && error.ends_with("we have nothing"), "{error}");
+}
+
+#[test]
+fn our_offer_is_answered_by_ourselves_and_the_answer_is_accepted() {
+    let (us, them) = (local(), Local { address: IpAddr::from([192, 0, 2, 7]), port: 4_000, ..local() });
+    for preference in [Preference::Theirs, Preference::Ours] {
+        let offered = offer(&us);
+        let (answered, theirs) =
+            answer(&offered, &Local { preference, codecs: &[Codec::Pcma, Codec::Pcmu], ..them }).unwrap();
+        let ours = accept_answer(&answered, &us).unwrap();
+        assert_eq!(ours.remote, Some("192.0.2.7:4000".parse().unwrap()));
+        assert_eq!(theirs.remote, Some("192.0.2.1:20000".parse().unwrap()));
+        assert_eq!((ours.codec, ours.payload_type), (theirs.codec, theirs.payload_type));
+        assert_eq!((ours.telephone_event, theirs.telephone_event), (Some(101), Some(101)));
+        assert_eq!(ours.codec, if preference == Preference::Ours { Codec::Pcma } else { Codec::Pcmu });
+    }
+    let v6 = Local { address: "2001:db8::1".parse().unwrap(), ..us };
+    assert!(offer(&v6).contains("c=IN IP6 2001:db8::1\r\n"));
+    assert!(answer(&offer(&v6), &v6).is_ok());
+}
+
+#[test]
+fn an_answer_that_declines_or_leaves_our_offer_is_refused() {
+    let rows = [
+        ("m=audio 0 RTP/AVP 0\n", SdpError::Declined),
+        ("", SdpError::NoAudio),
+        ("m=audio 4000 RTP/SAVP 0\n", SdpError::Transport { transport: Listed::new(["RTP/SAVP"]) }),
+    ];
+    for (lines, expected) in rows {
+        assert_eq!(accept_answer(&offer_of(lines), &local()), Err(expected));
+    }
+    let other = accept_answer(&offer_of("m=audio 4000 RTP/AVP 18\n"), &local());
+    assert!(matches!(other, Err(SdpError::NoCommonCodec { .. })));
+    let held = accept_answer(&offer_of("m=audio 4000 RTP/AVP 0\na=inactive\n"), &local()).unwrap();
+    assert_eq!((held.send, held.receive, held.telephone_event), (false, false, None));
+}
+
+#[test]
+fn huge_descriptions_are_refused_unread() {
+    let long = offer_of(&"a=x\n".repeat(20_000));
+    assert_eq!(answer(&long, &local()), Err(SdpError::TooLong));
+    let many = offer_of(&"m=audio 4000 RTP/AVP 0\n".repeat(65));
+    assert_eq!(answer(&many, &local()), Err(SdpError::TooLong));
+    assert!(answer(&offer_of(&"m=audio 4000 RTP/AVP 0\n".repeat(64)), &local()).is_ok());
+}
+
+#[test]
+fn random_and_mangled_text_never_panics_and_answers_stay_well_formed() {
+    let mut random = StdRng::seed_from_u64(8866);
+    let words = [
+        "v=0",
+        "c=IN IP4 192.0.2.7",
+        "c=",
+        "m=audio 4000 RTP/AVP 0 8 101",
+        "m=audio",
+        "m=video 1 RTP/AVP 96",
+        "a=rtpmap:0 PCMU/8000",
+        "a=rtpmap:101 telephone-event/8000",
+        "a=ptime:",
+        "a=sendonly",
+        "\r",
+        "\0",
+        "é",
+        "=",
+        " ",
+        "/",
+        "65536",
+        "-1",
+        "c=IN IP6 ::",
+        "a=",
+    ];
+    for _ in 0..20_000 {
+        let text: String = if random.random() {
+            (0..random.random_range(0..200)).map(|_| char::from(random.random_range(0..=127u8))).collect()
+        } else {
+            let lines =
+                (0..random.random_range(0..12)).map(|_| *words.choose(&mut random).unwrap()).collect::<Vec<_>>();
+            lines.join(if random.random() { "\n" } else { "" })
+        };
+        let text =
+            if random.random() { format!("v=0\nc=IN IP4 192.0.2.7\nm=audio 4000 RTP/AVP 0\n{text}") } else { text };
+        let _ = accept_answer(&text, &local());
+        if let Ok((answered, params)) = answer(&text, &local()) {
+            let lines: Vec<&str> = answered.split_terminator("\r\n").collect();
+            assert!(
+                lines.iter().all(|line| line.as_bytes().get(1) == Some(&b'=') && !line.contains(['\r', '\n', '\0'])),
+                "{answered:?}"
+            );
+            assert_eq!(answered.matches("m=audio 20000 ").count(), 1, "{answered:?}");
+            assert!(PTIMES_MS.contains(&params.ptime_ms));
+        }
+    }
+}
