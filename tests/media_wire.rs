@@ -1,6 +1,8 @@
 //! The media thread over real loopback sockets: what a peer sends is heard, what we play arrives whole, and nothing
 //! a stranger sends matters.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

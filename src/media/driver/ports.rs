@@ -1,7 +1,7 @@
 //! Local RTP ports: even ones from a range, each bound before it is named in SDP, each resting after use.
 //!
 //! A port rests because the last peer may go on sending for a while: a caller must never hear the tail of somebody
-//! else's call (SIP Torture by port reuse is an old trick, too).
+//! else's call.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
