@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::cli::print;
 use crate::simulate::runner::{self, Plans};
 
 /// Run conversation tests (`*.test.md`) through the real call core.
@@ -20,6 +21,7 @@ pub struct TestArgs {
 pub fn run(args: &TestArgs) -> ExitCode {
     let update = args.update || std::env::var_os("UPDATE").is_some_and(|value| value == "1");
     let mut plans = Plans::default();
+    let mut said = String::new();
     let (mut conversations, mut failed, mut broken) = (0, 0, false);
     for path in &args.paths {
         let files = match runner::find(path) {
@@ -31,7 +33,7 @@ pub fn run(args: &TestArgs) -> ExitCode {
         };
         for file in files {
             let report = runner::run_file(&file, &mut plans);
-            report.failures.iter().for_each(|failure| println!("{failure}"));
+            report.failures.iter().for_each(|failure| said.push_str(&format!("{failure}\n")));
             conversations += report.conversations;
             failed += report.failures.len().min(report.conversations);
             broken |= !report.failures.is_empty();
@@ -43,11 +45,13 @@ pub fn run(args: &TestArgs) -> ExitCode {
             }
         }
     }
-    println!("{}", summary(conversations, failed, update));
+    said.push_str(&summary(conversations, failed, update));
+    said.push('\n');
+    let printed = print(&said);
     if conversations == 0 {
         eprintln!("no conversations found; they live in files named `….test.md` beside a plan");
     }
-    if broken || conversations == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if broken || conversations == 0 { ExitCode::FAILURE } else { printed }
 }
 
 fn summary(conversations: usize, failed: usize, update: bool) -> String {
