@@ -16,7 +16,7 @@ use crate::understand::{Matcher, Meaning, Universal, calibrate};
 /// Draws from a labelled set that go into a new calibration. More change its weights in the second decimal only.
 const DRAWS: u64 = 40;
 /// Callers who want something the menu offers, for each who does not.
-const IN_SCOPE_ODDS: f32 = 4.0;
+const IN_SCOPE_ODDS: f32 = 10.0;
 /// Share of a menu of the development file against one drawn menu: those are closer to what plans look like.
 const TASK_WEIGHT: f32 = 4.0;
 /// Rounds of the fit; twice as many change nothing.

@@ -12,6 +12,8 @@ use crate::language::Language;
 
 /// How far a word that only one of many phrases holds still speaks for its option: share of phrases to this power.
 const RARITY: f32 = 0.15;
+/// The most that a word tells which the plan knows: rare or not, its neighbours tell as much.
+const KNOWN_LIMIT: f32 = 0.5;
 /// Smoothing of the share each rival gets of a word.
 const SHARE_FLOOR: f32 = 0.08;
 
@@ -90,7 +92,8 @@ impl Classifier {
         let mut known = Vec::new();
         for (option, text) in phrases {
             let words = normalize::words(text, language);
-            let place_of = |term: Term| {
+            let place_of = |mut term: Term| {
+                term.weight = term.weight.min(KNOWN_LIMIT);
                 *places.entry(term.stem.clone()).or_insert_with(|| {
                     vocabulary.push(term);
                     vocabulary.len() - 1
@@ -106,10 +109,13 @@ impl Classifier {
 
     /// What speaks for each option, given normalised words; empty when nothing at all does.
     pub fn weigh(&self, words: &[String]) -> Vec<Evidence> {
-        let heard = terms(normalize::unframed(words, &self.language), &self.language);
+        let mut heard = terms(normalize::unframed(words, &self.language), &self.language);
         let likeness: Vec<Vec<(usize, f32)>> = heard.iter().map(|term| self.neighbours(term)).collect();
         if likeness.iter().all(Vec::is_empty) {
             return Vec::new();
+        }
+        for (term, _) in heard.iter_mut().zip(&likeness).filter(|(_, near)| !near.is_empty()) {
+            term.weight = term.weight.min(KNOWN_LIMIT);
         }
         let best = self.best_per_option(&likeness);
         let bayes = self.bayes(&heard, &likeness);

@@ -31,7 +31,7 @@ type Lines = Vec<(u16, f32)>;
 /// What is known of one language's words.
 #[derive(Debug)]
 pub struct Lexicon {
-    /// By spoken form and by stem, 0..1.
+    /// By spoken form and by stem: 0 tells nothing, 1 as much as an unknown word, more names a matter of its own.
     weights: BTreeMap<String, f32>,
     /// By stem; expressions joined with `_`.
     lines: BTreeMap<String, Lines>,
@@ -88,7 +88,7 @@ impl Lexicon {
         group.iter().find(|expression| stems.starts_with(expression)).map(Vec::len)
     }
 
-    /// What a word tells about a wish, 0 (nothing) to 1 (as much as a rare word).
+    /// What a word tells about a wish: 0 nothing, 1 as much as an unknown word, more when it names its own matter.
     pub fn weight(&self, word: &str, stem: &str) -> f32 {
         if stem.contains('_') {
             return EXPRESSION_WEIGHT;

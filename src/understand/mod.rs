@@ -126,14 +126,15 @@ impl Matcher {
             let class = known.class(Meaning::Option(place));
             phrases.iter().for_each(|phrase| known.add(class, phrase));
         }
-        let operator = universals::phrases(Universal::Operator, language);
-        match operator.iter().find_map(|phrase| known.class_of(phrase)) {
-            Some(class) => operator.iter().for_each(|phrase| known.add(class, phrase)),
-            None if universals.contains(&Universal::Operator) => known.add_universal(Universal::Operator),
-            None => {}
-        }
-        for universal in universals.iter().filter(|universal| **universal != Universal::Operator) {
-            known.add_universal(*universal);
+        for universal in [Universal::Operator, Universal::Repeat, Universal::Back] {
+            match known.owner(universal) {
+                Some(class) => known.add_phrases(class, universal),
+                None if universals.contains(&universal) => {
+                    let class = known.class(Meaning::Universal(universal));
+                    known.add_phrases(class, universal);
+                }
+                None => {}
+            }
         }
         known.compile()
     }
@@ -273,14 +274,22 @@ impl Known {
         self.lessons.push((class, phrase.to_owned()));
     }
 
-    fn add_universal(&mut self, universal: Universal) {
-        let class = self.class(Meaning::Universal(universal));
+    fn add_phrases(&mut self, class: usize, universal: Universal) {
         universals::phrases(universal, &self.language).iter().for_each(|phrase| self.add(class, phrase));
     }
 
-    fn class_of(&self, phrase: &str) -> Option<usize> {
-        let words = normalize::words(phrase, &self.language);
-        self.phrases.get(normalize::unframed(&words, &self.language)).copied()
+    /// The option that is this universal by another name: it has one of the operator's phrases, or two of another's
+    /// ("repeat" alone may be about a prescription).
+    fn owner(&self, universal: Universal) -> Option<usize> {
+        let enough = if universal == Universal::Operator { 1 } else { 2 };
+        let mut shared: BTreeMap<usize, usize> = BTreeMap::new();
+        for phrase in universals::phrases(universal, &self.language) {
+            let words = normalize::words(phrase, &self.language);
+            if let Some(class) = self.phrases.get(normalize::unframed(&words, &self.language)) {
+                *shared.entry(*class).or_default() += 1;
+            }
+        }
+        shared.into_iter().find(|(_, count)| *count >= enough).map(|(class, _)| class)
     }
 
     fn compile(self) -> Matcher {

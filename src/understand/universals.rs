@@ -30,7 +30,6 @@ const OPERATOR_EN: &[&str] = &[
     "transfer me to an operator",
     "get me a person",
     "is there anyone i can talk to",
-    "i don't want to talk to a machine",
 ];
 
 const REPEAT_EN: &[&str] = &[
