@@ -19,8 +19,9 @@ use trunkline::audio::g711::Law;
 use trunkline::audio::tone;
 use trunkline::id::{LegId, PlayId};
 use trunkline::media::driver::{MediaConfig, MediaServer};
-use trunkline::media::{BargeIn, Codec, MediaCommand, OpenLeg, RecordingRequest, StreamParams};
+use trunkline::media::{BargeIn, MediaCommand, OpenLeg, RecordingRequest};
 use trunkline::rtp::packet::Packet;
+use trunkline::rtp::{Codec, StreamParams};
 use trunkline::time::{Clock, SystemClock};
 
 #[path = "../src/media/fixtures.rs"]
@@ -52,14 +53,7 @@ fn main() {
         peer.set_nonblocking(true).expect("a socket");
         let recording = says("record").then(|| RecordingRequest { path: folder.join(format!("{leg}.wav")) });
         let (sender, receiver) = mpsc::channel(64);
-        let open = OpenLeg {
-            leg: LegId(leg),
-            params,
-            recording,
-            random: leg,
-            call: String::new(),
-            cname: String::new().into(),
-        };
+        let open = OpenLeg { leg: LegId(leg), params, recording, random: leg, call: String::new() };
         media.open(open, port, sender).expect("room");
         let play = MediaCommand::Play { play: PlayId(0), audio: Arc::clone(&prompt), barge_in: BargeIn::Off };
         media.command(LegId(leg), play).expect("room");

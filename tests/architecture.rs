@@ -65,6 +65,9 @@ fn rooms_import_only_their_own_floor_and_below() {
 fn no_file_grows_into_a_monster() {
     let mut wrong = Vec::new();
     for file in rust_files(Path::new("src")) {
+        if file.to_string_lossy().ends_with("tests.rs") {
+            continue;
+        }
         let text = fs::read_to_string(&file).expect("source files are readable");
         let product = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count();
         if product > 600 {

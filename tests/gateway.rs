@@ -302,10 +302,10 @@ fn spoken(text: &str, folder: &std::path::Path) -> Vec<[u8; 160]> {
     let path = folder.join("spoken.wav");
     let made = Command::new("flite").args(["-voice", "rms", "-t", text, "-o"]).arg(&path).status();
     assert!(made.is_ok_and(|status| status.success()), "flite speaks for the caller");
-    let sound = trunkline::audio::decode::decode_file(&path).expect("flite writes WAV");
-    let sound = trunkline::audio::resample::resample(&sound, 8_000).expect("resampling to 8 kHz works");
+    let sound = trunkline::audio::decode::read(&path).expect("flite writes WAV");
+    let sound = trunkline::audio::resample(&sound, 8_000).expect("resampling to 8 kHz works");
     let whole = sound.samples.as_chunks::<160>().0;
-    whole.iter().map(|frame| frame.map(trunkline::audio::g711::encode_mulaw)).collect()
+    whole.iter().map(|frame| frame.map(|sample| trunkline::audio::g711::Law::Mu.encode(sample))).collect()
 }
 
 fn spoken_or_tones(folder: &std::path::Path) -> Vec<[u8; 160]> {

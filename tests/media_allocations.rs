@@ -13,8 +13,9 @@ use trunkline::audio::tone;
 use trunkline::id::{LegId, PlayId};
 use trunkline::media::recorder::ring;
 use trunkline::media::session::Session;
-use trunkline::media::{BargeIn, Codec, MediaCommand, OpenLeg, StreamParams};
+use trunkline::media::{BargeIn, MediaCommand, OpenLeg};
 use trunkline::rtp::packet::Packet;
+use trunkline::rtp::{Codec, StreamParams};
 use trunkline::time::{Clock, SystemClock};
 
 #[path = "../src/media/fixtures.rs"]

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use trunkline::audio::{FRAME_8K, Level};
-use trunkline::media::{Codec, StreamParams};
 use trunkline::rtp::packet::Packet;
 use trunkline::rtp::sender::MAX_PACKET_BYTES;
+use trunkline::rtp::{Codec, StreamParams};
 use trunkline::rtp::{Receiver, ReceiverConfig, Sender};
 use trunkline::time::{Clock, SystemClock};
 

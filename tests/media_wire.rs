@@ -16,10 +16,10 @@ use trunkline::audio::{FRAME_8K, Pcm, tone, wav};
 use trunkline::id::{LegId, PlayId, UtteranceId};
 use trunkline::media::driver::{MediaConfig, MediaError, MediaHandle, MediaServer};
 use trunkline::media::{
-    BargeIn, Codec, MediaCommand, MediaEvent, MediaSummary, Offer, OpenLeg, PlayEnd, Recording, RecordingRequest,
-    StreamParams,
+    BargeIn, MediaCommand, MediaEvent, MediaSummary, Offer, OpenLeg, PlayEnd, Recording, RecordingRequest,
 };
 use trunkline::rtp::packet::Packet;
+use trunkline::rtp::{Codec, StreamParams};
 use trunkline::time::{Clock, SystemClock};
 
 /// Longer than anything here takes on a busy machine.

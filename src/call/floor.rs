@@ -12,8 +12,9 @@ use crate::dialplan::interpreter::{Asking, Line};
 use crate::dialplan::plan::StepIx;
 use crate::dialplan::step::Event;
 use crate::id::{PlayId, UtteranceId};
-use crate::media::{BargeIn, Digit, MediaCommand, MediaEvent, Offer, PlayEnd};
+use crate::media::{BargeIn, MediaCommand, MediaEvent, Offer, PlayEnd};
 use crate::pii::Pii;
+use crate::rtp::Digit;
 use crate::speech::{RecognizeError, Utter};
 use crate::time::Now;
 

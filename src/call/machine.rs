@@ -20,8 +20,9 @@ use crate::dialplan::interpreter::{Act, Asking, Interpreter, Line};
 use crate::dialplan::plan::{Plan, Step, StepIx};
 use crate::dialplan::step::{self, Event};
 use crate::id::{PlayId, UtteranceId};
-use crate::media::{BargeIn, Digit, Listen, MediaCommand, MediaSummary};
+use crate::media::{BargeIn, Listen, MediaCommand, MediaSummary};
 use crate::pii::Pii;
+use crate::rtp::Digit;
 use crate::sip::{LegCommand, LegEnd, LegEvent};
 use crate::time::Now;
 

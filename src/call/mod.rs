@@ -17,7 +17,8 @@ use crate::language::Language;
 use crate::media::{BargeIn, MediaCommand, MediaEvent};
 use crate::pii::Pii;
 use crate::sip::{LegCommand, LegEvent};
-use crate::speech::{NBest, RecognizeError, Utter};
+use crate::speech::{RecognizeError, Utter};
+use crate::understand::NBest;
 
 pub mod driver;
 mod floor;

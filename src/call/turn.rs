@@ -22,10 +22,12 @@ use crate::dialplan::plan::{Plan, Question, Step, StepIx};
 use crate::dialplan::step::{self, Answer, Judged, Keyed};
 use crate::id::UtteranceId;
 use crate::language::Language;
-use crate::media::{BargeIn, Digit, Listen, Offer};
+use crate::media::{BargeIn, Listen, Offer};
 use crate::pii::Pii;
-use crate::speech::{NBest, RecognizeError};
+use crate::rtp::Digit;
+use crate::speech::RecognizeError;
 use crate::understand::Fit;
+use crate::understand::NBest;
 
 /// Silence after a key that ends an entry which could still grow.
 const INTER_DIGIT: Duration = Duration::from_secs(3);
@@ -420,8 +422,7 @@ impl Turn {
     fn judge(&mut self, offered: Offered, nbest: &NBest, now: Instant) {
         let judged = step::judge_speech(self.step(), &self.setup.language, nbest);
         let question = self.question();
-        let sure = judged.fit == Fit::Full && judged.answer.is_some();
-        let pause = if sure { question.complete } else { question.incomplete };
+        let pause = pause_for(&judged, question);
         let commit_at = if offered.closed { now } else { offered.ended_at + pause };
         let known = Known { judged, queued: nbest.queued, ran: nbest.ran };
         self.voice = Voice::Knowing { offered, known, commit_at };
@@ -579,5 +580,19 @@ impl Turn {
 
     fn question(&self) -> &Question {
         step::question(self.step()).expect("only steps with a question are asked in turns")
+    }
+}
+
+/// Silence that ends an utterance with this meaning: `complete` for a whole phrase, `incomplete` for the beginning of
+/// one or for words that mean nothing yet. An answer in the caller's own words lies between: the surer we are of it,
+/// the less there is to wait for.
+fn pause_for(judged: &Judged, question: &Question) -> Duration {
+    match (&judged.answer, judged.fit) {
+        (Some(_), Fit::Full) => question.complete,
+        (Some(_), Fit::None) => {
+            let doubt = 1.0 - judged.confidence.clamp(0.0, 1.0);
+            question.complete + question.incomplete.saturating_sub(question.complete).mul_f32(doubt)
+        }
+        (None, _) | (_, Fit::Prefix) => question.incomplete,
     }
 }

@@ -17,7 +17,8 @@ use crate::speech::driver::{PoolSettings, RecognizerPool};
 use crate::speech::engines::Engines;
 use crate::speech::models::ModelDirs;
 use crate::speech::score::Score;
-use crate::speech::{Cancel, NBest, RecognizeError, RecognizeJob};
+use crate::speech::{Cancel, RecognizeError, RecognizeJob};
+use crate::understand::NBest;
 
 /// Longest piece given to the recogniser at once; longer recordings are cut at their quietest moments.
 const PIECE: Duration = Duration::from_secs(15);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::call::TimelineEvent;
 use crate::dialplan::load;
 use crate::language::Language;
-use crate::media::Digit;
+use crate::rtp::Digit;
 use crate::simulate::conversation::{Caller, Conversation, Happening};
 use crate::simulate::transcript::{USUAL_CONFIDENCE, print_end, print_line};
 

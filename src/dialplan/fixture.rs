@@ -10,9 +10,10 @@ use crate::dialplan::plan::{
 };
 use crate::id::UtteranceId;
 use crate::language::Language;
-use crate::media::{BargeIn, Digit};
+use crate::media::BargeIn;
 use crate::pii::Pii;
-use crate::speech::{Hypothesis, NBest};
+use crate::rtp::Digit;
+use crate::understand::{Hypothesis, NBest};
 use crate::understand::{Matcher, Universal};
 
 /// `welcome` (protected) → `main` (menu: balance 1, lost 2) → `verify` (PIN of 4 to 6, sensitive) → `balance` →

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::language::Language;
-use crate::media::{BargeIn, Digit};
+use crate::media::BargeIn;
+use crate::rtp::Digit;
 use crate::understand::Matcher;
 
 /// Place of a step in [`Plan::steps`].

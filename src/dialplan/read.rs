@@ -10,7 +10,8 @@ use std::time::Duration;
 use super::diagnostic::{Findings, Span, Spanned, listed, nearest};
 use super::yaml::{Node, Value};
 use crate::language::Language;
-use crate::media::{BargeIn, Digit};
+use crate::media::BargeIn;
+use crate::rtp::Digit;
 
 /// Longest name of a step, option or slot, in characters.
 const MAX_NAME: usize = 64;

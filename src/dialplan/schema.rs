@@ -14,7 +14,8 @@ use super::diagnostic::{Findings, Span, Spanned, listed, nearest};
 use super::read::{self, Fields, Localized};
 use super::yaml::{Node, Value};
 use crate::language::Language;
-use crate::media::{BargeIn, Digit};
+use crate::media::BargeIn;
+use crate::rtp::Digit;
 
 const PLAN_KEYS: &[&str] = &["dialplan", "name", "languages", "defaults", "phrases", "start", "steps"];
 const DEFAULTS_KEYS: &[&str] = &["say", "question", "universals", "hangup"];

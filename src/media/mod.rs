@@ -4,13 +4,13 @@
 //! `session` (receiver, playout, VAD, endpointer, capture); `driver` owns the thread, the sockets, the port pool
 //! and the clock, `recorder` drains the rings into WAV files.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::audio::Pcm;
 use crate::id::{LegId, PlayId, UtteranceId};
+use crate::rtp::{Digit, StreamParams};
 
 pub mod barge_in;
 pub mod capture;
@@ -34,28 +34,6 @@ pub enum BargeIn {
     /// By a key or by speech.
     #[default]
     Speech,
-}
-
-/// A telephone key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Digit(char);
-
-impl Digit {
-    /// `0`–`9`, `*`, `#`, `A`–`D`; `None` for anything else.
-    pub fn new(key: char) -> Option<Self> {
-        let key = key.to_ascii_uppercase();
-        matches!(key, '0'..='9' | '*' | '#' | 'A'..='D').then_some(Self(key))
-    }
-
-    /// RFC 4733 §3.2, table 3: events 0 to 15.
-    pub fn from_event(code: u8) -> Option<Self> {
-        "0123456789*#ABCD".chars().nth(usize::from(code)).map(Self)
-    }
-
-    /// The key's face.
-    pub const fn face(self) -> char {
-        self.0
-    }
 }
 
 /// How the endpointer listens. The call sets it per question; the default serves between questions.
@@ -237,35 +215,6 @@ pub enum Recording {
         /// In words.
         reason: String,
     },
-}
-
-/// A codec we can speak on a leg.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Codec {
-    /// G.711 µ-law, static payload type 0.
-    Pcmu,
-    /// G.711 A-law, static payload type 8.
-    Pcma,
-}
-
-/// What SDP negotiation settled for one leg.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StreamParams {
-    /// Where the far end said it receives; `None` until a late offer is answered.
-    pub remote: Option<SocketAddr>,
-    /// For both directions.
-    pub codec: Codec,
-    /// Its payload type.
-    pub payload_type: u8,
-    /// Payload type of telephone-event the far end will send us, if it offered any.
-    pub telephone_event: Option<u8>,
-    /// What we send per packet: 10, 20, 30, 40 or 60 ms.
-    pub ptime_ms: u32,
-    /// May we send? (`sendrecv`/`recvonly` on their side.)
-    pub send: bool,
-    /// Do they send?
-    pub receive: bool,
 }
 
 /// What the recorder is asked to keep.

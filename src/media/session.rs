@@ -21,12 +21,13 @@ use super::ear::{Ear, Heard, Thresholds};
 use super::endpointer::Signal;
 use super::playout::Playout;
 use super::recorder::Pair;
-use super::{BargeIn, Digit, Listen, MediaCommand, MediaEvent, MediaSummary, Offer, OpenLeg, PlayEnd, StreamParams};
+use super::{BargeIn, Listen, MediaCommand, MediaEvent, MediaSummary, Offer, OpenLeg, PlayEnd};
 use crate::audio::level::{SILENCE_DBOV, rms_dbov};
 use crate::audio::{FRAME_8K, FRAME_MS};
 use crate::id::PlayId;
 use crate::rtp::sender::MAX_PACKET_BYTES;
 use crate::rtp::{Accepted, Pulled, Receiver, ReceiverConfig, Sender};
+use crate::rtp::{Digit, StreamParams};
 
 const FRAME: Duration = Duration::from_millis(FRAME_MS as u64);
 const SILENCE: [i16; FRAME_8K] = [0; FRAME_8K];

@@ -8,9 +8,9 @@ use super::*;
 use crate::audio::g711::Law;
 use crate::audio::{Pcm, tone};
 use crate::id::{LegId, UtteranceId};
-use crate::media::Codec;
 use crate::media::fixtures::{Frame, noise, voice};
 use crate::media::recorder::ring;
+use crate::rtp::Codec;
 use crate::rtp::packet::Packet;
 use crate::time::{Clock, SystemClock};
 

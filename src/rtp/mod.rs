@@ -6,7 +6,9 @@ pub mod receiver;
 pub mod rtcp;
 pub mod sender;
 pub mod sequence;
+pub mod stream;
 pub mod telephone_event;
 
 pub use receiver::{Accepted, Pulled, Receiver, ReceiverConfig, ReceiverStats, Refusal};
 pub use sender::Sender;
+pub use stream::{Codec, Digit, StreamParams};

@@ -25,7 +25,7 @@ use super::telephone_event::{Press, TelephoneEvents};
 use crate::audio::FRAME_8K;
 use crate::audio::g711::Law;
 use crate::audio::plc::Concealer;
-use crate::media::{Digit, StreamParams};
+use crate::rtp::{Digit, StreamParams};
 
 /// Packets in a row that make a stranger, or another SSRC, believable.
 const BELIEVED_AFTER: u32 = 3;

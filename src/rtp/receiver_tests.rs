@@ -3,7 +3,7 @@
 use super::*;
 use crate::audio::level::rms_dbov;
 use crate::audio::tone;
-use crate::media::Codec;
+use crate::rtp::Codec;
 use crate::rtp::Sender;
 use crate::rtp::sender::MAX_PACKET_BYTES;
 use crate::time::{Clock, SystemClock};

@@ -3,7 +3,7 @@
 use super::packet::{HEADER_BYTES, Packet};
 use crate::audio::FRAME_8K;
 use crate::audio::g711::Law;
-use crate::media::Codec;
+use crate::rtp::Codec;
 
 /// Longest packet sent: 60 ms.
 const MAX_PAYLOAD: usize = 480;

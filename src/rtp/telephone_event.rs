@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use super::packet::Packet;
-use crate::media::Digit;
+use crate::rtp::Digit;
 
 /// Bytes of an event report (§2.3).
 const REPORT_BYTES: usize = 4;

@@ -7,7 +7,7 @@ use std::fmt::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 
 use super::session::{Direction, Format, Listed, Media, SdpError, address_of, parse};
-use crate::media::{Codec, StreamParams};
+use crate::rtp::{Codec, StreamParams};
 
 /// Payload type under which we offer telephone-event; what everybody uses.
 pub const TELEPHONE_EVENT: u8 = 101;
@@ -46,7 +46,7 @@ pub struct Local<'a> {
 /// Answers an offer: our description, and what the two agree on.
 ///
 /// ```
-/// use trunkline::media::Codec;
+/// use trunkline::rtp::Codec;
 /// use trunkline::sdp::{Local, Preference, answer};
 ///
 /// let local = Local {

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use sdp_types::{Attribute, Connection, Session};
 
-use crate::media::Codec;
+use crate::rtp::Codec;
 
 /// Longest description read. Browsers with many candidates write some 10 kB.
 const MAX_BYTES: usize = 64 * 1024;

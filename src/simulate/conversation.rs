@@ -10,8 +10,8 @@ use crate::call::{Call, CallSetup, Input, Output, TimelineEvent};
 use crate::dialplan::plan::Plan;
 use crate::id::CallId;
 use crate::language::Language;
-use crate::media::Digit;
 use crate::pii::Pii;
+use crate::rtp::Digit;
 use crate::simulate::text_leg::{Piece, TextLeg};
 use crate::time::{Clock, SimulatedClock};
 

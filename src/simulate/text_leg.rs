@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use crate::audio::{Pcm, TELEPHONE_HZ};
 use crate::call::{Input, Output};
 use crate::id::{PlayId, UtteranceId};
-use crate::media::{BargeIn, Digit, Listen, MediaCommand, MediaEvent, MediaSummary, Offer, PlayEnd};
+use crate::media::{BargeIn, Listen, MediaCommand, MediaEvent, MediaSummary, Offer, PlayEnd};
 use crate::pii::Pii;
+use crate::rtp::Digit;
 use crate::sip::{LegCommand, LegEnd, LegEvent};
-use crate::speech::{Hypothesis, NBest, RecognizeError};
+use crate::speech::RecognizeError;
+use crate::understand::{Hypothesis, NBest};
 
 /// A message to signalling or media and its report: one tick.
 const TICK: Duration = Duration::from_millis(20);

@@ -23,7 +23,7 @@ use jiff::{Timestamp, ToSpan, civil};
 
 use crate::call::record::CallEnd;
 use crate::language::Language;
-use crate::media::Digit;
+use crate::rtp::Digit;
 
 /// How sure the recogniser is of words that do not say.
 pub const USUAL_CONFIDENCE: f32 = 0.95;

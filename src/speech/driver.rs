@@ -16,9 +16,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::engines::Engines;
-use super::{NBest, RecognizeError, RecognizeJob, Recognizer};
+use super::{RecognizeError, RecognizeJob, Recognizer};
 use crate::language::Language;
 use crate::time::Clock;
+use crate::understand::NBest;
 
 pub mod parallel;
 pub mod program;
@@ -338,7 +339,11 @@ impl Worker {
     }
 
     /// Runs the engine, fenced: a panic costs this job and the recogniser, not the worker.
-    fn recognize(&mut self, job: &RecognizeJob, engine: usize) -> Result<Vec<super::Hypothesis>, RecognizeError> {
+    fn recognize(
+        &mut self,
+        job: &RecognizeJob,
+        engine: usize,
+    ) -> Result<Vec<crate::understand::Hypothesis>, RecognizeError> {
         if job.cancel.is_cancelled() {
             return Err(RecognizeError::Cancelled);
         }

@@ -20,11 +20,12 @@ use ort::value::{DynValue, Tensor, TensorRef};
 use super::engines::Engine;
 use super::models::{Manifest, ModelDirs, Presence};
 use super::tokens::{END, START, Vocabulary};
-use super::{Cancel, Hypothesis, RecognizeError, Recognizer, level, runtime};
+use super::{Cancel, RecognizeError, Recognizer, level, runtime};
 use crate::audio::resample::resample;
 use crate::audio::{Pcm, WIDEBAND_HZ};
 use crate::language::Language;
 use crate::pii::Pii;
+use crate::understand::Hypothesis;
 
 /// Folder of the English model inside the models folder.
 const NAME: &str = "moonshine-tiny-en";

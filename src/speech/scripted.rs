@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::engines::Engine;
-use super::{Cancel, Hypothesis, RecognizeError, Recognizer};
+use super::{Cancel, RecognizeError, Recognizer};
 use crate::audio::Pcm;
 use crate::language::Language;
 use crate::pii::Pii;
+use crate::understand::Hypothesis;
 
 /// What comes of one utterance.
 #[derive(Clone, Debug, PartialEq)]

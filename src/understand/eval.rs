@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Matcher, Meaning};
 use crate::id::UtteranceId;
 use crate::pii::Pii;
-use crate::speech::{Hypothesis, NBest};
+use crate::understand::{Hypothesis, NBest};
 
 /// One utterance and what it should be taken for.
 #[derive(Clone, Debug, PartialEq, Eq)]

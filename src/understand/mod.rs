@@ -17,11 +17,11 @@ use std::collections::BTreeMap;
 
 use crate::grammar::normalize::{self, is_mandarin};
 use crate::language::Language;
-use crate::speech::NBest;
 
 pub mod calibrate;
 pub mod classifier;
 pub mod eval;
+mod hypothesis;
 mod lexicon;
 mod phonetic;
 mod stem;
@@ -31,6 +31,8 @@ mod universals;
 
 use calibrate::WEIGHTS;
 use classifier::{Classifier, Evidence};
+
+pub use hypothesis::{Hypothesis, NBest};
 
 /// Confidence in a phrase said exactly, before the recogniser's own doubt.
 const EXACT: f32 = 0.98;

@@ -1,6 +1,7 @@
 //! A gateway under test as a process of its own, and a caller who can misbehave.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::disallowed_methods, reason = "a test of a live gateway has to live in its time")]
 
 use std::fmt::Write as _;
 use std::fs::{self, File};

@@ -4,8 +4,8 @@ use crate::dialplan::plan::{Ask, Want};
 use crate::dialplan::step::{Answer, Event, Judged, Keyed, Next, answer_of, question};
 use crate::language::Language;
 use crate::pii::Pii;
-use crate::speech::NBest;
 use crate::spoken::digits;
+use crate::understand::NBest;
 use crate::understand::{Fit, Meaning};
 
 /// A universal wish said instead of a value must be at least this sure. 0..1.

@@ -4,7 +4,7 @@ use crate::dialplan::plan::Menu;
 use crate::dialplan::step::question::{self, or_again};
 use crate::dialplan::step::{Answer, Event, Excuse, Judged, Keyed, Next, answer_of};
 use crate::language::Language;
-use crate::speech::NBest;
+use crate::understand::NBest;
 use crate::understand::{Meaning, Universal};
 
 /// Two candidates nearer to each other than this are a question, not an answer.
@@ -113,7 +113,7 @@ mod tests {
     fn an_option_may_take_zero_for_itself() {
         let mut plan = bank();
         let StepKind::Menu(menu) = &mut plan.steps[1].kind else { unreachable!("main is a menu") };
-        menu.options[1].key = crate::media::Digit::new('0');
+        menu.options[1].key = crate::rtp::Digit::new('0');
         assert_eq!(judge_keys(menu, "0"), Keyed::Complete(Answer::Option(1)));
     }
 

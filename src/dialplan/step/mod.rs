@@ -8,7 +8,7 @@ use crate::dialplan::plan::{Prompt, Question, Step, StepKind, Target};
 use crate::language::Language;
 use crate::media::BargeIn;
 use crate::pii::Pii;
-use crate::speech::NBest;
+use crate::understand::NBest;
 use crate::understand::{Fit, Meaning, Universal};
 
 pub mod ask;

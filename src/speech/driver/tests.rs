@@ -5,10 +5,11 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use super::*;
 use crate::audio::Pcm;
 use crate::id::UtteranceId;
+use crate::speech::Cancel;
 use crate::speech::engines::Engine;
 use crate::speech::scripted::{Answer, Script};
-use crate::speech::{Cancel, Hypothesis};
 use crate::time::SystemClock;
+use crate::understand::Hypothesis;
 
 type Outcome = Result<NBest, RecognizeError>;
 
