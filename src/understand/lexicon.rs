@@ -19,7 +19,10 @@ const FAMILY_LETTERS: usize = 5;
 /// …when no more than this many letters follow in either.
 const FAMILY_ENDING: usize = 5;
 /// What an expression of several words ("can not find") tells, 0..1.
-const EXPRESSION_WEIGHT: f32 = 0.6;
+const EXPRESSION_WEIGHT: f32 = 0.45;
+
+/// Words that may stand inside an expression, as stems.
+const SMALL: &[&str] = &["it", "this", "that", "them", "these", "those", "the", "my", "me", "a", "your", "just", "all"];
 
 static ENGLISH: LazyLock<Lexicon> =
     LazyLock::new(|| Lexicon::read(include_str!("words/en-common.txt"), include_str!("words/en-synonyms.txt")));
@@ -82,10 +85,11 @@ impl Lexicon {
         }
     }
 
-    /// How many of the `stems` at the front make one expression, at least two; `None` when they make none.
-    pub fn expression(&self, stems: &[String]) -> Option<usize> {
+    /// The longest expression at the front of `stems`, and how many of them it takes. Small words may stand inside
+    /// it: "give it back". `None` when there is none.
+    pub fn expression(&self, stems: &[String]) -> Option<(&[String], usize)> {
         let group = self.expressions.get(stems.first()?)?;
-        group.iter().find(|expression| stems.starts_with(expression)).map(Vec::len)
+        group.iter().find_map(|expression| Some((expression.as_slice(), spans(expression, stems)?)))
     }
 
     /// What a word tells about a wish: 0 nothing, 1 as much as an unknown word, more when it names its own matter.
@@ -133,6 +137,21 @@ pub fn alike((one, one_lines): (&str, &[(u16, f32)]), (two, two_lines): (&str, &
     if is_family && !one.contains('_') && !two.contains('_') { best.max(FAMILY) } else { best }
 }
 
+/// How many of `stems` it takes to say `expression`, small words between included.
+fn spans(expression: &[String], stems: &[String]) -> Option<usize> {
+    let mut at = 0;
+    for (place, word) in expression.iter().enumerate() {
+        if place > 0 && stems.get(at) != Some(word) && SMALL.contains(&stems.get(at)?.as_str()) {
+            at += 1;
+        }
+        if stems.get(at)? != word {
+            return None;
+        }
+        at += 1;
+    }
+    Some(at)
+}
+
 fn lines_of(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
@@ -167,7 +186,9 @@ mod tests {
     fn expressions_are_found_at_their_longest() {
         let lexicon = Lexicon::of(&Language::english());
         let stems: Vec<String> = ["can", "not", "find", "it"].iter().map(|word| stem(word)).collect();
-        assert_eq!(lexicon.expression(&stems), Some(3));
+        assert_eq!(lexicon.expression(&stems).map(|(_, taken)| taken), Some(3));
+        let stems: Vec<String> = ["give", "this", "back", "now"].iter().map(|word| stem(word)).collect();
+        assert_eq!(lexicon.expression(&stems).map(|(_, taken)| taken), Some(3));
         assert_eq!(lexicon.expression(&stems[2..]), None);
     }
 

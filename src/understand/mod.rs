@@ -61,7 +61,7 @@ const UNIVERSAL_NEAREST: f32 = 0.7;
 /// …and how much of what was said it must explain.
 const UNIVERSAL_COVERED: f32 = 0.7;
 /// A few words that tell next to nothing ("this back") explain nothing either.
-const UNIVERSAL_MASS: f32 = 0.12;
+const UNIVERSAL_MASS: f32 = 0.18;
 
 /// Wishes understood at every question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

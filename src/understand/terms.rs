@@ -83,26 +83,39 @@ fn of_words(words: &[String], lexicon: &'static Lexicon) -> Vec<Term> {
     let mut terms = Vec::new();
     let mut at = 0;
     while at < stems.len() {
-        let length = lexicon.expression(&stems[at..]).unwrap_or(1);
-        terms.push(english(&words[at..at + length], &stems[at..at + length], lexicon));
-        at += length;
+        let (term, taken) = match lexicon.expression(&stems[at..]) {
+            Some((expression, taken)) => (of_expression(expression, lexicon), taken),
+            None => (of_word(&words[at], &stems[at], lexicon), 1),
+        };
+        terms.push(term);
+        at += taken;
     }
     terms
 }
 
-fn english(words: &[String], stems: &[String], lexicon: &'static Lexicon) -> Term {
-    let spoken = if words.len() == 1 { words[0].clone() } else { String::new() };
-    let stem = stems.join("_");
-    let telling = stems.iter().zip(words).filter(|(stem, word)| lexicon.weight(word, stem) >= TELLING);
-    let parts = telling.map(|(stem, _)| (stem.clone(), lexicon.lines(stem))).collect();
+fn of_word(word: &str, stem: &str, lexicon: &'static Lexicon) -> Term {
     Term {
-        parts: if stems.len() > 1 { parts } else { Vec::new() },
-        weight: lexicon.weight(&spoken, &stem),
-        lines: lexicon.lines(&stem),
-        sound: Sound::of(&spoken),
-        common: lexicon.is_common(&spoken),
-        spoken,
-        stem,
+        stem: stem.to_owned(),
+        weight: lexicon.weight(word, stem),
+        lines: lexicon.lines(stem),
+        parts: Vec::new(),
+        spoken: word.to_owned(),
+        sound: Sound::of(word),
+        common: lexicon.is_common(word),
+    }
+}
+
+fn of_expression(stems: &[String], lexicon: &'static Lexicon) -> Term {
+    let name = stems.join("_");
+    let telling = stems.iter().filter(|stem| lexicon.weight(stem, stem) >= TELLING);
+    Term {
+        weight: lexicon.weight(&name, &name),
+        lines: lexicon.lines(&name),
+        parts: telling.map(|stem| (stem.clone(), lexicon.lines(stem))).collect(),
+        stem: name,
+        spoken: String::new(),
+        sound: None,
+        common: false,
     }
 }
 
