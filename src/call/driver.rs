@@ -114,7 +114,13 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
                 continue;
             }
         };
-        call.handle(input, ports.clock.now());
+        let began = ports.clock.now();
+        let heard_words = matches!(input, Input::Heard { .. });
+        call.handle(input, began);
+        if heard_words {
+            // The core reads no clock: what its understanding cost is told to it.
+            call.understood_in(ports.clock.now().mono.saturating_duration_since(began.mono));
+        }
     }
 }
 
