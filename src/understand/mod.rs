@@ -340,7 +340,7 @@ fn dangles(core: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::speech::Hypothesis;
+    use crate::understand::Hypothesis;
 
     const CLINIC: &[&[&str]] = &[
         &["book an appointment", "see a doctor", "make an appointment", "I need to see someone"],
