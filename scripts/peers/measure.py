@@ -116,7 +116,7 @@ def intact(folder, binary, seed):
     finally:
         gateway.stop()
     caller, bot = channels(record["media"]["recording"]["path"])
-    heard = sound.read_wav(folder / "intact-peer/heard.wav")
+    heard = sound.read_wav(next((folder / "intact-peer").glob("dump-*-dec.wav")))
     print("\nAudio intact (baresip, G.711 mu-law, whole call)")
     ratio, shift = correlate(bot, heard, reach=16000)
     print(f"  ours → theirs: what we recorded as said against baresip's own recording: correlation {ratio:.4f} (shift {shift / 8:.0f} ms)")
