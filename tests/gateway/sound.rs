@@ -49,23 +49,40 @@ pub fn loudest(samples: &[i16]) -> u16 {
     samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0)
 }
 
-/// How well `part` is found, whole, anywhere in `whole`: the correlation where its loudest 100 ms fit best.
+/// How well `part` is found, whole, anywhere in `whole`: the best correlation among the places where its loudest
+/// 100 ms fit.
 pub fn found(part: &[i16], whole: &[i16]) -> f64 {
     const CUE: usize = 800;
-    let energy = |cue: &[i16]| cue.iter().map(|&sample| i64::from(sample).pow(2)).sum::<i64>();
+    /// Every so many samples of the cue are compared to find the places.
+    const STRIDE: usize = 2;
     let starts = (0..part.len().saturating_sub(CUE)).step_by(CUE / 2);
     let cue = starts.max_by_key(|&at| energy(&part[at..at + CUE])).expect("a part of 100 ms at least");
-    let pattern = &part[cue..cue + CUE];
+    let pattern: Vec<i64> = part[cue..cue + CUE].iter().step_by(STRIDE).map(|&sample| i64::from(sample)).collect();
+    let pattern_energy = pattern.iter().map(|sample| sample * sample).sum::<i64>() as f64;
+    let mut best = 0.0;
     // Where the part would begin; only places that hold all of it.
-    let places = 0..(whole.len() + 1).saturating_sub(part.len());
-    let best = places.max_by(|&one, &other| {
-        let fit = |at: usize| correlation(pattern, &whole[at + cue..at + cue + CUE]);
-        fit(one).total_cmp(&fit(other))
-    });
-    best.map_or(0.0, |at| correlation(part, &whole[at..at + part.len()]))
+    for at in 0..(whole.len() + 1).saturating_sub(part.len()) {
+        let (mut dot, mut energy) = (0, 0);
+        let mut place = at + cue;
+        for sample in &pattern {
+            let other = i64::from(whole[place]);
+            dot += sample * other;
+            energy += other * other;
+            place += STRIDE;
+        }
+        let fits = dot as f64 > 0.9 * (pattern_energy * energy as f64).sqrt();
+        if fits && dot > 0 {
+            best = correlation(part, &whole[at..at + part.len()]).max(best);
+        }
+    }
+    best
+}
+
+fn energy(samples: &[i16]) -> i64 {
+    samples.iter().map(|&sample| i64::from(sample).pow(2)).sum()
 }
 
 fn correlation(one: &[i16], other: &[i16]) -> f64 {
-    let dot = |a: &[i16], b: &[i16]| a.iter().zip(b).map(|(&a, &b)| i64::from(a) * i64::from(b)).sum::<i64>() as f64;
-    dot(one, other) / (dot(one, one) * dot(other, other)).sqrt().max(1.0)
+    let dot = one.iter().zip(other).map(|(&a, &b)| i64::from(a) * i64::from(b)).sum::<i64>() as f64;
+    dot / (energy(one) as f64 * energy(other) as f64).sqrt().max(1.0)
 }
