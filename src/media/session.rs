@@ -54,6 +54,9 @@ pub struct Session {
     events_lost: u64,
     /// The prompt that was playing when the utterance under way began.
     during: Option<PlayId>,
+    /// The utterance under way began over a prompt that speech may not stop, or goes on after it was cut for its
+    /// length: it stops no prompt that follows either, or a caller who talks all the time would never hear one.
+    overheard: bool,
     rtp_timeout: Duration,
     /// When RTP last came, or the leg was opened.
     heard_at: Instant,
@@ -82,6 +85,7 @@ impl Session {
             events: VecDeque::with_capacity(EVENTS),
             events_lost: 0,
             during: None,
+            overheard: false,
             rtp_timeout,
             heard_at: now,
             heard: false,
@@ -201,12 +205,26 @@ impl Session {
         // A frame that leaves the jitter buffer now arrived earlier, and silence is counted from when it did.
         let arrived = at.checked_sub(Duration::from_millis(self.receiver.stats().delay_ms)).unwrap_or(at);
         let heard = self.ear.frame(frame, self.guard.threshold_dbov(), arrived);
+        self.overhear(&heard);
         self.react(&heard);
         for signal in heard.signals.into_iter().flatten() {
             if matches!(signal, Signal::Started { .. }) {
                 self.during = during;
             }
             self.on_signal(signal);
+        }
+    }
+
+    /// Keeps account of whether the voice under way may stop a prompt.
+    fn overhear(&mut self, heard: &Heard) {
+        let mut signals = heard.signals.iter().flatten();
+        if signals.clone().any(|signal| matches!(signal, Signal::Started { .. })) {
+            let goes_on = signals.any(|signal| matches!(signal, Signal::Offer { cut: true, .. }));
+            let unarmed = self.playout.barge_in().is_some_and(|barge_in| barge_in != BargeIn::Speech);
+            self.overheard = goes_on || unarmed;
+        } else if heard.signals.iter().flatten().next().is_some() {
+            // A pause: what follows it is said to whatever plays then.
+            self.overheard = false;
         }
     }
 
@@ -217,7 +235,9 @@ impl Session {
             self.playout.unduck();
             return;
         }
-        match self.reflex.frame(heard.loud, self.ear.is_speaking(), heard.speech_began()) {
+        let interrupts = !self.overheard;
+        let (speaking, began) = (self.ear.is_speaking() && interrupts, heard.speech_began() && interrupts);
+        match self.reflex.frame(heard.loud, speaking, began) {
             Some(Act::Duck) => self.playout.duck(),
             Some(Act::Resume) => self.playout.unduck(),
             Some(Act::Stop) => {

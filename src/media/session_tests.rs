@@ -168,6 +168,33 @@ fn a_voice_over_a_protected_prompt_is_heard_and_the_prompt_goes_on() {
 }
 
 #[test]
+fn a_voice_that_began_over_a_protected_prompt_does_not_stop_the_next_but_after_a_pause_it_does() {
+    for (pause, end) in [(0, "Completed 2 2000/2000"), (25, "BargedIn 2 ")] {
+        let mut leg = Leg::new(params());
+        leg.hear(&noise(50, -60.0));
+        leg.play(1, &hum(1_000), BargeIn::Off);
+        leg.play(2, &hum(2_000), BargeIn::Speech);
+        leg.hear(&voice(50, 16_000.0));
+        leg.hear(&vec![QUIET; pause]);
+        leg.hear(&voice(120, 16_000.0));
+        let finished = leg.events.iter().find(|event| event.contains(" 2 ") && event.contains('/'));
+        assert!(finished.is_some_and(|event| event.starts_with(end)), "{:?}", leg.events);
+    }
+}
+
+#[test]
+fn a_voice_that_was_cut_for_its_length_does_not_stop_what_is_said_about_that() {
+    let mut leg = Leg::new(params());
+    leg.session.command(MediaCommand::Listen(Listen { longest: Duration::from_secs(2), ..Listen::default() }), leg.now);
+    leg.hear(&noise(50, -60.0));
+    leg.hear(&voice(110, 16_000.0));
+    assert!(leg.offers[0].cut, "{:?}", leg.events);
+    leg.play(1, &hum(1_000), BargeIn::Speech);
+    leg.hear(&voice(60, 16_000.0));
+    assert!(leg.events.contains(&"Completed 1 1000/1000".to_owned()), "{:?}", leg.events);
+}
+
+#[test]
 fn a_slammed_door_ducks_the_prompt_and_gives_it_back() {
     let mut leg = Leg::new(params());
     leg.hear(&noise(50, -60.0));

@@ -1,4 +1,4 @@
-//! Jitter buffer for one incoming RTP stream of a codec with one byte per clock tick (G.711, G.722).
+//! Jitter buffer for one incoming RTP stream of G.711, where one byte is one clock tick.
 //!
 //! Packets of any length go in as they arrive; every 20 ms one frame comes out. Both meet on a timeline of bytes:
 //! a packet's **place** is its timestamp without the wraps, `play` is the place of the next byte to hand out.
@@ -13,8 +13,8 @@
 //! Sequence numbers tell silence from loss, timestamps say where sound belongs (RFC 3550 §5.1). **Transit** is
 //! arrival minus place; its minimum over the last seconds is the undisturbed network, what exceeds it is
 //! **lateness**. The **delay** of the frame being played, counted from its undisturbed arrival, is what absorbs
-//! lateness; it is steered, a frame at a time, towards the 99th percentile of lateness, within bounds. The same
-//! steering follows a sender whose clock is not ours.
+//! lateness; it is steered, a frame at a time, towards the 99th percentile of lateness, within bounds; what is skipped
+//! is silence as long as there is time to wait for some. The same steering follows a sender whose clock is not ours.
 //!
 //! `now` comes with every call. Nothing is allocated after `new`; memory is 8 kB, whatever arrives.
 
@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use super::packet::Packet;
 use super::sequence::Order;
+use crate::audio::g711::Law;
 use crate::audio::{FRAME_8K, FRAME_MS};
 
 /// Bytes of timeline kept, a power of two: 512 ms.
@@ -59,6 +60,11 @@ const CORRECTION_PAUSE_MICROS: i64 = 200_000;
 const HURRIED_PAUSE_MICROS: i64 = 60_000;
 /// Delay above the aim at which the hurry begins.
 const HURRY_MICROS: i64 = 60_000;
+/// Sound that never exceeds this, about -38 dB, is skipped without being missed. A delay a little too long waits for
+/// such sound, so that nothing is cut out of a word.
+const QUIET_PEAK: u16 = 400;
+/// How long it waits at most.
+const PATIENCE_MICROS: i64 = 5_000_000;
 /// Delay above the aim at which everything older is given up.
 const GIVE_UP_MICROS: i64 = 400_000;
 
@@ -146,6 +152,8 @@ pub struct JitterStats {
 #[derive(Clone, Debug)]
 pub struct JitterBuffer {
     config: JitterConfig,
+    /// How the bytes are coded: only to tell loud from quiet.
+    law: Law,
     /// Ring of codec bytes, by place.
     bytes: Box<[u8]>,
     /// Ring beside it: what is in each place. Everything outside `play..end` is missing.
@@ -167,6 +175,8 @@ pub struct JitterBuffer {
     /// Delay of the frames being played, smoothed over the unsteadiness of our own tick.
     delay_micros: f64,
     corrected_at: i64,
+    /// Since when the delay has been too long.
+    too_long_since: Option<i64>,
     stats: JitterStats,
 }
 
@@ -188,9 +198,10 @@ struct Anchor {
 
 impl JitterBuffer {
     /// An empty buffer.
-    pub fn new(config: JitterConfig) -> Self {
+    pub fn new(config: JitterConfig, law: Law) -> Self {
         Self {
             config,
+            law,
             bytes: vec![0; CAPACITY].into_boxed_slice(),
             presence: vec![Presence::Missing; CAPACITY].into_boxed_slice(),
             state: State::Waiting { first: None },
@@ -203,6 +214,7 @@ impl JitterBuffer {
             lateness_micros: config.start.as_micros() as f64 - MARGIN_MICROS as f64,
             delay_micros: 0.0,
             corrected_at: 0,
+            too_long_since: None,
             stats: JitterStats::default(),
         }
     }
@@ -376,11 +388,17 @@ impl JitterBuffer {
         let excess = self.delay_micros as i64 - self.aim_micros();
         let pause = if excess > HURRY_MICROS { HURRIED_PAUSE_MICROS } else { CORRECTION_PAUSE_MICROS };
         let rested = at - self.corrected_at >= pause;
+        let too_long = excess > FRAME_MICROS + SLACK_MICROS;
+        let since = *self.too_long_since.get_or_insert(at);
+        if !too_long {
+            self.too_long_since = None;
+        }
+        let worth_it = || excess > HURRY_MICROS || at - since >= PATIENCE_MICROS || self.is_quiet_ahead();
         // One frame must remain to be played.
         let spare = (self.end - self.play) / FRAME - 1;
         let frames = match excess {
             GIVE_UP_MICROS.. => (excess / FRAME_MICROS).min(spare),
-            excess if excess > FRAME_MICROS + SLACK_MICROS && rested => spare.min(1),
+            _ if too_long && rested && worth_it() => spare.min(1),
             excess if excess < -FRAME_MICROS && rested => -1,
             _ => 0,
         };
@@ -397,6 +415,13 @@ impl JitterBuffer {
         self.skip_to(self.play + frames * FRAME);
         frame.after_skip = true;
         false
+    }
+
+    /// Holds the next frame no sound that would be missed?
+    fn is_quiet_ahead(&self) -> bool {
+        (self.play..self.play + FRAME).map(slot).all(|slot| {
+            self.presence[slot] != Presence::Sound || self.law.decode(self.bytes[slot]).unsigned_abs() <= QUIET_PEAK
+        })
     }
 
     /// Packets have stopped coming.

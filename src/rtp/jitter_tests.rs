@@ -20,7 +20,7 @@ struct Line {
 
 impl Line {
     fn new() -> Self {
-        let buffer = JitterBuffer::new(JitterConfig::default());
+        let buffer = JitterBuffer::new(JitterConfig::default(), Law::Mu);
         Self { zero: SystemClock.now().mono, sequence: Sequence::default(), buffer, frame: EncodedFrame::default() }
     }
 
@@ -228,6 +228,26 @@ fn after_a_network_freeze_the_conversation_catches_up() {
 }
 
 #[test]
+fn a_delay_a_little_too_long_shrinks_in_a_pause_and_not_within_a_word() {
+    // The first packet comes 18 ms before the tick, so that the delay is nearly a frame longer than it need be.
+    let mut line = Line::new();
+    let (loud, quiet) = ([Law::Mu.encode(8_000); 160], [Law::Mu.encode(20); 160]);
+    let mut skipped_at = None;
+    for n in 0..500u16 {
+        let at = f64::from(n) * 20.0;
+        // A sentence of six seconds, a pause of one, another sentence.
+        let payload = if (300..350).contains(&n) { &quiet } else { &loud };
+        line.push(n, u32::from(n) * 160, at, payload);
+        line.pop(at + 18.0);
+        if line.buffer.stats().skipped > 0 {
+            skipped_at.get_or_insert(n);
+        }
+    }
+    assert_eq!(line.buffer.stats().skipped, 1, "{:?}", line.buffer.stats());
+    assert!(skipped_at.is_some_and(|n| (300..350).contains(&n)), "skipped at {skipped_at:?}");
+}
+
+#[test]
 fn a_clock_that_drifts_is_followed_without_growing_or_starving() {
     // ±200 ppm over ten minutes is 120 ms, which neither a fixed delay nor a fixed read rate would survive.
     for ppm in [-200.0, 200.0] {
@@ -259,7 +279,7 @@ fn without_loss_and_within_the_delay_every_byte_comes_out_in_order() {
         let bytes: Vec<u8> = (0..8_000 * 4).map(|_| random.random()).collect();
         // Up to 15 ms of jitter reorders 10 ms packets and stays within the delay, which is kept from shrinking.
         let config = JitterConfig { least: Duration::from_millis(40), ..JitterConfig::default() };
-        line.buffer = JitterBuffer::new(config);
+        line.buffer = JitterBuffer::new(config, Law::Mu);
         let mut packets: Vec<_> = bytes
             .chunks(ptime * 8)
             .enumerate()

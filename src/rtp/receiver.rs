@@ -6,16 +6,17 @@
 //! ```
 //!
 //! **Whom we listen to.** Symmetric RTP: the address in the SDP is often not where packets come from (NAT), so the
-//! first valid packet decides, and afterwards nobody else is heard. The signalled address has precedence: it latches
-//! with its first packet and takes the latch back from a stranger; a stranger must send three packets in a row
-//! before we believe that the far end sits behind a NAT.
+//! first valid packets decide, and afterwards nobody else is heard. The signalled address and port have precedence:
+//! they latch with their first packet and take the latch back from a stranger; a stranger, and so another port of the
+//! same host, which may carry somebody else's call, must send three packets in a row before we believe that the far
+//! end sits behind a NAT.
 //!
 //! **Which stream.** The first SSRC heard from the latched source. Another one takes over after three packets in a
 //! row without a word from the old, or at once when the old has been silent for 200 ms; so two streams that are
 //! mixed up by the far end do not chop each other to pieces.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::jitter::{EncodedFrame, JitterBuffer, JitterConfig, Popped, Presence, Pushed};
@@ -120,7 +121,7 @@ pub struct Receiver {
     payload_type: u8,
     telephone_event: Option<u8>,
     /// Address the far end signalled.
-    signalled: Option<IpAddr>,
+    signalled: Option<SocketAddr>,
     latch: Option<Latch>,
     stranger: Option<(SocketAddr, Run)>,
     stream: Option<u32>,
@@ -161,14 +162,14 @@ impl Receiver {
             law: params.codec.into(),
             payload_type: params.payload_type,
             telephone_event: params.telephone_event,
-            signalled: params.remote.map(canonical_ip),
+            signalled: params.remote.map(canonical),
             latch: None,
             stranger: None,
             stream: None,
             other_stream: None,
             sequence: Sequence::default(),
             interarrival: Interarrival::default(),
-            jitter: JitterBuffer::new(config.jitter),
+            jitter: JitterBuffer::new(config.jitter, params.codec.into()),
             concealer: Concealer::new(),
             encoded: EncodedFrame::default(),
             events: TelephoneEvents::default(),
@@ -183,10 +184,10 @@ impl Receiver {
     /// The far end signalled another address (answer to a late offer, re-INVITE): whoever sends from there is
     /// believed at once.
     pub fn retarget(&mut self, remote: SocketAddr) {
-        let ip = canonical_ip(remote);
-        self.signalled = Some(ip);
+        let signalled = canonical(remote);
+        self.signalled = Some(signalled);
         if let Some(latch) = &mut self.latch {
-            latch.signalled = canonical_ip(latch.source) == ip;
+            latch.signalled = canonical(latch.source) == signalled;
         }
     }
 
@@ -195,7 +196,7 @@ impl Receiver {
     pub fn renegotiate(&mut self, params: &StreamParams, config: ReceiverConfig) {
         if self.law != params.codec.into() {
             self.law = params.codec.into();
-            self.jitter = JitterBuffer::new(config.jitter);
+            self.jitter = JitterBuffer::new(config.jitter, self.law);
             self.concealer.reset();
         }
         self.payload_type = params.payload_type;
@@ -329,7 +330,7 @@ impl Receiver {
     }
 
     fn check_source(&mut self, packet: &Packet<'_>, source: SocketAddr) -> Result<Accepted, Refusal> {
-        let signalled = self.signalled.is_some_and(|ip| ip == canonical_ip(source));
+        let signalled = self.signalled.is_some_and(|signalled| signalled == canonical(source));
         match self.latch {
             Some(latch) if latch.source == source => return Ok(Accepted::Ok),
             // The signalled address takes precedence over a stranger, and over nobody else.
@@ -447,8 +448,8 @@ impl Interarrival {
 }
 
 /// IPv4 is IPv4, also when a dual-stack socket shows it as IPv6.
-fn canonical_ip(address: SocketAddr) -> IpAddr {
-    address.ip().to_canonical()
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 #[cfg(test)]

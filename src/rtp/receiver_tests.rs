@@ -10,6 +10,8 @@ use crate::time::{Clock, SystemClock};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 const PEER: &str = "192.0.2.7:4000";
+/// Another port of the same host.
+const NEIGHBOUR: &str = "192.0.2.7:9998";
 const STRANGER: &str = "198.51.100.66:4000";
 
 fn params() -> StreamParams {
@@ -71,15 +73,30 @@ const fn refused(refusal: Refusal) -> Accepted {
 #[test]
 fn the_signalled_address_latches_with_its_first_packet_and_strangers_are_refused() {
     let mut ear = Ear::new(&params());
-    // Another port of the same host: NAT moves ports, hosts rarely.
-    assert_eq!(ear.packet(0, 1, "192.0.2.7:9999"), latched("192.0.2.7:9999".parse().unwrap()));
-    assert_eq!(ear.packet(1, 1, "192.0.2.7:9999"), Accepted::Ok);
+    assert_eq!(ear.packet(0, 1, PEER), latched(PEER.parse().unwrap()));
+    assert_eq!(ear.packet(1, 1, PEER), Accepted::Ok);
     for n in 2..10 {
         assert_eq!(ear.packet(n, 1, STRANGER), refused(Refusal::WrongSource));
-        assert_eq!(ear.packet(n, 1, PEER), refused(Refusal::WrongSource));
+        assert_eq!(ear.packet(n, 1, NEIGHBOUR), refused(Refusal::WrongSource));
     }
     assert_eq!(ear.receiver.stats().refused, 16);
-    assert_eq!(ear.receiver.latched(), Some("192.0.2.7:9999".parse().unwrap()));
+    assert_eq!(ear.receiver.latched(), Some(PEER.parse().unwrap()));
+}
+
+#[test]
+fn another_port_of_the_same_host_may_be_another_call_and_is_believed_like_any_stranger() {
+    let mut ear = Ear::new(&params());
+    // Noise, and the tail of a call that had this port before.
+    for n in [7, 20, 3] {
+        assert_eq!(ear.packet(n, 5, NEIGHBOUR), refused(Refusal::WrongSource));
+    }
+    assert_eq!(ear.packet(0, 1, PEER), latched(PEER.parse().unwrap()));
+    assert_eq!(ear.packet(4, 5, NEIGHBOUR), refused(Refusal::WrongSource));
+    // A NAT that moved the port.
+    let mut ear = Ear::new(&params());
+    assert_eq!(ear.packet(0, 1, NEIGHBOUR), refused(Refusal::WrongSource));
+    assert_eq!(ear.packet(1, 1, NEIGHBOUR), refused(Refusal::WrongSource));
+    assert_eq!(ear.packet(2, 1, NEIGHBOUR), latched(NEIGHBOUR.parse().unwrap()));
 }
 
 #[test]

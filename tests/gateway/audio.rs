@@ -1,0 +1,137 @@
+//! What is played is what is heard, both ways, in either law, by our caller and by SIPp.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::NUMBER;
+use super::caller::{Caller, Speaks};
+use super::house::{Gateway, Settings};
+use super::sound::{Frame, found, frames, sides, spoken};
+
+/// What the caller hears and what the caller says must both be found with at least this correlation.
+const INTACT: f64 = 0.99;
+/// What we announce, recorded by a person who is not the gateway's voice.
+const ANNOUNCEMENT: &str = "Our offices are open from nine to five, and on Saturdays until noon.";
+/// What the caller says meanwhile.
+const STORY: &str = "I am calling about the letter you sent me last week.";
+
+/// A plan that says one recorded announcement twice and hangs up; the announcement's samples.
+fn announcement(folder: &Path) -> (PathBuf, Vec<i16>) {
+    let sound = spoken("kal16", ANNOUNCEMENT);
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 8_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut wav = hound::WavWriter::create(folder.join("hours.wav"), spec).expect("a file");
+    sound.iter().for_each(|&sample| wav.write_sample(sample).expect("a sample is written"));
+    wav.finalize().expect("the file is whole");
+    let say = |go| format!("{{ say: {{ text: {ANNOUNCEMENT:?}, file: hours.wav, protected: true, go: {go} }} }}");
+    let plan = folder.join("hours.yaml");
+    let text =
+        format!("dialplan: 1\nname: hours\nstart: once\nsteps:\n  once: {}\n  again: {}\n", say("again"), say("$end"));
+    fs::write(&plan, text).expect("a plan is written");
+    (plan, sound)
+}
+
+/// The caller's story and the frames in which it is told: three times, so that a machine too busy to send one of them
+/// in time does not count. What the gateway does to sound, it does to all.
+fn story() -> (Vec<i16>, Vec<Frame>) {
+    let told = spoken("rms", STORY);
+    let mut thrice = frames(&told);
+    thrice.extend([[0; 160]; 10]);
+    (told, thrice.repeat(3))
+}
+
+fn recording(record: &Value) -> (Vec<i16>, Vec<i16>) {
+    sides(record["media"]["recording"]["path"].as_str().expect("a recording was saved"))
+}
+
+/// Lets `caller` tell the story while the announcement plays, and compares both ways.
+fn both_hear_each_other(gateway: &Gateway, mut caller: Caller, announced: &[i16]) {
+    let (told, frames) = story();
+    caller.say(&frames);
+    caller.stay_silent();
+    let heard = caller.heard();
+    let match_heard = found(announced, &heard);
+    assert!(match_heard >= INTACT, "the caller heard the announcement with a correlation of {match_heard}");
+    let record = gateway.record();
+    for prompt in &record["prompts"].as_array().expect("prompts")[..2] {
+        assert_eq!(prompt["played_ms"], prompt["total_ms"], "{prompt:#}");
+    }
+    let (left, right) = recording(&record);
+    let match_told = found(&told, &left);
+    assert!(match_told >= INTACT, "the recording has the caller with a correlation of {match_told}: {record:#}");
+    let match_said = found(announced, &right);
+    assert!(match_said >= INTACT, "the recording has the announcement with a correlation of {match_said}");
+    println!("measured: correlation heard {match_heard:.5}, told {match_told:.5}, recorded {match_said:.5}");
+}
+
+#[test]
+fn sound_arrives_intact_both_ways() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (plan, announced) = announcement(folder.path());
+    let gateway = Gateway::start(Settings { plan, ..Settings::default() });
+    let caller = Caller::new(&gateway, NUMBER).connect(&gateway);
+    both_hear_each_other(&gateway, caller, &announced);
+}
+
+#[test]
+fn sound_arrives_intact_both_ways_in_a_law() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (plan, announced) = announcement(folder.path());
+    let gateway = Gateway::start(Settings { plan, ..Settings::default() });
+    let caller = Caller::new(&gateway, NUMBER).speaking(Speaks::A).connect(&gateway);
+    both_hear_each_other(&gateway, caller, &announced);
+}
+
+#[test]
+fn a_caller_who_lets_us_offer_may_answer_a_law_in_the_ack() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (plan, announced) = announcement(folder.path());
+    let gateway = Gateway::start(Settings { plan, ..Settings::default() });
+    let mut caller = Caller::new(&gateway, NUMBER).speaking(Speaks::A);
+    let (status, answer) = caller.invite_with("1000", "");
+    assert_eq!(status, 200);
+    assert!(answer.contains(" RTP/AVP 0 8 101\r\n"), "the 200 carries our offer:\n{answer}");
+    let body = caller.sdp();
+    caller.ack("1000", &body);
+    both_hear_each_other(&gateway, caller, &announced);
+}
+
+/// SIPp sends back every packet it receives, so that the caller's side of the recording is what SIPp heard.
+#[test]
+fn a_peer_that_is_not_ours_hears_a_recorded_prompt_intact() {
+    if Command::new("sipp").arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "sipp is missing: apt-get install sip-tester");
+        println!("skipped: sipp is missing (apt-get install sip-tester)");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let (plan, announced) = announcement(folder.path());
+    let gateway = Gateway::start(Settings { plan, ..Settings::default() });
+    let scenario = fs::canonicalize("tests/gateway/echo.xml").expect("the scenario is there");
+    // It echoes at its media port and at the second next one.
+    let (media, sip) = (gateway.spare.to_string(), (gateway.spare + 1).to_string());
+    let output = Command::new("sipp")
+        .args(["-sf", scenario.to_str().expect("a plain path"), "-s", "1000", "-i", "127.0.0.1", "-m", "1", "-nostdin"])
+        .args(["-mi", "127.0.0.1", "-mp", &media, "-p", &sip, "-rtp_echo"])
+        .args(["-timeout", "60", "-timeout_error", &gateway.sip.to_string()])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("sipp runs");
+    let screen = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{screen}\n{}", String::from_utf8_lossy(&output.stderr));
+    let record = gateway.record();
+    assert_eq!(record["end"]["why"], "completed", "{record:#}");
+    assert!(record["media"]["packets_in"].as_u64() > Some(100), "{record:#}");
+    let (left, right) = recording(&record);
+    let (echoed, said) = (found(&announced, &left), found(&announced, &right));
+    println!("measured: correlation through SIPp and back {echoed:.5}, recorded {said:.5}");
+    assert!(echoed >= INTACT && said >= INTACT, "through SIPp and back {echoed}, recorded {said}: {record:#}");
+}

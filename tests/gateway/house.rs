@@ -1,0 +1,237 @@
+//! A gateway under test: a process of its own, with ports and a data folder nobody else has.
+
+use std::fs::{self, File};
+use std::net::{SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::LONG_ENOUGH;
+
+/// `trunkline serve` on loopback; it is killed when this goes, and its data folder with it.
+pub struct Gateway {
+    process: Child,
+    pub sip: SocketAddr,
+    pub rtp_ports: RangeInclusive<u16>,
+    /// The first of four ports nobody else uses, for a peer that must be told its own.
+    pub spare: u16,
+    pub data: tempfile::TempDir,
+    config: PathBuf,
+    models: Option<PathBuf>,
+    _block: PortBlock,
+}
+
+/// What a test may want otherwise than usual.
+pub struct Settings {
+    pub plan: PathBuf,
+    /// In front of the first section of the configuration file.
+    pub top: &'static str,
+    /// `None`: what the environment says.
+    pub models: Option<PathBuf>,
+    /// `[rtp] timeout`.
+    pub rtp_timeout: &'static str,
+    /// `[recording] directory`.
+    pub recordings: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let plan = PathBuf::from("tests/gateway/quick.yaml");
+        Self { plan, top: "", models: None, rtp_timeout: "20s", recordings: None }
+    }
+}
+
+impl Gateway {
+    pub fn start(settings: Settings) -> Self {
+        let data = tempfile::tempdir().expect("a temporary folder");
+        let block = PortBlock::take();
+        let config = data.path().join("trunkline.toml");
+        let text = format!(
+            "data_dir = {data:?}\n{}\n[sip]\nlisten = \"{}\"\nmax_calls = 8\n\
+             [rtp]\naddress = \"127.0.0.1\"\nports = \"{}-{}\"\ntimeout = \"{}\"\n\
+             [recording]\nenabled = true\ndirectory = {:?}\n[[route]]\nnumber = \"1000\"\nplan = {:?}\n",
+            settings.top,
+            block.sip(),
+            block.rtp().start(),
+            block.rtp().end(),
+            settings.rtp_timeout,
+            settings.recordings.unwrap_or_else(|| data.path().join("recordings")),
+            fs::canonicalize(&settings.plan).expect("the plan exists"),
+            data = data.path(),
+        );
+        fs::write(&config, text).expect("the configuration can be written");
+        let process = serve(&config, data.path(), settings.models.as_deref());
+        let (sip, rtp_ports, spare) = (block.sip(), block.rtp(), block.spare());
+        let mut gateway = Self { process, sip, rtp_ports, spare, data, config, models: settings.models, _block: block };
+        gateway.wait_until_it_answers();
+        gateway
+    }
+
+    /// Starts the gateway again, after it has ended, on the same data.
+    pub fn start_again(&mut self) {
+        self.process = serve(&self.config, self.data.path(), self.models.as_deref());
+        self.wait_until_it_answers();
+    }
+
+    fn wait_until_it_answers(&mut self) {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        socket.set_read_timeout(Some(Duration::from_millis(50))).expect("a timeout");
+        let local = socket.local_addr().expect("bound");
+        for attempt in 0..600 {
+            if let Some(status) = self.process.try_wait().expect("the process can be asked") {
+                panic!("the gateway ended at once ({status}):\n{}", self.log());
+            }
+            let ping = format!(
+                "OPTIONS sip:{sip} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bKping{attempt};rport\r\nMax-Forwards: 70\r\n\
+                 From: <sip:ping@{local}>;tag=p{attempt}\r\nTo: <sip:{sip}>\r\nCall-ID: ping{attempt}@{local}\r\n\
+                 CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+                sip = self.sip,
+            );
+            let _ = socket.send_to(ping.as_bytes(), self.sip);
+            let mut answer = [0; 4096];
+            match socket.recv(&mut answer) {
+                Ok(size) if answer[..size].starts_with(b"SIP/2.0 200") => return,
+                Ok(_) => {}
+                // Nobody listens there yet: the kernel says so at once.
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+        panic!("the gateway never answered OPTIONS:\n{}", self.log());
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        fs::read(self.data.path().join("serve.log"))
+            .map_or_else(|_| "(no log)".to_owned(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        let sent = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill works");
+    }
+
+    /// Waits until the process has ended by itself.
+    pub fn wait_until_it_ends(&mut self) -> ExitStatus {
+        let give_up = Instant::now() + LONG_ENOUGH;
+        loop {
+            if let Some(status) = self.process.try_wait().expect("the process can be asked") {
+                return status;
+            }
+            assert!(Instant::now() < give_up, "the gateway does not end; log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Is it still there?
+    pub fn is_running(&mut self) -> bool {
+        self.process.try_wait().expect("the process can be asked").is_none()
+    }
+
+    /// Records so far, oldest first, through the command a person would use.
+    pub fn records(&self) -> Vec<Value> {
+        let listed = self.calls(&["calls", "--json", "--limit", "1000"]);
+        let ids = listed.as_array().expect("a list").iter().rev();
+        let ids = ids.map(|call| call["id"].as_str().expect("an id").to_owned());
+        ids.map(|id| self.calls(&["calls", "show", &id, "--json"])).collect()
+    }
+
+    /// Waits for `count` records, each written when its call is over, and gives the oldest first.
+    pub fn wait_for_records(&self, count: usize) -> Vec<Value> {
+        let give_up = Instant::now() + LONG_ENOUGH;
+        while self.calls(&["calls", "--json", "--limit", "1000"]).as_array().map_or(0, Vec::len) < count {
+            assert!(Instant::now() < give_up, "no {count} records; log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(150));
+        }
+        self.records()
+    }
+
+    /// The record of the only call there was.
+    pub fn record(&self) -> Value {
+        self.wait_for_records(1).remove(0)
+    }
+
+    fn calls(&self, words: &[&str]) -> Value {
+        let output = Command::new(env!("CARGO_BIN_EXE_trunkline")).args(words).arg("-c").arg(&self.config).output();
+        let output = output.expect("trunkline runs");
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("--json prints JSON")
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn serve(config: &Path, data: &Path, models: Option<&Path>) -> Child {
+    let log = File::options().create(true).append(true).open(data.join("serve.log")).expect("a log file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trunkline"));
+    command.args(["serve", "-c"]).arg(config).stdin(Stdio::null());
+    command.stdout(log.try_clone().expect("a second handle")).stderr(log).env_remove("RUST_LOG");
+    if let Some(models) = models {
+        command.env("TRUNKLINE_MODELS", models).env_remove("ORT_DYLIB_PATH").env("XDG_DATA_HOME", data);
+    }
+    command.spawn().expect("trunkline starts")
+}
+
+/// Ports that no other gateway under test uses, in this process or another: whoever holds the first port of a block
+/// owns the block. They lie below 32768, where Linux begins to hand out ports by itself.
+struct PortBlock {
+    claim: UdpSocket,
+}
+
+impl PortBlock {
+    const FIRST: u16 = 21_000;
+    const SIZE: u16 = 40;
+    const COUNT: u16 = (32_000 - Self::FIRST) / Self::SIZE;
+
+    fn take() -> Self {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        // Test processes that run at once begin in different places and seldom meet.
+        let salt = (std::process::id() % u32::from(Self::COUNT)) as u16 * 7;
+        for _ in 0..Self::COUNT {
+            let block = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(salt) % Self::COUNT;
+            let first = Self::FIRST + block * Self::SIZE;
+            let Ok(claim) = UdpSocket::bind(("127.0.0.1", first)) else { continue };
+            let block = Self { claim };
+            if UdpSocket::bind(block.sip()).is_ok() {
+                return block;
+            }
+        }
+        panic!("every block of ports is taken");
+    }
+
+    fn first(&self) -> u16 {
+        self.claim.local_addr().expect("bound").port()
+    }
+
+    fn sip(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.first() + 1))
+    }
+
+    fn rtp(&self) -> RangeInclusive<u16> {
+        self.first() + 2..=self.spare() - 1
+    }
+
+    fn spare(&self) -> u16 {
+        self.first() + Self::SIZE - 4
+    }
+}
+
+/// Data that a stranger's clone may lack: prints why and gives `None`, or fails where nothing may be missing.
+pub fn data_from(variable: &str, inside: &str) -> Option<PathBuf> {
+    let found = std::env::var_os(variable).map(|folder| Path::new(&folder).join(inside)).filter(|path| path.exists());
+    if found.is_none() {
+        let why = format!("{variable} does not lead to {inside}");
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "CI must have its data: {why}");
+        println!("skipped: {why}");
+    }
+    found
+}

@@ -1,0 +1,21 @@
+//! The whole gateway as a process of its own, over real sockets: polite callers, and all the others.
+//!
+//! These tests live in real time because a telephone call does; they wait for what must happen and never assert on
+//! how long it took.
+
+#![allow(clippy::disallowed_methods, reason = "a test of a live gateway has to live in its time")]
+
+mod audio;
+mod caller;
+mod callers;
+mod calls;
+mod house;
+mod sound;
+mod trouble;
+
+use std::time::Duration;
+
+/// Who calls; must never stand in a log.
+const NUMBER: &str = "+12025550143";
+/// How long anything may take before a test gives up. The longest wait there is, 64·T1 = 32 s, fits in twice.
+const LONG_ENOUGH: Duration = Duration::from_secs(90);
