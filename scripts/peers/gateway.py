@@ -1,6 +1,7 @@
 """A running gateway and the peers that call it, for the demo and the measurements. Loopback only."""
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import time
 
+# Where the next SIPp keeps its media: two SIPps on one port hear each other's calls. Below the ephemeral ports.
+MEDIA_PORTS = itertools.cycle(range(6_000, 14_000, 400))
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
@@ -150,7 +153,7 @@ def sipp(gateway, script, folder, caller, number="1000", calls=1, rate=1, at_onc
     shutil.copy(HERE / scenario, folder / scenario)
     command = ["sipp", f"127.0.0.1:{gateway.sip_port}", "-sf", scenario, "-i", "127.0.0.1", "-mi", "127.0.0.1",
                "-s", number, "-key", "caller", caller, "-m", str(calls), "-r", str(rate), "-l", str(at_once or calls),
-               "-p", str(free_port(0)), "-mp", "6000", "-nostdin", "-timeout", "180s", "-trace_err", "-error_file", "errors.log"]
+               "-p", str(free_port(0)), "-mp", str(next(MEDIA_PORTS)), "-nostdin", "-timeout", "180s", "-trace_err", "-error_file", "errors.log"]
     if hold_ms:
         command += ["-d", str(hold_ms)]
     return subprocess.Popen(command, cwd=folder, stdout=open(folder / "sipp.log", "w"), stderr=subprocess.STDOUT)
