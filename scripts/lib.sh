@@ -37,15 +37,20 @@ BUILD_PACKAGES=(build-essential cmake pkg-config)
 RUN_PACKAGES=(flite python3 python3-pip)
 PEER_PACKAGES=(sip-tester baresip sox tcpdump)
 
-# Model weights: a directory beside the checkout serves development; anyone else gets them fetched once and kept.
+# Model weights: a folder beside the checkout serves development and is only read; anyone else gets them fetched once
+# and kept. The runtime library is fetched for everybody.
 use_models() {
   local beside="$PWD/../shared"
-  if [ -z "${TRUNKLINE_MODELS:-}" ] && [ -d "$beside/models/moonshine-tiny-en" ]; then
-    TRUNKLINE_MODELS=$(cd "$beside/models" && pwd)
-  fi
   if [ -d "$beside/speech" ]; then TRUNKLINE_SPEECH=${TRUNKLINE_SPEECH:-$(cd "$beside/speech" && pwd)}; fi
   if [ -d "$beside/nlu" ]; then TRUNKLINE_NLU=${TRUNKLINE_NLU:-$(cd "$beside/nlu" && pwd)}; fi
-  export TRUNKLINE_MODELS=${TRUNKLINE_MODELS:-${XDG_DATA_HOME:-$HOME/.local/share}/trunkline/models}
   export TRUNKLINE_SPEECH=${TRUNKLINE_SPEECH:-} TRUNKLINE_NLU=${TRUNKLINE_NLU:-}
-  scripts/models
+  if [ -z "${TRUNKLINE_MODELS:-}" ] && [ -d "$beside/models/moonshine-tiny-en" ]; then
+    scripts/models onnxruntime
+    TRUNKLINE_MODELS=$(cd "$beside/models" && pwd)
+  else
+    TRUNKLINE_MODELS=${TRUNKLINE_MODELS:-${XDG_DATA_HOME:-$HOME/.local/share}/trunkline/models}
+    export TRUNKLINE_MODELS
+    scripts/models
+  fi
+  export TRUNKLINE_MODELS
 }

@@ -31,3 +31,11 @@ fn every_prompt_that_ships_decodes_and_is_as_long_as_its_readme_says() {
     }
     assert!(checked >= 2, "audio/ ships prompts");
 }
+
+#[test]
+fn the_plan_in_the_readme_is_sound() {
+    let readme = fs::read_to_string("README.md").expect("README.md is there");
+    let plan = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a YAML block");
+    let loaded = trunkline::dialplan::load::load_str("README.md", plan).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(loaded.plan.name, "corner-shop");
+}

@@ -1,8 +1,13 @@
 //! How often unseen wordings are understood, and sentences that belong nowhere refused.
 //!
 //! Three yardsticks: the cases of `bank-main`, written before the matcher and never tuned on; our own development
-//! menus from other trades, five of them tuned on, three held out; and few-shot menus drawn from a public set of
-//! labelled sentences, when `TRUNKLINE_NLU` says where it is.
+//! menus from other trades; and few-shot menus drawn from a public set of labelled sentences, when `TRUNKLINE_NLU`
+//! says where it is.
+//!
+//! Only the first is clean. Five development menus were tuned on sentence by sentence, so theirs is a best case. The
+//! other three were kept from the fit and their misses were not read, but their totals were seen at every change.
+//! The calibration was fitted on training sentences of the same intents that are drawn here, and settings were chosen
+//! by the totals on the test sentences.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +22,7 @@ use trunkline::understand::{Matcher, Universal};
 const REJECT_BELOW: f32 = 0.6;
 /// Menus drawn from the public set.
 const DRAWS: u64 = 100;
-/// Development menus nobody looked at while tuning.
+/// Development menus kept from the fit; only their totals were seen while tuning.
 const HELD_OUT: [&str; 3] = ["library", "hotel", "insurance"];
 
 fn rooted(path: &str) -> PathBuf {
@@ -95,9 +100,9 @@ fn menus_drawn_from_a_public_set_are_understood() {
 }
 
 /// Floors a little under what is measured, so that a loss is noticed.
-const TUNED_RIGHT: f64 = 75.0;
-const TUNED_REFUSED: f64 = 85.0;
-const HELD_RIGHT: f64 = 60.0;
-const HELD_REFUSED: f64 = 80.0;
-const DRAWN_RIGHT: f64 = 78.0;
-const DRAWN_REFUSED: f64 = 75.0;
+const TUNED_RIGHT: f64 = 83.0;
+const TUNED_REFUSED: f64 = 75.0;
+const HELD_RIGHT: f64 = 58.0;
+const HELD_REFUSED: f64 = 70.0;
+const DRAWN_RIGHT: f64 = 80.0;
+const DRAWN_REFUSED: f64 = 78.0;

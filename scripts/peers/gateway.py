@@ -1,6 +1,7 @@
 """A running gateway and the peers that call it, for the demo and the measurements. Loopback only."""
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import time
 
+# Where the next SIPp keeps its media: two SIPps on one port hear each other's calls. Below the ephemeral ports.
+MEDIA_PORTS = itertools.cycle(range(6_000, 14_000, 400))
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
@@ -150,24 +153,26 @@ def sipp(gateway, script, folder, caller, number="1000", calls=1, rate=1, at_onc
     shutil.copy(HERE / scenario, folder / scenario)
     command = ["sipp", f"127.0.0.1:{gateway.sip_port}", "-sf", scenario, "-i", "127.0.0.1", "-mi", "127.0.0.1",
                "-s", number, "-key", "caller", caller, "-m", str(calls), "-r", str(rate), "-l", str(at_once or calls),
-               "-p", str(free_port(0)), "-mp", "6000", "-nostdin", "-timeout", "180s", "-trace_err", "-error_file", "errors.log"]
+               "-p", str(free_port(0)), "-mp", str(next(MEDIA_PORTS)), "-nostdin", "-timeout", "180s", "-trace_err", "-error_file", "errors.log"]
     if hold_ms:
         command += ["-d", str(hold_ms)]
     return subprocess.Popen(command, cwd=folder, stdout=open(folder / "sipp.log", "w"), stderr=subprocess.STDOUT)
 
 
 def baresip(gateway, script, folder, caller, number="1000", seconds=None):
-    """Places one call with baresip; it plays `script` and keeps what it hears in `heard.wav`."""
+    """Places one call with baresip; it plays `script` and keeps what it hears in `dump-…-dec.wav`."""
     folder = pathlib.Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     script.save_wav(folder / "says.wav")
+    for left in folder.glob("dump-*.wav"):
+        left.unlink()
     modules = next((place for place in ("/usr/lib/baresip/modules", "/usr/lib/x86_64-linux-gnu/baresip/modules",
                                         "/usr/lib/aarch64-linux-gnu/baresip/modules") if pathlib.Path(place).is_dir()),
                    "/usr/lib/baresip/modules")
     (folder / "config").write_text(
-        f"sip_listen 127.0.0.1:{free_port(0)}\nmodule_path {modules}\nmodule stdio.so\nmodule g711.so\nmodule aufile.so\n"
+        f"sip_listen 127.0.0.1:{free_port(0)}\nmodule_path {modules}\nmodule stdio.so\nmodule g711.so\nmodule aufile.so\nmodule sndfile.so\nsnd_path {folder}\n"
         f"module_tmp account.so\nmodule_app menu.so\naudio_source aufile,{folder}/says.wav\n"
-        f"audio_player aufile,{folder}/heard.wav\naudio_alert aufile,/dev/null\nausrc_srate 8000\nauplay_srate 8000\n"
+        f"audio_player aufile,{folder}/unused.wav\naudio_alert aufile,/dev/null\nausrc_srate 8000\nauplay_srate 8000\n"
         "rtp_ports 16000-16100\nrtp_timeout 0\ncall_max_calls 1\naudio_buffer 20-160\n")
     (folder / "accounts").write_text(f"<sip:{caller}@127.0.0.1>;regint=0;audio_codecs=PCMU/8000/1\n")
     (folder / "contacts").write_text("")

@@ -40,6 +40,8 @@ use reception::Reception;
 
 /// How long calls may take to say goodbye once the drain is over.
 const GOODBYE: Duration = Duration::from_secs(8);
+/// How long calls that have been hung up may take to close their recordings and write their records.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 /// How long our BYEs may wait for their answers after that.
 const BYE_GRACE: Duration = Duration::from_secs(2);
 
@@ -77,6 +79,12 @@ pub enum AppError {
     /// The SIP socket.
     #[error(transparent)]
     Sip(#[from] SipError),
+    /// The SIP task is gone while we were in service.
+    #[error("signalling stopped by a bug of ours; the log says where. Start the gateway again")]
+    SipStopped,
+    /// The media thread is gone while we were in service.
+    #[error("the media thread stopped by a bug of ours; the log says where. Start the gateway again")]
+    MediaStopped,
     /// Signals cannot be listened to.
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),
@@ -121,23 +129,31 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError
     info!(sip = %sip.local_addr(), plans = reception.plans.len(), "ready for calls");
 
     let mut calls = JoinSet::new();
-    loop {
+    let reason = loop {
         tokio::select! {
             leg = incoming.recv() => match leg {
                 Some(leg) => take(&mut calls, &reception, leg),
-                None => break,
+                None => break Err(AppError::SipStopped),
             },
             Some(ended) = calls.join_next(), if !calls.is_empty() => report_panic(ended),
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            () = reception.media.stopped() => break Err(AppError::MediaStopped),
+            _ = terminate.recv() => break Ok(()),
+            _ = interrupt.recv() => break Ok(()),
         }
-    }
+    };
 
     info!(live = registry.len(), "draining: no new calls, the live ones may finish");
     sip.drain().await;
+    // INVITEs that have had their 100 and still wait for us must hear a final answer.
+    incoming.close();
+    while let Some(leg) = incoming.recv().await {
+        let reception = reception.clone();
+        calls.spawn(async move { reception.turn_away(leg).await });
+    }
     tokio::select! {
         () = all_done(&mut calls) => {}
         () = tokio::time::sleep(drain_timeout) => warn!(live = registry.len(), "drain time is over; saying goodbye"),
+        () = reception.media.stopped() => warn!(live = registry.len(), "calls cannot go on without media"),
         _ = terminate.recv() => warn!(live = registry.len(), "told twice to stop; saying goodbye"),
         _ = interrupt.recv() => warn!(live = registry.len(), "told twice to stop; saying goodbye"),
     }
@@ -146,11 +162,19 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError
         warn!(live = registry.len(), "calls did not end in time; hanging up");
     }
     sip.shutdown(BYE_GRACE).await;
-    calls.shutdown().await;
-    drop(reception);
+    // Hung up is not yet remembered: recordings are being closed and records written.
+    if tokio::time::timeout(LAST_WORDS, all_done(&mut calls)).await.is_err() {
+        warn!(live = registry.len(), "calls did not close in time; what they left behind is incomplete");
+    }
     writer.close().await;
+    calls.shutdown().await;
+    // Dropping the pool waits for its workers, and a hung engine must not keep us.
+    let dropped = tokio::task::spawn_blocking(move || drop(reception));
+    if tokio::time::timeout(LAST_WORDS, dropped).await.is_err() {
+        warn!("a recognition worker did not stop; leaving it behind");
+    }
     info!("stopped");
-    Ok(())
+    reason
 }
 
 fn take(calls: &mut JoinSet<()>, reception: &Arc<Reception>, leg: IncomingLeg) {

@@ -89,15 +89,22 @@ impl Reception {
         self.records.save(Box::new(record)).await;
     }
 
+    /// Takes one leg only to refuse it: we are shutting down.
+    pub async fn turn_away(&self, leg: IncomingLeg) {
+        let now = self.clock.now();
+        let id = CallId::new(now.wall, rand::rng().random());
+        let record = self.refuse(id, leg, full_house(), now).await;
+        self.records.save(Box::new(record)).await;
+    }
+
     fn accept(&self, id: &CallId, leg: &IncomingLeg, now: Now) -> Result<Accepted, Rejection> {
         let plan = self.config.plan_for(leg.called.reveal()).ok_or(Rejection::status(404))?;
         let live = self.plans.get(plan).expect("every routed plan was loaded at start").clone();
-        let busy = || Rejection { retry_after: Some(RETRY_AFTER), ..Rejection::status(503) };
         let listed = LiveCall { since: now.wall, plan: live.plan.name.clone() };
-        let seat = self.registry.take(id.clone(), listed).ok_or_else(busy)?;
+        let seat = self.registry.take(id.clone(), listed).ok_or_else(full_house)?;
         let port = self.media.reserve().map_err(|error| {
             warn!(%error, "no RTP port for a new call");
-            busy()
+            full_house()
         })?;
         let local = Local {
             address: self.address_for(leg),
@@ -129,9 +136,7 @@ impl Reception {
         };
         if let Err(error) = self.media.open(open, port, events) {
             warn!(%error, "media could not be opened");
-            return self
-                .refuse(id, leg, Rejection { retry_after: Some(RETRY_AFTER), ..Rejection::status(503) }, now)
-                .await;
+            return self.refuse(id, leg, full_house(), now).await;
         }
         let setup = CallSetup {
             id,
@@ -206,6 +211,11 @@ impl Reception {
         let day = now.wall.strftime("%Y-%m/%d").to_string();
         RecordingRequest { path: self.config.recordings_dir().join(day).join(format!("{id}.wav")) }
     }
+}
+
+/// No room: come back soon.
+fn full_house() -> Rejection {
+    Rejection { retry_after: Some(RETRY_AFTER), ..Rejection::status(503) }
 }
 
 /// What a caller is told whose session description we cannot use (RFC 3261 §21.4.26: 488 says why in a Warning).

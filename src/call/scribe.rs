@@ -194,7 +194,8 @@ impl Scribe {
             plan: plan.0.to_owned(),
             plan_version: plan.1.to_owned(),
             arrived_at: self.setup.arrived_at,
-            answered_at: self.answered.map(|(_, wall)| wall),
+            // A CANCEL may overtake our answer: then nobody was answered.
+            answered_at: self.answered.filter(|_| end != CallEnd::Cancelled).map(|(_, wall)| wall),
             ended_at: now,
             end,
             result: self.result.take(),

@@ -157,6 +157,11 @@ impl MediaHandle {
         self.order(Order::Command(leg, command))
     }
 
+    /// Waits until the media thread is gone, which in service it never is.
+    pub async fn stopped(&self) {
+        self.orders.closed().await;
+    }
+
     /// How the beat has been kept since the start.
     pub fn beat(&self) -> Beat {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

@@ -9,7 +9,7 @@
 //!                                    └ offer_after        └── close_after ───┘
 //! ```
 //!
-//! `l` is loud, `v` is voiced. Renewed speech after an offer must last [`RENEWED_FRAMES`] frames before the offer is
+//! `l` is loud, `v` is voiced. Renewed speech after an offer must last `RENEWED_FRAMES` frames before the offer is
 //! called stale: a click must not throw away a recognition that is half done. A [`commit`](Endpointer::commit) takes
 //! the utterance; speech renewed before it arrived becomes a new utterance, so that no word is lost between two turns.
 

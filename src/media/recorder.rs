@@ -1,7 +1,7 @@
 //! Stereo recordings, written off the media thread: caller left, bot right.
 //!
 //! The media thread pushes one `[left, right]` pair per sample into a preallocated ring; one recorder thread drains
-//! all rings every [`BEAT`]. A recording is `NAME.wav.part` until it is whole: then it is flushed to disk and renamed,
+//! all rings every `BEAT`. A recording is `NAME.wav.part` until it is whole: then it is flushed to disk and renamed,
 //! so that a file called `.wav` never misses its end, whatever crashed. A disk that is full or unwritable costs the
 //! recording, never the call.
 

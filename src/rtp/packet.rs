@@ -1,9 +1,11 @@
 //! One RTP packet on the wire (RFC 3550 §5.1), read in place and written into a buffer.
 //!
-//! Ours instead of the `rtp` crate's on the receive path for two reasons that the tests below keep: its parser
-//! panics on a header extension whose element is longer than the packet (RFC 8285), so any stranger could stop
-//! the media thread, and it allocates for every packet. The crate remains the judge: what we write it must read,
-//! what it writes we must read.
+//! The `rtp` crate writes headers. Reading is ours for two reasons that the tests below keep: its parser panics on a
+//! header extension whose element is longer than the packet (RFC 8285), so any stranger could stop the media thread,
+//! and it allocates for every packet. What the crate writes we must read, and what we write it must read.
+
+use rtp::header::Header;
+use webrtc_util::marshal::Marshal as _;
 
 /// Bytes of a header without CSRC list and extension; what we send.
 pub const HEADER_BYTES: usize = 12;
@@ -78,12 +80,18 @@ impl<'a> Packet<'a> {
     pub fn write(&self, out: &mut [u8]) -> Option<usize> {
         let length = HEADER_BYTES + self.payload.len();
         let out = out.get_mut(..length)?;
-        out[0] = 2 << 6;
-        out[1] = u8::from(self.marker) << 7 | (self.payload_type & 0x7F);
-        out[2..4].copy_from_slice(&self.sequence.to_be_bytes());
-        out[4..8].copy_from_slice(&self.timestamp.to_be_bytes());
-        out[8..12].copy_from_slice(&self.ssrc.to_be_bytes());
-        out[HEADER_BYTES..].copy_from_slice(self.payload);
+        let header = Header {
+            version: 2,
+            marker: self.marker,
+            payload_type: self.payload_type & 0x7F,
+            sequence_number: self.sequence,
+            timestamp: self.timestamp,
+            ssrc: self.ssrc,
+            ..Header::default()
+        };
+        let (head, body) = out.split_at_mut(HEADER_BYTES);
+        header.marshal_to(head).ok()?;
+        body.copy_from_slice(self.payload);
         Some(length)
     }
 }
@@ -99,7 +107,7 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use rand::{Rng, SeedableRng, rngs::StdRng};
-    use webrtc_util::marshal::{Marshal, Unmarshal};
+    use webrtc_util::marshal::Unmarshal;
 
     #[test]
     fn what_we_write_the_rtp_crate_reads_and_what_it_writes_we_read() {

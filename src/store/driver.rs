@@ -207,7 +207,7 @@ impl Ports {
             let stored = store.save(std::slice::from_ref(&record)).await;
             let failed = match stored {
                 Ok(()) => None,
-                Err(error) if error.is_of_a_record() => self.set_aside(&record, &error).err(),
+                Err(error) if error.is_of_a_record() => self.set_aside(&record, &error).await.err(),
                 Err(error) => Some(trouble(&error)),
             };
             if let Some(trouble) = failed {
@@ -218,9 +218,12 @@ impl Ports {
         Ok(())
     }
 
-    fn set_aside(&self, record: &CallRecord, error: &StoreError) -> Result<(), Trouble> {
+    async fn set_aside(&self, record: &CallRecord, error: &StoreError) -> Result<(), Trouble> {
         error!(call = %record.id, %error, unsaved = %self.spool.folder().display(), "a call is kept in a file");
-        self.spool.set_aside(record).map_err(|fault| Trouble { passing: false, sentence: self.unwritable(&fault) })
+        let (spool, kept) = (self.spool.clone(), record.clone());
+        on_disk(move || spool.set_aside(&kept))
+            .await
+            .map_err(|fault| Trouble { passing: false, sentence: self.unwritable(&fault) })
     }
 
     async fn put_in_files(&self, records: Vec<CallRecord>) -> Input {
@@ -244,7 +247,8 @@ impl Ports {
     async fn reload(&mut self) -> Result<Reloaded, Trouble> {
         // Also when no file waits: this is how an alarm is raised at the start, and how a knock is answered.
         self.open().await.map_err(|error| trouble(&error))?;
-        let Found { records, files, set_aside, more } = match self.spool.read(BATCH) {
+        let spool = self.spool.clone();
+        let Found { records, files, set_aside, more } = match on_disk(move || spool.read(BATCH)).await {
             Ok(found) => found,
             Err(fault) => {
                 warn!(%fault, unsaved = %self.spool.folder().display(), "files of unsaved calls cannot be read");
@@ -257,12 +261,17 @@ impl Ports {
         if !records.is_empty() {
             self.save(records).await.map_err(|(_, trouble)| trouble)?;
         }
-        for file in &files {
-            if let Err(fault) = Spool::remove(file) {
-                warn!(file = %file.display(), %fault, "a call is stored, but the file it waited in cannot be removed");
+        let stored = files.len();
+        let removed = on_disk(move || {
+            for file in &files {
+                if let Err(fault) = Spool::remove(file) {
+                    warn!(file = %file.display(), %fault, "a call is stored, but the file it waited in cannot be removed");
+                }
             }
-        }
-        Ok(Reloaded { stored: files.len(), more })
+            Ok(())
+        });
+        removed.await.map_err(|fault| Trouble { passing: true, sentence: self.unwritable(&fault) })?;
+        Ok(Reloaded { stored, more })
     }
 
     async fn open(&mut self) -> Result<SqliteStore, StoreError> {
@@ -293,6 +302,11 @@ impl Ports {
 
 fn trouble(error: &StoreError) -> Trouble {
     Trouble { passing: error.is_passing(), sentence: error.to_string() }
+}
+
+/// Work on files, away from the threads that carry calls: a disk may stall.
+async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> std::io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|stopped| Err(std::io::Error::other(stopped)))
 }
 
 #[cfg(test)]

@@ -14,6 +14,10 @@ use crate::language::Language;
 const RARITY: f32 = 0.15;
 /// The most that a word tells which the plan knows: rare or not, its neighbours tell as much.
 const KNOWN_LIMIT: f32 = 0.5;
+/// Words that tell more than this may name a thing.
+const NAMING: f32 = 0.15;
+/// Likeness from which an option knows a word.
+const KNOWN: f32 = 0.3;
 /// Smoothing of the share each rival gets of a word.
 const SHARE_FLOOR: f32 = 0.08;
 
@@ -40,13 +44,18 @@ pub struct Evidence {
     pub order: f32,
     /// Log of the naive Bayes posterior among the options.
     pub bayes: f32,
-    /// How few words there were: 1/words.
-    pub brevity: f32,
+    /// How many phrases the option has, logarithmic: the more words it knows, the more it explains by chance.
+    pub phrases: f32,
+    /// The weightiest word left unexplained: "lost" is ours, but "dog" is not.
+    pub stranger: f32,
+    /// The weightiest word of a thing named that the option knows nothing of: "lost my dog", but not "lost my card
+    /// at the zoo".
+    pub alien: f32,
 }
 
 impl Evidence {
     /// As a row for the calibration, in a fixed order.
-    pub fn row(&self) -> [f32; 11] {
+    pub fn row(&self) -> [f32; 13] {
         [
             self.covered,
             self.specific,
@@ -58,7 +67,9 @@ impl Evidence {
             self.missing,
             self.order,
             self.bayes,
-            self.brevity,
+            self.phrases,
+            self.stranger,
+            self.alien,
         ]
     }
 }
@@ -99,7 +110,8 @@ impl Classifier {
                     vocabulary.len() - 1
                 })
             };
-            let terms = terms(normalize::unframed(&words, language), language).into_iter().map(place_of).collect();
+            let said = terms(normalize::unframed(&words, language), language).into_iter();
+            let terms = said.filter(|term| !term.repeated).map(place_of).collect();
             known.push(Phrase { option: *option, terms });
         }
         let share = shares(&known, vocabulary.len(), options);
@@ -110,6 +122,7 @@ impl Classifier {
     /// What speaks for each option, given normalised words; empty when nothing at all does.
     pub fn weigh(&self, words: &[String]) -> Vec<Evidence> {
         let mut heard = terms(normalize::unframed(words, &self.language), &self.language);
+        heard.iter_mut().filter(|term| term.repeated).for_each(|term| term.weight = 0.0);
         let likeness: Vec<Vec<(usize, f32)>> = heard.iter().map(|term| self.neighbours(term)).collect();
         if likeness.iter().all(Vec::is_empty) {
             return Vec::new();
@@ -167,11 +180,12 @@ impl Classifier {
 
     fn explained(&self, option: usize, heard: &[Term], best: &[Vec<f32>], bayes: f32) -> Evidence {
         let total: f32 = heard.iter().map(|term| term.weight).sum();
-        let (mut covered, mut specific, mut key) = (0.0_f32, 0.0_f32, 0.0_f32);
+        let (mut covered, mut specific, mut key, mut stranger) = (0.0_f32, 0.0_f32, 0.0_f32, 0.0_f32);
         for (term, best) in heard.iter().zip(best) {
             let all: f32 = best.iter().sum();
             let alone = best[option] / (all + SHARE_FLOOR);
             covered += term.weight * best[option];
+            stranger = stranger.max(term.weight * (1.0 - best[option]));
             specific += term.weight * best[option] * alone;
             key = key.max(term.weight * best[option] * alone);
         }
@@ -182,7 +196,9 @@ impl Classifier {
             mass: covered.ln_1p(),
             missing: (total - covered).max(0.0).ln_1p(),
             bayes,
-            brevity: 1.0 / heard.len().max(1) as f32,
+            phrases: (self.phrases.iter().filter(|phrase| phrase.option == option).count() as f32).ln_1p(),
+            stranger,
+            alien: alien(option, heard, best),
             ..Evidence::default()
         }
     }
@@ -231,7 +247,7 @@ impl Classifier {
     fn bayes(&self, heard: &[Term], likeness: &[Vec<(usize, f32)>]) -> Vec<f32> {
         let mut log = vec![0.0_f32; self.options];
         for (term, near) in heard.iter().zip(likeness) {
-            if near.is_empty() {
+            if near.is_empty() || term.repeated {
                 continue;
             }
             for (option, log) in log.iter_mut().enumerate() {
@@ -243,6 +259,27 @@ impl Classifier {
         let sum: f32 = log.iter().map(|log| (log - top).exp()).sum();
         log.iter().map(|log| (log - top - sum.ln()).max(-8.0)).collect()
     }
+}
+
+/// The weightiest word among the things named (a determiner and the telling words after it) of which the option knows
+/// no word at all; 0 when it knows something of each.
+fn alien(option: usize, heard: &[Term], best: &[Vec<f32>]) -> f32 {
+    let mut worst = 0.0_f32;
+    for (at, _) in heard.iter().enumerate().filter(|(_, term)| term.is_determiner()) {
+        if at > 0 && heard[at - 1].is_circumstance() {
+            continue;
+        }
+        let named = heard.iter().zip(best).skip(at + 1).take_while(|(term, _)| term.weight > NAMING);
+        let (mut known, mut weightiest) = (0.0_f32, 0.0_f32);
+        for (term, best) in named {
+            known = known.max(best[option]);
+            weightiest = weightiest.max(term.weight);
+        }
+        if known < KNOWN {
+            worst = worst.max(weightiest);
+        }
+    }
+    worst
 }
 
 fn shares(phrases: &[Phrase], terms: usize, options: usize) -> Vec<Vec<f32>> {
@@ -276,5 +313,37 @@ fn insert(top: &mut [f32; 3], value: f32) {
     if let Some(place) = top.iter().position(|kept| value > *kept) {
         top[place..].rotate_right(1);
         top[place] = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn weighed(text: &str) -> Vec<Evidence> {
+        let language = Language::english();
+        let phrases = [(0, "lost my card"), (0, "stolen card"), (1, "pay my bill"), (1, "make a payment")];
+        let phrases = phrases.map(|(option, phrase)| (option, phrase.to_owned()));
+        Classifier::train(&phrases, 2, &language).weigh(&normalize::words(text, &language))
+    }
+
+    #[test]
+    fn evidence_favours_the_option_that_was_meant() {
+        let found = weighed("somebody has stolen my card");
+        assert!(found[0].covered > found[1].covered && found[0].nearest > found[1].nearest, "{found:?}");
+        assert!(found[0].bayes > found[1].bayes && found[0].specific > found[1].specific, "{found:?}");
+    }
+
+    #[test]
+    fn a_thing_the_option_does_not_know_counts_and_a_circumstance_does_not() {
+        assert!(weighed("I lost my dog")[0].alien > 0.9);
+        assert_eq!(weighed("I lost my card at the zoo")[0].alien, 0.0);
+        assert_eq!(weighed("I lost my bank card")[0].alien, 0.0);
+    }
+
+    #[test]
+    fn nothing_near_is_no_evidence() {
+        assert!(weighed("purple zebras").is_empty());
+        assert!(weighed("").is_empty());
     }
 }

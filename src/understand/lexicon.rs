@@ -178,7 +178,7 @@ mod tests {
     fn common_words_tell_little() {
         let lexicon = Lexicon::of(&Language::english());
         assert!(lexicon.weight("the", "the") < 0.05);
-        assert!(lexicon.weight("pizza", "pizza") <= lexicon.weight("zebra", "zebra"));
+        assert!(lexicon.weight("pizza", "pizza") > lexicon.weight("zebra", "zebra"));
         assert_eq!(lexicon.weight("zebra", "zebra"), 1.0);
     }
 

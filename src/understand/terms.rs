@@ -22,6 +22,14 @@ const OF_PARTS: f32 = 0.6;
 /// A word of an expression tells enough to be compared alone.
 const TELLING: f32 = 0.25;
 
+const DETERMINERS: &[&str] =
+    &["a", "an", "the", "my", "our", "your", "his", "her", "their", "some", "any", "another", "more"];
+const CIRCUMSTANCES: &[&str] = &[
+    "at", "in", "on", "from", "with", "by", "near", "during", "after", "before", "outside", "inside", "behind",
+    "under", "since", "until", "when", "while", "because", "if", "into", "over", "through", "where", "than", "as",
+    "without",
+];
+
 /// One unit of meaning.
 #[derive(Clone, Debug)]
 pub struct Term {
@@ -29,6 +37,8 @@ pub struct Term {
     pub stem: String,
     /// What it tells by itself, 0..1.
     pub weight: f32,
+    /// It has been said before in the same utterance.
+    pub repeated: bool,
     /// Synonym lines it stands on.
     lines: &'static [(u16, f32)],
     /// The telling words of an expression, with their lines.
@@ -54,6 +64,16 @@ impl Term {
         if self.common { by_sound * COMMON_MISHEARD } else { by_sound }
     }
 
+    /// Does it open the naming of a thing, as "my" and "the" do?
+    pub fn is_determiner(&self) -> bool {
+        DETERMINERS.contains(&self.spoken.as_str())
+    }
+
+    /// Does it tie a circumstance to the wish ("at the zoo") rather than name what is wished?
+    pub fn is_circumstance(&self) -> bool {
+        CIRCUMSTANCES.contains(&self.spoken.as_str())
+    }
+
     fn likeness_of_parts(&self, meant: &Self) -> f32 {
         let whole_or_parts = |term: &Self| match term.parts.as_slice() {
             [] => vec![(term.stem.clone(), term.lines)],
@@ -66,16 +86,13 @@ impl Term {
     }
 }
 
-/// The terms of normalised `words`, each once, in order of first appearance.
+/// The terms of normalised `words`, in order.
 pub fn terms(words: &[String], language: &Language) -> Vec<Term> {
-    let all = if is_mandarin(language) { mandarin(words) } else { of_words(words, Lexicon::of(language)) };
-    let mut kept: Vec<Term> = Vec::with_capacity(all.len());
-    for term in all {
-        if !kept.iter().any(|other| other.stem == term.stem) {
-            kept.push(term);
-        }
+    let mut terms = if is_mandarin(language) { mandarin(words) } else { of_words(words, Lexicon::of(language)) };
+    for at in 1..terms.len() {
+        terms[at].repeated = terms[..at].iter().any(|earlier| earlier.stem == terms[at].stem);
     }
-    kept
+    terms
 }
 
 fn of_words(words: &[String], lexicon: &'static Lexicon) -> Vec<Term> {
@@ -97,6 +114,7 @@ fn of_word(word: &str, stem: &str, lexicon: &'static Lexicon) -> Term {
     Term {
         stem: stem.to_owned(),
         weight: lexicon.weight(word, stem),
+        repeated: false,
         lines: lexicon.lines(stem),
         parts: Vec::new(),
         spoken: word.to_owned(),
@@ -110,6 +128,7 @@ fn of_expression(stems: &[String], lexicon: &'static Lexicon) -> Term {
     let telling = stems.iter().filter(|stem| lexicon.weight(stem, stem) >= TELLING);
     Term {
         weight: lexicon.weight(&name, &name),
+        repeated: false,
         lines: lexicon.lines(&name),
         parts: telling.map(|stem| (stem.clone(), lexicon.lines(stem))).collect(),
         stem: name,
@@ -123,6 +142,7 @@ fn mandarin(characters: &[String]) -> Vec<Term> {
     let plain = |stem: String, weight: f32| Term {
         stem,
         weight,
+        repeated: false,
         lines: &[],
         parts: Vec::new(),
         spoken: String::new(),

@@ -63,7 +63,6 @@ const REPEAT_EN: &[&str] = &[
 const BACK_EN: &[&str] = &[
     "back",
     "go back",
-    "take me back",
     "previous",
     "previous menu",
     "previous question",
