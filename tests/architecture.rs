@@ -144,3 +144,23 @@ fn crate_paths(text: &str) -> Vec<(usize, String)> {
 fn word(text: &str) -> String {
     text.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect()
 }
+
+/// The table in tests/README.md is how a reader finds where a fault is tested: a renamed test must not get lost.
+#[test]
+fn every_test_that_the_readme_names_exists() {
+    let readme = fs::read_to_string("tests/README.md").expect("tests/README.md is readable");
+    let mut files = rust_files(Path::new("src"));
+    files.extend(rust_files(Path::new("tests")));
+    let code: String = files.iter().map(|file| fs::read_to_string(file).expect("source files are readable")).collect();
+    let quoted =
+        readme.lines().filter(|line| line.starts_with("| ")).flat_map(|line| line.split('`').skip(1).step_by(2));
+    let names: Vec<&str> = quoted
+        .map(|quote| quote.rsplit("::").next().unwrap_or(quote))
+        .filter(|name| {
+            name.matches('_').count() >= 3 && name.chars().all(|letter| letter.is_lowercase() || letter == '_')
+        })
+        .collect();
+    let lost: Vec<_> = names.iter().filter(|name| !code.contains(&format!("fn {name}("))).collect();
+    assert!(lost.is_empty(), "tests/README.md names tests that are not there: {lost:#?}");
+    assert!(names.len() > 30, "only {} names were found: the reader of the table is broken", names.len());
+}

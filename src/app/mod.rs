@@ -22,7 +22,7 @@ use crate::audio::TELEPHONE_HZ;
 use crate::call::registry::Registry;
 use crate::call::utter;
 use crate::config::Config;
-use crate::dialplan::diagnostic::Diagnostics;
+use crate::dialplan::diagnostic::{Diagnostics, Severity};
 use crate::dialplan::load::load;
 use crate::dialplan::plan::Plan;
 use crate::media::driver::{MediaConfig, MediaError, MediaServer};
@@ -217,7 +217,7 @@ pub fn prompts(config: &Config) -> Prompts {
 
 async fn live_plan(path: &Path, prompts: Arc<Prompts>) -> Result<LivePlan, AppError> {
     let loaded = load(path).map_err(AppError::Plan)?;
-    if !loaded.warnings.findings().is_empty() {
+    if loaded.warnings.count(Severity::Warning) > 0 {
         warn!(plan = loaded.plan.name, "the plan has warnings; `trunkline check` shows them");
     }
     let plan = loaded.plan;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::LONG_ENOUGH;
+use super::{LONG_ENOUGH, NUMBER};
 
 /// `trunkline serve` on loopback; it is killed when this goes, and its data folder with it.
 pub struct Gateway {
@@ -164,9 +164,16 @@ impl Gateway {
 }
 
 impl Drop for Gateway {
+    /// What no test may provoke, whatever else it is about.
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+        if !std::thread::panicking() {
+            let log = self.log();
+            let forbidden = ["panicked", "a bug of ours", "without a last word", NUMBER.trim_start_matches('+')];
+            let found = forbidden.iter().find(|words| log.contains(**words));
+            assert!(found.is_none(), "`{found:?}` stands in the log:\n{log}");
+        }
     }
 }
 
