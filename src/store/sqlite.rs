@@ -95,13 +95,22 @@ impl SqliteStore {
         let newest = MIGRATIONS.iter().map(|step| step.version).max().unwrap_or(0);
         let other = |fault: String, advice| StoreError::OtherVersion { file: self.file.clone(), fault, advice };
         const UPDATE: &str = "start `trunkline serve` once, it brings the tables up to date";
-        let tables = sqlx::query("select 1 from sqlite_schema where name = '_sqlx_migrations'");
-        if tables.fetch_optional(&self.pool).await.map_err(|error| self.fault(&error))?.is_none() {
-            return Err(other("it has no tables of ours".to_owned(), UPDATE));
+        // `trunkline serve` has just begun to make it: nothing is wrong, it only is not there yet.
+        let not_yet = || StoreError::Missing { file: self.file.clone() };
+        let tables = sqlx::query("select count(*), coalesce(sum(name = '_sqlx_migrations'), 0) from sqlite_schema");
+        let row = tables.fetch_one(&self.pool).await.map_err(|error| self.fault(&error))?;
+        let count = |column: usize| row.try_get::<i64, _>(column).map_err(|error| self.fault(&error));
+        match (count(0)?, count(1)?) {
+            (0, _) => return Err(not_yet()),
+            (_, 0) => return Err(other("it has no tables of ours".to_owned(), UPDATE)),
+            _ => {}
         }
         let applied = sqlx::query("select coalesce(max(version), 0) from _sqlx_migrations where success");
         let row = applied.fetch_one(&self.pool).await.map_err(|error| self.fault(&error))?;
         let found = row.try_get::<i64, _>(0).map_err(|error| self.fault(&error))?;
+        if found == 0 {
+            return Err(not_yet());
+        }
         let fault = format!("its tables are of version {found}, ours of {newest}");
         match found.cmp(&newest) {
             std::cmp::Ordering::Equal => Ok(()),

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -49,6 +49,10 @@ impl Gateway {
     pub fn start(settings: Settings) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder");
         let block = PortBlock::take();
+        // Prompts are kept by content, so that all gateways may share what one has rendered.
+        let prompts = Path::new(env!("CARGO_TARGET_TMPDIR")).join("prompts");
+        fs::create_dir_all(&prompts).expect("a folder for prompts");
+        std::os::unix::fs::symlink(&prompts, data.path().join("prompts")).expect("a link to them");
         let config = data.path().join("trunkline.toml");
         let text = format!(
             "data_dir = {data:?}\n{}\n[sip]\nlisten = \"{}\"\nmax_calls = 8\n\
@@ -68,6 +72,7 @@ impl Gateway {
         let (sip, rtp_ports, spare) = (block.sip(), block.rtp(), block.spare());
         let mut gateway = Self { process, sip, rtp_ports, spare, data, config, models: settings.models, _block: block };
         gateway.wait_until_it_answers();
+        gateway.wait_until_it_keeps_calls();
         gateway
     }
 
@@ -101,6 +106,15 @@ impl Gateway {
             }
         }
         panic!("the gateway never answered OPTIONS:\n{}", self.log());
+    }
+
+    /// The database is made behind the callers' backs, and may be there a moment later.
+    fn wait_until_it_keeps_calls(&self) {
+        let give_up = Instant::now() + LONG_ENOUGH;
+        while !self.run(&["calls"]).status.success() {
+            assert!(Instant::now() < give_up, "there is no database; log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// What it has logged so far.
@@ -155,9 +169,13 @@ impl Gateway {
         self.wait_for_records(1).remove(0)
     }
 
-    fn calls(&self, words: &[&str]) -> Value {
+    fn run(&self, words: &[&str]) -> Output {
         let output = Command::new(env!("CARGO_BIN_EXE_trunkline")).args(words).arg("-c").arg(&self.config).output();
-        let output = output.expect("trunkline runs");
+        output.expect("trunkline runs")
+    }
+
+    fn calls(&self, words: &[&str]) -> Value {
+        let output = self.run(words);
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).expect("--json prints JSON")
     }

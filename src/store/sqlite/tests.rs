@@ -71,6 +71,22 @@ async fn reading_before_anything_was_stored_says_so_and_makes_nothing() {
 }
 
 #[tokio::test]
+async fn reading_while_the_database_is_being_made_says_that_it_is_not_there_yet() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("trunkline.db");
+    std::fs::write(&file, b"").unwrap();
+    let reading = || async { SqliteStore::open_read_only(&file).await.unwrap_err() };
+    assert!(matches!(reading().await, StoreError::Missing { .. }), "an empty file");
+    let mut maker = SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
+    MIGRATIONS.run_direct(None, &mut maker, false).await.unwrap();
+    sqlx::query("delete from _sqlx_migrations").execute(&mut maker).await.unwrap();
+    assert!(matches!(reading().await, StoreError::Missing { .. }), "no migration is done");
+    sqlx::query("drop table _sqlx_migrations").execute(&mut maker).await.unwrap();
+    let error = reading().await;
+    assert!(error.to_string().contains("no tables of ours"), "{error}");
+}
+
+#[tokio::test]
 async fn a_locked_database_is_a_failure_that_may_pass() {
     let (store, home) = fresh().await;
     let file = home.path().join("data/trunkline.db");
