@@ -292,18 +292,15 @@ impl Call {
     }
 
     fn offered(&mut self, offer: &Offer, now: Now) {
-        if self.committed == Some(offer.utterance) {
-            // Given up before it was offered, when media could not yet take our word for it.
-            self.commit(offer.utterance);
-            return;
-        }
         let began_under = offer.during.map(|play| self.barge_in_of(play));
         let unarmed = |barge_in| matches!(barge_in, Some(BargeIn::Off | BargeIn::Keys));
-        let counts = !unarmed(began_under) && !unarmed(self.armed());
+        // What was given up before it was offered, when media could not yet take our word for it, stays given up.
+        let given_up = self.committed == Some(offer.utterance);
+        let counts = !given_up && !unarmed(began_under) && !unarmed(self.armed());
         match &mut self.state {
             State::Asking { turn, .. } if counts => turn.offered(offer, now.mono),
             State::Asking { turn, .. } => {
-                turn.sound(offer.ended_at);
+                turn.disregarded(offer, now.mono);
                 self.commit(offer.utterance);
             }
             _ => self.commit(offer.utterance),

@@ -210,6 +210,19 @@ impl Turn {
         self.last_sound = self.last_sound.max(Some(at));
     }
 
+    /// A pause in speech that is no answer. If the prompt was cut and nothing else is being said or typed, this is
+    /// all there is to wait for, so the question is asked again.
+    pub fn disregarded(&mut self, offer: &Offer, now: Instant) {
+        if self.done {
+            return;
+        }
+        self.sound(offer.ended_at);
+        let waiting = matches!(self.voice, Voice::Quiet) && self.typed.reveal().is_empty();
+        if waiting && self.barge_in.is_some() {
+            self.wordless(offer.began_at, now);
+        }
+    }
+
     /// A pause in speech that may answer this question.
     pub fn offered(&mut self, offer: &Offer, now: Instant) {
         if self.done {
