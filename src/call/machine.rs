@@ -155,11 +155,7 @@ impl Call {
                 let longest = self.scribe.setup().longest.as_secs();
                 self.say_goodbye(CallEnd::Failed(format!("the call lasted longer than {longest} s")), now);
             }
-            // The report was lost: as if it had come.
-            (Reason::Prompt, _) => {
-                self.playing.clear();
-                self.prompts_over(now.mono, now);
-            }
+            (Reason::Prompt, _) => self.prompt_overdue(now),
             (Reason::Acknowledge, _) => self.hang_up(CallEnd::NoAck, now),
             (Reason::LegEnd, _) => self.leg_ended(LegEnd::Failed, now),
             (Reason::MediaEnd, _) => self.media_closed = Some(self.media_closed.take().unwrap_or_default()),

@@ -152,6 +152,8 @@ pub enum MediaEvent {
     PromptStarted {
         /// Which.
         play: PlayId,
+        /// Length of the whole prompt.
+        total_ms: u64,
         /// When.
         at: Instant,
     },

@@ -186,6 +186,31 @@ fn a_prompt_that_is_never_reported_finished_holds_the_call_up_only_so_long() {
 }
 
 #[test]
+fn a_recording_of_any_length_is_heard_whole_however_short_its_text() {
+    let mut rig = Rig::new(bank());
+    rig.established();
+    let (play, at) = (rig.playing[0], rig.now().mono);
+    rig.media(MediaEvent::PromptStarted { play, total_ms: 600_000, at });
+    rig.pass(600_000);
+    assert_eq!((rig.said().len(), rig.count(&flush)), (1, 0));
+    rig.prompts_end();
+    assert_eq!(rig.said().len(), 2);
+}
+
+#[test]
+fn a_prompt_that_outlasts_its_length_and_all_patience_is_stopped() {
+    let mut rig = Rig::new(bank());
+    rig.established();
+    rig.prompts_start();
+    rig.pass(31_999);
+    assert_eq!((rig.said().len(), rig.count(&flush)), (1, 0));
+    rig.pass(1);
+    let next = |output: &Output| flush(output) || matches!(output, Output::Play { .. });
+    let order: Vec<bool> = rig.outputs.iter().filter(|output| next(output)).map(flush).collect();
+    assert_eq!(order, [false, true, false], "stopped before the next one is queued behind it");
+}
+
+#[test]
 fn a_prompt_without_sound_does_not_stop_the_call() {
     let mut rig = Rig::new(bank());
     rig.established();
