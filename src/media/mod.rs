@@ -200,6 +200,13 @@ pub struct MediaSummary {
     pub recording: Recording,
 }
 
+impl MediaSummary {
+    /// Of media that did not say what became of it, which is all that is known then: `why`, in words.
+    pub fn unreported(why: &str) -> Self {
+        Self { recording: Recording::Failed { reason: why.to_owned() }, ..Self::default() }
+    }
+}
+
 /// What became of a recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]

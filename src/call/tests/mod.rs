@@ -7,7 +7,7 @@ use super::*;
 use crate::call::record::{CallEnd, CallRecord, TurnOutcome};
 use crate::dialplan::fixture::{bank, heard, say, step};
 use crate::dialplan::plan::{StepIx, StepKind, Target};
-use crate::media::{MediaSummary, Offer, PlayEnd};
+use crate::media::{MediaSummary, Offer, PlayEnd, Recording};
 use crate::rtp::Digit;
 use crate::sip::LegEnd;
 use crate::time::{Clock, Now, SimulatedClock};
