@@ -235,7 +235,8 @@ impl Call {
                 self.prompt_finished(play, end, at, now);
             }
             MediaEvent::RtpTimeout { .. } => {
-                // Before the ACK a far end may rightly be silent; the leg's own timer ends that.
+                // Before the ACK a far end may rightly be silent; the leg's own timer ends that. After it, media says so
+                // again.
                 if matches!(self.state, State::Saying { .. } | State::Asking { .. } | State::Parting { .. }) {
                     self.intended_end = Some(CallEnd::NoMedia);
                     self.hang_up(CallEnd::NoMedia, now);

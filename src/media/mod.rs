@@ -170,9 +170,9 @@ pub enum MediaEvent {
         /// When.
         at: Instant,
     },
-    /// No RTP for the configured time.
+    /// No RTP for the configured time; again each time it has passed once more.
     RtpTimeout {
-        /// That time.
+        /// How long nothing has come.
         silent_for: Duration,
     },
     /// The last event: the leg's ports are back in the pool (resting), the recording is closed.

@@ -60,7 +60,8 @@ pub struct Session {
     /// Sound has come at all: before that there is nothing to listen to, and silence of our own making would pass
     /// for a very quiet line.
     heard: bool,
-    timed_out: bool,
+    /// When silence on the wire was last reported.
+    missed_at: Option<Instant>,
     closed: bool,
     packets_out: u64,
     refused: u64,
@@ -85,7 +86,7 @@ impl Session {
             rtp_timeout,
             heard_at: now,
             heard: false,
-            timed_out: false,
+            missed_at: None,
             closed: false,
             packets_out: 0,
             refused: 0,
@@ -101,7 +102,6 @@ impl Session {
             return;
         }
         if matches!(self.receiver.accept(datagram, from, at), Accepted::Ok | Accepted::Latched(_)) {
-            self.timed_out = false;
             self.heard_at = self.heard_at.max(at);
         }
     }
@@ -260,11 +260,13 @@ impl Session {
         });
     }
 
+    /// Reports silence on the wire each time the timeout has passed: a call that may not act on it yet hears of it
+    /// again.
     fn watch(&mut self, now: Instant) {
-        let silent_for = now.saturating_duration_since(self.heard_at);
-        if self.params.receive && !self.timed_out && silent_for >= self.rtp_timeout {
-            self.timed_out = true;
-            self.report(MediaEvent::RtpTimeout { silent_for });
+        let since = self.missed_at.map_or(self.heard_at, |missed_at| missed_at.max(self.heard_at));
+        if self.params.receive && now.saturating_duration_since(since) >= self.rtp_timeout {
+            self.missed_at = Some(now);
+            self.report(MediaEvent::RtpTimeout { silent_for: now.saturating_duration_since(self.heard_at) });
         }
     }
 
