@@ -170,7 +170,7 @@ pub enum MediaEvent {
         /// When.
         at: Instant,
     },
-    /// No RTP for the configured time; again each time it has passed once more.
+    /// Neither RTP nor RTCP for the configured time; again each time it has passed once more.
     RtpTimeout {
         /// How long nothing has come.
         silent_for: Duration,

@@ -55,7 +55,7 @@ pub struct Session {
     /// The utterance under way, or the last one.
     voice: Option<Voice>,
     rtp_timeout: Duration,
-    /// When RTP last came, or the leg was opened.
+    /// When RTP or RTCP last came, or the leg was opened.
     heard_at: Instant,
     /// Sound has come at all: before that there is nothing to listen to, and silence of our own making would pass
     /// for a very quiet line.
@@ -101,7 +101,8 @@ impl Session {
             self.refused += 1;
             return;
         }
-        if matches!(self.receiver.accept(datagram, from, at), Accepted::Ok | Accepted::Latched(_)) {
+        // RTCP too: a telephone that is muted, or has gone quiet, may send nothing else.
+        if !matches!(self.receiver.accept(datagram, from, at), Accepted::Refused(_)) {
             self.heard_at = self.heard_at.max(at);
         }
     }

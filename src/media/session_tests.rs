@@ -395,6 +395,22 @@ fn silence_on_the_wire_is_reported_each_time_the_timeout_passes_until_it_is_brok
 }
 
 #[test]
+fn rtcp_of_the_far_end_is_a_sign_of_life_and_that_of_a_stranger_is_not() {
+    let mut leg = Leg::new(params());
+    leg.receive(&QUIET);
+    let report = [0x80, 201, 0, 1, 0, 0, 0, 5];
+    for _ in 0..5 {
+        leg.ticks(500);
+        leg.session.on_datagram(&report, far_end(), leg.now);
+    }
+    assert!(leg.events.is_empty(), "{:?}", leg.events);
+    leg.ticks(500);
+    leg.session.on_datagram(&report, SocketAddr::from(([198, 51, 100, 66], 4_000)), leg.now);
+    leg.ticks(500);
+    assert_eq!(leg.events, ["timeout 20000"]);
+}
+
+#[test]
 fn words_after_a_commit_are_a_new_utterance_even_when_they_came_before_it() {
     let mut leg = Leg::new(params());
     leg.hear(&noise(50, -60.0));
