@@ -136,7 +136,7 @@ impl Session {
                 }
             }
             MediaCommand::Renegotiate { params } => {
-                self.receiver.renegotiate(&params, ReceiverConfig::default());
+                self.receiver.renegotiate(&params);
                 self.sender.renegotiate(params.codec, params.payload_type, params.ptime_ms);
                 self.params = params;
             }
