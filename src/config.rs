@@ -139,7 +139,7 @@ pub struct PrivacyConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogConfig {
-    /// A level (`info`) for trunkline itself, or directives of tracing (`trunkline=debug,rsipstack=warn`).
+    /// A level (`info`) for trunkline itself, or directives of tracing (`trunkline=debug,sqlx=info`).
     pub level: String,
     /// How lines look.
     pub format: LogFormat,
