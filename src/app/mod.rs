@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::dialplan::diagnostic::Diagnostics;
 use crate::dialplan::load::load;
 use crate::dialplan::plan::Plan;
+use crate::files::{create_private_folder, narrow_folder};
 use crate::media::driver::{MediaConfig, MediaError, MediaServer};
 use crate::sip::{AddressRange, IncomingLeg, Peer, PeerTable, SipConfig, SipError, SipServer};
 use crate::speech::driver::{PoolSettings, RecognizerPool};
@@ -33,7 +34,6 @@ use crate::speech::models::ModelDirs;
 use crate::speech::prompts::{PromptBook, Prompts};
 use crate::speech::voices::SystemVoices;
 use crate::store::driver::{self as writer, WriterSetup};
-use crate::store::files::create_private_folder;
 use crate::store::numbers::{NumberPolicy, SaltError};
 use crate::time::Clock;
 use reception::Reception;
@@ -103,8 +103,7 @@ pub struct LivePlan {
 pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(AppError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
-    create_private_folder(&config.data_dir)
-        .map_err(|cause| AppError::DataFolder { path: config.data_dir.clone(), cause })?;
+    prepare_data_folder(&config.data_dir)?;
     let plans = live_plans(&config).await?;
     let recognizers = start_recognizers(&config, clock.clone());
     let media = MediaServer::start(media_config(&config))?;
@@ -193,6 +192,16 @@ fn report_panic(ended: Result<(), tokio::task::JoinError>) {
     if ended.is_err_and(|error| error.is_panic()) {
         tracing::error!("a call ended by a bug of ours; the others go on");
     }
+}
+
+/// Makes the folder, or takes it away from other users where an earlier version or a person made it too wide.
+fn prepare_data_folder(folder: &Path) -> Result<(), AppError> {
+    create_private_folder(folder).map_err(|cause| AppError::DataFolder { path: folder.to_owned(), cause })?;
+    if let Err(cause) = narrow_folder(folder) {
+        // Another user's folder may still be one we can write; what we put there is private by itself.
+        warn!(folder = %folder.display(), %cause, "other users may look into the data folder; make it this user's");
+    }
+    Ok(())
 }
 
 /// Loads every routed plan once and renders what it can say.

@@ -11,10 +11,9 @@
 //! the last call on that plan has gone.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use sha2::{Digest as _, Sha256};
 
@@ -22,6 +21,7 @@ use super::driver::parallel;
 use super::models::hex;
 use super::{SynthesizeError, Synthesizer, Utter, level};
 use crate::audio::{Pcm, decode, resample, wav};
+use crate::files;
 
 /// Changes whenever what we do to the sound of a prompt changes (trimming, level, resampling), so that files made
 /// the old way are not found any more.
@@ -209,20 +209,13 @@ impl Prompts {
         sound.map(Arc::new)
     }
 
-    /// Writes beside the final name, then renames: a file under its final name is whole.
+    /// For the owner only, as prompts may name people; a file under its final name is whole.
     fn store(&self, key: &str, sound: &Pcm) -> Result<(), String> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        std::fs::create_dir_all(&self.folder).map_err(|cause| cause.to_string())?;
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let part = self.folder.join(format!(".{key}.{}.{number}.part", std::process::id()));
-        let written = wav::write_mono(&part, sound).map_err(|error| error.to_string()).and_then(|()| {
-            let synced = std::fs::File::open(&part).and_then(|mut file| file.flush().and_then(|()| file.sync_all()));
-            synced.and_then(|()| std::fs::rename(&part, self.path(key))).map_err(|cause| cause.to_string())
-        });
-        if written.is_err() {
-            let _ = std::fs::remove_file(&part);
-        }
-        written
+        let bytes = wav::mono_bytes(sound)?;
+        let stored = files::create_private_folder(&self.folder)
+            .and_then(|()| files::narrow_folder(&self.folder))
+            .and_then(|()| files::write_private_file(&self.path(key), &bytes));
+        stored.map_err(|cause| cause.to_string())
     }
 }
 
