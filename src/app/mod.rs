@@ -16,13 +16,13 @@ use rand::Rng;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::audio::TELEPHONE_HZ;
 use crate::call::registry::Registry;
 use crate::call::utter;
 use crate::config::Config;
-use crate::dialplan::diagnostic::Diagnostics;
+use crate::dialplan::diagnostic::{Diagnostics, Severity};
 use crate::dialplan::load::load;
 use crate::dialplan::plan::Plan;
 use crate::files::{create_private_folder, narrow_folder};
@@ -64,6 +64,17 @@ pub enum AppError {
     /// A dial plan is broken.
     #[error("{0}")]
     Plan(Diagnostics),
+    /// A route leads to a file that is not there: on a first start, that of the default route.
+    #[error(
+        "the dial plan {0} does not exist; set `plan` of a [[route]] in trunkline.toml to one that does, or name other settings with `-c FILE`"
+    )]
+    NoPlan(PathBuf),
+    /// Callers would hear nothing at all.
+    #[error("{silence}; its callers would hear nothing, so the gateway does not start")]
+    Silent {
+        /// How many prompts of which plan, why, and what to do.
+        silence: String,
+    },
     /// Rendering prompts hit a bug of ours.
     #[error("rendering the prompts of plan `{plan}` failed; the log says where")]
     Prompts {
@@ -225,16 +236,26 @@ pub fn prompts(config: &Config) -> Prompts {
 }
 
 async fn live_plan(path: &Path, prompts: Arc<Prompts>) -> Result<LivePlan, AppError> {
+    if !path.exists() {
+        return Err(AppError::NoPlan(path.to_owned()));
+    }
     let loaded = load(path).map_err(AppError::Plan)?;
-    if !loaded.warnings.findings().is_empty() {
+    if loaded.warnings.count(Severity::Warning) > 0 {
         warn!(plan = loaded.plan.name, "the plan has warnings; `trunkline check` shows them");
     }
     let plan = loaded.plan;
     let wanted: Vec<_> = plan.utterances().map(|(prompt, language)| utter(prompt, language)).collect();
     let prepare = tokio::task::spawn_blocking(move || prompts.prepare(wanted, |_| {}));
     let prepared = prepare.await.map_err(|_| AppError::Prompts { plan: plan.name.clone() })?;
-    for problem in &prepared.problems {
-        warn!(plan = plan.name, silent = problem.silent, "{}", problem.sentence);
+    for problem in prepared.problems.iter().filter(|problem| !problem.silent) {
+        warn!(plan = plan.name, "{}", problem.sentence);
+    }
+    if let Some(silence) = prepared.silence() {
+        let sentence = silence.sentence(&plan.name);
+        if silence.is_total() {
+            return Err(AppError::Silent { silence: sentence });
+        }
+        error!("{sentence}");
     }
     info!(
         plan = plan.name,
@@ -287,3 +308,6 @@ fn sip_config(config: &Config) -> SipConfig {
         ..SipConfig::default()
     }
 }
+
+#[cfg(test)]
+mod tests;
