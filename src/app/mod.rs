@@ -40,8 +40,9 @@ use reception::Reception;
 
 /// How long calls may take to say goodbye once the drain is over.
 const GOODBYE: Duration = Duration::from_secs(8);
-/// How long calls that have been hung up may take to close their recordings and write their records.
-const LAST_WORDS: Duration = Duration::from_secs(10);
+/// How long calls that have been hung up may take to close their recordings and write their records: what a call waits
+/// for a slow disk, and a little.
+const LAST_WORDS: Duration = Duration::from_secs(35);
 /// How long our BYEs may wait for their answers after that.
 const BYE_GRACE: Duration = Duration::from_secs(2);
 
