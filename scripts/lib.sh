@@ -6,35 +6,46 @@ die() { printf '\n\033[1m✗ %s\033[0m\n' "$1" >&2; shift; for line in "$@"; do 
 
 # The oldest cargo that builds us: rust-version in Cargo.toml.
 need_cargo() {
-  local wanted have
+  local wanted have update="rustup update stable"
   wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+  command -v rustup >/dev/null || update="install a newer one with rustup, as https://www.rust-lang.org/tools/install describes"
   command -v cargo >/dev/null || die "Rust is not installed (version $wanted or newer is needed)." \
     "Install it with rustup, as https://www.rust-lang.org/tools/install describes," "then run this script again."
-  have=$(cargo --version | awk '{print $2}')
+  have=$(cargo --version 2>/dev/null | awk '{print $2}') || true
+  [ -n "$have" ] || die "cargo does not run (version $wanted or newer is needed)." "Run: rustup default stable" "then run this script again."
   [ "$(printf '%s\n%s\n' "$wanted" "$have" | sort -V | head -n 1)" = "$wanted" ] ||
-    die "cargo $have is too old; version $wanted or newer is needed." "Run: rustup update stable" "then run this script again."
+    die "cargo $have is too old; version $wanted or newer is needed." "Run: $update" "then run this script again."
 }
 
 # need_packages NAME…: installs the Debian packages that are missing, asking sudo when we are not root.
 need_packages() {
   local missing=() package
+  command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
+    die "This script installs packages with apt, and this is neither Debian nor Ubuntu." "Install their counterparts: $*"
   for package in "$@"; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
   done
   [ ${#missing[@]} -eq 0 ] && { note "Debian packages: all there"; return; }
   note "installing: ${missing[*]}"
-  local as_root=()
-  if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || die "These packages are missing and need an administrator:" "apt-get install ${missing[*]}"
-    as_root=(sudo)
-  fi
-  "${as_root[@]}" apt-get update -qq
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  need_root "These packages are missing: ${missing[*]}"
+  "${AS_ROOT[@]}" apt-get update -qq || note "apt could not refresh every list; trying with what it knows"
+  "${AS_ROOT[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" ||
+    die "apt could not install: ${missing[*]}" "Its own words are above; put that right, then run this script again."
+}
+
+# need_root WHY: sets AS_ROOT to what makes a command an administrator's.
+AS_ROOT=()
+need_root() {
+  [ "$(id -u)" -eq 0 ] && return
+  command -v sudo >/dev/null || die "$1" "That needs an administrator, and there is no sudo here: run this script as root."
+  note "sudo may ask for your password"
+  sudo -v || die "$1" "That needs an administrator: allow sudo, or run this script as root."
+  AS_ROOT=(sudo)
 }
 
 # Packages to build and run the gateway, and the peers that call it.
-BUILD_PACKAGES=(build-essential cmake pkg-config)
-RUN_PACKAGES=(flite python3 python3-pip)
+BUILD_PACKAGES=(build-essential pkg-config)
+RUN_PACKAGES=(flite espeak-ng python3 python3-pip)
 PEER_PACKAGES=(sip-tester baresip sox tcpdump)
 
 # Model weights: a folder beside the checkout serves development and is only read; anyone else gets them fetched once

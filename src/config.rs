@@ -62,8 +62,10 @@ pub struct Config {
 #[serde(default, deny_unknown_fields)]
 pub struct SipConfig {
     /// Address and UDP port.
+    #[serde(deserialize_with = "values::socket")]
     pub listen: SocketAddr,
     /// Address the far end reaches us at, in Contact and SDP, where it differs from the one we bind (behind NAT).
+    #[serde(deserialize_with = "values::optional_address")]
     pub advertise: Option<IpAddr>,
     /// More calls at once are answered 503.
     pub max_calls: usize,
@@ -74,6 +76,7 @@ pub struct SipConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct RtpConfig {
     /// Address we send from and receive at.
+    #[serde(deserialize_with = "values::address")]
     pub address: IpAddr,
     /// UDP ports, two a call.
     pub ports: PortRange,
@@ -139,7 +142,7 @@ pub struct PrivacyConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogConfig {
-    /// A level (`info`) for trunkline itself, or directives of tracing (`trunkline=debug,rsipstack=warn`).
+    /// A level (`info`) for trunkline itself, or directives of tracing (`trunkline=debug,sqlx=info`).
     pub level: String,
     /// How lines look.
     pub format: LogFormat,

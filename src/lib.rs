@@ -8,6 +8,7 @@ pub mod call;
 pub mod cli;
 pub mod config;
 pub mod dialplan;
+pub mod files;
 pub mod grammar;
 pub mod id;
 pub mod language;

@@ -1,7 +1,7 @@
 //! The program's own log: where it goes, what is in it, and that a panic gets there too.
 //!
-//! Lines go to standard error. Libraries are held at `warn`: one of them writes whole SIP messages, numbers included,
-//! at `info`. Ours keep people's data out by type: [`Pii`](crate::pii::Pii) prints as `«pii»`.
+//! Lines go to standard error. Libraries are held at `warn`: below that they write what they please, such as whole
+//! statements of the database. Ours keep people's data out by type: [`Pii`](crate::pii::Pii) prints as `«pii»`.
 
 use std::panic::{self, PanicHookInfo};
 
@@ -157,23 +157,35 @@ mod tests {
     #[test]
     fn a_level_is_ours_and_libraries_stay_at_warn() {
         let log = logged("info", LogFormat::Text, || {
-            tracing::info!(target: "rsipstack::transport", "INVITE sip:+12025550123");
-            tracing::warn!(target: "rsipstack::transport", "of a library");
+            tracing::info!(target: "sqlx::query", "INSERT INTO call");
+            tracing::warn!(target: "sqlx::query", "of a library");
             tracing::info!(target: "trunkline::call", "of ours");
             tracing::debug!(target: "trunkline::call", "too much");
         });
         assert!(log.contains("of a library") && log.contains("of ours"), "{log}");
-        assert!(!log.contains("INVITE") && !log.contains("too much"), "{log}");
+        assert!(!log.contains("INSERT") && !log.contains("too much"), "{log}");
     }
 
     #[test]
     fn directives_are_taken_as_they_are() {
-        let log = logged("trunkline::call=debug,rsipstack=info", LogFormat::Text, || {
-            tracing::info!(target: "rsipstack::transport", "asked for");
+        let log = logged("trunkline::call=debug,sqlx=info", LogFormat::Text, || {
+            tracing::info!(target: "sqlx::query", "asked for");
             tracing::debug!(target: "trunkline::call", "deep");
             tracing::info!(target: "trunkline::sip", "not asked for");
         });
         assert!(log.contains("asked for") && log.contains("deep") && !log.contains("not asked for"), "{log}");
+    }
+
+    #[test]
+    fn the_directives_the_example_settings_show_are_valid_and_name_libraries_we_have() {
+        let example = include_str!("../config.example.toml");
+        let shown = example.split('"').find(|quoted| quoted.starts_with("trunkline=")).unwrap();
+        assert!(filter(shown).is_ok(), "{shown}");
+        let manifest = include_str!("../Cargo.toml");
+        for (target, _) in shown.split(',').filter_map(|directive| directive.split_once('=')) {
+            let known = target == "trunkline" || manifest.contains(&format!("\n{target} = "));
+            assert!(known, "{target} is no library of ours");
+        }
     }
 
     #[test]

@@ -58,8 +58,33 @@ fn the_bank_understands_wordings_it_never_saw_and_refuses_what_it_does_not_offer
     let outcomes = eval::measure(matcher, &cases);
     println!("{}", Report { options: &options, outcomes: &outcomes, reject_below: menu.reject_below });
     let score = Score::of(&outcomes, menu.reject_below);
+    println!(
+        "measured: bank-main, unseen: {:.0} % right, {:.0} % of strangers refused",
+        score.right_percent(),
+        score.refused_percent()
+    );
     assert!(score.right_percent() >= 85.0, "{:.1} % of unseen wordings understood", score.right_percent());
     assert!(score.refused_percent() >= 70.0, "{:.1} % of strangers refused", score.refused_percent());
+}
+
+/// A case that stands in the plan, or in what the calibration was fitted on, measures memory.
+#[test]
+fn the_banks_cases_stand_nowhere_else() {
+    let words = |text: &str| -> String {
+        let kept = text.chars().filter(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '\''));
+        kept.collect::<String>().to_lowercase().trim().to_owned()
+    };
+    let column = |file: &str, place: usize| -> Vec<String> {
+        read(&rooted(file)).lines().skip(1).filter_map(|line| line.split('\t').nth(place).map(words)).collect()
+    };
+    let cases = column("dialplans/bank-main.cases.tsv", 1);
+    let plan = read(&rooted("dialplans/bank-main.yaml"));
+    let phrases =
+        plan.lines().filter_map(|line| line.trim().strip_prefix("- ").map(|text| words(text.trim_matches('"'))));
+    let elsewhere: Vec<String> = phrases.chain(column("tests/data/understanding-dev.tsv", 3)).collect();
+    assert!(elsewhere.len() > 500, "only {} sentences were found elsewhere", elsewhere.len());
+    let seen: Vec<&String> = cases.iter().filter(|case| elsewhere.contains(case)).collect();
+    assert!(seen.is_empty(), "these cases are not unseen: {seen:?}");
 }
 
 #[test]

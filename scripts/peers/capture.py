@@ -5,6 +5,7 @@ latency runs from the caller's last packet above -45 dBov to our first packet ab
 """
 
 import collections
+import re
 import struct
 
 import sound
@@ -16,8 +17,8 @@ PAUSE = 0.6
 Packet = collections.namedtuple("Packet", "at source target payload_type sequence stamp payload")
 
 
-def read(path):
-    """RTP packets of a capture, in order. What is not RTP over IPv4 and UDP is passed over."""
+def datagrams(path):
+    """(seconds, source port, target port, payload) of every UDP datagram over IPv4 in a capture, in order."""
     with open(path, "rb") as file:
         head = file.read(24)
         magic, = struct.unpack("<I", head[:4])
@@ -28,15 +29,31 @@ def read(path):
         while len(record := file.read(16)) == 16:
             seconds, fraction, kept, _ = struct.unpack(order + "IIII", record)
             ip = file.read(kept)[offset:]
-            if len(ip) < 40 or ip[0] >> 4 != 4 or ip[9] != 17:
+            if len(ip) < 28 or ip[0] >> 4 != 4 or ip[9] != 17:
                 continue
             udp = ip[(ip[0] & 15) * 4:]
-            rtp = udp[8:]
-            if len(rtp) < 12 or rtp[0] >> 6 != 2 or 72 <= rtp[1] & 0x7F <= 76:
-                continue
-            source, target = struct.unpack("!HH", udp[:4])
-            sequence, stamp = struct.unpack("!HI", rtp[2:8])
-            yield Packet(seconds + fraction * scale, source, target, rtp[1] & 0x7F, sequence, stamp, rtp[12:])
+            yield (seconds + fraction * scale, *struct.unpack("!HH", udp[:4]), udp[8:])
+
+
+def read(path):
+    """RTP packets of a capture, in order."""
+    for at, source, target, rtp in datagrams(path):
+        if len(rtp) < 12 or rtp[0] >> 6 != 2 or 72 <= rtp[1] & 0x7F <= 76:
+            continue
+        sequence, stamp = struct.unpack("!HI", rtp[2:8])
+        yield Packet(at, source, target, rtp[1] & 0x7F, sequence, stamp, rtp[12:])
+
+
+def media_ports(path):
+    """{SIP Call-ID: the port its caller receives media on}, from the INVITEs of a capture."""
+    ports = {}
+    for _, _, _, payload in datagrams(path):
+        if payload.startswith(b"INVITE "):
+            text = payload.decode("utf-8", "replace")
+            call, media = re.search(r"(?im)^(?:call-id|i)\s*:\s*(\S+)", text), re.search(r"(?m)^m=audio (\d+)", text)
+            if call and media:
+                ports[call[1]] = int(media[1])
+    return ports
 
 
 def streams(packets, is_ours):
@@ -50,13 +67,13 @@ def streams(packets, is_ours):
     return calls
 
 
-def loud_spans(packets):
-    """Stretches of sound above -45 dBov, joined over pauses inside a sentence: [(first packet, last packet)]."""
+def loud_spans(packets, pause=PAUSE):
+    """Stretches of sound above -45 dBov, joined over pauses of up to `pause` seconds: [(first packet, last packet)]."""
     spans = []
     for packet in packets:
         if packet.payload_type != 0 or sound.level_dbov(packet.payload) <= SPEECH_DBOV:
             continue
-        if spans and packet.at - spans[-1][1].at <= PAUSE:
+        if spans and packet.at - spans[-1][1].at <= pause:
             spans[-1][1] = packet
         else:
             spans.append([packet, packet])
@@ -64,16 +81,16 @@ def loud_spans(packets):
 
 
 def reply_latencies(caller, ours):
-    """Seconds from the end of each caller sentence to the first loud packet of ours after it; sentences that the
-    caller spoke before we began, or after our last word, have none."""
-    sounding = [packet for packet in ours if packet.payload_type == 0 and sound.level_dbov(packet.payload) > SPEECH_DBOV]
+    """For each sentence of the caller, the seconds from its last packet to the first packet of our reply; `None`
+    where the caller spoke again before any reply came, or none came at all. A reply begins after silence of ours: a
+    prompt that plays on is none."""
+    replies = [first.at for first, _ in loud_spans(ours, pause=0.1)]
     waits = []
     sentences = loud_spans(caller)
     for place, (_, last) in enumerate(sentences):
         next_sentence = sentences[place + 1][0].at if place + 1 < len(sentences) else float("inf")
-        reply = next((packet.at for packet in sounding if packet.at > last.at), None)
-        if reply is not None and reply < next_sentence:
-            waits.append(reply - last.at)
+        reply = next((at for at in replies if at > last.at), None)
+        waits.append(reply - last.at if reply is not None and reply < next_sentence else None)
     return waits
 
 

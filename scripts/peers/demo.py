@@ -54,12 +54,17 @@ class Prompts:
 
 
 def script_speaking(prompts, rng, wav):
-    """Says what is wrong after the prompts, then declines."""
+    """Says what is wrong after the prompts, then declines. With a recording of your own the wish is not known: the
+    longest reply is waited for, and the call counts as right when it was understood."""
     if wav:
-        words, wanted, shown = sound.trim(sound.read_wav(wav)), None, f"({wav})"
-    else:
-        shown, wanted = rng.choice(wordings("lost")), "lost"
-        words = sound.speak(shown, "rms")
+        words, shown = sound.trim(sound.read_wav(wav)), wav.name
+        no = sound.speak(rng.choice(DECLINING), "rms")
+        longest = max(prompts.seconds(step) for step in ("lost", "hours", "repay"))
+        script = sound.Script().wait(prompts.seconds("welcome", "main") + THINK).say(words)
+        script.wait(REPLY + longest + prompts.seconds("more") + THINK).say(no).wait(REPLY + prompts.seconds("goodbye") + 25)
+        return script, None, f"says what is in {shown}, then declines (rms)"
+    shown, wanted = rng.choice(wordings("lost")), "lost"
+    words = sound.speak(shown, "rms")
     human = human_no(rng)
     no, who = (human[0], f"a person ({human[1]})") if human else (sound.speak(rng.choice(DECLINING), "rms"), "rms")
     script = sound.Script().wait(prompts.seconds("welcome", "main") + THINK).say(words)
@@ -125,8 +130,10 @@ def judge(record, wanted):
         return f"it ended {record['end']['why']}, not completed"
     if wanted and wanted not in record["path"]:
         return f"the caller wanted {wanted}, the call went {' → '.join(record['path'])}"
-    if "goodbye" not in record["path"]:
+    if wanted and "goodbye" not in record["path"]:
         return "it never reached goodbye"
+    if not wanted and not any(turn["outcome"] == "speech" for turn in record["turns"]):
+        return "nothing the caller said was understood"
     for prompt in record["prompts"]:
         if prompt["protected"] and prompt["played_ms"] != prompt["total_ms"]:
             return f"the protected prompt of {prompt['step']} was played for {prompt['played_ms']} of {prompt['total_ms']} ms"
@@ -141,14 +148,14 @@ def place(gateway, callers, folder):
     waits = []
     for number, (title, peer, caller, (script, wanted, plan)) in enumerate(callers, 1):
         print(f"\n  Call {number}: {title}, by {peer.__name__}\n    {plan}", flush=True)
-        known = {record["id"] for record in gateway.calls()}
-        with Capture(folder / f"call-{number}.pcap", gateway.rtp) as wire:
+        known = set(gateway.call_ids())
+        with Capture(folder / f"call-{number}.pcap", gateway) as wire:
             process = peer(gateway, script, folder / f"peer-{number}", caller)
-            deadline = time.monotonic() + script.seconds + 20
+            deadline = time.monotonic() + script.seconds + 30
             new = []
             while not new and time.monotonic() < deadline:
                 time.sleep(0.5)
-                new = [record for record in gateway.calls() if record["id"] not in known]
+                new = [gateway.call(call_id) for call_id in gateway.call_ids() if call_id not in known]
             process.terminate()
             process.wait(10)
         if not new:
@@ -156,12 +163,12 @@ def place(gateway, callers, folder):
             failures += 1
             continue
         print_timeline(new[0])
-        if wire.taken:
-            for heard, said in capture.streams(capture.read(wire.path), gateway.is_rtp).values():
-                mine = capture.reply_latencies(heard, said)
-                waits += mine
-                if mine:
-                    print("    on the wire, replies began after", ", ".join(f"{wait * 1000:.0f} ms" for wait in mine))
+        for heard, said in wire.streams(new).values():
+            mine = capture.reply_latencies(heard, said)
+            waits += [wait for wait in mine if wait is not None]
+            if mine:
+                shown = (f"{wait * 1000:.0f} ms" if wait is not None else "never" for wait in mine)
+                print("    on the wire, the reply to each sentence began after", ", ".join(shown))
         problem = judge(new[0], wanted)
         print(f"    ✗ {problem}" if problem else "    ✓ it went where its caller wanted")
         failures += problem is not None
@@ -177,9 +184,12 @@ def main():
     options.add_argument("--seed", type=int, help="draw the same wordings again")
     options.add_argument("--wav", type=pathlib.Path, help="the first caller says what is in this file")
     options.add_argument("--serve", action="store_true", help="leave the gateway running for a softphone")
+    options.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
     chosen = options.parse_args()
     if chosen.wav and not chosen.wav.is_file():
-        raise SystemExit(f"there is no file {chosen.wav}")
+        options.error(f"there is no file {chosen.wav}")
+    if chosen.check:
+        return
     seed = chosen.seed if chosen.seed is not None else random.SystemRandom().randrange(10_000)
     rng = random.Random(seed)
     folder = ROOT / "target/demo"
@@ -191,8 +201,7 @@ def main():
         if chosen.serve:
             print(f"  Softphone settings: dial sip:1000@127.0.0.1:{gateway.sip_port} from this machine; UDP, no registration,\n"
                   "  codec PCMU or PCMA, DTMF by RFC 4733 (also called RFC 2833). Press Ctrl-C here to stop.")
-            gateway.process.wait()
-            return
+            sys.exit(gateway.process.wait())
         print(f"\n\033[1m▸ Three calls (seed {seed})\033[0m", flush=True)
         prompts = Prompts(gateway)
         failures = place(gateway, [
@@ -204,7 +213,7 @@ def main():
         print(f"  Every call again: target/debug/trunkline calls -c {gateway.config.relative_to(ROOT)}")
     except KeyboardInterrupt:
         print()
-        return
+        sys.exit(0 if chosen.serve else 130)
     finally:
         gateway.stop()
     if failures:

@@ -1,6 +1,7 @@
 """A running gateway and the peers that call it, for the demo and the measurements. Loopback only."""
 
 import contextlib
+import getpass
 import itertools
 import json
 import os
@@ -11,6 +12,8 @@ import socket
 import subprocess
 import sys
 import time
+
+import capture
 
 # Where the next SIPp keeps its media: two SIPps on one port hear each other's calls. Below the ephemeral ports.
 MEDIA_PORTS = itertools.cycle(range(6_000, 14_000, 400))
@@ -87,10 +90,17 @@ class Gateway:
         return subprocess.run([self.binary, *words, "-c", str(self.config)], cwd=ROOT, check=True,
                               stdout=subprocess.PIPE).stdout.decode()
 
+    def call_ids(self):
+        """Ids of every call, oldest first."""
+        return [call["id"] for call in reversed(json.loads(self.run("calls", "--limit", "1000", "--json")))]
+
+    def call(self, call_id):
+        """One call record, whole."""
+        return json.loads(self.run("calls", "show", call_id, "--json"))
+
     def calls(self):
         """Every call record, oldest first, whole."""
-        listed = json.loads(self.run("calls", "--limit", "1000", "--json"))
-        return [json.loads(self.run("calls", "show", call["id"], "--json")) for call in reversed(listed)]
+        return [self.call(call_id) for call_id in self.call_ids()]
 
     def prompts(self):
         """[{step, text, duration_ms}] of everything the plan can say, in plan order."""
@@ -116,33 +126,39 @@ class Gateway:
         return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))) / 1024
 
 
-class Capture:
-    """tcpdump in the background; `path` is None where capturing is not allowed."""
+# SIPp replays packets through a raw socket and tcpdump opens the interface: both need an administrator.
+AS_ROOT = [] if os.geteuid() == 0 else ["sudo", "-n"]
 
-    def __init__(self, path, ports):
-        self.path, self.ports, self.process = pathlib.Path(path), ports, None
+
+class Capture:
+    """tcpdump in the background, on the gateway's SIP and RTP ports."""
+
+    def __init__(self, path, gateway):
+        self.path, self.gateway = pathlib.Path(path), gateway
 
     def __enter__(self):
         self.path.unlink(missing_ok=True)
-        if shutil.which("tcpdump") is None or os.geteuid() != 0:
-            return self
+        first, last = self.gateway.rtp
         self.process = subprocess.Popen(
-            ["tcpdump", "-i", "lo", "-w", str(self.path), "-B", "16384", "-s", "700", "-U", "-n", "--immediate-mode",
-             f"udp portrange {self.ports[0]}-{self.ports[1]}"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            [*AS_ROOT, "tcpdump", "-i", "lo", "-w", str(self.path), "-B", "16384", "-s", "1600", "-U", "-n", "-Z", getpass.getuser(),
+             "--immediate-mode", f"udp portrange {first}-{last} or udp port {self.gateway.sip_port}"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         for line in self.process.stderr:
             if b"listening on" in line:
-                break
-        return self
+                return self
+        raise SystemExit("tcpdump cannot capture on the loopback interface; run this as root, or with sudo allowed")
 
     def __exit__(self, *_):
-        if self.process:
-            time.sleep(0.5)
-            self.process.send_signal(signal.SIGINT)
-            self.process.wait(10)
+        time.sleep(0.5)
+        subprocess.run([*AS_ROOT, "kill", "-INT", str(self.process.pid)], check=False)
+        self.process.wait(10)
 
-    @property
-    def taken(self):
-        return self.process is not None and self.path.exists()
+    def streams(self, records):
+        """{call id: (caller's packets, our packets)} of the records whose INVITE was captured."""
+        ports = capture.media_ports(self.path)
+        by_port = {theirs: both for (_, theirs), both in capture.streams(capture.read(self.path), self.gateway.is_rtp).items()}
+        return {record["id"]: by_port[ports[record["sip_call_id"]]] for record in records
+                if ports.get(record["sip_call_id"]) in by_port}
 
 
 def sipp(gateway, script, folder, caller, number="1000", calls=1, rate=1, at_once=None, scenario="caller.xml", hold_ms=None):
@@ -151,7 +167,7 @@ def sipp(gateway, script, folder, caller, number="1000", calls=1, rate=1, at_onc
     folder.mkdir(parents=True, exist_ok=True)
     script.save_pcap(folder / "call.pcap")
     shutil.copy(HERE / scenario, folder / scenario)
-    command = ["sipp", f"127.0.0.1:{gateway.sip_port}", "-sf", scenario, "-i", "127.0.0.1", "-mi", "127.0.0.1",
+    command = [*AS_ROOT, "sipp", f"127.0.0.1:{gateway.sip_port}", "-sf", scenario, "-i", "127.0.0.1", "-mi", "127.0.0.1",
                "-s", number, "-key", "caller", caller, "-m", str(calls), "-r", str(rate), "-l", str(at_once or calls),
                "-p", str(free_port(0)), "-mp", str(next(MEDIA_PORTS)), "-nostdin", "-timeout", "180s", "-trace_err", "-error_file", "errors.log"]
     if hold_ms:

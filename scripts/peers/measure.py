@@ -47,30 +47,39 @@ def latency(folder, binary, at_once, rounds, seed):
     gateway = fresh(folder, binary, "latency").start()
     try:
         prompts = demo.Prompts(gateway)
-        with Capture(folder / "latency.pcap", gateway.rtp) as wire:
+        with Capture(folder / "latency.pcap", gateway) as wire:
             for _ in range(rounds):
-                callers = [sipp(gateway, four_turns(prompts, rng), folder / f"latency-{place}", f"load{place}") for place in range(at_once)]
-                for caller in callers:
-                    caller.wait(180)
+                place_all(sipp(gateway, four_turns(prompts, rng), folder / f"latency-{place}", f"load{place}") for place in range(at_once))
         records = gateway.calls()
     finally:
         gateway.stop()
+    if len(records) != rounds * at_once:
+        raise SystemExit(f"{len(records)} records of {rounds * at_once} calls: this run measured nothing")
     every, understood = [], []
-    for heard, said in capture.streams(capture.read(wire.path), gateway.is_rtp).values():
-        waits = capture.reply_latencies(heard, said)
+    streams = wire.streams(records)
+    for record in records:
+        waits = capture.reply_latencies(*streams[record["id"]])
         every += waits
         # The callers follow a script and cannot hear: one misunderstanding, and what they say next answers nothing.
-        record = min(records, key=lambda record: abs(record["media"]["packets_in"] - len(heard)))
         if all(turn["outcome"] == "speech" for turn in record["turns"]):
             understood += waits
     print(f"\nReply latency, {at_once} call{'s' if at_once > 1 else ''} speaking at once, {rounds} rounds of 4 spoken turns, seed {seed}")
-    row("on the wire: calls understood throughout", understood)
-    row("on the wire: all calls, misheard ones too", every)
+    row("on the wire: every sentence that got a reply", [wait for wait in every if wait is not None])
+    row("on the wire: calls understood throughout", [wait for wait in understood if wait is not None])
+    print(f"  sentences without a reply before the next one: {every.count(None)} of {len(every)}, "
+          f"{understood.count(None)} of {len(understood)} in calls understood throughout")
     parts = [turn["latency"] for record in records for turn in record["turns"] if turn["latency"] and turn["outcome"] == "speech"]
     for part in ("total", "endpointing", "queue", "recognition", "understanding", "first_packet"):
         row(f"as the record has it: {part.replace('_', ' ')}", [entry[f"{part}_ms"] / 1000 for entry in parts])
     outcomes = [turn["outcome"] for record in records for turn in record["turns"]]
     print("  turns:", ", ".join(f"{outcomes.count(kind)} {kind}" for kind in sorted(set(outcomes))))
+
+
+def place_all(callers):
+    """Waits for every caller; a peer that failed makes the figures worthless."""
+    for caller in list(callers):
+        if caller.wait(180) != 0:
+            raise SystemExit("a SIPp failed; its errors.log and sipp.log under target/measure say why")
 
 
 def correlate(left, right, reach=4000):
@@ -152,7 +161,7 @@ def load(folder, binary, calls, seconds, seed):
         script = four_turns(prompts, random.Random(seed))
         idle = gateway.memory_mb()
         queue = multiprocessing.Queue()
-        with Capture(folder / "load.pcap", gateway.rtp) as wire:
+        with Capture(folder / "load.pcap", gateway) as wire:
             caller = sipp(gateway, script, folder / "load-peer", "load", calls=calls, rate=25, scenario="holder.xml", hold_ms=(seconds + 4) * 1000)
             time.sleep(calls / 25 + 1)
             beside = multiprocessing.Process(target=sleeper, args=(seconds, queue))
@@ -162,7 +171,7 @@ def load(folder, binary, calls, seconds, seed):
             cpu = (gateway.cpu_seconds() - before) / (time.monotonic() - began)
             busy = gateway.memory_mb()
             idle_gaps = queue.get(timeout=30)
-            caller.wait(180)
+            place_all([caller])
         gaps = [gap for _, said in capture.streams(capture.read(wire.path), gateway.is_rtp).values() for gap in capture.intervals(said)]
         records = gateway.calls()
     finally:
@@ -186,7 +195,7 @@ def cold(folder, binary):
         gateway.start()
         script = sound.Script().wait(1)
         caller = sipp(gateway, script, folder / "cold-peer", "cold", scenario="holder.xml", hold_ms=200)
-        caller.wait(30)
+        place_all([caller])
         took.append(time.monotonic() - began - 0.2)
         gateway.stop()
     print("\nCold start: `serve` begins → first call answered and over (SIPp's own start included), prompts cached")

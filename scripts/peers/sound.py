@@ -46,8 +46,10 @@ LINEAR = _linear_table()
 def read_wav(path):
     """Any WAV file as 8 kHz mono samples; sox does the converting."""
     with tempfile.NamedTemporaryFile(suffix=".wav") as made:
-        subprocess.run(["sox", "-R", str(path), "-r", str(RATE), "-c", "1", "-b", "16", "-e", "signed", made.name],
-                       check=True, stderr=subprocess.DEVNULL)
+        made_it = subprocess.run(["sox", "-R", str(path), "-r", str(RATE), "-c", "1", "-b", "16", "-e", "signed", made.name],
+                                 stderr=subprocess.PIPE)
+        if made_it.returncode != 0:
+            raise SystemExit(f"{path} cannot be read as sound: {made_it.stderr.decode().strip()}")
         with wave.open(made.name) as file:
             return array.array("h", file.readframes(file.getnframes())).tolist()
 

@@ -16,7 +16,7 @@ use rand::Rng;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::audio::TELEPHONE_HZ;
 use crate::call::registry::Registry;
@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::dialplan::diagnostic::{Diagnostics, Severity};
 use crate::dialplan::load::load;
 use crate::dialplan::plan::Plan;
+use crate::files::{create_private_folder, narrow_folder};
 use crate::media::driver::{MediaConfig, MediaError, MediaServer};
 use crate::sip::{AddressRange, IncomingLeg, Peer, PeerTable, SipConfig, SipError, SipServer};
 use crate::speech::driver::{PoolSettings, RecognizerPool};
@@ -33,7 +34,6 @@ use crate::speech::models::ModelDirs;
 use crate::speech::prompts::{PromptBook, Prompts};
 use crate::speech::voices::SystemVoices;
 use crate::store::driver::{self as writer, WriterSetup};
-use crate::store::files::create_private_folder;
 use crate::store::numbers::{NumberPolicy, SaltError};
 use crate::time::Clock;
 use reception::Reception;
@@ -64,6 +64,17 @@ pub enum AppError {
     /// A dial plan is broken.
     #[error("{0}")]
     Plan(Diagnostics),
+    /// A route leads to a file that is not there: on a first start, that of the default route.
+    #[error(
+        "the dial plan {0} does not exist; set `plan` of a [[route]] in trunkline.toml to one that does, or name other settings with `-c FILE`"
+    )]
+    NoPlan(PathBuf),
+    /// Callers would hear nothing at all.
+    #[error("{silence}; its callers would hear nothing, so the gateway does not start")]
+    Silent {
+        /// How many prompts of which plan, why, and what to do.
+        silence: String,
+    },
     /// Rendering prompts hit a bug of ours.
     #[error("rendering the prompts of plan `{plan}` failed; the log says where")]
     Prompts {
@@ -103,8 +114,7 @@ pub struct LivePlan {
 pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(AppError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
-    create_private_folder(&config.data_dir)
-        .map_err(|cause| AppError::DataFolder { path: config.data_dir.clone(), cause })?;
+    prepare_data_folder(&config.data_dir)?;
     let plans = live_plans(&config).await?;
     let recognizers = start_recognizers(&config, clock.clone());
     let media = MediaServer::start(media_config(&config))?;
@@ -195,6 +205,16 @@ fn report_panic(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
+/// Makes the folder, or takes it away from other users where an earlier version or a person made it too wide.
+fn prepare_data_folder(folder: &Path) -> Result<(), AppError> {
+    create_private_folder(folder).map_err(|cause| AppError::DataFolder { path: folder.to_owned(), cause })?;
+    if let Err(cause) = narrow_folder(folder) {
+        // Another user's folder may still be one we can write; what we put there is private by itself.
+        warn!(folder = %folder.display(), %cause, "other users may look into the data folder; make it this user's");
+    }
+    Ok(())
+}
+
 /// Loads every routed plan once and renders what it can say.
 async fn live_plans(config: &Config) -> Result<BTreeMap<PathBuf, LivePlan>, AppError> {
     if config.routes.is_empty() {
@@ -216,6 +236,9 @@ pub fn prompts(config: &Config) -> Prompts {
 }
 
 async fn live_plan(path: &Path, prompts: Arc<Prompts>) -> Result<LivePlan, AppError> {
+    if !path.exists() {
+        return Err(AppError::NoPlan(path.to_owned()));
+    }
     let loaded = load(path).map_err(AppError::Plan)?;
     if loaded.warnings.count(Severity::Warning) > 0 {
         warn!(plan = loaded.plan.name, "the plan has warnings; `trunkline check` shows them");
@@ -224,8 +247,15 @@ async fn live_plan(path: &Path, prompts: Arc<Prompts>) -> Result<LivePlan, AppEr
     let wanted: Vec<_> = plan.utterances().map(|(prompt, language)| utter(prompt, language)).collect();
     let prepare = tokio::task::spawn_blocking(move || prompts.prepare(wanted, |_| {}));
     let prepared = prepare.await.map_err(|_| AppError::Prompts { plan: plan.name.clone() })?;
-    for problem in &prepared.problems {
-        warn!(plan = plan.name, silent = problem.silent, "{}", problem.sentence);
+    for problem in prepared.problems.iter().filter(|problem| !problem.silent) {
+        warn!(plan = plan.name, "{}", problem.sentence);
+    }
+    if let Some(silence) = prepared.silence() {
+        let sentence = silence.sentence(&plan.name);
+        if silence.is_total() {
+            return Err(AppError::Silent { silence: sentence });
+        }
+        error!("{sentence}");
     }
     info!(
         plan = plan.name,
@@ -278,3 +308,6 @@ fn sip_config(config: &Config) -> SipConfig {
         ..SipConfig::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,22 +55,35 @@ pub fn write_stereo(path: &Path, left: &Pcm, right: &Pcm) -> Result<(), AudioFil
     write(path, 2, left.rate_hz, (0..length).flat_map(|index| [at(left, index), at(right, index)]))
 }
 
+/// A whole 16-bit mono file, for who writes it himself.
+///
+/// # Errors
+/// A sentence, when the sound has no sample rate or is too long for the format.
+pub fn mono_bytes(pcm: &Pcm) -> Result<Vec<u8>, String> {
+    encode(1, pcm.rate_hz, pcm.samples.iter().copied())
+}
+
+/// In memory first: a file is then written in one go, or not at all.
 fn write(path: &Path, channels: u16, rate_hz: u32, samples: impl Iterator<Item = i16>) -> Result<(), AudioFileError> {
     let failed = |cause: String| AudioFileError::Write { path: path.into(), cause };
+    let bytes = encode(channels, rate_hz, samples).map_err(failed)?;
+    let mut file = File::create(path).map_err(|cause| failed(cause.to_string()))?;
+    file.write_all(&bytes).map_err(|cause| failed(cause.to_string()))
+}
+
+fn encode(channels: u16, rate_hz: u32, samples: impl Iterator<Item = i16>) -> Result<Vec<u8>, String> {
     if rate_hz == 0 {
         // `hound` divides by it.
-        return Err(failed("the sound has no sample rate".to_owned()));
+        return Err("the sound has no sample rate".to_owned());
     }
     let spec = WavSpec { channels, sample_rate: rate_hz, bits_per_sample: 16, sample_format: SampleFormat::Int };
-    // Into memory first: a file is then written in one go, or not at all.
     let mut bytes = Cursor::new(Vec::new());
-    let mut writer = WavWriter::new(&mut bytes, spec).map_err(|cause| failed(cause.to_string()))?;
+    let mut writer = WavWriter::new(&mut bytes, spec).map_err(|cause| cause.to_string())?;
     for sample in samples {
-        writer.write_sample(sample).map_err(|cause| failed(cause.to_string()))?;
+        writer.write_sample(sample).map_err(|cause| cause.to_string())?;
     }
-    writer.finalize().map_err(|cause| failed(cause.to_string()))?;
-    let mut file = File::create(path).map_err(|cause| failed(cause.to_string()))?;
-    file.write_all(bytes.get_ref()).map_err(|cause| failed(cause.to_string()))
+    writer.finalize().map_err(|cause| cause.to_string())?;
+    Ok(bytes.into_inner())
 }
 
 #[cfg(test)]

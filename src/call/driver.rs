@@ -96,7 +96,8 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
                 None => {
                     error!("media is gone without a summary");
                     media_reports = false;
-                    Input::Media(MediaEvent::Closed(MediaSummary::default()))
+                    let summary = MediaSummary::unreported("media ended before it could tell what became of it");
+                    Input::Media(MediaEvent::Closed(summary))
                 }
             },
             Some(input) = heard.recv() => {

@@ -18,10 +18,9 @@ use crate::rtp::Digit;
 use crate::speech::{RecognizeError, Utter};
 use crate::time::Now;
 
-/// A prompt is over within this and [`PROMPT_PER_BYTE`]; only a lost report makes it last longer.
+/// A prompt begins within this after it was asked for or the one before it is over, and its end is reported within
+/// this after it is due; only a lost report takes longer.
 const PROMPT_PATIENCE: Duration = Duration::from_secs(30);
-/// Slower than any voice reads, so that the watchdog never cuts a prompt that plays.
-const PROMPT_PER_BYTE: Duration = Duration::from_millis(300);
 /// Keys kept that were typed before their question; more are dropped.
 const TYPED_AHEAD: usize = 32;
 
@@ -111,7 +110,8 @@ impl Call {
 
     // Prompts
 
-    /// Asks media to play `lines`. Returns when they are over even if nobody says so.
+    /// Asks media to play `lines`. Returns when they are over even if nobody says so; that moves on with every prompt
+    /// that begins.
     pub(super) fn play(
         &mut self,
         step: StepIx,
@@ -123,7 +123,7 @@ impl Call {
         let barge_in = without_ears(barge_in, self.hears);
         let plan = self.plan.clone();
         let name = &plan.steps.get(step.0).expect("prompts belong to a step of the plan").name;
-        let mut until = now.mono;
+        let asked = self.playing.len();
         for line in lines.iter().filter(|line| !line.text.trim().is_empty() || line.file.is_some()) {
             let play = PlayId(self.plays.len() as u64);
             self.plays.push(barge_in);
@@ -132,10 +132,30 @@ impl Call {
             let language = self.interpreter.language().clone();
             let utter = Utter { text: line.text.clone(), language, file: line.file.clone() };
             self.outputs.push_back(Output::Play { play, utter, barge_in });
-            let bytes = u32::try_from(line.text.len()).unwrap_or(u32::MAX);
-            until += PROMPT_PATIENCE + PROMPT_PER_BYTE.saturating_mul(bytes);
         }
-        until
+        if self.playing.len() > asked { now.mono + PROMPT_PATIENCE } else { now.mono }
+    }
+
+    /// A prompt has begun that lasts `total`: how long its text is says nothing about that.
+    fn prompt_started(&mut self, play: PlayId, total: Duration, at: Instant) {
+        if !self.playing.contains(&play) {
+            return;
+        }
+        if let State::Asking { turn, .. } = &mut self.state {
+            turn.prompt_started(at);
+        }
+        if let State::Saying { until } | State::Asking { until, .. } | State::Parting { until } = &mut self.state {
+            *until = at + total + PROMPT_PATIENCE;
+        }
+    }
+
+    /// No report came of a prompt within its patience: as if it had, and in case it still plays, it is stopped.
+    pub(super) fn prompt_overdue(&mut self, now: Now) {
+        if !self.playing.is_empty() {
+            self.playing.clear();
+            self.outputs.push_back(Output::Media(MediaCommand::Flush));
+        }
+        self.prompts_over(now.mono, now);
     }
 
     fn prompt_finished(&mut self, play: PlayId, end: PlayEnd, at: Instant, now: Now) {
@@ -205,21 +225,18 @@ impl Call {
                     turn.speech_ended(utterance, now.mono);
                 }
             }
-            MediaEvent::PromptStarted { play, at } => {
+            MediaEvent::PromptStarted { play, total_ms, at } => {
                 let shown = self.scribe.prompt_started(play, at);
                 self.outputs.extend(shown.into_iter().map(Output::Timeline));
-                if let State::Asking { turn, .. } = &mut self.state
-                    && self.playing.contains(&play)
-                {
-                    turn.prompt_started(at);
-                }
+                self.prompt_started(play, Duration::from_millis(total_ms), at);
             }
             MediaEvent::PromptFinished { play, played_ms, total_ms, end, at } => {
                 self.scribe.prompt_finished(play, played_ms, total_ms, end);
                 self.prompt_finished(play, end, at, now);
             }
             MediaEvent::RtpTimeout { .. } => {
-                // Before the ACK a far end may rightly be silent; the leg's own timer ends that.
+                // Before the ACK a far end may rightly be silent; the leg's own timer ends that. After it, media says so
+                // again.
                 if matches!(self.state, State::Saying { .. } | State::Asking { .. } | State::Parting { .. }) {
                     self.intended_end = Some(CallEnd::NoMedia);
                     self.hang_up(CallEnd::NoMedia, now);
@@ -292,18 +309,15 @@ impl Call {
     }
 
     fn offered(&mut self, offer: &Offer, now: Now) {
-        if self.committed == Some(offer.utterance) {
-            // Given up before it was offered, when media could not yet take our word for it.
-            self.commit(offer.utterance);
-            return;
-        }
         let began_under = offer.during.map(|play| self.barge_in_of(play));
         let unarmed = |barge_in| matches!(barge_in, Some(BargeIn::Off | BargeIn::Keys));
-        let counts = !unarmed(began_under) && !unarmed(self.armed());
+        // What was given up before it was offered, when media could not yet take our word for it, stays given up.
+        let given_up = self.committed == Some(offer.utterance);
+        let counts = !given_up && !unarmed(began_under) && !unarmed(self.armed());
         match &mut self.state {
             State::Asking { turn, .. } if counts => turn.offered(offer, now.mono),
             State::Asking { turn, .. } => {
-                turn.sound(offer.ended_at);
+                turn.disregarded(offer, now.mono);
                 self.commit(offer.utterance);
             }
             _ => self.commit(offer.utterance),

@@ -28,8 +28,8 @@ use crate::time::Now;
 
 /// A leg reports its end within this: 64·T1 for a lost ACK or BYE (RFC 3261 §17) and a little.
 const LEG_PATIENCE: Duration = Duration::from_secs(40);
-/// Media closes within this: the recording's last block, and a slow disk.
-const MEDIA_PATIENCE: Duration = Duration::from_secs(5);
+/// Media closes within this: the recording's last block, on a disk that is slow or busy with everybody else's.
+const MEDIA_PATIENCE: Duration = Duration::from_secs(30);
 /// One call. See the module's drawing; every input and every timeout is followed by [`Call::poll_output`] until
 /// it is empty.
 #[derive(Debug)]
@@ -155,14 +155,13 @@ impl Call {
                 let longest = self.scribe.setup().longest.as_secs();
                 self.say_goodbye(CallEnd::Failed(format!("the call lasted longer than {longest} s")), now);
             }
-            // The report was lost: as if it had come.
-            (Reason::Prompt, _) => {
-                self.playing.clear();
-                self.prompts_over(now.mono, now);
-            }
+            (Reason::Prompt, _) => self.prompt_overdue(now),
             (Reason::Acknowledge, _) => self.hang_up(CallEnd::NoAck, now),
             (Reason::LegEnd, _) => self.leg_ended(LegEnd::Failed, now),
-            (Reason::MediaEnd, _) => self.media_closed = Some(self.media_closed.take().unwrap_or_default()),
+            (Reason::MediaEnd, _) => {
+                let unreported = || MediaSummary::unreported("the recorder did not finish in time");
+                self.media_closed.get_or_insert_with(unreported);
+            }
             (_, State::Asking { turn, .. }) => turn.handle_timeout(now.mono),
             _ => {}
         }

@@ -15,7 +15,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::audio::Pcm;
 use crate::call::Reason;
 use crate::call::record::TurnOutcome;
 use crate::dialplan::plan::{Plan, Question, Step, StepIx};
@@ -29,6 +28,10 @@ use crate::speech::RecognizeError;
 use crate::understand::Fit;
 use crate::understand::NBest;
 
+mod outcome;
+
+pub use self::outcome::{TurnEnd, TurnOutput};
+
 /// Silence after a key that ends an entry which could still grow.
 const INTER_DIGIT: Duration = Duration::from_secs(3);
 /// The recogniser owes an answer within this; then the turn goes on as if it had failed.
@@ -37,69 +40,6 @@ const RECOGNISER_PATIENCE: Duration = Duration::from_secs(8);
 const SPEECH_PATIENCE: Duration = Duration::from_secs(5);
 /// Sounds without words may hold a question open for this long after its prompt; then they count as no match.
 const NOISE_PATIENCE: Duration = Duration::from_secs(30);
-
-/// What a turn asks for while it lasts.
-#[derive(Clone, Debug)]
-pub enum TurnOutput {
-    /// Stop the prompt: the caller has interrupted it.
-    Flush,
-    /// Recognise this; answer with [`Turn::heard`].
-    Recognize {
-        /// The offer's utterance.
-        utterance: UtteranceId,
-        /// The offer's revision.
-        revision: u32,
-        /// The sound.
-        audio: Arc<Pcm>,
-    },
-    /// That result is no longer wanted.
-    Cancel {
-        /// The offer's utterance.
-        utterance: UtteranceId,
-        /// The offer's revision.
-        revision: u32,
-    },
-    /// The utterance is taken: what comes after is a new one.
-    Commit {
-        /// Which.
-        utterance: UtteranceId,
-    },
-    /// The turn is over. Always its last output.
-    Done(Box<TurnEnd>),
-}
-
-/// What came of one asking.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TurnEnd {
-    /// In a word.
-    pub outcome: TurnOutcome,
-    /// The answer, for `Speech` and `Keys`.
-    pub answer: Option<Answer>,
-    /// Its name; for doubtful words the options they might mean.
-    pub meaning: Option<String>,
-    /// Words near something, but below the step's confidence.
-    pub rejected: bool,
-    /// Words recognised.
-    pub heard: Option<Pii<String>>,
-    /// Keys typed.
-    pub keys: Option<Pii<String>>,
-    /// 0..1, for speech.
-    pub confidence: Option<f32>,
-    /// First voiced frame, first key, or the end of waiting.
-    pub at: Instant,
-    /// Last voiced frame or last key; `None` after silence.
-    pub ended_at: Option<Instant>,
-    /// Time the recognition waited for a worker.
-    pub queued: Duration,
-    /// Time it ran.
-    pub ran: Duration,
-    /// How far into the prompt the caller interrupted it.
-    pub barge_in: Option<Duration>,
-    /// The prompt was played at all (it is not when the caller answered ahead).
-    pub asked_aloud: bool,
-    /// What failed, for `Error`.
-    pub error: Option<RecognizeError>,
-}
 
 /// How a turn is set up.
 #[derive(Clone, Debug)]
@@ -268,6 +208,19 @@ impl Turn {
     /// The caller made a sound that is no answer (it began while nobody may interrupt).
     pub fn sound(&mut self, at: Instant) {
         self.last_sound = self.last_sound.max(Some(at));
+    }
+
+    /// A pause in speech that is no answer. If the prompt was cut and nothing else is being said or typed, this is
+    /// all there is to wait for, so the question is asked again.
+    pub fn disregarded(&mut self, offer: &Offer, now: Instant) {
+        if self.done {
+            return;
+        }
+        self.sound(offer.ended_at);
+        let waiting = matches!(self.voice, Voice::Quiet) && self.typed.reveal().is_empty();
+        if waiting && self.barge_in.is_some() {
+            self.wordless(offer.began_at, now);
+        }
     }
 
     /// A pause in speech that may answer this question.

@@ -29,8 +29,12 @@ pub fn run(args: &CheckArgs) -> ExitCode {
     let plain = args.plain || !io::stdout().is_terminal();
     match check(args, plain, &mut io::stdout().lock()) {
         Ok(true) => ExitCode::SUCCESS,
-        // A closed pipe (`| head`) is the reader's wish, but nothing has been proved sound.
-        Ok(false) | Err(_) => ExitCode::FAILURE,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            // A closed pipe (`| head`) is the reader's wish, but nothing has been proved sound.
+            let _ = super::unwritten(&error);
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `trunkline hear FILE…` and `trunkline hear eval MANIFEST`: recognition of recordings, as a call would hear them.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::{Halt, complain, unwritten};
 use crate::audio::g711::Law;
 use crate::audio::resample::resample;
 use crate::audio::{Pcm, TELEPHONE_HZ, decode};
@@ -79,14 +81,19 @@ struct EvalArgs {
 
 /// Runs the command. 0: heard; 1: something could not be heard; 2: no recogniser, or a broken manifest.
 pub fn run(args: HearArgs) -> ExitCode {
+    let out = &mut io::stdout().lock();
     let outcome = match args.command {
-        Some(HearCommand::Eval(eval)) => evaluate(&eval),
-        None => hear(&args.files, &args.how),
+        Some(HearCommand::Eval(eval)) => evaluate(&eval, out),
+        None => hear(&args.files, &args.how, out),
     };
-    outcome.unwrap_or_else(|sentence| {
-        eprintln!("trunkline hear: {sentence}");
-        ExitCode::from(2)
-    })
+    match outcome {
+        Ok(code) => code,
+        Err(Halt::Unwritten(error)) => unwritten(&error),
+        Err(Halt::Failed(sentence)) => {
+            complain(&format_args!("trunkline hear: {sentence}"));
+            ExitCode::from(2)
+        }
+    }
 }
 
 /// Starts a pool and waits until its engines are open, so that the first figure is no worse than the rest.
@@ -99,14 +106,14 @@ fn pool(workers: usize, language: &Language) -> Result<RecognizerPool, String> {
     Ok(pool)
 }
 
-fn hear(files: &[PathBuf], how: &How) -> Result<ExitCode, String> {
+fn hear(files: &[PathBuf], how: &How, out: &mut impl Write) -> Result<ExitCode, Halt> {
     let pool = pool(1, &how.lang)?;
     let mut all_heard = true;
     for file in files {
         match hear_file(&pool, file, how) {
-            Ok(line) => println!("{line}"),
+            Ok(line) => writeln!(out, "{line}")?,
             Err(sentence) => {
-                eprintln!("trunkline hear: {sentence}");
+                complain(&format_args!("trunkline hear: {sentence}"));
                 all_heard = false;
             }
         }
@@ -224,7 +231,7 @@ struct Tally {
     sound: Duration,
 }
 
-fn evaluate(args: &EvalArgs) -> Result<ExitCode, String> {
+fn evaluate(args: &EvalArgs, out: &mut impl Write) -> Result<ExitCode, Halt> {
     let text = std::fs::read_to_string(&args.manifest)
         .map_err(|cause| format!("cannot read `{}`: {cause}", args.manifest.display()))?;
     let mut rows = parse_manifest(&text).map_err(|cause| format!("{}: {cause}", args.manifest.display()))?;
@@ -235,14 +242,16 @@ fn evaluate(args: &EvalArgs) -> Result<ExitCode, String> {
     let mut unheard = 0;
     for (row, result) in in_order(&pool, folder, rows, args) {
         match result {
-            Ok((heard, sound)) => tallies.entry(row.category.clone()).or_default().take(&row, &heard, sound, args),
+            Ok((heard, sound)) => {
+                tallies.entry(row.category.clone()).or_default().take(&row, &heard, sound, args, out)?;
+            }
             Err(sentence) => {
-                eprintln!("{}: {sentence}", row.id);
+                complain(&format_args!("{}: {sentence}", row.id));
                 unheard += 1;
             }
         }
     }
-    print_table(&tallies);
+    write_table(&tallies, out)?;
     Ok(if unheard == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -275,7 +284,14 @@ fn in_order(pool: &RecognizerPool, folder: &Path, rows: Vec<Row>, args: &EvalArg
 }
 
 impl Tally {
-    fn take(&mut self, row: &Row, heard: &NBest, sound: Duration, args: &EvalArgs) {
+    fn take(
+        &mut self,
+        row: &Row,
+        heard: &NBest,
+        sound: Duration,
+        args: &EvalArgs,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
         let best = heard.hypotheses.first();
         let text = best.map_or("", |best| best.text.reveal());
         let right = self.score.add(&row.transcript, text);
@@ -284,19 +300,21 @@ impl Tally {
         let (score, confidence) = best.map_or((0.0, 0.0), |best| (best.open_score, best.confidence));
         if args.rows {
             let Row { id, category, transcript } = row;
-            println!("{id}\t{category}\t{}\t{score:.4}\t{confidence:.3}\t{transcript}\t{text}", u8::from(right));
+            let right = u8::from(right);
+            writeln!(out, "{id}\t{category}\t{right}\t{score:.4}\t{confidence:.3}\t{transcript}\t{text}")?;
         } else if args.wrong && !right {
-            println!("{}: said `{}`, heard `{text}` ({confidence:.2})", row.id, row.transcript);
+            writeln!(out, "{}: said `{}`, heard `{text}` ({confidence:.2})", row.id, row.transcript)?;
         }
+        Ok(())
     }
 }
 
 /// One line per category and one for all.
-fn print_table(tallies: &BTreeMap<String, Tally>) {
-    println!("{:<18} {:>6} {:>8} {:>8} {:>10} {:>10}", "category", "count", "exact", "WER", "ms each", "× real");
+fn write_table(tallies: &BTreeMap<String, Tally>, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{:<18} {:>6} {:>8} {:>8} {:>10} {:>10}", "category", "count", "exact", "WER", "ms each", "× real")?;
     let mut all = Tally::default();
     for (category, tally) in tallies {
-        print_line(category, tally);
+        write_line(category, tally, out)?;
         all.score.utterances += tally.score.utterances;
         all.score.exact += tally.score.exact;
         all.score.words += tally.score.words;
@@ -304,15 +322,15 @@ fn print_table(tallies: &BTreeMap<String, Tally>) {
         all.ran += tally.ran;
         all.sound += tally.sound;
     }
-    print_line("all", &all);
+    write_line("all", &all, out)
 }
 
-fn print_line(name: &str, tally: &Tally) {
+fn write_line(name: &str, tally: &Tally, out: &mut impl Write) -> io::Result<()> {
     let count = tally.score.utterances;
     let each_ms = tally.ran.as_secs_f64() * 1e3 / count.max(1) as f64;
     let real_time = tally.ran.as_secs_f64() / tally.sound.as_secs_f64().max(1e-3);
     let (exact, wer) = (tally.score.exact_rate() * 100.0, tally.score.word_error_rate() * 100.0);
-    println!("{name:<18} {count:>6} {exact:>7.1}% {wer:>7.1}% {each_ms:>10.1} {real_time:>10.3}");
+    writeln!(out, "{name:<18} {count:>6} {exact:>7.1}% {wer:>7.1}% {each_ms:>10.1} {real_time:>10.3}")
 }
 
 #[cfg(test)]
@@ -331,6 +349,16 @@ mod tests {
         assert!(parse_manifest("id\tcategory\n").unwrap_err().contains("transcript"));
         assert!(parse_manifest("id\tcategory\ttranscript\nx\ty\n").unwrap_err().contains("line 2"));
         assert!(parse_manifest("").is_err());
+    }
+
+    #[test]
+    fn a_table_that_cannot_be_written_is_an_error_and_no_panic() {
+        // No room at all: what a full disk is to a file.
+        let error = write_table(&BTreeMap::new(), &mut &mut [][..]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WriteZero);
+        let mut out = Vec::new();
+        write_table(&BTreeMap::from([("word".to_owned(), Tally::default())]), &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap().lines().count(), 3);
     }
 
     #[test]

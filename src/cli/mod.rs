@@ -72,13 +72,42 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Writes to standard output. Whoever reads may stop early (`trunkline calls | head`): that is no failure.
+/// Why a command that writes as it goes ends early.
+#[derive(Debug)]
+pub enum Halt {
+    /// It could not be done.
+    Failed(String),
+    /// The answer could not be written.
+    Unwritten(io::Error),
+}
+
+impl From<String> for Halt {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
+    }
+}
+
+impl From<io::Error> for Halt {
+    fn from(error: io::Error) -> Self {
+        Self::Unwritten(error)
+    }
+}
+
+/// Writes to standard output.
 pub fn print(text: &str) -> ExitCode {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => fail(&format!("cannot write: {error}")),
+        Err(error) => unwritten(&error),
+    }
+}
+
+/// Ends a command whose answer could not be written to its end. Whoever reads may stop early
+/// (`trunkline calls | head`): that is no failure.
+pub fn unwritten(error: &io::Error) -> ExitCode {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        _ => fail(&format!("cannot write: {error}")),
     }
 }
 
@@ -90,8 +119,13 @@ pub fn fail(why: &dyn Display) -> ExitCode {
 
 /// Says something beside the answer, on standard error.
 pub fn note(what: &dyn Display) {
+    complain(&format_args!("trunkline: {what}"));
+}
+
+/// Says what begins with a place of its own (`FILE:LINE  …`) on standard error.
+pub fn complain(what: &dyn Display) {
     // Nobody is left to be told when even this fails.
-    let _ = writeln!(io::stderr(), "trunkline: {what}");
+    let _ = writeln!(io::stderr(), "{}", what.to_string().trim_end());
 }
 
 /// Text from far away, fit for a terminal: what would move the cursor, colour the screen or turn the direction of
@@ -112,6 +146,13 @@ mod tests {
     #[test]
     fn the_command_line_holds_together() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn only_a_reader_that_left_makes_an_unwritten_answer_no_failure() {
+        let ended = |kind: io::ErrorKind| format!("{:?}", unwritten(&kind.into()));
+        assert_eq!(ended(io::ErrorKind::BrokenPipe), format!("{:?}", ExitCode::SUCCESS));
+        assert_eq!(ended(io::ErrorKind::StorageFull), format!("{:?}", ExitCode::FAILURE));
     }
 
     #[test]

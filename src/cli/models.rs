@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use super::{complain, print};
 use crate::speech::models::{Manifest, ModelDirs, Presence};
 
 /// Speech models: what is known, what is here
@@ -42,13 +43,13 @@ pub fn run(args: ModelsArgs) -> ExitCode {
         ModelsCommand::Path { name } => path(&manifest, &dirs, name.as_deref()),
     });
     outcome.unwrap_or_else(|sentence| {
-        eprintln!("trunkline models: {sentence}");
+        complain(&format_args!("trunkline models: {sentence}"));
         ExitCode::from(2)
     })
 }
 
 fn list(manifest: &Manifest, dirs: &ModelDirs, verify: bool) -> ExitCode {
-    let mut complete = true;
+    let (mut complete, mut text) = (true, String::new());
     for model in &manifest.model {
         let state = match model.presence(dirs, verify) {
             Presence::Installed => "here",
@@ -57,20 +58,20 @@ fn list(manifest: &Manifest, dirs: &ModelDirs, verify: bool) -> ExitCode {
         };
         complete &= state == "here";
         let megabytes = model.bytes() as f64 / 1e6;
-        println!("{:<20} {state:<8} {megabytes:>6.1} MB  {:<10} {}", model.name, model.licence, model.what);
+        let (name, licence, what) = (&model.name, &model.licence, &model.what);
+        text.push_str(&format!("{name:<20} {state:<8} {megabytes:>6.1} MB  {licence:<10} {what}\n"));
     }
     if complete {
-        return ExitCode::SUCCESS;
+        return print(&text);
     }
-    println!("To get what is missing, {}.", dirs.advice(""));
+    print(&(text + &format!("To get what is missing, {}.\n", dirs.advice(""))));
     ExitCode::FAILURE
 }
 
 fn path(manifest: &Manifest, dirs: &ModelDirs, name: Option<&str>) -> Result<ExitCode, String> {
     let Some(name) = name else {
         let home = dirs.home().ok_or("set TRUNKLINE_MODELS, or HOME, to say where models belong")?;
-        println!("{}", home.display());
-        return Ok(ExitCode::SUCCESS);
+        return Ok(print(&format!("{}\n", home.display())));
     };
     let model = manifest.get(name).ok_or_else(|| {
         let names: Vec<&str> = manifest.model.iter().map(|model| model.name.as_str()).collect();
@@ -78,12 +79,9 @@ fn path(manifest: &Manifest, dirs: &ModelDirs, name: Option<&str>) -> Result<Exi
     })?;
     let first = model.file.first().ok_or_else(|| format!("`{name}` lists no files"))?;
     match dirs.find(&first.path) {
-        Some(file) => {
-            println!("{}", file.parent().unwrap_or(&file).display());
-            Ok(ExitCode::SUCCESS)
-        }
+        Some(file) => Ok(print(&format!("{}\n", file.parent().unwrap_or(&file).display()))),
         None => {
-            eprintln!("`{name}` is not here: {}", dirs.advice(name));
+            complain(&format_args!("`{name}` is not here: {}", dirs.advice(name)));
             Ok(ExitCode::FAILURE)
         }
     }

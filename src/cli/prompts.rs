@@ -1,16 +1,20 @@
 //! `trunkline prompts PLAN`: everything a plan can say, and how long each takes.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
 
+use super::{complain, unwritten};
 use crate::app;
 use crate::call::utter;
 use crate::config::Config;
 use crate::dialplan::load::load;
+use crate::dialplan::plan::Plan;
 use crate::language::Language;
+use crate::speech::prompts::Prompts;
 
 /// List everything a plan can say, and how long each takes
 #[derive(Args, Debug)]
@@ -39,39 +43,48 @@ pub fn run(args: PromptsArgs) -> ExitCode {
     let config = match Config::load(args.config.as_deref()) {
         Ok(config) => config,
         Err(error) => {
-            eprintln!("{error}");
+            complain(&error);
             return ExitCode::from(2);
         }
     };
     let plan = match load(&args.plan) {
         Ok(loaded) => loaded.plan,
         Err(problems) => {
-            eprintln!("{problems}");
+            complain(&problems);
             return ExitCode::FAILURE;
         }
     };
-    let prompts = app::prompts(&config);
-    let mut silent = false;
+    match list(&plan, &app::prompts(&config), args.json, &mut io::stdout().lock()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(2),
+        Err(error) => unwritten(&error),
+    }
+}
+
+/// Writes each prompt as soon as it is rendered. Has every one a sound?
+fn list(plan: &Plan, prompts: &Prompts, json: bool, out: &mut impl Write) -> io::Result<bool> {
+    let mut all_sound = true;
     let said =
         plan.steps.iter().flat_map(|step| step.kind.prompts().into_iter().map(|prompt| (step.name.as_str(), prompt)));
     for (step, prompt) in said {
         for (language, text) in &prompt.texts {
             match prompts.render(&utter(prompt, language)) {
-                Ok(sound) => print(&Row { step, language, text, duration_ms: sound.duration_ms() }, args.json),
+                Ok(sound) => write(&Row { step, language, text, duration_ms: sound.duration_ms() }, json, out)?,
                 Err(sentence) => {
-                    eprintln!("step `{step}`: {sentence}");
-                    silent = true;
+                    complain(&format_args!("step `{step}`: {sentence}"));
+                    all_sound = false;
                 }
             }
         }
     }
-    if silent { ExitCode::from(2) } else { ExitCode::SUCCESS }
+    Ok(all_sound)
 }
 
-fn print(row: &Row<'_>, json: bool) {
+fn write(row: &Row<'_>, json: bool, out: &mut impl Write) -> io::Result<()> {
     if json {
-        println!("{}", serde_json::to_string(row).expect("a row of strings and a number is JSON"));
+        writeln!(out, "{}", serde_json::to_string(row).expect("a row of strings and a number is JSON"))
     } else {
-        println!("{:<20} {:<6} {:>6.1} s  {}", row.step, row.language, row.duration_ms as f64 / 1000.0, row.text);
+        let seconds = row.duration_ms as f64 / 1000.0;
+        writeln!(out, "{:<20} {:<6} {seconds:>6.1} s  {}", row.step, row.language, row.text)
     }
 }

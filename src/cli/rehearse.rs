@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use super::{Halt, complain, unwritten};
 use crate::call::TimelineEvent;
+use crate::dialplan::diagnostic::listed;
 use crate::dialplan::load;
 use crate::language::Language;
 use crate::rtp::Digit;
@@ -50,22 +52,27 @@ pub fn run(args: &TryArgs) -> ExitCode {
     let echo = !stdin.is_terminal();
     match rehearse(args, stdin.lock(), &mut std::io::stdout().lock(), echo) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("{why}");
+        Err(Halt::Unwritten(error)) => unwritten(&error),
+        Err(Halt::Failed(why)) => {
+            complain(&why);
             ExitCode::FAILURE
         }
     }
 }
 
-fn rehearse(args: &TryArgs, lines: impl BufRead, out: &mut impl Write, echo: bool) -> Result<(), String> {
+fn rehearse(args: &TryArgs, lines: impl BufRead, out: &mut impl Write, echo: bool) -> Result<(), Halt> {
     let language = args.lang.as_deref().map(Language::parse).transpose().map_err(|wrong| wrong.to_string())?;
     let plan = load::load(&args.plan).map_err(|wrong| wrong.to_string())?.plan;
+    if let Some(wrong) = language.as_ref().filter(|language| !plan.languages.contains(language)) {
+        let spoken = listed(plan.languages.iter().map(Language::as_str));
+        return Err(Halt::Failed(format!("{} does not speak {wrong}; it speaks {spoken}", args.plan.display())));
+    }
     let mut talk = Conversation::begin(plan, &Caller { language, ..Caller::default() });
-    hold(&mut talk, lines, out, echo).map_err(|error| format!("the rehearsal was cut off: {error}"))
+    hold(&mut talk, lines, out, echo)
 }
 
 /// `echo` repeats the caller's lines, for those whose lines come from a pipe.
-fn hold(talk: &mut Conversation, lines: impl BufRead, out: &mut impl Write, echo: bool) -> std::io::Result<()> {
+fn hold(talk: &mut Conversation, lines: impl BufRead, out: &mut impl Write, echo: bool) -> Result<(), Halt> {
     if !echo {
         writeln!(out, "Speak in lines. `#1234` presses keys, an empty line is silence, `hangup` hangs up.\n")?;
     }
@@ -75,7 +82,7 @@ fn hold(talk: &mut Conversation, lines: impl BufRead, out: &mut impl Write, echo
         if talk.is_over() {
             break;
         }
-        let line = line?;
+        let line = line.map_err(|error| format!("the rehearsal was cut off: {error}"))?;
         let turn = read(&line);
         if echo {
             writeln!(out, "{}", print_line(turn.verb(), line.trim()).trim_end())?;
@@ -179,6 +186,20 @@ mod tests {
         let shown = rehearsed("\n");
         assert!(shown.contains("← silence\nbot  I did not hear you. Say balance, or lost card.\n"), "{shown}");
         assert!(shown.ends_with("end  caller hung up\n"), "{shown}");
+    }
+
+    #[test]
+    fn a_language_the_plan_does_not_speak_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = folder.path().join("a.yaml");
+        std::fs::write(&plan, "dialplan: 1\nstart: a\nsteps: { a: { hangup: } }\n").unwrap();
+        let tried = |lang: &str| {
+            let args = TryArgs { plan: plan.clone(), lang: Some(lang.to_owned()) };
+            rehearse(&args, &b""[..], &mut Vec::new(), true)
+        };
+        assert!(tried("en-US").is_ok());
+        let Err(Halt::Failed(why)) = tried("fr-FR") else { panic!("French was taken") };
+        assert!(why.contains("does not speak fr-FR; it speaks") && why.contains("en-US"), "{why}");
     }
 
     #[test]

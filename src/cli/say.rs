@@ -29,12 +29,9 @@ pub struct SayArgs {
 /// Runs the command. 0: written; 2: it could not be spoken or written.
 pub fn run(args: SayArgs) -> ExitCode {
     match say(&args) {
-        Ok(line) => {
-            println!("{line}");
-            ExitCode::SUCCESS
-        }
+        Ok(line) => super::print(&format!("{line}\n")),
         Err(sentence) => {
-            eprintln!("trunkline say: {sentence}");
+            super::complain(&format_args!("trunkline say: {sentence}"));
             ExitCode::from(2)
         }
     }

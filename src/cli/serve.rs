@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::complain;
 use crate::app;
 use crate::config::Config;
 use crate::observe;
@@ -25,18 +26,18 @@ pub fn run(args: ServeArgs) -> ExitCode {
     let config = match Config::load(args.config.as_deref()) {
         Ok(config) => config,
         Err(error) => {
-            eprintln!("{error}");
+            complain(&error);
             return ExitCode::from(2);
         }
     };
     if let Err(error) = observe::init(&config.log) {
-        eprintln!("{error}");
+        complain(&error);
         return ExitCode::from(2);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("cannot start worker threads: {error}");
+            complain(&format_args!("cannot start worker threads: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -46,7 +47,7 @@ pub fn run(args: ServeArgs) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            complain(&error);
             ExitCode::FAILURE
         }
     }

@@ -55,7 +55,7 @@ struct EvalArgs {
     #[arg(long, value_parser = Language::parse)]
     lang: Option<Language>,
     /// Refuse below this confidence; what the menu says when left out.
-    #[arg(long)]
+    #[arg(long, value_parser = confidence)]
     below: Option<f32>,
     /// List every sentence that was not dealt with rightly.
     #[arg(long)]
@@ -157,6 +157,26 @@ fn lessons(task: &Task, weight: f32) -> Vec<calibrate::Lesson> {
     task.cases.iter().filter_map(lesson).collect()
 }
 
+/// Confidences are shares.
+fn confidence(text: &str) -> Result<f32, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "a confidence lies between 0 and 1, such as 0.6".to_owned())
+}
+
 fn read(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_confidence_lies_between_0_and_1() {
+        let taken = ["0", "0.6", "1", "1.0"].map(confidence);
+        assert!(taken.iter().all(Result::is_ok), "{taken:?}");
+        for text in ["7", "-0.1", "1.01", "NaN", "inf", "", "60%"] {
+            assert!(confidence(text).unwrap_err().contains("between 0 and 1"), "{text}");
+        }
+    }
 }

@@ -100,7 +100,19 @@ fn errors_are_sentences_that_name_file_key_and_remedy() {
         ("[privacy]\nnumbers = 4", "trunkline.toml: privacy.numbers is"),
         ("[sip]\nmax_calls = \"many\"", "trunkline.toml: sip.max_calls is string \"many\"; it must be usize"),
         ("[sip]\nmax_calls = -1", "trunkline.toml: sip.max_calls is"),
-        ("[sip]\nlisten = \"5060\"", "trunkline.toml: sip.listen is wrong: invalid socket address syntax"),
+        (
+            "[sip]\nlisten = \"5060\"",
+            "trunkline.toml: sip.listen is wrong: \"5060\" is not an address with a port; write it like 127.0.0.1:5060",
+        ),
+        (
+            "[sip]\nlisten = 5060",
+            "trunkline.toml: sip.listen is wrong: \"5060\" is not an address with a port; write it",
+        ),
+        (
+            "[sip]\nadvertise = \"pbx\"",
+            "trunkline.toml: sip.advertise is wrong: \"pbx\" is not an IP address; write it",
+        ),
+        ("[rtp]\naddress = \"eth0\"", "trunkline.toml: rtp.address is wrong: \"eth0\" is not an IP address; write it"),
         (
             "[rtp]\nports = \"20000\"",
             "trunkline.toml: rtp.ports is wrong: \"20000\" is not a range of ports; write it like",
@@ -148,7 +160,7 @@ fn errors_are_sentences_that_name_file_key_and_remedy() {
 fn errors_in_variables_name_the_variable() {
     let rows = [
         ("TRUNKLINE_SIP__LISTN", "x", "TRUNKLINE_SIP__LISTN: is not a setting; did you mean `listen`?"),
-        ("TRUNKLINE_SIP__LISTEN", "x", "TRUNKLINE_SIP__LISTEN: is wrong: invalid socket address syntax"),
+        ("TRUNKLINE_SIP__LISTEN", "x", "TRUNKLINE_SIP__LISTEN: is wrong: \"x\" is not an address with"),
         ("TRUNKLINE_DATADIR", "x", "TRUNKLINE_DATADIR: is not a setting; did you mean TRUNKLINE_DATA_DIR?"),
         ("TRUNKLINE_RTP__PORTS", "9", "TRUNKLINE_RTP__PORTS: is"),
     ];

@@ -1,10 +1,11 @@
 //! Values of settings that are more than a string or a number, each parsed once.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use figment::value::Value;
 use figment::value::magic::RelativePathBuf;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -169,6 +170,32 @@ fn parse_duration(text: &str) -> Option<Duration> {
     };
     let count = count.parse::<f64>().ok()?;
     Duration::try_from_secs_f64(count * seconds).ok().filter(|duration| *duration <= LONGEST)
+}
+
+/// An address with its port.
+pub(super) fn socket<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+    let text = written(from)?;
+    let wrong = || D::Error::custom(format!("{text:?} is not an address with a port; write it like 127.0.0.1:5060"));
+    text.trim().parse().map_err(|_| wrong())
+}
+
+/// An address, never a name: names would have to be looked up, and may answer differently tomorrow.
+pub(super) fn address<'de, D: Deserializer<'de>>(from: D) -> Result<IpAddr, D::Error> {
+    let text = written(from)?;
+    let wrong = || D::Error::custom(format!("{text:?} is not an IP address; write it like 127.0.0.1 or 2001:db8::1"));
+    text.trim().parse().map_err(|_| wrong())
+}
+
+/// The same, for a key that may be left out.
+pub(super) fn optional_address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<IpAddr>, D::Error> {
+    address(from).map(Some)
+}
+
+/// A value as its writer wrote it: a bare `5060` is read as a number before we see it.
+fn written<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let value = <Value as Deserialize>::deserialize(from)?;
+    let number = value.to_i128().map(|number| number.to_string());
+    Ok(number.or_else(|| value.into_string()).unwrap_or_default())
 }
 
 /// A path; relative ones in a file start from its folder.

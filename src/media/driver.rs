@@ -30,7 +30,7 @@ pub use self::ports::ReservedPort;
 use self::wire::Reader;
 use super::recorder::{Job, Pair, Recorder, ring};
 use super::session::Session;
-use super::{MediaCommand, MediaEvent, OpenLeg};
+use super::{MediaCommand, MediaEvent, OpenLeg, Recording};
 use crate::audio::{FRAME_MS, Pcm, TELEPHONE_HZ, resample};
 use crate::id::LegId;
 use crate::time::{Clock, Now, SystemClock};
@@ -41,6 +41,10 @@ const TICK: Duration = Duration::from_millis(FRAME_MS as u64);
 const LATE: Duration = Duration::from_millis(FRAME_MS as u64 / 2);
 /// Orders that may wait for the next tick: four for each of a thousand legs, far more than calls give within 20 ms.
 const ORDERS: usize = 4_096;
+
+/// Jobs kept for a recorder that takes no more. Beyond them new legs go unrecorded: a disk that hangs must not fill
+/// the memory with rings.
+const BACKLOG: usize = 256;
 
 /// How media is set up.
 #[derive(Clone, Debug)]
@@ -232,7 +236,8 @@ struct Line {
     port: ReservedPort,
     events: mpsc::Sender<MediaEvent>,
     closed: OwnedPermit<MediaEvent>,
-    recorded: bool,
+    /// What became of the recording, where that is settled; `None` while the recorder has it.
+    recording: Option<Recording>,
     call: String,
 }
 
@@ -241,7 +246,7 @@ struct Floor {
     lines: BTreeMap<LegId, Box<Line>>,
     reader: Reader,
     recorder: Recorder,
-    /// Jobs the recorder had no room for, oldest first.
+    /// Jobs the recorder had no room for, oldest first: at most [`BACKLOG`], and a finish for each leg recorded.
     backlog: VecDeque<Job>,
     /// Lines that are over; emptied within the tick.
     over: Vec<LegId>,
@@ -292,14 +297,20 @@ impl Floor {
         let Opening { leg, port, events, closed, rings } = opening;
         let (id, call) = (leg.leg, leg.call.clone());
         let path = leg.recording.as_ref().map(|request| request.path.clone());
-        let (tap, ring) = rings.unzip();
-        if let (Some(path), Some(ring)) = (path, ring) {
-            self.backlog.push_back(Job::Start { leg: id, path, ring });
-        }
+        let (tap, recording) = match path.zip(rings) {
+            None => (None, Some(Recording::Off)),
+            Some((path, (tap, ring))) if self.backlog.len() < BACKLOG => {
+                self.backlog.push_back(Job::Start { leg: id, path, ring });
+                (Some(tap), None)
+            }
+            Some(_) => {
+                tracing::warn!(call, leg = id.0, "the recorder is too far behind; this leg is not recorded");
+                (None, Some(Recording::Failed { reason: "the recorder was too far behind to begin it".to_owned() }))
+            }
+        };
         tracing::debug!(call, leg = id.0, port = port.address().port(), "media opened");
-        let recorded = tap.is_some();
         let session = Session::new(&leg, tap, self.rtp_timeout, now);
-        let line = Line { session, port, events, closed, recorded, call };
+        let line = Line { session, port, events, closed, recording, call };
         if let Some(replaced) = self.lines.insert(id, Box::new(line)) {
             tracing::error!(call = replaced.call, leg = id.0, "a leg was opened twice; the first one is closed");
             self.retire(id, *replaced);
@@ -340,12 +351,13 @@ impl Floor {
 
     /// Gives the port back, finishes the recording, says [`MediaEvent::Closed`].
     fn retire(&mut self, leg: LegId, line: Line) {
-        let Line { session, port, closed, recorded, call, .. } = line;
+        let Line { session, port, closed, recording, call, .. } = line;
         let mut summary = session.into_summary();
         // The port first: whoever hears `Closed` may count on it resting already.
         drop(port);
         tracing::debug!(call, leg = leg.0, packets_in = summary.packets_in, lost = summary.lost, "media closed");
-        if !recorded {
+        if let Some(recording) = recording {
+            summary.recording = recording;
             closed.send(MediaEvent::Closed(summary));
             return;
         }
@@ -381,4 +393,54 @@ fn deliver(session: &mut Session, events: &mpsc::Sender<MediaEvent>) -> bool {
         }
     }
     !events.is_closed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::RecordingRequest;
+    use crate::rtp::{Codec, StreamParams};
+
+    const REST: Duration = Duration::from_secs(5);
+
+    fn opening(leg: u64, pool: &Arc<PortPool>) -> (Order, mpsc::Receiver<MediaEvent>) {
+        let params = StreamParams {
+            remote: None,
+            codec: Codec::Pcmu,
+            payload_type: 0,
+            telephone_event: None,
+            ptime_ms: 20,
+            send: true,
+            receive: true,
+        };
+        let recording = Some(RecordingRequest { path: format!("/nowhere/{leg}.wav").into() });
+        let leg = OpenLeg { leg: LegId(leg), params, recording, random: 1, call: String::new() };
+        let (events, reports) = mpsc::channel(4);
+        let closed = events.clone().try_reserve_owned().expect("it is empty");
+        let port = pool.reserve(SystemClock.now().mono).expect("a port is free");
+        (Order::Open(Box::new(Opening { leg, port, events, closed, rings: Some(ring()) })), reports)
+    }
+
+    #[test]
+    fn behind_a_disk_that_hangs_new_legs_go_unrecorded_and_say_so() {
+        let pool = PortPool::new(IpAddr::from([127, 0, 0, 1]), 33_000..=33_999, REST).expect("a range");
+        let (recorder, _hung) = Recorder::that_hangs();
+        let mut floor = Floor::new(REST, recorder, Arc::default());
+        let (orders, mut inbox) = mpsc::channel(8);
+        let filler = || Job::Finish { leg: LegId(9), closed: Box::new(|_| ()) };
+        floor.backlog.extend(std::iter::repeat_with(filler).take(BACKLOG - 1));
+        let (first, mut first_reports) = opening(1, &pool);
+        let (second, mut second_reports) = opening(2, &pool);
+        let close = |leg| Order::Command(LegId(leg), MediaCommand::Close);
+        for order in [first, second, close(1), close(2)] {
+            assert!(orders.try_send(order).is_ok());
+        }
+        let now = SystemClock.now();
+        assert!(floor.take_orders(&mut inbox, now.mono));
+        floor.tick(now, 0, false);
+        assert!(first_reports.try_recv().is_err(), "the recorder still owes an end to it");
+        let Ok(MediaEvent::Closed(summary)) = second_reports.try_recv() else { panic!("it has no recording") };
+        assert!(matches!(&summary.recording, Recording::Failed { reason } if reason.contains("behind")), "{summary:?}");
+        assert_eq!(floor.backlog.len(), BACKLOG + 1, "the first leg's start and finish, nothing of the second");
+    }
 }

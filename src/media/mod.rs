@@ -152,6 +152,8 @@ pub enum MediaEvent {
     PromptStarted {
         /// Which.
         play: PlayId,
+        /// Length of the whole prompt.
+        total_ms: u64,
         /// When.
         at: Instant,
     },
@@ -168,9 +170,9 @@ pub enum MediaEvent {
         /// When.
         at: Instant,
     },
-    /// No RTP for the configured time.
+    /// Neither RTP nor RTCP for the configured time; again each time it has passed once more.
     RtpTimeout {
-        /// That time.
+        /// How long nothing has come.
         silent_for: Duration,
     },
     /// The last event: the leg's ports are back in the pool (resting), the recording is closed.
@@ -196,6 +198,13 @@ pub struct MediaSummary {
     pub late_ticks: u64,
     /// What became of the recording.
     pub recording: Recording,
+}
+
+impl MediaSummary {
+    /// Of media that did not say what became of it, which is all that is known then: `why`, in words.
+    pub fn unreported(why: &str) -> Self {
+        Self { recording: Recording::Failed { reason: why.to_owned() }, ..Self::default() }
+    }
 }
 
 /// What became of a recording.

@@ -40,6 +40,10 @@ impl Prompt {
     fn is_live(&self) -> bool {
         self.end.is_none()
     }
+
+    fn total_ms(&self) -> u64 {
+        self.audio.samples.len() as u64 / PER_MS
+    }
 }
 
 /// The prompts of one leg.
@@ -141,7 +145,7 @@ impl Playout {
             prompt.played += if sent { in_flight } else { 0 };
             if prompt.played > 0 && !prompt.started {
                 prompt.started = true;
-                report(MediaEvent::PromptStarted { play: prompt.play, at: now });
+                report(MediaEvent::PromptStarted { play: prompt.play, total_ms: prompt.total_ms(), at: now });
             }
         }
         self.reap(now, report);
@@ -154,7 +158,7 @@ impl Playout {
             report(MediaEvent::PromptFinished {
                 play: prompt.play,
                 played_ms: prompt.played as u64 / PER_MS,
-                total_ms: prompt.audio.samples.len() as u64 / PER_MS,
+                total_ms: prompt.total_ms(),
                 end,
                 at: now,
             });

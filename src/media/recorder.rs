@@ -31,8 +31,8 @@ const RING_PAIRS: usize = 2 * TELEPHONE_HZ as usize;
 const BEAT: Duration = Duration::from_millis(100);
 /// Drains between two rewritings of a file's header, so that even a `.part` found after a crash can be played.
 const HEADER_EVERY: u32 = 20;
-/// A start and a finish for each of a thousand calls may wait at once; beyond that the media thread keeps its own
-/// backlog and tries again with the next tick.
+/// A start and a finish for each of a thousand calls may wait at once; beyond that the media thread keeps a
+/// short backlog of its own and tries again with the next tick.
 const JOBS: usize = 2_048;
 
 const STEREO: WavSpec =
@@ -77,6 +77,13 @@ impl Recorder {
         let (jobs, inbox) = sync_channel(JOBS);
         thread::Builder::new().name("recorder".to_owned()).spawn(move || run(&inbox))?;
         Ok(Self { jobs })
+    }
+
+    /// One that takes no job while what comes with it is kept.
+    #[cfg(test)]
+    pub(super) fn that_hangs() -> (Self, Receiver<Job>) {
+        let (jobs, inbox) = sync_channel(0);
+        (Self { jobs }, inbox)
     }
 
     /// Hands over a job, or hands it back when too many wait. Never blocks.

@@ -24,7 +24,7 @@ use super::recorder::Pair;
 use super::{BargeIn, Listen, MediaCommand, MediaEvent, MediaSummary, Offer, OpenLeg, PlayEnd};
 use crate::audio::level::{SILENCE_DBOV, rms_dbov};
 use crate::audio::{FRAME_8K, FRAME_MS};
-use crate::id::PlayId;
+use crate::id::{PlayId, UtteranceId};
 use crate::rtp::sender::MAX_PACKET_BYTES;
 use crate::rtp::{Accepted, Pulled, Receiver, ReceiverConfig, Sender};
 use crate::rtp::{Digit, StreamParams};
@@ -52,18 +52,16 @@ pub struct Session {
     tap: Option<Tap>,
     events: VecDeque<MediaEvent>,
     events_lost: u64,
-    /// The prompt that was playing when the utterance under way began.
-    during: Option<PlayId>,
-    /// The utterance under way began over a prompt that speech may not stop, or goes on after it was cut for its
-    /// length: it stops no prompt that follows either, or a caller who talks all the time would never hear one.
-    overheard: bool,
+    /// The utterance under way, or the last one.
+    voice: Option<Voice>,
     rtp_timeout: Duration,
-    /// When RTP last came, or the leg was opened.
+    /// When RTP or RTCP last came, or the leg was opened.
     heard_at: Instant,
     /// Sound has come at all: before that there is nothing to listen to, and silence of our own making would pass
     /// for a very quiet line.
     heard: bool,
-    timed_out: bool,
+    /// When silence on the wire was last reported.
+    missed_at: Option<Instant>,
     closed: bool,
     packets_out: u64,
     refused: u64,
@@ -84,12 +82,11 @@ impl Session {
             tap: tap.map(Tap::new),
             events: VecDeque::with_capacity(EVENTS),
             events_lost: 0,
-            during: None,
-            overheard: false,
+            voice: None,
             rtp_timeout,
             heard_at: now,
             heard: false,
-            timed_out: false,
+            missed_at: None,
             closed: false,
             packets_out: 0,
             refused: 0,
@@ -104,8 +101,8 @@ impl Session {
             self.refused += 1;
             return;
         }
-        if matches!(self.receiver.accept(datagram, from, at), Accepted::Ok | Accepted::Latched(_)) {
-            self.timed_out = false;
+        // RTCP too: a telephone that is muted, or has gone quiet, may send nothing else.
+        if !matches!(self.receiver.accept(datagram, from, at), Accepted::Refused(_)) {
             self.heard_at = self.heard_at.max(at);
         }
     }
@@ -131,12 +128,15 @@ impl Session {
             MediaCommand::Flush => _ = self.playout.stop(PlayEnd::Flushed, |_| true),
             MediaCommand::Listen(listen) => self.ear.listen(listen),
             MediaCommand::Commit { utterance } => {
+                if let Some(voice) = self.voice.as_mut().filter(|voice| voice.utterance == utterance) {
+                    voice.interrupts = false;
+                }
                 if let Some(signal) = self.ear.commit(utterance) {
                     self.on_signal(signal);
                 }
             }
             MediaCommand::Renegotiate { params } => {
-                self.receiver.renegotiate(&params, ReceiverConfig::default());
+                self.receiver.renegotiate(&params);
                 self.sender.renegotiate(params.codec, params.payload_type, params.ptime_ms);
                 self.params = params;
             }
@@ -201,31 +201,18 @@ impl Session {
         if !self.heard || !self.params.receive {
             return;
         }
-        let during = self.playout.current();
         // A frame that leaves the jitter buffer now arrived earlier, and silence is counted from when it did.
         let arrived = at.checked_sub(Duration::from_millis(self.receiver.stats().delay_ms)).unwrap_or(at);
         let heard = self.ear.frame(frame, self.guard.threshold_dbov(), arrived);
-        self.overhear(&heard);
-        self.react(&heard);
         for signal in heard.signals.into_iter().flatten() {
-            if matches!(signal, Signal::Started { .. }) {
-                self.during = during;
-            }
             self.on_signal(signal);
         }
-    }
-
-    /// Keeps account of whether the voice under way may stop a prompt.
-    fn overhear(&mut self, heard: &Heard) {
-        let mut signals = heard.signals.iter().flatten();
-        if signals.clone().any(|signal| matches!(signal, Signal::Started { .. })) {
-            let goes_on = signals.any(|signal| matches!(signal, Signal::Offer { cut: true, .. }));
-            let unarmed = self.playout.barge_in().is_some_and(|barge_in| barge_in != BargeIn::Speech);
-            self.overheard = goes_on || unarmed;
-        } else if heard.signals.iter().flatten().next().is_some() {
-            // A pause: what follows it is said to whatever plays then.
-            self.overheard = false;
+        let goes_on = heard.signals.iter().flatten().any(|signal| matches!(signal, Signal::Offer { cut: true, .. }));
+        if let Some(voice) = self.voice.as_mut().filter(|_| goes_on) {
+            // It was cut for its length, so what we are about to say is said to somebody who does not stop talking.
+            voice.interrupts = false;
         }
+        self.react(&heard);
     }
 
     /// The barge-in reflex, in the same tick as the frame that causes it.
@@ -235,7 +222,7 @@ impl Session {
             self.playout.unduck();
             return;
         }
-        let interrupts = !self.overheard;
+        let interrupts = self.voice.is_some_and(|voice| voice.interrupts);
         let (speaking, began) = (self.ear.is_speaking() && interrupts, heard.speech_began() && interrupts);
         match self.reflex.frame(heard.loud, speaking, began) {
             Some(Act::Duck) => self.playout.duck(),
@@ -254,6 +241,10 @@ impl Session {
 
     fn on_signal(&mut self, signal: Signal) {
         let sound = self.ear.sound(&signal);
+        if let Signal::Started { utterance, .. } = signal {
+            let interrupts = self.playout.barge_in().is_none_or(|barge_in| barge_in == BargeIn::Speech);
+            self.voice = Some(Voice { utterance, during: self.playout.current(), interrupts });
+        }
         self.report(match (signal, sound) {
             (Signal::Started { utterance, began, .. }, _) => MediaEvent::SpeechStarted { utterance, at: began.at },
             (Signal::Resumed { utterance }, _) => MediaEvent::Resumed { utterance },
@@ -264,17 +255,19 @@ impl Session {
                 audio: sound.unwrap_or_default(),
                 began_at: began.at,
                 ended_at: ended.at,
-                during: self.during,
+                during: self.voice.and_then(|voice| voice.during),
                 cut,
             }),
         });
     }
 
+    /// Reports silence on the wire each time the timeout has passed: a call that may not act on it yet hears of it
+    /// again.
     fn watch(&mut self, now: Instant) {
-        let silent_for = now.saturating_duration_since(self.heard_at);
-        if self.params.receive && !self.timed_out && silent_for >= self.rtp_timeout {
-            self.timed_out = true;
-            self.report(MediaEvent::RtpTimeout { silent_for });
+        let since = self.missed_at.map_or(self.heard_at, |missed_at| missed_at.max(self.heard_at));
+        if self.params.receive && now.saturating_duration_since(since) >= self.rtp_timeout {
+            self.missed_at = Some(now);
+            self.report(MediaEvent::RtpTimeout { silent_for: now.saturating_duration_since(self.heard_at) });
         }
     }
 
@@ -323,6 +316,18 @@ impl Session {
     fn report(&mut self, event: MediaEvent) {
         Reports { events: &mut self.events, lost: &mut self.events_lost }.push(event);
     }
+}
+
+/// What an utterance was said to.
+#[derive(Clone, Copy)]
+struct Voice {
+    utterance: UtteranceId,
+    /// The prompt that was playing when it began.
+    during: Option<PlayId>,
+    /// It may stop a prompt. Not if it began over one that speech may not stop, nor once the call has taken it or
+    /// given it up, offered or not, nor if it goes on after it was cut for its length: the call would not listen to
+    /// it, and whoever talks all the time would never hear a prompt.
+    interrupts: bool,
 }
 
 /// The session's short queue, borrowed apart from the rest of it.

@@ -94,8 +94,8 @@ pub enum Presence {
     Missing,
     /// The sender was silent then.
     Silent,
-    /// The byte is there.
-    Sound,
+    /// The byte is there, coded like this.
+    Sound(Law),
 }
 
 /// One frame as it leaves the buffer, still encoded.
@@ -152,8 +152,6 @@ pub struct JitterStats {
 #[derive(Clone, Debug)]
 pub struct JitterBuffer {
     config: JitterConfig,
-    /// How the bytes are coded: only to tell loud from quiet.
-    law: Law,
     /// Ring of codec bytes, by place.
     bytes: Box<[u8]>,
     /// Ring beside it: what is in each place. Everything outside `play..end` is missing.
@@ -198,10 +196,9 @@ struct Anchor {
 
 impl JitterBuffer {
     /// An empty buffer.
-    pub fn new(config: JitterConfig, law: Law) -> Self {
+    pub fn new(config: JitterConfig) -> Self {
         Self {
             config,
-            law,
             bytes: vec![0; CAPACITY].into_boxed_slice(),
             presence: vec![Presence::Missing; CAPACITY].into_boxed_slice(),
             state: State::Waiting { first: None },
@@ -219,11 +216,11 @@ impl JitterBuffer {
         }
     }
 
-    /// Takes a packet. `order` is what [`super::sequence::Sequence`] said of it; duplicates and suspects do not
-    /// come here.
+    /// Takes a packet coded by `law`, which may differ from one packet to the next. `order` is what
+    /// [`super::sequence::Sequence`] said of it; duplicates and suspects do not come here.
     ///
     /// Per packet: no allocation, no lock, no log.
-    pub fn push(&mut self, packet: &Packet<'_>, order: Order, arrived: Instant) -> Pushed {
+    pub fn push(&mut self, packet: &Packet<'_>, law: Law, order: Order, arrived: Instant) -> Pushed {
         let newest = matches!(order, Order::Next { .. } | Order::Restarted { .. });
         let first = Anchor { timestamp: packet.timestamp, place: OVERTAKEN, origin: arrived };
         let anchor = *self.anchor.get_or_insert(first);
@@ -259,7 +256,7 @@ impl JitterBuffer {
             // No packet is missing between the last sound and this one: the sender was silent.
             self.fill(self.end, place, Presence::Silent);
         }
-        self.write(place, packet.payload);
+        self.write(place, packet.payload, law);
         self.state = match self.state {
             State::Waiting { first } => {
                 State::Waiting { first: Some(first.unwrap_or(place).min(place).max(self.play)) }
@@ -316,7 +313,7 @@ impl JitterBuffer {
         if frame.presence.contains(&Presence::Missing) {
             self.stats.concealed += 1;
             Popped::Lost
-        } else if frame.presence.contains(&Presence::Sound) {
+        } else if frame.presence.iter().any(|presence| matches!(presence, Presence::Sound(_))) {
             Popped::Sound
         } else {
             Popped::Nothing
@@ -419,8 +416,9 @@ impl JitterBuffer {
 
     /// Holds the next frame no sound that would be missed?
     fn is_quiet_ahead(&self) -> bool {
-        (self.play..self.play + FRAME).map(slot).all(|slot| {
-            self.presence[slot] != Presence::Sound || self.law.decode(self.bytes[slot]).unsigned_abs() <= QUIET_PEAK
+        (self.play..self.play + FRAME).map(slot).all(|slot| match self.presence[slot] {
+            Presence::Sound(law) => law.decode(self.bytes[slot]).unsigned_abs() <= QUIET_PEAK,
+            Presence::Silent | Presence::Missing => true,
         })
     }
 
@@ -455,10 +453,10 @@ impl JitterBuffer {
     }
 
     /// Stores sound from `place` on, except what should have been played before.
-    fn write(&mut self, place: i64, payload: &[u8]) {
+    fn write(&mut self, place: i64, payload: &[u8], law: Law) {
         for (place, &byte) in (place..).zip(payload).skip_while(|&(place, _)| place < self.play) {
             self.bytes[slot(place)] = byte;
-            self.presence[slot(place)] = Presence::Sound;
+            self.presence[slot(place)] = Presence::Sound(law);
         }
         self.end = self.end.max(place + payload.len() as i64);
     }

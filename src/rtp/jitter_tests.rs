@@ -20,7 +20,7 @@ struct Line {
 
 impl Line {
     fn new() -> Self {
-        let buffer = JitterBuffer::new(JitterConfig::default(), Law::Mu);
+        let buffer = JitterBuffer::new(JitterConfig::default());
         Self { zero: SystemClock.now().mono, sequence: Sequence::default(), buffer, frame: EncodedFrame::default() }
     }
 
@@ -32,7 +32,7 @@ impl Line {
         let packet = Packet { marker: false, payload_type: 0, sequence, timestamp, ssrc: 1, payload };
         let order = self.sequence.push(sequence);
         let at = self.at(ms);
-        (!matches!(order, Order::Duplicate | Order::Suspect)).then(|| self.buffer.push(&packet, order, at))
+        (!matches!(order, Order::Duplicate | Order::Suspect)).then(|| self.buffer.push(&packet, Law::Mu, order, at))
     }
 
     /// 20 ms of counted bytes.
@@ -166,7 +166,7 @@ fn half_a_frame_lost_leaves_the_other_half() {
     let frames: Vec<_> = (0..6).map(|tick| (line.pop(60.0 + 20.0 * f64::from(tick)), line.frame.clone())).collect();
     assert_eq!(frames[2].0, Popped::Sound);
     assert_eq!(frames[3].0, Popped::Lost);
-    assert_eq!(frames[3].1.presence[..80], [Presence::Sound; 80]);
+    assert_eq!(frames[3].1.presence[..80], [Presence::Sound(Law::Mu); 80]);
     assert_eq!(frames[3].1.presence[80..], [Presence::Missing; 80]);
     assert_eq!(frames[3].1.bytes[..80], [6; 80]);
     assert_eq!(frames[4].0, Popped::Sound);
@@ -279,7 +279,7 @@ fn without_loss_and_within_the_delay_every_byte_comes_out_in_order() {
         let bytes: Vec<u8> = (0..8_000 * 4).map(|_| random.random()).collect();
         // Up to 15 ms of jitter reorders 10 ms packets and stays within the delay, which is kept from shrinking.
         let config = JitterConfig { least: Duration::from_millis(40), ..JitterConfig::default() };
-        line.buffer = JitterBuffer::new(config, Law::Mu);
+        line.buffer = JitterBuffer::new(config);
         let mut packets: Vec<_> = bytes
             .chunks(ptime * 8)
             .enumerate()
@@ -301,7 +301,7 @@ fn without_loss_and_within_the_delay_every_byte_comes_out_in_order() {
             }
             line.pop(now);
             let sound = line.frame.presence.iter().zip(line.frame.bytes);
-            heard.extend(sound.filter(|(presence, _)| **presence == Presence::Sound).map(|(_, byte)| byte));
+            heard.extend(sound.filter(|(presence, _)| **presence == Presence::Sound(Law::Mu)).map(|(_, byte)| byte));
         }
         let stats = line.buffer.stats();
         assert_eq!((stats.late, stats.skipped), (0, 0), "seed {seed}, {ptime} ms packets: {stats:?}");

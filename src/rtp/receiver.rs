@@ -36,6 +36,9 @@ const STREAM_SILENT: Duration = Duration::from_millis(200);
 const PRESSES: usize = 16;
 /// Longest payload: 200 ms of sound.
 const MAX_PAYLOAD: usize = 1_600;
+/// Static payload types (RFC 3551 §6) of the two laws.
+const PCMU: u8 = 0;
+const PCMA: u8 = 8;
 /// Static payload type of comfort noise (RFC 3389), which senders use without negotiating it.
 const COMFORT_NOISE: u8 = 13;
 
@@ -117,6 +120,7 @@ pub struct ReceiverStats {
 /// The receiver of one leg. About 12 kB, all of it allocated by `new`.
 #[derive(Debug)]
 pub struct Receiver {
+    /// What was agreed on; see [`Receiver::law_of`] for what is taken beside it.
     law: Law,
     payload_type: u8,
     telephone_event: Option<u8>,
@@ -169,7 +173,7 @@ impl Receiver {
             other_stream: None,
             sequence: Sequence::default(),
             interarrival: Interarrival::default(),
-            jitter: JitterBuffer::new(config.jitter, params.codec.into()),
+            jitter: JitterBuffer::new(config.jitter),
             concealer: Concealer::new(),
             encoded: EncodedFrame::default(),
             events: TelephoneEvents::default(),
@@ -191,14 +195,9 @@ impl Receiver {
         }
     }
 
-    /// Another agreement holds from now on: codec, payload types and address. Sound already buffered was coded under
-    /// the old one and is dropped when the codec changes.
-    pub fn renegotiate(&mut self, params: &StreamParams, config: ReceiverConfig) {
-        if self.law != params.codec.into() {
-            self.law = params.codec.into();
-            self.jitter = JitterBuffer::new(config.jitter, self.law);
-            self.concealer.reset();
-        }
+    /// Another agreement holds from now on: codec, payload types and address.
+    pub fn renegotiate(&mut self, params: &StreamParams) {
+        self.law = params.codec.into();
         self.payload_type = params.payload_type;
         self.telephone_event = params.telephone_event;
         if let Some(remote) = params.remote {
@@ -246,8 +245,8 @@ impl Receiver {
                     sound.fill(0);
                     self.concealer.heard(sound);
                 }
-                Presence::Sound => {
-                    self.law.decode_into(&self.encoded.bytes[from..to], sound);
+                Presence::Sound(law) => {
+                    law.decode_into(&self.encoded.bytes[from..to], sound);
                     if std::mem::take(&mut after_skip) {
                         self.concealer.heard_after_skip(sound);
                     } else {
@@ -309,7 +308,8 @@ impl Receiver {
         }
         let packet = Packet::parse(datagram).map_err(|_| Refusal::Malformed)?;
         let is_event = Some(packet.payload_type) == self.telephone_event;
-        if !is_event && packet.payload_type != self.payload_type && packet.payload_type != COMFORT_NOISE {
+        let law = self.law_of(packet.payload_type).filter(|_| !is_event);
+        if !is_event && law.is_none() && packet.payload_type != COMFORT_NOISE {
             return Err(Refusal::UnknownPayloadType);
         }
         if packet.payload.len() > MAX_PAYLOAD {
@@ -325,8 +325,20 @@ impl Receiver {
             }
         }
         self.check_stream(&packet, arrived)?;
-        self.push_packet(&packet, is_event, arrived)?;
+        self.push_packet(&packet, law, arrived)?;
         Ok(accepted)
+    }
+
+    /// How sound of this type is coded, if we take it. The types that RFC 3551 fixes for both laws are always taken:
+    /// whom we have offered both may send either, by our numbers, whichever we send and whatever it calls them
+    /// (RFC 3264 §6.1, §7); and before the answer comes nobody knows which it will be.
+    fn law_of(&self, payload_type: u8) -> Option<Law> {
+        match payload_type {
+            agreed if agreed == self.payload_type => Some(self.law),
+            PCMU => Some(Law::Mu),
+            PCMA => Some(Law::A),
+            _ => None,
+        }
     }
 
     fn check_source(&mut self, packet: &Packet<'_>, source: SocketAddr) -> Result<Accepted, Refusal> {
@@ -380,7 +392,8 @@ impl Receiver {
         self.jitter.begin_another_stream();
     }
 
-    fn push_packet(&mut self, packet: &Packet<'_>, is_event: bool, arrived: Instant) -> Result<(), Refusal> {
+    /// `law` of a packet that is sound; keys and comfort noise have none.
+    fn push_packet(&mut self, packet: &Packet<'_>, law: Option<Law>, arrived: Instant) -> Result<(), Refusal> {
         let order = self.sequence.push(packet.sequence);
         match order {
             Order::Suspect => return Err(Refusal::WildSequence),
@@ -390,12 +403,12 @@ impl Receiver {
             }
             _ => {}
         }
-        if is_event || packet.payload_type == COMFORT_NOISE || packet.payload.is_empty() {
+        let Some(law) = law.filter(|_| !packet.payload.is_empty()) else {
             self.jitter.push_silence(order);
             return Ok(());
-        }
+        };
         self.interarrival.push(packet.timestamp, arrived);
-        let (Pushed::Kept | Pushed::Late) = self.jitter.push(packet, order, arrived);
+        let (Pushed::Kept | Pushed::Late) = self.jitter.push(packet, law, order, arrived);
         Ok(())
     }
 

@@ -161,7 +161,7 @@ fn two_streams_mixed_up_do_not_chop_each_other() {
 fn what_is_not_for_us_is_refused_with_its_reason() {
     let mut ear = Ear::new(&params());
     ear.packet(0, 1, PEER);
-    assert_eq!(ear.typed(8, 1, 1, PEER, &[0; 160]), refused(Refusal::UnknownPayloadType));
+    assert_eq!(ear.typed(18, 1, 1, PEER, &[0; 20]), refused(Refusal::UnknownPayloadType));
     assert_eq!(ear.typed(0, 1, 1, PEER, &[0; 1_601]), refused(Refusal::Oversized));
     assert_eq!(ear.typed(0, 1, 1, PEER, &[0; 2_048]), refused(Refusal::Oversized));
     assert_eq!(ear.typed(101, 1, 1, PEER, &[1, 2, 3]), refused(Refusal::Malformed));
@@ -205,6 +205,31 @@ fn sound_sent_is_sound_heard_at_every_packet_length_in_both_laws() {
                 assert_eq!(heard, law.decode(law.encode(sent)), "{codec:?}, {ptime_ms} ms, sample {at}");
             }
             assert!(ear.receiver.stats().jitter_ms < 20.0);
+        }
+    }
+}
+
+#[test]
+fn each_packet_is_decoded_by_its_own_type_whichever_we_send() {
+    // 110 is their number for the codec we send.
+    for (codec, payload_type) in [(Codec::Pcmu, 0), (Codec::Pcma, 8), (Codec::Pcmu, 110), (Codec::Pcma, 110)] {
+        let mut ear = Ear::new(&StreamParams { codec, payload_type, ..params() });
+        let types = [(0, Law::Mu), (8, Law::A), (payload_type, codec.into())];
+        let mut heard = Vec::new();
+        for n in 0..30 {
+            let (payload_type, law) = types[usize::from(n) % 3];
+            let payload = [law.encode(i16::from(n as u8) * 300); 160];
+            assert!(matches!(ear.typed(payload_type, n, 1, PEER, &payload), Accepted::Ok | Accepted::Latched(_)));
+            let (pulled, frame) = ear.pull(u64::from(n) * 20 + 5);
+            if pulled == Pulled::Audio {
+                heard.push(frame);
+            }
+        }
+        assert!(heard.len() > 20, "{codec:?} as {payload_type}: {} frames", heard.len());
+        for (n, frame) in heard.iter().enumerate() {
+            let law = types[n % 3].1;
+            let sample = law.decode(law.encode(n as i16 * 300));
+            assert_eq!(*frame, [sample; FRAME_8K], "{codec:?} as {payload_type}, packet {n}");
         }
     }
 }

@@ -39,7 +39,7 @@ pub enum Codec {
 pub struct StreamParams {
     /// Where the far end said it receives; `None` until a late offer is answered.
     pub remote: Option<SocketAddr>,
-    /// For both directions.
+    /// What we send; they may also send the other one, under its static payload type.
     pub codec: Codec,
     /// Its payload type.
     pub payload_type: u8,

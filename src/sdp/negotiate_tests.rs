@@ -280,6 +280,13 @@ fn our_offer_is_answered_by_ourselves_and_the_answer_is_accepted() {
 }
 
 #[test]
+fn an_answer_that_renumbers_changes_what_we_send_and_not_what_we_are_sent() {
+    let lines = "m=audio 4000 RTP/AVP 110 96\na=rtpmap:110 PCMA/8000\na=rtpmap:96 telephone-event/8000\n";
+    let ours = accept_answer(&offer_of(lines), &local()).unwrap();
+    assert_eq!((ours.codec, ours.payload_type, ours.telephone_event), (Codec::Pcma, 110, Some(TELEPHONE_EVENT)));
+}
+
+#[test]
 fn an_answer_that_declines_or_leaves_our_offer_is_refused() {
     let rows = [
         ("m=audio 0 RTP/AVP 0\n", SdpError::Declined),

@@ -383,7 +383,8 @@ impl TextLeg {
         }
         let Some(prompt) = self.waiting.pop_front() else { return };
         let play = prompt.play;
-        self.report(at, Input::Media(MediaEvent::PromptStarted { play, at }));
+        let total_ms = millis(prompt.length);
+        self.report(at, Input::Media(MediaEvent::PromptStarted { play, total_ms, at }));
         self.enqueue(at + prompt.length, Happens::PromptEnds(play));
         self.playing = Some(Playing { prompt, started_at: at });
     }

@@ -11,10 +11,9 @@
 //! the last call on that plan has gone.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use sha2::{Digest as _, Sha256};
 
@@ -22,6 +21,7 @@ use super::driver::parallel;
 use super::models::hex;
 use super::{SynthesizeError, Synthesizer, Utter, level};
 use crate::audio::{Pcm, decode, resample, wav};
+use crate::files;
 
 /// Changes whenever what we do to the sound of a prompt changes (trimming, level, resampling), so that files made
 /// the old way are not found any more.
@@ -76,6 +76,34 @@ pub struct Prepared {
     pub synthesized: usize,
     /// Prompts that are silent or not as wanted.
     pub problems: Vec<PromptProblem>,
+}
+
+/// Prompts of one plan that callers would not hear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// Prompts without sound.
+    pub silent: usize,
+    /// Prompts in all.
+    pub total: usize,
+    /// Why and what to do: each sentence once, however many prompts it keeps silent.
+    pub reasons: Vec<String>,
+}
+
+impl Silence {
+    /// Would callers hear nothing whatsoever?
+    pub fn is_total(&self) -> bool {
+        self.silent == self.total
+    }
+
+    /// `8 of 8 prompts of plan bank are silent: flite is not installed: …`
+    pub fn sentence(&self, plan: &str) -> String {
+        /// One cause is usual; a hundred missing recordings are not worth a hundred sentences.
+        const TOLD: usize = 3;
+        let more = self.reasons.len().saturating_sub(TOLD);
+        let more = if more > 0 { format!("; and {more} more reasons") } else { String::new() };
+        let reasons = self.reasons[..self.reasons.len().min(TOLD)].join("; ");
+        format!("{} of {} prompts of plan {plan} are silent: {reasons}{more}", self.silent, self.total)
+    }
 }
 
 /// How far [`Prompts::prepare`] has come.
@@ -209,20 +237,13 @@ impl Prompts {
         sound.map(Arc::new)
     }
 
-    /// Writes beside the final name, then renames: a file under its final name is whole.
+    /// For the owner only, as prompts may name people; a file under its final name is whole.
     fn store(&self, key: &str, sound: &Pcm) -> Result<(), String> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        std::fs::create_dir_all(&self.folder).map_err(|cause| cause.to_string())?;
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let part = self.folder.join(format!(".{key}.{}.{number}.part", std::process::id()));
-        let written = wav::write_mono(&part, sound).map_err(|error| error.to_string()).and_then(|()| {
-            let synced = std::fs::File::open(&part).and_then(|mut file| file.flush().and_then(|()| file.sync_all()));
-            synced.and_then(|()| std::fs::rename(&part, self.path(key))).map_err(|cause| cause.to_string())
-        });
-        if written.is_err() {
-            let _ = std::fs::remove_file(&part);
-        }
-        written
+        let bytes = wav::mono_bytes(sound)?;
+        let stored = files::create_private_folder(&self.folder)
+            .and_then(|()| files::narrow_folder(&self.folder))
+            .and_then(|()| files::write_private_file(&self.path(key), &bytes));
+        stored.map_err(|cause| cause.to_string())
     }
 }
 
@@ -255,7 +276,20 @@ impl Prepared {
 
     /// Has every prompt a sound?
     pub fn is_complete(&self) -> bool {
-        self.problems.iter().all(|problem| !problem.silent)
+        self.silence().is_none()
+    }
+
+    /// The prompts that have no sound, all together; `None` when every one has.
+    pub fn silence(&self) -> Option<Silence> {
+        let without: Vec<_> = self.problems.iter().filter(|problem| problem.silent).collect();
+        let mut reasons: Vec<String> = Vec::new();
+        for problem in &without {
+            if !reasons.contains(&problem.sentence) {
+                reasons.push(problem.sentence.clone());
+            }
+        }
+        let silent = without.len();
+        (silent > 0).then(|| Silence { silent, total: self.book.len() + silent, reasons })
     }
 }
 
@@ -403,6 +437,35 @@ mod tests {
         let prepared = prompts.prepare([utter("hello", None)], |_| ());
         assert!(prepared.problems[0].silent && prepared.problems[0].sentence.contains("apt install"));
         assert!(prompts.render(&utter("hello", None)).unwrap_err().contains("apt install"));
+    }
+
+    #[test]
+    fn many_silent_prompts_with_one_cause_are_one_sentence() {
+        let (folder, mute) = (tempfile::tempdir().unwrap(), Whistle { fails: true, ..Whistle::default() });
+        let file = folder.path().join("recorded.wav");
+        wav::write_mono(&file, &tone::sine(300.0, -20.0, 200, 8_000)).unwrap();
+        let prompts = prompts(folder.path(), &Arc::new(mute));
+        let wanted = [utter("a", None), utter("b", None), utter("c", Some(file))];
+        let silence = prompts.prepare(wanted.clone(), |_| ()).silence().unwrap();
+        let expected = "2 of 3 prompts of plan bank are silent: install it with `apt install whistle`";
+        assert_eq!((silence.sentence("bank").as_str(), silence.is_total()), (expected, false));
+        assert!(prompts.prepare(wanted[..2].to_vec(), |_| ()).silence().unwrap().is_total());
+        let reasons = ["one", "two", "three", "four"].map(str::to_owned).to_vec();
+        let many = Silence { silent: 4, total: 4, reasons };
+        assert!(many.sentence("x").ends_with("silent: one; two; three; and 1 more reasons"));
+    }
+
+    #[test]
+    fn rendered_prompts_are_for_the_owner_only() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (folder, whistle) = (tempfile::tempdir().unwrap(), Arc::new(Whistle::default()));
+        let cache = folder.path().join("prompts");
+        // As an earlier version left it.
+        std::fs::create_dir(&cache).unwrap();
+        std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(0o755)).unwrap();
+        prompts(folder.path(), &whistle).prepare([utter("hello", None)], |_| ());
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&cache), mode(&files(folder.path())[0])), (0o700, 0o600));
     }
 
     #[test]

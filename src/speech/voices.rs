@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::driver::program::{self, ProgramError, Scratch};
@@ -62,17 +63,47 @@ impl Synthesizer for SystemVoices {
 #[derive(Clone, Debug)]
 pub struct Flite {
     voice: String,
+    /// Its voices, asked for once.
+    voices: Arc<OnceLock<Vec<String>>>,
 }
 
 impl Flite {
-    /// One of flite's own voices (`flite -lv`): flite speaks an unknown name with its default voice.
+    /// One of flite's own voices (`flite -lv`).
     pub fn voice(name: &str) -> Self {
-        Self { voice: name.to_owned() }
+        Self { voice: name.to_owned(), voices: Arc::default() }
     }
+
+    /// Does flite have the voice? It does not say so itself: asked for one it has not, it ends with success and leaves
+    /// a file that is no sound.
+    fn check(&self) -> Result<(), SynthesizeError> {
+        if self.voices.get().is_none() {
+            let listed = program::output("flite", &["-lv"]).map_err(|error| unusable("flite", error))?;
+            // Whoever was faster asked the same question.
+            let _ = self.voices.set(parse_voices(&listed));
+        }
+        known(&self.voice, self.voices.get().map_or(&[], Vec::as_slice))
+    }
+}
+
+/// `Voices available: kal awb_time slt`
+fn parse_voices(listed: &str) -> Vec<String> {
+    let names = listed.split_once(':').map_or(listed, |(_, names)| names);
+    names.split_whitespace().map(str::to_owned).collect()
+}
+
+fn known(voice: &str, voices: &[String]) -> Result<(), SynthesizeError> {
+    if voices.iter().any(|known| known == voice) {
+        return Ok(());
+    }
+    let there = voices.join(", ");
+    Err(SynthesizeError::Unavailable(format!(
+        "flite has no voice `{voice}`; set `voice` in [speech] to one of {there}"
+    )))
 }
 
 impl Synthesizer for Flite {
     fn synthesize(&self, text: &str, _: &Language) -> Result<Pcm, SynthesizeError> {
+        self.check()?;
         speak("flite", &plain(text), |text, sound| {
             vec!["-voice".into(), self.voice.clone().into(), "-f".into(), text.into(), "-o".into(), sound.into()]
         })
@@ -134,18 +165,22 @@ fn speak(
     let scratch = Scratch::new().map_err(|cause| failed(&cause))?;
     let (words, sound) = (scratch.file("text"), scratch.file("sound.wav"));
     std::fs::write(&words, text).map_err(|cause| failed(&cause))?;
-    program::run(program, &arguments(&words, &sound)).map_err(|error| match error {
-        ProgramError::Missing(_) => {
-            SynthesizeError::Unavailable(format!("{program} is not installed: install it with `apt install {program}`"))
-        }
-        ProgramError::Failed(cause) => SynthesizeError::Failed(cause),
-    })?;
+    program::run(program, &arguments(&words, &sound)).map_err(|error| unusable(program, error))?;
     let spoken = wav::read(&sound).map_err(|cause| failed(&cause))?;
     let trimmed = trim_silence(&spoken, SILENCE_DBOV, KEEP);
     if trimmed.samples.is_empty() {
         return Err(failed(&"it gave only silence"));
     }
     Ok(trimmed)
+}
+
+fn unusable(program: &str, error: ProgramError) -> SynthesizeError {
+    match error {
+        ProgramError::Missing(_) => {
+            SynthesizeError::Unavailable(format!("{program} is not installed: install it with `apt install {program}`"))
+        }
+        ProgramError::Failed(cause) => SynthesizeError::Failed(cause),
+    }
 }
 
 /// flite reads ASCII: typographic signs become their plain cousins, accents are dropped, anything else is a space.
@@ -192,7 +227,7 @@ mod tests {
     use super::*;
     use crate::audio::level::rms_dbov;
 
-    /// Debian's flite and espeak-ng are part of the test machine; elsewhere the tests say that they did nothing.
+    /// These tests speak where Debian's flite and espeak-ng are installed; elsewhere they say that they did nothing.
     fn installed(program: &str) -> bool {
         let here = program::run(program, &["--version"]) != Err(ProgramError::Missing(program.to_owned()));
         if !here {
@@ -228,6 +263,19 @@ mod tests {
         }
         let long = "Please listen carefully, as our options have changed. ".repeat(20);
         assert!(flite.synthesize(&long, &Language::english()).unwrap().duration_ms() > 40_000);
+    }
+
+    #[test]
+    fn a_voice_flite_has_not_is_refused_with_those_it_has() {
+        let voices = parse_voices("Voices available: kal awb_time slt \n");
+        assert_eq!(voices, ["kal", "awb_time", "slt"]);
+        assert!(known("slt", &voices).is_ok());
+        let refused = known("sltt", &voices).unwrap_err().to_string();
+        assert!(refused.contains("no voice `sltt`") && refused.ends_with("kal, awb_time, slt"), "{refused}");
+        if installed("flite") {
+            let refused = SystemVoices::speaking("nobody").synthesize("hello", &Language::english()).unwrap_err();
+            assert!(refused.to_string().contains("set `voice` in [speech] to one of"), "{refused}");
+        }
     }
 
     #[test]

@@ -22,7 +22,6 @@ pub mod backlog;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod driver;
-pub mod files;
 pub mod numbers;
 pub mod spool;
 pub mod sqlite;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::files;
+use crate::files;
 use crate::pii::Pii;
 
 /// Name of the file in the data directory that makes hashes unguessable.

@@ -6,8 +6,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::files;
 use crate::call::record::CallRecord;
+use crate::files;
 use crate::id::CallId;
 
 /// Name of the folder in the data directory.

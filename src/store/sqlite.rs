@@ -13,8 +13,9 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Row as _};
 
-use super::{CallFilter, CallSummary, Store, StoreError, files};
+use super::{CallFilter, CallSummary, Store, StoreError};
 use crate::call::record::CallRecord;
+use crate::files;
 
 mod rows;
 

@@ -281,7 +281,7 @@ impl Known {
     }
 
     fn add_phrases(&mut self, class: usize, universal: Universal) {
-        universals::phrases(universal, &self.language).iter().for_each(|phrase| self.add(class, phrase));
+        universals::phrases(universal, &self.language).for_each(|phrase| self.add(class, phrase));
     }
 
     /// The option that is this universal by another name: it has one of the operator's phrases, or two of another's

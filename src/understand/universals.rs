@@ -1,124 +1,66 @@
 //! What people say for the wishes understood at every question.
+//!
+//! The phrases are data, `grammars/universals.tsv`, built into the binary: a line each of language, wish and phrase.
+
+use std::sync::LazyLock;
 
 use super::Universal;
 use crate::language::Language;
 
-const OPERATOR_EN: &[&str] = &[
-    "operator",
-    "agent",
-    "a person",
-    "a real person",
-    "a human",
-    "a human being",
-    "somebody real",
-    "representative",
-    "customer service",
-    "customer support",
-    "receptionist",
-    "live agent",
-    "talk to a person",
-    "talk to someone",
-    "talk to somebody",
-    "speak to a person",
-    "speak to someone",
-    "speak with a representative",
-    "speak to an agent",
-    "talk to a human",
-    "talk to a real person",
-    "connect me with an agent",
-    "put me through to someone",
-    "transfer me to an operator",
-    "get me a person",
-    "is there anyone i can talk to",
-];
+const FILE: &str = include_str!("../../grammars/universals.tsv");
 
-const REPEAT_EN: &[&str] = &[
-    "repeat",
-    "repeat that",
-    "say that again",
-    "say it again",
-    "could you repeat that",
-    "come again",
-    "one more time",
-    "once more",
-    "again",
-    "again please",
-    "pardon",
-    "pardon me",
-    "beg your pardon",
-    "what",
-    "what did you say",
-    "what was that",
-    "what were the options",
-    "what are my options",
-    "i did not hear you",
-    "i did not hear that",
-    "i did not catch that",
-    "i did not understand",
-    "i can not hear you",
-    "repeat the options",
-    "sorry what",
-];
+/// One line of the file.
+struct Line {
+    language: &'static str,
+    wish: Universal,
+    phrase: &'static str,
+}
 
-const BACK_EN: &[&str] = &[
-    "back",
-    "go back",
-    "previous",
-    "previous menu",
-    "previous question",
-    "last menu",
-    "back to the last menu",
-    "return to the previous menu",
-    "one step back",
-    "start over from the last question",
-];
+static LINES: LazyLock<Vec<Line>> =
+    LazyLock::new(|| FILE.lines().skip(1).map(|line| read(line).expect("tests read every built-in line")).collect());
 
-const OPERATOR_ZH: &[&str] = &[
-    "人工",
-    "人工服务",
-    "转人工",
-    "人工客服",
-    "接线员",
-    "客服",
-    "找客服",
-    "找人工",
-    "找个人",
-    "真人",
-    "跟人说话",
-    "我要人工服务",
-    "转接人工",
-    "叫个人来",
-    "话务员",
-];
+fn read(line: &'static str) -> Option<Line> {
+    let mut cells = line.split('\t');
+    let (language, wish, phrase) = (cells.next()?, cells.next()?, cells.next()?);
+    let wish = match wish {
+        "operator" => Universal::Operator,
+        "repeat" => Universal::Repeat,
+        "back" => Universal::Back,
+        _ => return None,
+    };
+    (!phrase.is_empty() && cells.next().is_none()).then_some(Line { language, wish, phrase })
+}
 
-const REPEAT_ZH: &[&str] = &[
-    "再说一遍",
-    "再说一次",
-    "重复",
-    "重复一遍",
-    "重复一下",
-    "没听清",
-    "我没听清楚",
-    "没听见",
-    "没听懂",
-    "你说什么",
-    "什么",
-    "再来一遍",
-    "请再说一遍",
-];
+/// The built-in phrases of one wish; none in a language that has none.
+pub fn phrases(wish: Universal, language: &Language) -> impl Iterator<Item = &'static str> + use<> {
+    // Mandarin goes by two names: `zh` in most tags, `cmn` in ISO 639-3.
+    let primary = if language.primary() == "cmn" { "zh" } else { language.primary() }.to_owned();
+    LINES.iter().filter(move |line| line.wish == wish && line.language == primary).map(|line| line.phrase)
+}
 
-const BACK_ZH: &[&str] =
-    &["返回", "返回上一级", "上一步", "回去", "退回", "回到上一个菜单", "返回上一层", "上一个问题"];
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
 
-/// The built-in phrases of one wish; empty in a language that has none.
-pub fn phrases(universal: Universal, language: &Language) -> &'static [&'static str] {
-    match (language.primary(), universal) {
-        ("en", Universal::Operator) => OPERATOR_EN,
-        ("en", Universal::Repeat) => REPEAT_EN,
-        ("en", Universal::Back) => BACK_EN,
-        ("zh" | "cmn", Universal::Operator) => OPERATOR_ZH,
-        ("zh" | "cmn", Universal::Repeat) => REPEAT_ZH,
-        ("zh" | "cmn", Universal::Back) => BACK_ZH,
-        _ => &[],
+    use super::*;
+
+    #[test]
+    fn every_line_is_sound_and_no_phrase_means_two_wishes() {
+        let mut seen = BTreeSet::new();
+        for text in FILE.lines().skip(1) {
+            let line = read(text).unwrap_or_else(|| panic!("grammars/universals.tsv: cannot read `{text}`"));
+            assert!(seen.insert((line.language, line.phrase)), "`{text}` stands there twice");
+        }
+    }
+
+    #[test]
+    fn english_and_mandarin_know_every_wish() {
+        for tag in ["en-US", "zh-CN", "cmn-Hans"] {
+            let language = Language::parse(tag).unwrap();
+            for wish in [Universal::Operator, Universal::Repeat, Universal::Back] {
+                assert!(phrases(wish, &language).count() >= 5, "{tag} {wish:?}");
+            }
+        }
+        assert_eq!(phrases(Universal::Back, &Language::parse("fr-FR").unwrap()).count(), 0);
     }
 }

@@ -113,8 +113,13 @@ fn a_record_leaves_even_when_neither_leg_nor_media_report() {
     let mut rig = Rig::listening(bank());
     rig.leg_ends(LegEnd::RemoteHangup);
     assert_eq!(rig.due(), Some(Reason::MediaEnd));
-    rig.pass(5_000);
-    assert_eq!(rig.record().end, CallEnd::CallerHungUp);
+    rig.pass(29_999);
+    assert!(!rig.call.is_over(), "a disk may be slow");
+    rig.pass(1);
+    let record = rig.record();
+    assert_eq!(record.end, CallEnd::CallerHungUp);
+    let Recording::Failed { reason } = record.media.recording else { panic!("{:?}", record.media) };
+    assert_eq!(reason, "the recorder did not finish in time");
 
     let mut rig = Rig::listening(bank());
     rig.media_closes();
@@ -155,7 +160,8 @@ fn no_rtp_ends_the_call_at_once_but_not_before_the_ack() {
     rig.media(MediaEvent::RtpTimeout { silent_for });
     assert!(!rig.sent(&hangup));
     rig.established();
-    rig.media(MediaEvent::RtpTimeout { silent_for });
+    assert!(!rig.sent(&hangup), "who waited for the ACK may begin now");
+    rig.media(MediaEvent::RtpTimeout { silent_for: silent_for * 2 });
     assert_eq!(rig.goes_down().end, CallEnd::NoMedia);
 }
 
@@ -183,6 +189,31 @@ fn a_prompt_that_is_never_reported_finished_holds_the_call_up_only_so_long() {
     assert_eq!(rig.due(), Some(Reason::Prompt));
     rig.pass(60_000);
     assert!(rig.said().len() > 1);
+}
+
+#[test]
+fn a_recording_of_any_length_is_heard_whole_however_short_its_text() {
+    let mut rig = Rig::new(bank());
+    rig.established();
+    let (play, at) = (rig.playing[0], rig.now().mono);
+    rig.media(MediaEvent::PromptStarted { play, total_ms: 600_000, at });
+    rig.pass(600_000);
+    assert_eq!((rig.said().len(), rig.count(&flush)), (1, 0));
+    rig.prompts_end();
+    assert_eq!(rig.said().len(), 2);
+}
+
+#[test]
+fn a_prompt_that_outlasts_its_length_and_all_patience_is_stopped() {
+    let mut rig = Rig::new(bank());
+    rig.established();
+    rig.prompts_start();
+    rig.pass(31_999);
+    assert_eq!((rig.said().len(), rig.count(&flush)), (1, 0));
+    rig.pass(1);
+    let next = |output: &Output| flush(output) || matches!(output, Output::Play { .. });
+    let order: Vec<bool> = rig.outputs.iter().filter(|output| next(output)).map(flush).collect();
+    assert_eq!(order, [false, true, false], "stopped before the next one is queued behind it");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::*;
 use crate::call::record::{CallEnd, CallRecord, TurnOutcome};
 use crate::dialplan::fixture::{bank, heard, say, step};
 use crate::dialplan::plan::{StepIx, StepKind, Target};
-use crate::media::{MediaSummary, Offer, PlayEnd};
+use crate::media::{MediaSummary, Offer, PlayEnd, Recording};
 use crate::rtp::Digit;
 use crate::sip::LegEnd;
 use crate::time::{Clock, Now, SimulatedClock};
@@ -108,7 +108,7 @@ impl Rig {
     /// Starts and finishes every prompt asked for so far; those asked for meanwhile wait.
     fn prompts_end(&mut self) {
         for play in std::mem::take(&mut self.playing) {
-            self.media(MediaEvent::PromptStarted { play, at: self.now().mono });
+            self.media(MediaEvent::PromptStarted { play, total_ms: 2_000, at: self.now().mono });
             self.clock.advance(Duration::from_secs(2));
             let at = self.now().mono;
             let end = PlayEnd::Completed;
@@ -118,7 +118,7 @@ impl Rig {
 
     fn prompts_start(&mut self) {
         for play in self.playing.clone() {
-            self.media(MediaEvent::PromptStarted { play, at: self.now().mono });
+            self.media(MediaEvent::PromptStarted { play, total_ms: 2_000, at: self.now().mono });
         }
     }
 

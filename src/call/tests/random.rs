@@ -67,7 +67,7 @@ fn any_input(random: &mut StdRng, rig: &Rig) -> Input {
         }),
         27..=28 => MediaEvent::Resumed { utterance },
         29 => MediaEvent::SpeechEnded { utterance },
-        30..=31 => MediaEvent::PromptStarted { play, at },
+        30..=31 => MediaEvent::PromptStarted { play, total_ms: 2_000, at },
         32..=37 => MediaEvent::PromptFinished { play, played_ms: 100, total_ms: 2_000, end, at },
         _ => {
             let face = "0123456789*#A".chars().nth(random.random_range(0..13)).unwrap();

@@ -107,6 +107,32 @@ fn nothing_said_over_a_protected_prompt_is_an_answer() {
 }
 
 #[test]
+fn a_prompt_cut_by_words_that_do_not_count_is_said_again_at_their_end() {
+    // Words that began under the protected welcome, and words given up for a key.
+    for given_up in [false, true] {
+        let mut rig = Rig::new(bank());
+        rig.established();
+        rig.prompts_start();
+        rig.speech_starts(1);
+        rig.prompts_end();
+        if given_up {
+            rig.prompts_end();
+            rig.speech_starts(2);
+            rig.keys("1");
+        }
+        rig.prompts_start();
+        let (at, play) = (rig.now().mono, rig.playing.remove(0));
+        let event = MediaEvent::PromptFinished { play, played_ms: 60, total_ms: 2_000, end: PlayEnd::BargedIn, at };
+        rig.media(event);
+        rig.outputs.clear();
+        rig.offer(if given_up { 2 } else { 1 }, 1, (!given_up).then_some(0));
+        assert_eq!(rig.count(&commit), 1);
+        assert!(!rig.sent(&recognize));
+        assert!(!rig.said().is_empty(), "the caller waits in silence");
+    }
+}
+
+#[test]
 fn keys_typed_over_a_protected_prompt_answer_the_next_question_unasked() {
     let mut rig = Rig::new(bank());
     rig.established();

@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, recvmmsg};
 use nix::sys::time::TimeSpec;
 
+use crate::rtp::packet::MAX_DATAGRAM_BYTES;
 use crate::time::Now;
 
 /// Most datagrams read from one socket in one tick. A caller sends one or two; a flood beyond 1,600 a second is
 /// left to the kernel to drop, so that it costs one leg its sound and the others nothing.
 const BATCH: usize = 32;
-/// Longest datagram taken whole: RTP over Ethernet is shorter, and what is longer is refused, not cut.
-const LONGEST: usize = 1_600;
+/// Longest datagram taken whole: as long as a receiver takes them. What is longer is refused, not cut.
+const LONGEST: usize = MAX_DATAGRAM_BYTES;
 /// A receive time further back than this is a clock that was set, not a packet that waited.
 const OLDEST: Duration = Duration::from_secs(2);
 
@@ -144,6 +145,18 @@ mod tests {
             seen.push((datagram.bytes.len(), datagram.truncated));
         });
         assert_eq!(seen, [(0, false), (LONGEST, false), (LONGEST, true)]);
+    }
+
+    #[test]
+    fn the_longest_packet_a_receiver_takes_is_read_whole() {
+        let (ours, theirs) = pair();
+        // A header and 200 ms of sound.
+        theirs.send(&[0x80; 12 + 1_600]).unwrap();
+        let mut seen = Vec::new();
+        Reader::new().drain(&ours, SystemClock.now(), |datagram| {
+            seen.push((datagram.bytes.len(), datagram.truncated));
+        });
+        assert_eq!(seen, [(1_612, false)]);
     }
 
     #[test]

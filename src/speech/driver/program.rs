@@ -17,6 +17,8 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 /// What we keep of its complaints.
 const COMPLAINT_BYTES: u64 = 300;
+/// What we read of an answer.
+const ANSWER_BYTES: u64 = 4096;
 
 /// Why a program gave nothing.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,17 +68,37 @@ impl Drop for Scratch {
 /// # Errors
 /// When it is not there, ends with a failure, or has to be stopped.
 pub fn run<S: AsRef<OsStr>>(program: &str, arguments: &[S]) -> Result<(), ProgramError> {
-    run_within(program, arguments, TIMEOUT)
+    run_within(program, arguments, Stdio::null(), TIMEOUT)
 }
 
-fn run_within<S: AsRef<OsStr>>(program: &str, arguments: &[S], timeout: Duration) -> Result<(), ProgramError> {
+/// The same; gives the first 4 KB it wrote to its standard output.
+///
+/// # Errors
+/// As [`run`].
+pub fn output<S: AsRef<OsStr>>(program: &str, arguments: &[S]) -> Result<String, ProgramError> {
+    let failed = |cause: &dyn std::fmt::Display| ProgramError::Failed(format!("{program}: {cause}"));
+    let scratch = Scratch::new().map_err(|cause| failed(&cause))?;
+    let answer = scratch.file("stdout");
+    let stdout = std::fs::File::create(&answer).map_err(|cause| failed(&cause))?;
+    run_within(program, arguments, stdout.into(), TIMEOUT)?;
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(&answer).and_then(|file| file.take(ANSWER_BYTES).read_to_end(&mut bytes));
+    read.map_err(|cause| failed(&cause))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn run_within<S: AsRef<OsStr>>(
+    program: &str,
+    arguments: &[S],
+    stdout: Stdio,
+    timeout: Duration,
+) -> Result<(), ProgramError> {
     let failed = |cause: &dyn std::fmt::Display| ProgramError::Failed(format!("{program}: {cause}"));
     let scratch = Scratch::new().map_err(|cause| failed(&cause))?;
     // Into a file: a pipe that nobody empties would block a talkative program.
     let complaints = scratch.file("stderr");
     let stderr = std::fs::File::create(&complaints).map_err(|cause| failed(&cause))?;
-    let spawned =
-        Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn();
+    let spawned = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(stdout).stderr(stderr).spawn();
     let mut child = spawned.map_err(|cause| match cause.kind() {
         std::io::ErrorKind::NotFound => ProgramError::Missing(program.to_owned()),
         _ => failed(&cause),
@@ -124,8 +146,15 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_is_read_but_not_without_end() {
+        assert_eq!(output("echo", &["two", "words"]), Ok("two words\n".to_owned()));
+        let endless = output("sh", &["-c", "head -c 100000 /dev/zero"]).unwrap();
+        assert_eq!(endless.len() as u64, ANSWER_BYTES);
+    }
+
+    #[test]
     fn a_program_that_hangs_is_stopped() {
-        let error = run_within("sleep", &["600"], Duration::ZERO).unwrap_err();
+        let error = run_within("sleep", &["600"], Stdio::null(), Duration::ZERO).unwrap_err();
         assert!(error.to_string().contains("stopped"), "{error}");
     }
 
