@@ -63,6 +63,9 @@ const HURRY_MICROS: i64 = 60_000;
 /// Sound that never exceeds this, about -38 dB, is skipped without being missed. A delay a little too long waits for
 /// such sound, so that nothing is cut out of a word.
 const QUIET_PEAK: u16 = 400;
+/// Frames of such sound that make a pause. Fewer may be the closure of a "t" or "k", and 20 ms less of that is another
+/// word to a recogniser.
+const PAUSE_FRAMES: u32 = 8;
 /// How long it waits at most.
 const PATIENCE_MICROS: i64 = 5_000_000;
 /// Delay above the aim at which everything older is given up.
@@ -175,6 +178,8 @@ pub struct JitterBuffer {
     corrected_at: i64,
     /// Since when the delay has been too long.
     too_long_since: Option<i64>,
+    /// Frames without sound in a row, counted while it is too long.
+    quiet_frames: u32,
     stats: JitterStats,
 }
 
@@ -212,6 +217,7 @@ impl JitterBuffer {
             delay_micros: 0.0,
             corrected_at: 0,
             too_long_since: None,
+            quiet_frames: 0,
             stats: JitterStats::default(),
         }
     }
@@ -390,12 +396,14 @@ impl JitterBuffer {
         if !too_long {
             self.too_long_since = None;
         }
-        let worth_it = || excess > HURRY_MICROS || at - since >= PATIENCE_MICROS || self.is_quiet_ahead();
+        self.quiet_frames = if too_long && self.is_quiet_ahead() { self.quiet_frames + 1 } else { 0 };
+        let pausing = self.quiet_frames >= PAUSE_FRAMES;
+        let worth_it = excess > HURRY_MICROS || at - since >= PATIENCE_MICROS || pausing;
         // One frame must remain to be played.
         let spare = (self.end - self.play) / FRAME - 1;
         let frames = match excess {
             GIVE_UP_MICROS.. => (excess / FRAME_MICROS).min(spare),
-            _ if too_long && rested && worth_it() => spare.min(1),
+            _ if too_long && rested && worth_it => spare.min(1),
             excess if excess < -FRAME_MICROS && rested => -1,
             _ => 0,
         };
