@@ -1,23 +1,29 @@
 """Three calls from peers that are not ours, and what became of them. Run by scripts/demo."""
 
 import argparse
+import contextlib
 import csv
 import os
 import pathlib
 import random
+import subprocess
 import sys
 import time
 
 import capture
 import sound
-from gateway import ROOT, Capture, Gateway, baresip, sipp
+from gateway import ROOT, Capture, Gateway, sipp
+from person import THINK, Act, Ear, Person
 
 PLAN = ROOT / "dialplans/bank-main.yaml"
 CASES = ROOT / "dialplans/bank-main.cases.tsv"
-# Said at "anything else?": not the plan's own phrases.
+# Said at "anything else?": the plan's own phrases and others.
+AGREEING = ["yes please", "yes", "yeah", "yes there is", "yes I have another question"]
 DECLINING = ["no thank you", "no that's all", "no that was everything", "nope, I'm done"]
-# Time a caller takes to begin after a prompt, and what we allow the gateway to begin its reply.
-THINK, REPLY = 0.7, 1.0
+# The keys the plan offers to those it does not understand.
+KEYS = {"balance": "1", "repay": "2", "lost": "3", "hours": "4", "yes": "1", "no": "2"}
+# What we allow the gateway to begin its reply, where a caller cannot hear it.
+REPLY = 1.0
 
 
 def wordings(option):
@@ -40,10 +46,12 @@ def human_no(rng):
 
 
 class Prompts:
-    """How long each prompt of the plan sounds."""
+    """What the plan can say: how long each prompt sounds, and an ear that knows them."""
 
     def __init__(self, gateway):
         self.said = gateway.prompts()
+        names = (pathlib.Path(prompt["file"]).name.split(".")[0] for prompt in self.said)
+        self.ear = Ear([(name, sound.read_wav(prompt["file"])) for name, prompt in zip(names, self.said)])
 
     def seconds(self, *steps):
         total = 0.0
@@ -53,41 +61,87 @@ class Prompts:
         return total
 
 
-def script_speaking(prompts, rng, wav):
-    """Says what is wrong after the prompts, then declines. With a recording of your own the wish is not known: the
-    longest reply is waited for, and the call counts as right when it was understood."""
-    if wav:
-        words, shown = sound.trim(sound.read_wav(wav)), wav.name
-        no = sound.speak(rng.choice(DECLINING), "rms")
-        longest = max(prompts.seconds(step) for step in ("lost", "hours", "repay"))
-        script = sound.Script().wait(prompts.seconds("welcome", "main") + THINK).say(words)
-        script.wait(REPLY + longest + prompts.seconds("more") + THINK).say(no).wait(REPLY + prompts.seconds("goodbye") + 25)
-        return script, None, f"says what is in {shown}, then declines (rms)"
-    shown, wanted = rng.choice(wordings("lost")), "lost"
-    words = sound.speak(shown, "rms")
-    human = human_no(rng)
-    no, who = (human[0], f"a person ({human[1]})") if human else (sound.speak(rng.choice(DECLINING), "rms"), "rms")
-    script = sound.Script().wait(prompts.seconds("welcome", "main") + THINK).say(words)
-    script.wait(REPLY + prompts.seconds("lost", "more") + THINK).say(no).wait(REPLY + prompts.seconds("goodbye") + 6)
-    return script, wanted, f"says “{shown}” (rms), then declines ({who})"
+class Errands:
+    """What a caller of the bank says to what they hear. Not understood, they put it in other words, and
+    take the key where keys are offered. `None` for a step means that any will do."""
+
+    def __init__(self, errands, voice, rng, interrupting=False):
+        """`errands`: [(step, ways to say it: [(words, samples)])]."""
+        self.left, self.voice, self.interrupting = list(errands), voice, interrupting
+        self.agreeing, self.declining = (ways(rng.sample(texts, 2), voice) for texts in (AGREEING, DECLINING))
+        self.said = {}
+
+    def __call__(self, heard):
+        step, asked = heard.rsplit("-", 1)
+        answer = getattr(self, f"at_{step}", self.at_other)
+        return answer(step, int(asked))
+
+    def say(self, ways, key, after=THINK, over=False):
+        """The next way to say it; the last is repeated."""
+        place = self.said[key] = self.said.get(key, -1) + 1
+        return Act(after, "say", ways[min(place, len(ways) - 1)], over)
+
+    def at_welcome(self, *_):
+        return self.say(self.left[0][1], len(self.left), 1.6, True) if self.interrupting else None
+
+    def at_main(self, _, asked):
+        if not self.left:
+            return None
+        wanted, ways = self.left[0]
+        return Act(THINK, "press", KEYS[wanted]) if asked == 3 and wanted else self.say(ways, len(self.left))
+
+    def at_balance(self, *_):
+        if self.left and self.left[0][0] in ("balance", None):
+            self.left.pop(0)
+            return Act(THINK, "press", "4321")
+        return self.say(ways(["go back"], self.voice), "back")
+
+    def at_more(self, _, asked):
+        want = "yes" if self.left else "no"
+        if asked > 1:
+            return Act(THINK, "press", KEYS[want])
+        return self.say(self.agreeing if self.left else self.declining, want)
+
+    def at_other(self, step, _):
+        if self.left and self.left[0][0] in (step, None):
+            self.left.pop(0)
+        served = not self.left and step not in ("goodbye", "human")
+        return self.say(self.declining, "no", 0.9, True) if self.interrupting and served else None
 
 
-def script_keys(prompts, rng):
-    """Balance by key, four digits by key, declines by key."""
+def ways(texts, voice):
+    return [(text, sound.speak(text, voice)) for text in texts]
+
+
+def errand(option, voice, rng):
+    """A wish and three ways to say it, drawn from the wordings no matcher was built on."""
+    return option, ways(rng.sample(wordings(option), 3), voice)
+
+
+def speaking(rng, wav):
+    """Says what is wrong, then declines; the "no" is a person's, where recordings of people are at hand. With a
+    recording of your own the wish is not known: the call counts as right when it was understood."""
+    voice = "rms"
+    wish = (None, [(wav.name, sound.trim(sound.read_wav(wav)))]) if wav else errand("lost", voice, rng)
+    caller = Errands([wish], voice, rng)
+    if not wav and (human := human_no(rng)):
+        caller.declining.insert(0, (f"no, by a person ({human[1]})", human[0]))
+    return caller, wish[0]
+
+
+def interrupting(rng):
+    """Cuts into the menu prompt, then into the question after it."""
+    voice = rng.choice(["kal16", "awb"])
+    return Errands([errand("hours", voice, rng)], voice, rng, interrupting=True), "hours"
+
+
+def pressing(prompts, rng):
+    """Balance by key, four digits by key, declines by key: what SIPp plays."""
     digits = "".join(rng.choice("123456789") for _ in range(4))
     script = sound.Script().wait(prompts.seconds("welcome", "main") + THINK).press("1")
     script.wait(prompts.seconds("balance") + THINK).press(digits)
     script.wait(prompts.seconds("balance_answer", "more") + THINK).press("2").wait(prompts.seconds("goodbye") + 6)
-    return script, "balance_answer", f"presses 1, then {digits}, then 2"
-
-
-def script_interrupting(prompts, rng):
-    """Cuts into the menu prompt, then into the question after it."""
-    wish, no = rng.choice(wordings("hours")), rng.choice(DECLINING)
-    script = sound.Script().wait(prompts.seconds("welcome") + 1.6).say(sound.speak(wish, "kal16"))
-    script.wait(REPLY + prompts.seconds("hours") + 0.9).say(sound.speak(no, "awb"))
-    script.wait(REPLY + prompts.seconds("goodbye") + 6)
-    return script, "hours", f"interrupts with “{wish}” (kal16), then “{no}” (awb)"
+    return script, ["key 1", f"keys {digits}", "key 2"]
 
 
 def clock(milliseconds):
@@ -142,26 +196,39 @@ def judge(record, wanted):
     return None
 
 
+class Sipp:
+    """A caller who follows a script, in the shape of a `Person`."""
+
+    def __init__(self, gateway, script, did, folder, caller):
+        self.start = lambda: setattr(self, "process", sipp(gateway, script, folder, caller))
+        self.did, self.longest = did, script.seconds + 30
+
+    def join(self, seconds):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
+        self.process.terminate()
+
+
 def place(gateway, callers, folder):
-    """Makes the calls, one after the other, and prints each as it becomes history."""
+    """Makes the calls, one after the other, and prints each as it becomes history. `callers`: [(title, what calls,
+    the step it wants)]."""
     failures = 0
     waits = []
-    for number, (title, peer, caller, (script, wanted, plan)) in enumerate(callers, 1):
-        print(f"\n  Call {number}: {title}, by {peer.__name__}\n    {plan}", flush=True)
+    for number, (title, caller, wanted) in enumerate(callers, 1):
+        print(f"\n  Call {number}: {title}", flush=True)
         known = set(gateway.call_ids())
         with Capture(folder / f"call-{number}.pcap", gateway) as wire:
-            process = peer(gateway, script, folder / f"peer-{number}", caller)
-            deadline = time.monotonic() + script.seconds + 30
-            new = []
+            caller.start()
+            caller.join(caller.longest)
+            new, deadline = [], time.monotonic() + 10
             while not new and time.monotonic() < deadline:
-                time.sleep(0.5)
                 new = [gateway.call(call_id) for call_id in gateway.call_ids() if call_id not in known]
-            process.terminate()
-            process.wait(10)
+                time.sleep(0.2)
         if not new:
             print(f"    ✗ no record of the call appeared; see {folder / f'peer-{number}'} and {gateway.log_path}")
             failures += 1
             continue
+        print(f"    the caller's part: {', then '.join(caller.did) or 'nothing'}")
         print_timeline(new[0])
         for heard, said in wire.streams(new).values():
             mine = capture.reply_latencies(heard, said)
@@ -204,10 +271,12 @@ def main():
             sys.exit(gateway.process.wait())
         print(f"\n\033[1m▸ Three calls (seed {seed})\033[0m", flush=True)
         prompts = Prompts(gateway)
+        script, did = pressing(prompts, rng)
+        (talker, wish), (hasty, hurry) = speaking(rng, chosen.wav), interrupting(rng)
         failures = place(gateway, [
-            ("speaks", baresip, "alice", script_speaking(prompts, rng, chosen.wav)),
-            ("presses keys", sipp, "bob", script_keys(prompts, rng)),
-            ("interrupts a prompt", sipp, "carol", script_interrupting(prompts, rng)),
+            ("speaks (baresip)", Person(gateway, prompts.ear, talker, folder / "peer-1", "alice"), wish),
+            ("presses keys (SIPp)", Sipp(gateway, script, did, folder / "peer-2", "bob"), "balance_answer"),
+            ("interrupts the prompts (baresip)", Person(gateway, prompts.ear, hasty, folder / "peer-3", "carol"), hurry),
         ], folder)
         print(f"\n  Recordings (caller left, bot right): {gateway.data / 'recordings'}")
         print(f"  Every call again: target/debug/trunkline calls -c {gateway.config.relative_to(ROOT)}")

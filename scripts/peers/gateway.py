@@ -103,9 +103,9 @@ class Gateway:
         return [self.call(call_id) for call_id in self.call_ids()]
 
     def prompts(self):
-        """[{step, text, duration_ms}] of everything the plan can say, in plan order."""
-        out = subprocess.run([self.binary, "prompts", str(self.plan), "--json", "-c", str(self.config)], cwd=ROOT,
-                             check=True, stdout=subprocess.PIPE).stdout.decode()
+        """[{step, text, duration_ms, file}] of everything the plan can say, in plan order."""
+        out = subprocess.run([self.binary, "prompts", str(self.plan), "--json", "--save", str(self.data / "said"),
+                              "-c", str(self.config)], cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout.decode()
         return [json.loads(line) for line in out.splitlines() if line.strip()]
 
     def stop(self):
@@ -175,24 +175,7 @@ def sipp(gateway, script, folder, caller, number="1000", calls=1, rate=1, at_onc
     return subprocess.Popen(command, cwd=folder, stdout=open(folder / "sipp.log", "w"), stderr=subprocess.STDOUT)
 
 
-def baresip(gateway, script, folder, caller, number="1000", seconds=None):
-    """Places one call with baresip; it plays `script` and keeps what it hears in `dump-…-dec.wav`."""
-    folder = pathlib.Path(folder).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    script.save_wav(folder / "says.wav")
-    for left in folder.glob("dump-*.wav"):
-        left.unlink()
-    modules = next((place for place in ("/usr/lib/baresip/modules", "/usr/lib/x86_64-linux-gnu/baresip/modules",
-                                        "/usr/lib/aarch64-linux-gnu/baresip/modules") if pathlib.Path(place).is_dir()),
-                   "/usr/lib/baresip/modules")
-    (folder / "config").write_text(
-        f"sip_listen 127.0.0.1:{free_port(0)}\nmodule_path {modules}\nmodule stdio.so\nmodule g711.so\nmodule aufile.so\nmodule sndfile.so\nsnd_path {folder}\n"
-        f"module_tmp account.so\nmodule_app menu.so\naudio_source aufile,{folder}/says.wav\n"
-        f"audio_player aufile,{folder}/unused.wav\naudio_alert aufile,/dev/null\nausrc_srate 8000\nauplay_srate 8000\n"
-        "rtp_ports 16000-16100\nrtp_timeout 0\ncall_max_calls 1\naudio_buffer 20-160\n")
-    (folder / "accounts").write_text(f"<sip:{caller}@127.0.0.1>;regint=0;audio_codecs=PCMU/8000/1\n")
-    (folder / "contacts").write_text("")
-    seconds = seconds or script.seconds + 2
-    return subprocess.Popen(["baresip", "-f", str(folder), "-e", f"/dial sip:{number}@127.0.0.1:{gateway.sip_port}",
-                             "-t", str(int(seconds))], stdin=subprocess.DEVNULL,
-                            stdout=open(folder / "baresip.log", "w"), stderr=subprocess.STDOUT)
+def baresip_modules():
+    """Where Debian keeps baresip's modules on this machine."""
+    places = ["/usr/lib/baresip/modules", *map(str, pathlib.Path("/usr/lib").glob("*/baresip/modules"))]
+    return next((place for place in places if pathlib.Path(place).is_dir()), places[0])

@@ -11,7 +11,8 @@ import wave
 import capture
 import demo
 import sound
-from gateway import ROOT, Capture, Gateway, baresip, sipp
+from gateway import ROOT, Capture, Gateway, sipp
+from person import THINK, Person, Together
 
 VOICES = ["kal16", "rms", "awb"]
 
@@ -31,48 +32,45 @@ def row(name, values, unit="ms", scale=1000.0):
           f"p99 {capture.percentile(values, 0.99):7.1f}  max {max(values, default=float('nan')):7.1f} {unit}", flush=True)
 
 
-def four_turns(prompts, rng):
-    """lost card, yes, opening hours, no: four spoken menu turns in one call, other wordings every time."""
-    voice = rng.choice(VOICES)
-    script = sound.Script().wait(prompts.seconds("welcome", "main") + demo.THINK)
-    script.say(sound.speak(rng.choice(demo.wordings("lost")), voice)).wait(demo.REPLY + prompts.seconds("lost", "more") + demo.THINK)
-    script.say(sound.speak("yes please", voice)).wait(demo.REPLY + prompts.seconds("main") + demo.THINK)
-    script.say(sound.speak(rng.choice(demo.wordings("hours")), voice)).wait(demo.REPLY + prompts.seconds("hours", "more") + demo.THINK)
-    return script.say(sound.speak(rng.choice(demo.DECLINING), voice)).wait(demo.REPLY + prompts.seconds("goodbye") + 6)
-
-
 def latency(folder, binary, at_once, rounds, seed):
-    """Reply latency of spoken menu turns: the capture's figures, and the parts the gateway keeps."""
+    """Reply latency of spoken menu turns: the capture's figures, and the parts the gateway keeps. A call is four
+    turns for a caller who is understood: a lost card, yes, opening hours, no. One who is not says it again."""
     rng = random.Random(seed)
     gateway = fresh(folder, binary, "latency").start()
     try:
         prompts = demo.Prompts(gateway)
         with Capture(folder / "latency.pcap", gateway) as wire:
             for _ in range(rounds):
-                place_all(sipp(gateway, four_turns(prompts, rng), folder / f"latency-{place}", f"load{place}") for place in range(at_once))
+                together, callers = Together(at_once), []
+                for place in range(at_once):
+                    voice = VOICES[len(callers) % 3] if at_once > 1 else rng.choice(VOICES)
+                    errands = demo.Errands([demo.errand("lost", voice, rng), demo.errand("hours", voice, rng)], voice, rng)
+                    callers.append(Person(gateway, prompts.ear, errands, folder / f"latency-{place}", f"load{place}", together=together))
+                for caller in callers:
+                    caller.start()
+                for caller in callers:
+                    caller.join()
         records = gateway.calls()
     finally:
         gateway.stop()
     if len(records) != rounds * at_once:
         raise SystemExit(f"{len(records)} records of {rounds * at_once} calls: this run measured nothing")
-    every, understood = [], []
     streams = wire.streams(records)
-    for record in records:
-        waits = capture.reply_latencies(*streams[record["id"]])
-        every += waits
-        # The callers follow a script and cannot hear: one misunderstanding, and what they say next answers nothing.
-        if all(turn["outcome"] == "speech" for turn in record["turns"]):
-            understood += waits
-    print(f"\nReply latency, {at_once} call{'s' if at_once > 1 else ''} speaking at once, {rounds} rounds of 4 spoken turns, seed {seed}")
-    row("on the wire: every sentence that got a reply", [wait for wait in every if wait is not None])
-    row("on the wire: calls understood throughout", [wait for wait in understood if wait is not None])
-    print(f"  sentences without a reply before the next one: {every.count(None)} of {len(every)}, "
-          f"{understood.count(None)} of {len(understood)} in calls understood throughout")
-    parts = [turn["latency"] for record in records for turn in record["turns"] if turn["latency"] and turn["outcome"] == "speech"]
+    waits = [wait for record in records for wait in capture.reply_latencies(*streams[record["id"]])]
+    spoken = [(first.at, last.at) for caller, _ in streams.values() for first, last in capture.loud_spans(caller)]
+    at_a_time = [sum(begin <= mine[1] and end >= mine[0] for begin, end in spoken) for mine in spoken]
+    print(f"\nReply latency, {at_once} call{'s' if at_once > 1 else ''} speaking at once, {rounds} round{'s' if rounds > 1 else ''}, seed {seed}")
+    row("on the wire, every sentence", [wait for wait in waits if wait is not None])
+    print(f"  sentences without a reply before the next one: {waits.count(None)} of {len(waits)}; "
+          f"callers speaking during a sentence: median {capture.percentile(at_a_time, 0.5)}, most {max(at_a_time)}")
+    turns = [turn for record in records for turn in record["turns"]]
+    parts = [turn["latency"] for turn in turns if turn["latency"] and turn["heard"]]
     for part in ("total", "endpointing", "queue", "recognition", "understanding", "first_packet"):
         row(f"as the record has it: {part.replace('_', ' ')}", [entry[f"{part}_ms"] / 1000 for entry in parts])
-    outcomes = [turn["outcome"] for record in records for turn in record["turns"]]
-    print("  turns:", ", ".join(f"{outcomes.count(kind)} {kind}" for kind in sorted(set(outcomes))))
+    outcomes = [turn["outcome"] for turn in turns]
+    served = sum({"lost", "hours", "goodbye"} <= set(record["path"]) for record in records)
+    print("  turns:", ", ".join(f"{outcomes.count(kind)} {kind}" for kind in sorted(set(outcomes))),
+          f"\n  calls that did both errands: {served} of {len(records)}")
 
 
 def place_all(callers):
@@ -112,6 +110,18 @@ def correlate(left, right, reach=4000):
     return score(left, right, exact), exact
 
 
+def sentences(samples, pause=4800):
+    """[(begin, end)] of what stands between pauses, a quarter of a second of quiet around it. baresip starts its
+    stream anew with every sentence, so each is compared by itself."""
+    spans = []
+    for index in (index for index, sample in enumerate(samples) if abs(sample) > 200):
+        if spans and index - spans[-1][1] < pause:
+            spans[-1][1] = index
+        else:
+            spans.append([index, index])
+    return [(max(0, begin - 2000), end + 2000) for begin, end in spans if end - begin > 800]
+
+
 def channels(path):
     with wave.open(str(path)) as file:
         data = array.array("h", file.readframes(file.getnframes())).tolist()
@@ -123,20 +133,21 @@ def intact(folder, binary, seed):
     gateway = fresh(folder, binary, "intact").start()
     try:
         prompts = demo.Prompts(gateway)
-        script, _, _ = demo.script_speaking(prompts, random.Random(seed), None)
-        peer = baresip(gateway, script, folder / "intact-peer", "alice")
-        peer.wait(script.seconds + 30)
+        caller = Person(gateway, prompts.ear, demo.speaking(random.Random(seed), None)[0], folder / "intact-peer", "alice")
+        caller.start()
+        caller.join()
         time.sleep(1)
         record = gateway.calls()[-1]
     finally:
         gateway.stop()
     caller, bot = channels(record["media"]["recording"]["path"])
-    heard = sound.read_wav(next((folder / "intact-peer").glob("dump-*-dec.wav")))
+    heard, said = (sound.read_wav(next((folder / "intact-peer").glob(f"dump-*-{side}.wav"))) for side in ("dec", "enc"))
     print("\nAudio intact (baresip, G.711 mu-law, whole call)")
     ratio, shift = correlate(bot, heard, reach=16000)
     print(f"  ours → theirs: what we recorded as said against baresip's own recording: correlation {ratio:.4f} (shift {shift / 8:.0f} ms)")
-    ratio, shift = correlate(script.samples, caller, reach=16000)
-    print(f"  theirs → ours: what baresip played against our recording: correlation {ratio:.4f} (shift {shift / 8:.0f} ms)")
+    for begin, end in sentences(said):
+        ratio, shift = correlate(said[begin:end], caller[max(0, begin - 8000):end + 8000], reach=24000)
+        print(f"  theirs → ours: a sentence as baresip kept it against our recording: correlation {ratio:.4f}")
     for prompt in record["prompts"]:
         if prompt["protected"]:
             print(f"  protected prompt of {prompt['step']}: {prompt['played_ms']} of {prompt['total_ms']} ms handed to the socket")
@@ -158,7 +169,8 @@ def load(folder, binary, calls, seconds, seed):
     gateway = fresh(folder, binary, "load").start()
     try:
         prompts = demo.Prompts(gateway)
-        script = four_turns(prompts, random.Random(seed))
+        script = sound.Script().wait(prompts.seconds("welcome", "main") + THINK)
+        script.say(sound.speak(random.Random(seed).choice(demo.wordings("lost")), "rms")).wait(seconds)
         idle = gateway.memory_mb()
         queue = multiprocessing.Queue()
         with Capture(folder / "load.pcap", gateway) as wire:

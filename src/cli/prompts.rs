@@ -1,5 +1,6 @@
 //! `trunkline prompts PLAN`: everything a plan can say, and how long each takes.
 
+use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,6 +10,7 @@ use serde::Serialize;
 
 use super::{complain, unwritten};
 use crate::app;
+use crate::audio::wav::write_mono;
 use crate::call::utter;
 use crate::config::Config;
 use crate::dialplan::load::load;
@@ -27,6 +29,9 @@ pub struct PromptsArgs {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
+    /// Also write each to a WAV file in this folder, to be listened to before callers do
+    #[arg(long, value_name = "FOLDER")]
+    save: Option<PathBuf>,
 }
 
 /// One prompt of one step.
@@ -36,6 +41,9 @@ struct Row<'a> {
     language: &'a Language,
     text: &'a str,
     duration_ms: u64,
+    /// Where its sound was written, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<PathBuf>,
 }
 
 /// Runs the command. 0: listed; 1: the plan is broken; 2: settings are wrong or a prompt makes no sound.
@@ -54,30 +62,49 @@ pub fn run(args: PromptsArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match list(&plan, &app::prompts(&config), args.json, &mut io::stdout().lock()) {
+    if let Some(folder) = &args.save
+        && let Err(error) = fs::create_dir_all(folder)
+    {
+        complain(&format_args!("the folder {} cannot be made: {error}", folder.display()));
+        return ExitCode::from(2);
+    }
+    match list(&plan, &app::prompts(&config), &args, &mut io::stdout().lock()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(2),
         Err(error) => unwritten(&error),
     }
 }
 
-/// Writes each prompt as soon as it is rendered. Has every one a sound?
-fn list(plan: &Plan, prompts: &Prompts, json: bool, out: &mut impl Write) -> io::Result<bool> {
+/// Writes each prompt as soon as it is rendered. Has every one a sound, and a file where files are wanted?
+fn list(plan: &Plan, prompts: &Prompts, args: &PromptsArgs, out: &mut impl Write) -> io::Result<bool> {
     let mut all_sound = true;
-    let said =
-        plan.steps.iter().flat_map(|step| step.kind.prompts().into_iter().map(|prompt| (step.name.as_str(), prompt)));
-    for (step, prompt) in said {
-        for (language, text) in &prompt.texts {
-            match prompts.render(&utter(prompt, language)) {
-                Ok(sound) => write(&Row { step, language, text, duration_ms: sound.duration_ms() }, json, out)?,
-                Err(sentence) => {
-                    complain(&format_args!("step `{step}`: {sentence}"));
-                    all_sound = false;
+    for step in &plan.steps {
+        for (place, prompt) in step.kind.prompts().into_iter().enumerate() {
+            for (language, text) in &prompt.texts {
+                let file = args.save.as_ref().map(|folder| folder.join(file_name(&step.name, place, language)));
+                let sound = prompts.render(&utter(prompt, language)).and_then(|sound| {
+                    let kept = file.as_ref().map_or(Ok(()), |file| write_mono(file, &sound));
+                    kept.map(|()| sound).map_err(|error| error.to_string())
+                });
+                match sound {
+                    Ok(sound) => {
+                        let duration_ms = sound.duration_ms();
+                        write(&Row { step: &step.name, language, text, duration_ms, file }, args.json, out)?;
+                    }
+                    Err(sentence) => {
+                        complain(&format_args!("step `{}`: {sentence}", step.name));
+                        all_sound = false;
+                    }
                 }
             }
         }
     }
     Ok(all_sound)
+}
+
+/// `main-1.en-US.wav`: the step, which of its prompts (from 1), the language.
+fn file_name(step: &str, place: usize, language: &Language) -> String {
+    format!("{step}-{}.{language}.wav", place + 1)
 }
 
 fn write(row: &Row<'_>, json: bool, out: &mut impl Write) -> io::Result<()> {
