@@ -5,7 +5,7 @@
 //!   caller          ░▒▒▒▒▒▒▒│░░░░░░░░░░░░│
 //!   events      started ▲   │  ▲ offered │
 //!   recogniser              │  ▒▒▒       │        runs inside the pause
-//!   state     Prompting · Speaking · Thinking · Knowing ─▶ commit at ended_at + complete | incomplete
+//!   state     Prompting · Speaking · Thinking · Knowing ─▶ commit at ended_at + pause
 //! ```
 //!
 //! Keys and speech are heard at once; the first complete answer wins. A result counts only for the revision it was
@@ -25,10 +25,11 @@ use crate::media::{BargeIn, Listen, Offer};
 use crate::pii::Pii;
 use crate::rtp::Digit;
 use crate::speech::RecognizeError;
-use crate::understand::Fit;
 use crate::understand::NBest;
+use crate::understand::ending::Ending;
 
 mod outcome;
+mod pause;
 
 pub use self::outcome::{TurnEnd, TurnOutput};
 
@@ -375,7 +376,9 @@ impl Turn {
     fn judge(&mut self, offered: Offered, nbest: &NBest, now: Instant) {
         let judged = step::judge_speech(self.step(), &self.setup.language, nbest);
         let question = self.question();
-        let pause = pause_for(&judged, question);
+        let heard = judged.heard.as_ref();
+        let ending = heard.map_or(Ending::Unknown, |words| Ending::of(words.reveal(), &self.setup.language));
+        let pause = pause::pause_for(&judged, ending, question);
         let commit_at = if offered.closed { now } else { offered.ended_at + pause };
         let known = Known { judged, queued: nbest.queued, ran: nbest.ran };
         self.voice = Voice::Knowing { offered, known, commit_at };
@@ -533,19 +536,5 @@ impl Turn {
 
     fn question(&self) -> &Question {
         step::question(self.step()).expect("only steps with a question are asked in turns")
-    }
-}
-
-/// Silence that ends an utterance with this meaning: `complete` for a whole phrase, `incomplete` for the beginning of
-/// one or for words that mean nothing yet. An answer in the caller's own words lies between: the surer we are of it,
-/// the less there is to wait for.
-fn pause_for(judged: &Judged, question: &Question) -> Duration {
-    match (&judged.answer, judged.fit) {
-        (Some(_), Fit::Full) => question.complete,
-        (Some(_), Fit::None) => {
-            let doubt = 1.0 - judged.confidence.clamp(0.0, 1.0);
-            question.complete + question.incomplete.saturating_sub(question.complete).mul_f32(doubt)
-        }
-        (None, _) | (_, Fit::Prefix) => question.incomplete,
     }
 }

@@ -20,6 +20,7 @@ use crate::language::Language;
 
 pub mod calibrate;
 pub mod classifier;
+pub mod ending;
 pub mod eval;
 mod hypothesis;
 mod lexicon;
@@ -31,6 +32,7 @@ mod universals;
 
 use calibrate::WEIGHTS;
 use classifier::{Classifier, Evidence};
+use ending::Ending;
 
 pub use hypothesis::{Hypothesis, NBest};
 
@@ -88,7 +90,7 @@ pub enum Fit {
     Full,
     /// The beginning of one.
     Prefix,
-    /// Nothing known; or known only loosely: the incomplete timeout applies.
+    /// Nothing known, or known only loosely: how it sounds must tell ([`ending`]).
     None,
 }
 
@@ -191,8 +193,14 @@ impl Matcher {
             .into_iter()
             .chain([(&self.skeletons, skeleton(core, &self.language), NEARLY_EXACT)])
             .find_map(|(known, key, confidence)| Some((*known.get(&key)?, confidence)));
+        let calls_for_more = Ending::of(text, &self.language) == Ending::Unfinished;
         if let Some((class, confidence)) = known {
-            let fit = if self.may_become_another(core, class) { Fit::Prefix } else { Fit::Full };
+            let fit = match self.may_become_another(core, class) {
+                true => Fit::Prefix,
+                // "What is the" is only nearly "what".
+                false if calls_for_more && confidence < EXACT => Fit::None,
+                false => Fit::Full,
+            };
             return Reading { classes: vec![(class, confidence)], exact: true, fit };
         }
         let weighed = self.weigh(&words);
@@ -203,7 +211,7 @@ impl Matcher {
         let begins = self.begins_one(&words) || self.begins_one(core) || self.begins_skeleton(core);
         let fit = match (begins, sure) {
             (true, _) => Fit::Prefix,
-            (false, true) if !dangles(core) => Fit::Full,
+            (false, true) if !calls_for_more => Fit::Full,
             _ => Fit::None,
         };
         let classes = weighed.iter().zip(confidences).map(|((class, _), sure)| (*class, sure.min(limit))).collect();
@@ -325,16 +333,6 @@ fn denies(core: &[String]) -> bool {
     let wish = ["want", "need", "wish", "mean"];
     let position = core.iter().position(|word| word == "not");
     position.is_some_and(|at| at == 0 || core.get(at + 1).is_some_and(|word| wish.contains(&word.as_str())))
-}
-
-/// Ends on a word that asks for another: "I want to pay my".
-fn dangles(core: &[String]) -> bool {
-    let open = [
-        "a", "an", "the", "my", "your", "our", "to", "of", "for", "from", "in", "on", "at", "with", "about", "and",
-        "or", "but", "if", "is", "are", "am", "would", "could", "can", "want", "need", "because", "some", "any",
-        "that",
-    ];
-    core.last().is_some_and(|word| open.contains(&word.as_str()))
 }
 
 #[cfg(test)]
@@ -489,6 +487,17 @@ mod tests {
         assert!(is(&found("我的银行卡昨天丢了"), &Meaning::Option(1), 0.5), "{:?}", found("我的银行卡昨天丢了"));
         assert!(is(&found("转人工"), &Meaning::Universal(Universal::Operator), 0.9));
         assert!(best(&found("今天天气怎么样")).is_none_or(|(_, confidence)| confidence < 0.5));
+    }
+
+    #[test]
+    fn words_that_call_for_more_are_no_whole_phrase_unless_the_plan_says_so() {
+        let matcher = matcher_in(&[&["balance", "what do I pay for"], &["lost card", "I lost my card"]], "en");
+        let fit = |text: &str| matcher.understand(&eval::heard_clearly(text)).fit;
+        assert_eq!(fit("I lost my cards"), Fit::Full);
+        assert_eq!(fit("what do I pay for"), Fit::Full);
+        for open in ["what is the", "I lost my card and", "I lost my card because I", "I lost my cards uh"] {
+            assert_eq!(fit(open), Fit::None, "{open}");
+        }
     }
 
     #[test]

@@ -26,18 +26,46 @@ fn a_late_result_commits_at_once() {
 }
 
 #[test]
-fn words_that_fit_nothing_wait_for_the_incomplete_timeout_or_for_media_to_close() {
+fn a_finished_sentence_that_fits_nothing_is_asked_about_after_the_middle_pause() {
     let mut rig = Rig::listening(bank());
-    rig.says(1, "xylophone quartz vortex");
-    rig.pass(800);
-    assert!(rig.said().is_empty());
-    rig.pass(200);
+    rig.says(1, "what is the weather on the moon");
+    rig.pass(300);
+    assert!(rig.said().is_empty(), "590 ms of silence are not yet 600");
+    rig.pass(10);
     assert_eq!(rig.said(), ["Sorry, I did not get that.", "Say balance, or lost card."]);
+}
+
+#[test]
+fn words_that_sound_unfinished_wait_for_the_incomplete_timeout_or_for_media_to_close() {
+    // The last of them is understood as it is; that it is understood does not mean that it is all.
+    for words in ["what is the", "xylophone quartz and", "vortex um", "could you block my lost card because"] {
+        let mut rig = Rig::listening(bank());
+        rig.says(1, words);
+        rig.pass(900);
+        assert!(rig.said().is_empty(), "`{words}` was cut off");
+        rig.pass(10);
+        assert!(!rig.said().is_empty(), "`{words}` was not answered");
+    }
 
     let mut rig = Rig::listening(bank());
-    rig.says(1, "xylophone quartz vortex");
+    rig.says(1, "xylophone quartz and");
     rig.media(MediaEvent::SpeechEnded { utterance: UtteranceId(1) });
     assert_eq!(rig.said().len(), 2);
+}
+
+#[test]
+fn too_few_digits_wait_for_the_incomplete_timeout_and_other_words_for_the_middle_pause() {
+    for (words, millis) in [("four two one", 1_200), ("what is the weather on the moon", 600)] {
+        let mut rig = Rig::listening(bank());
+        rig.keys("1");
+        rig.prompts_end();
+        rig.outputs.clear();
+        rig.says(1, words);
+        rig.pass(millis - 300);
+        assert!(rig.said().is_empty(), "`{words}` was cut off");
+        rig.pass(10);
+        assert!(!rig.said().is_empty(), "`{words}` was not answered");
+    }
 }
 
 #[test]

@@ -57,6 +57,10 @@ pub fn judge_speech(ask: &Ask, language: &Language, nbest: &NBest) -> Judged {
             Some(_) => {
                 growing.get_or_insert(judged);
             }
+            // Too few yet, or only "my card ends in": the digits are still to come.
+            None if fit == Fit::Prefix && !guess.text.reveal().trim().is_empty() => {
+                growing.get_or_insert(judged);
+            }
             None => {}
         }
     }
@@ -81,7 +85,8 @@ fn wish(ask: &Ask, language: &Language, nbest: &NBest) -> Option<Judged> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialplan::fixture::{ask_of, bank};
+    use crate::dialplan::fixture::{ask_of, bank, heard};
+    use crate::dialplan::plan::StepKind;
 
     fn value(digits: &str) -> Answer {
         Answer::Value(Pii::new(digits.to_owned()))
@@ -106,6 +111,21 @@ mod tests {
         let ask = ask_of(&plan, "verify");
         assert_eq!(judge_keys(ask, "12*"), Keyed::Ignored);
         assert_eq!(judge_keys(ask, "A"), Keyed::Ignored);
+    }
+
+    #[test]
+    fn too_few_digits_are_the_beginning_of_the_value_and_other_words_are_not() {
+        let mut plan = bank();
+        let StepKind::Ask(ask) = &mut plan.steps[2].kind else { unreachable!("verify is an ask") };
+        ask.want = Want::Digits { min: 11, max: 11 };
+        let judged = |text: &str, sure: f32| judge_speech(ask, &Language::english(), &heard(text, sure));
+        for begun in ["one three eight zero zero one three", "it's one three eight", "my card number is"] {
+            let judged = judged(begun, 0.9);
+            assert_eq!((judged.answer, judged.fit, judged.rejected), (None, Fit::Prefix, false), "{begun}");
+            assert_eq!(judged.heard.as_ref().map(|text| text.reveal().as_str()), Some(begun));
+        }
+        assert_eq!(judged("what is the weather on the moon", 0.9).fit, Fit::None);
+        assert_eq!((judged("", 0.0).heard, judged("", 0.0).fit), (None, Fit::None));
     }
 
     #[test]
