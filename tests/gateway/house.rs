@@ -46,7 +46,16 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let plan = PathBuf::from("tests/gateway/quick.yaml");
-        Self { plan, top: "", models: None, rtp_timeout: "20s", recordings: None, sip: String::new(), rtp: String::new(), extra: String::new() }
+        Self {
+            plan,
+            top: "",
+            models: None,
+            rtp_timeout: "20s",
+            recordings: None,
+            sip: String::new(),
+            rtp: String::new(),
+            extra: String::new(),
+        }
     }
 }
 

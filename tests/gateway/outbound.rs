@@ -31,11 +31,7 @@ fn ended(child: Child) -> Ended {
         code: output.status.code(),
         events: lines.iter().filter_map(name).collect(),
         record: lines.last().map_or(Value::Null, |line| line["record"].clone()),
-        told: format!(
-            "{}\n{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        ),
+        told: format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)),
     }
 }
 
@@ -210,7 +206,11 @@ fn whoever_is_asked_to_send_the_far_end_on_sends_refer() {
     callee.reply(&refer, "202 Accepted", "");
     let notify = |callee: &mut Callee, state: &str, words: &str| {
         let body = format!("SIP/2.0 {words}\r\n");
-        callee.tell("NOTIFY", &[("Event", "refer"), ("Subscription-State", state)], ("message/sipfrag;version=2.0", &body))
+        callee.tell(
+            "NOTIFY",
+            &[("Event", "refer"), ("Subscription-State", state)],
+            ("message/sipfrag;version=2.0", &body),
+        )
     };
     assert!(notify(&mut callee, "active;expires=60", "100 Trying").starts_with("SIP/2.0 200"));
     assert!(notify(&mut callee, "terminated;reason=noresource", "200 OK").starts_with("SIP/2.0 200"));
