@@ -105,6 +105,7 @@ pub(crate) fn full_record(number: u8) -> CallRecord {
             jitter_ms: 1.625,
             late_ticks: 4,
             recording: Recording::Saved { path: "/var/lib/trunkline/recordings/call.wav".into() },
+            ..MediaSummary::default()
         },
         ..bare_record(number)
     }

@@ -41,7 +41,8 @@ pub(super) async fn insert(to: &mut SqliteConnection, record: &CallRecord) -> Re
     // Taken apart without `..`: a field added to the record asks here for its column.
     let CallRecord { id, direction, peer, sip_call_id, caller, called, plan, plan_version, .. } = record;
     let CallRecord { arrived_at, answered_at, ended_at, end, result, path, turns, prompts, media, .. } = record;
-    let MediaSummary { packets_in, packets_out, lost, late, refused, jitter_ms, late_ticks, recording } = media;
+    let MediaSummary { packets_in, packets_out, lost, late, refused, jitter_ms, late_ticks, recording, .. } = media;
+    let MediaSummary { codec: _, secured: _, quality: _, .. } = media;
     let (end_why, end_detail) = end_columns(end)?;
     let (recording, recording_path, recording_fault) = recording_columns(recording)?;
     let inserted = sqlx::query(INSERT_CALL)
@@ -244,6 +245,7 @@ fn media(row: &SqliteRow) -> Result<MediaSummary, Error> {
             (None, Some(reason)) => Recording::Failed { reason },
             (None, None) => Recording::Off,
         },
+        ..MediaSummary::default()
     })
 }
 
