@@ -10,6 +10,7 @@
 //! says why) and speaks UDP; nothing outside this module names its types.
 
 pub mod agent;
+pub mod auth;
 pub mod driver;
 pub mod guard;
 pub mod leg;
