@@ -46,6 +46,7 @@ use super::trunk::TrunkSpec;
 use crate::time::Clock;
 
 pub use self::dialer::Dialer;
+pub use self::stream::Patience;
 pub use self::tls::{TlsConfig, TlsFault};
 
 /// Calls that may wait to be picked up: a quarter second of 1,000 a second; more get 503.
@@ -70,6 +71,8 @@ pub struct SipConfig {
     pub tcp: bool,
     /// Take and open TLS connections.
     pub tls: Option<TlsConfig>,
+    /// How long connections may be kept without use.
+    pub patience: Patience,
     /// The name server to ask; `None`: whom the system asks.
     pub resolver: Option<SocketAddr>,
     /// Who may call.
@@ -93,6 +96,7 @@ impl Default for SipConfig {
             advertise: None,
             tcp: true,
             tls: None,
+            patience: Patience::default(),
             resolver: None,
             peers: PeerTable::default(),
             user_agent: concat!("Trunkline/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -143,8 +147,7 @@ impl SipServer {
         let (socket, tcp) = open(config.listen, config.tcp).map_err(failed(config.listen))?;
         let local = socket.local_addr().map_err(failed(config.listen))?;
         let tls_listen = config.tls.as_ref().and_then(|tls| tls.listen);
-        let tls_listener =
-            tls_listen.map(|listen| open_streams(listen).map_err(failed(listen))).transpose()?;
+        let tls_listener = tls_listen.map(|listen| open_streams(listen).map_err(failed(listen))).transpose()?;
         let local_tls = tls_listener.as_ref().and_then(|listener| listener.local_addr().ok());
 
         let mut speaks = vec![Transport::Udp];
@@ -166,7 +169,7 @@ impl SipServer {
         let port = Port {
             agent: agent(&config),
             socket,
-            streams: Streams::new(config.tcp, tls, news_in),
+            streams: Streams::new(config.tcp, tls, config.patience, news_in),
             listeners,
             routes: Routes {
                 listen: local,

@@ -38,19 +38,36 @@ const MAX_OF_STRANGERS: usize = 256;
 const MAX_OF_ONE_STRANGER: usize = 32;
 /// Connecting, TLS included.
 const CONNECT: Duration = Duration::from_secs(4);
-/// From their connection to their first whole message (or handshake).
-const FIRST_MESSAGE: Duration = Duration::from_secs(10);
-/// From the first byte of a message to its last: slower is an attack or a line no call would survive.
-const ONE_MESSAGE: Duration = Duration::from_secs(30);
-/// Silence between messages.
-const STRANGER_IDLE: Duration = Duration::from_secs(180);
-const PEER_IDLE: Duration = Duration::from_secs(30 * 60);
 /// How long a far end may take to read one message of ours.
 const WRITE: Duration = Duration::from_secs(10);
 /// CRLF keep-alive on connections we opened (RFC 5626 §4.4.1 allows 95 to 120 s over TCP; routers forget sooner).
 const PING_EVERY: Duration = Duration::from_secs(25);
 const PING: &[u8] = b"\r\n\r\n";
 const PONG: &[u8] = b"\r\n";
+
+/// How long a far end may keep a connection without making use of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// From their connection to their first whole message (TLS: to the handshake, then once more to the message).
+    pub first_message: Duration,
+    /// From the first byte of a message to its last: slower is an attack, or a line no call would survive.
+    pub one_message: Duration,
+    /// Silence between messages, of a stranger.
+    pub stranger_idle: Duration,
+    /// Silence between messages, of a peer or on a connection of ours.
+    pub peer_idle: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            first_message: Duration::from_secs(10),
+            one_message: Duration::from_secs(30),
+            stranger_idle: Duration::from_secs(180),
+            peer_idle: Duration::from_secs(30 * 60),
+        }
+    }
+}
 
 /// A connection's far end.
 pub(super) type Key = (Transport, SocketAddr);
@@ -72,6 +89,7 @@ pub(super) struct Streams {
     tcp: bool,
     news: mpsc::Sender<News>,
     tls: Option<Tls>,
+    patience: Patience,
     next_serial: u64,
 }
 
@@ -86,12 +104,17 @@ struct Connection {
 #[derive(Clone, Copy)]
 struct Manner {
     ours: bool,
-    stranger: bool,
+    /// Until the first message of theirs.
+    first: Duration,
+    /// Between messages.
+    idle: Duration,
+    /// Within one.
+    inside: Duration,
 }
 
 impl Streams {
-    pub(super) fn new(tcp: bool, tls: Option<Tls>, news: mpsc::Sender<News>) -> Self {
-        Self { open: BTreeMap::new(), tcp, news, tls, next_serial: 0 }
+    pub(super) fn new(tcp: bool, tls: Option<Tls>, patience: Patience, news: mpsc::Sender<News>) -> Self {
+        Self { open: BTreeMap::new(), tcp, news, tls, patience, next_serial: 0 }
     }
 
     /// Sends along a connection that stands, or one that is opened for it. `false` when that is out of the question;
@@ -123,11 +146,12 @@ impl Streams {
             tracing::debug!(%transport, "a connection is refused: too many of them");
             return;
         }
-        let manner = Manner { ours: false, stranger };
+        let Patience { first_message: first, one_message: inside, stranger_idle, peer_idle } = self.patience;
+        let manner = Manner { ours: false, first, idle: if stranger { stranger_idle } else { peer_idle }, inside };
         let acceptor = self.tls.as_ref().and_then(|tls| tls.acceptor.clone());
         self.spawn((transport, from), stranger, move |task| async move {
             match (transport, acceptor) {
-                (Transport::Tls, Some(acceptor)) => match timeout(FIRST_MESSAGE, acceptor.accept(stream)).await {
+                (Transport::Tls, Some(acceptor)) => match timeout(first, acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => task.serve(stream, manner).await,
                     _ => false,
                 },
@@ -172,7 +196,8 @@ impl Streams {
             (Transport::Tcp, _) => None,
             (Transport::Tls, Some(tls)) => Some((tls.connector.clone(), server_name(asked_for, address.ip()))),
         };
-        let manner = Manner { ours: true, stranger: false };
+        let Patience { one_message: inside, peer_idle: idle, .. } = self.patience;
+        let manner = Manner { ours: true, first: idle, idle, inside };
         self.spawn(key, false, move |task| async move {
             match timeout(CONNECT, open(address, connector)).await {
                 Ok(Ok(Opened::Plain(stream))) => task.serve(stream, manner).await,
@@ -270,10 +295,9 @@ async fn read<S: AsyncRead>(
     queue: &mpsc::WeakSender<Bytes>,
     manner: Manner,
 ) -> bool {
-    let idle = if manner.stranger { STRANGER_IDLE } else { PEER_IDLE };
     let mut framer = Framer::default();
     let mut buffer = vec![0; 4096];
-    let mut until = now() + if manner.ours { idle } else { FIRST_MESSAGE };
+    let mut until = now() + manner.first;
     let mut inside = false;
     loop {
         let Ok(Ok(length @ 1..)) = timeout_at(until, reader.read(&mut buffer)).await else { return false };
@@ -284,7 +308,7 @@ async fn read<S: AsyncRead>(
                     if news.send(News::Message(key, bytes)).await.is_err() {
                         return false;
                     }
-                    (until, inside) = (now() + idle, false);
+                    (until, inside) = (now() + manner.idle, false);
                 }
                 Ok(Some(Frame::Ping)) => {
                     if let Some(queue) = queue.upgrade() {
@@ -304,7 +328,7 @@ async fn read<S: AsyncRead>(
         }
         // Blank lines keep a connection of theirs open no longer than its silence may last.
         if framer.is_inside() && !inside {
-            until = until.min(now() + ONE_MESSAGE);
+            until = until.min(now() + manner.inside);
         }
         inside = framer.is_inside();
     }
