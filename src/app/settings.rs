@@ -6,7 +6,7 @@ use tracing::warn;
 
 use crate::config::{Config, PeerConfig, TrunkConfig};
 use crate::media::driver::MediaConfig;
-use crate::sip::{AddressRange, Credentials, Peer, PeerTable, Secret, SessionPolicy, SipConfig, TrunkSpec};
+use crate::sip::{AddressRange, Credentials, Peer, PeerTable, Secret, SessionPolicy, SipConfig, TlsConfig, TrunkSpec};
 use crate::speech::driver::{PoolSettings, RecognizerPool};
 use crate::speech::engines::Engines;
 use crate::speech::models::ModelDirs;
@@ -38,6 +38,14 @@ pub(super) fn sip_config(config: &Config) -> SipConfig {
     SipConfig {
         listen: config.sip.listen,
         advertise: config.sip.advertise,
+        tcp: config.sip.tcp,
+        tls: Some(TlsConfig {
+            listen: config.sip.tls_listen,
+            certificate: config.sip.certificate.clone(),
+            private_key: config.sip.private_key.clone(),
+            ca: config.sip.ca.clone(),
+        }),
+        resolver: config.sip.resolver,
         peers: PeerTable::new(config.peers.iter().map(peer).collect()),
         max_calls: config.sip.max_calls,
         trunks: config.trunks.iter().map(trunk).collect(),
