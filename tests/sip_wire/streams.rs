@@ -210,9 +210,10 @@ async fn strangers_fill_their_own_room_only() {
 #[tokio::test]
 async fn a_far_end_that_reads_nothing_stops_nobody() {
     let (server, mut calls) = server(|_| {}).await;
-    let mut deaf = Line::to(server.local_addr()).await;
-    let (_, mut half) = tokio::io::split(TcpStream::connect(server.local_addr()).await.expect("loopback takes it"));
-    let many: String = (1..2_000).map(|count| deaf.request("OPTIONS", count, "o", "", "")).collect();
+    let mut polite = Line::to(server.local_addr()).await;
+    let flooding = Line::to(server.local_addr()).await;
+    let many: String = (1..2_000).map(|count| flooding.request("OPTIONS", count, "o", "", "")).collect();
+    let (_never_read, mut half) = tokio::io::split(flooding.stream);
     // Ten thousand answers that nobody reads: the kernel's buffers are full long before.
     let flood = tokio::spawn(async move {
         for _ in 0..5 {
@@ -221,7 +222,7 @@ async fn a_far_end_that_reads_nothing_stops_nobody() {
             }
         }
     });
-    deaf.call(&mut calls, "a").await;
+    polite.call(&mut calls, "a").await;
     flood.abort();
     server.shutdown(PATIENCE).await;
 }
