@@ -12,6 +12,8 @@ fn response(headers: &str) -> Response {
         via: Via::parse("SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx").unwrap(),
         cseq: CSeq::parse("1 REGISTER").unwrap(),
         headers: raw.headers,
+        reason: String::new(),
+        body: Vec::new(),
     }
 }
 
