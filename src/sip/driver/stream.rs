@@ -112,6 +112,14 @@ struct Manner {
     inside: Duration,
 }
 
+/// What became of a message.
+enum Queued {
+    Yes,
+    NoConnection,
+    /// The far end has not read what it got before; its connection is gone.
+    NeverRead,
+}
+
 impl Streams {
     pub(super) fn new(tcp: bool, tls: Option<Tls>, patience: Patience, news: mpsc::Sender<News>) -> Self {
         Self { open: BTreeMap::new(), tcp, news, tls, patience, next_serial: 0 }
@@ -121,20 +129,16 @@ impl Streams {
     /// a connection that fails later reports itself as closed and unsent. `asked_for` is the name a TLS certificate
     /// must bear.
     pub(super) fn send(&mut self, hop: &Hop, bytes: Bytes, asked_for: Option<&str>) -> bool {
-        let key = (hop.transport, hop.address);
-        let bytes = match self.queue(key, bytes) {
-            Ok(()) => return true,
-            Err(bytes) => bytes,
-        };
-        let address = hop.reopen.unwrap_or(hop.address);
-        let bytes = match self.queue((hop.transport, address), bytes) {
-            Ok(()) => return true,
-            Err(bytes) => bytes,
-        };
-        if self.open.len() >= MAX_CONNECTIONS || !self.connect((hop.transport, address), asked_for) {
-            return false;
+        let other = (hop.transport, hop.reopen.unwrap_or(hop.address));
+        for key in [(hop.transport, hop.address), other] {
+            match self.queue(key, &bytes) {
+                Queued::Yes => return true,
+                Queued::NeverRead => return false,
+                Queued::NoConnection => {}
+            }
         }
-        self.queue((hop.transport, address), bytes).is_ok()
+        let open = self.open.len() < MAX_CONNECTIONS && self.connect(other, asked_for);
+        open && matches!(self.queue(other, &bytes), Queued::Yes)
     }
 
     /// Takes in a connection of theirs, if there is room.
@@ -170,20 +174,20 @@ impl Streams {
         current
     }
 
-    fn queue(&mut self, key: Key, bytes: Bytes) -> Result<(), Bytes> {
-        let Some(connection) = self.open.get(&key) else { return Err(bytes) };
-        match connection.queue.try_send(bytes) {
-            Ok(()) => Ok(()),
-            Err(mpsc::error::TrySendError::Closed(bytes)) => {
+    fn queue(&mut self, key: Key, bytes: &Bytes) -> Queued {
+        let Some(connection) = self.open.get(&key) else { return Queued::NoConnection };
+        match connection.queue.try_send(bytes.clone()) {
+            Ok(()) => Queued::Yes,
+            Err(mpsc::error::TrySendError::Closed(_)) => {
                 self.open.remove(&key);
-                Err(bytes)
+                Queued::NoConnection
             }
-            Err(mpsc::error::TrySendError::Full(bytes)) => {
+            Err(mpsc::error::TrySendError::Full(_)) => {
                 // It does not read: whatever is in there is lost with it.
                 if let Some(connection) = self.open.remove(&key) {
                     connection.task.abort();
                 }
-                Err(bytes)
+                Queued::NeverRead
             }
         }
     }
