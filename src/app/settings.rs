@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use tracing::warn;
 
+use crate::audio::resample::resample;
+use crate::audio::{Pcm, TELEPHONE_HZ, decode};
 use crate::config::{Config, PeerConfig, TrunkConfig};
 use crate::media::driver::MediaConfig;
 use crate::sip::{AddressRange, Credentials, Peer, PeerTable, Secret, SessionPolicy, SipConfig, TlsConfig, TrunkSpec};
@@ -23,6 +25,14 @@ pub(super) fn start_recognizers(config: &Config, clock: Arc<dyn Clock>) -> Arc<R
         warn!("{missing}");
     }
     Arc::new(RecognizerPool::start(engines, PoolSettings::workers(config.recognition_workers()), clock))
+}
+
+/// Read once for all calls, at the rate they have.
+pub(super) fn hold_music(config: &Config) -> Result<Option<Arc<Pcm>>, String> {
+    let Some(file) = &config.rtp.hold_music else { return Ok(None) };
+    let sound = decode::read(file).map_err(|error| error.to_string())?;
+    let sound = resample(&sound, TELEPHONE_HZ).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(Some(Arc::new(sound)))
 }
 
 pub(super) fn media_config(config: &Config) -> MediaConfig {
