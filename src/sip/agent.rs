@@ -27,6 +27,7 @@
 
 mod client;
 mod server;
+mod trunks;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -38,6 +39,7 @@ use rand::{RngCore, SeedableRng};
 
 use self::client::Clients;
 use self::server::Reply;
+use self::trunks::Trunks;
 use super::branch::{Act, Branch, Context};
 use super::guard::{Guard, Verdict};
 use super::outbound::OutLeg;
@@ -47,7 +49,7 @@ use super::stats::SipStats;
 use super::timers::Timers;
 use super::transaction::{InviteTransaction, Tick, Timing};
 use super::transport::{Path, Target};
-use super::trunk::TrunkSpec;
+use super::trunk::{TrunkSpec, TrunkStatus};
 use super::{Dial, DialError, LegCommand, LegEvent, Rejection};
 use crate::id::LegId;
 use crate::pii::Pii;
@@ -130,6 +132,8 @@ pub enum Output {
     },
     /// A new call.
     Incoming(Box<Incoming>),
+    /// A trunk is in another state than before.
+    Trunk(TrunkStatus),
     /// News of a call.
     Event {
         /// Which.
@@ -145,6 +149,7 @@ enum TimerOf {
     Reply(Arc<str>),
     Client(Arc<str>),
     Query(QueryId),
+    Trunk(Arc<str>),
     Leg(LegId),
 }
 
@@ -163,7 +168,7 @@ pub struct Agent {
     merge_keys: BTreeMap<Arc<str>, String>,
     replies: BTreeMap<Arc<str>, Reply>,
     clients: Clients,
-    trunks: BTreeMap<Arc<str>, TrunkSpec>,
+    trunks: Trunks,
     legs: BTreeMap<LegId, Box<dyn Branch>>,
     dialogs: BTreeMap<Arc<str>, LegId>,
     timers: Timers<TimerOf>,
@@ -188,7 +193,7 @@ impl Agent {
             merge_keys: BTreeMap::new(),
             replies: BTreeMap::new(),
             clients: Clients::default(),
-            trunks: settings.trunks.iter().map(|trunk| (trunk.name.clone(), trunk.clone())).collect(),
+            trunks: Trunks::new(&settings.trunks),
             legs: BTreeMap::new(),
             dialogs: BTreeMap::new(),
             timers: Timers::default(),
@@ -219,13 +224,10 @@ impl Agent {
         if self.stats.live_legs >= self.settings.max_legs as u64 {
             return Err(DialError::Full("max_calls are under way"));
         }
-        let trunk = match &dial.trunk {
-            Some(name) => Some(self.trunks.get(name).ok_or_else(|| DialError::NoSuchTrunk(name.clone()))?.clone()),
-            None => None,
-        };
         let id = self.fresh_leg();
+        let trunk = dial.trunk.as_ref().map(|name| self.trunks.enter(name, id, now)).transpose()?;
         let context = self.context();
-        let leg = OutLeg::dial(id, dial, trunk.as_ref(), context, now)?;
+        let leg = OutLeg::dial(id, dial, trunk.as_ref(), context, now).inspect_err(|_| self.trunks.forget_leg(id))?;
         let call_id = leg.call_id().to_owned();
         self.dialogs.insert(leg.local_tag().clone(), id);
         if let Some(credentials) = trunk.and_then(|trunk| trunk.credentials) {
@@ -262,6 +264,7 @@ impl Agent {
             self.handle_command(leg, LegCommand::Reject(unavailable), now);
             self.handle_command(leg, LegCommand::Hangup, now);
         }
+        self.stop_trunks(now);
     }
 
     /// Time has passed.
@@ -284,6 +287,7 @@ impl Agent {
                 TimerOf::Query(query) => {
                     self.handle_resolved(query, Err("the name servers do not answer".to_owned()), now);
                 }
+                TimerOf::Trunk(name) => self.handle_trunk_timeout(&name, now),
                 TimerOf::Leg(leg) => self.with_leg(leg, now, |leg| leg.handle_timeout(now)),
             }
         }
@@ -306,7 +310,7 @@ impl Agent {
 
     /// Nothing left to wait for: no leg, and every request of ours is done with.
     pub fn is_idle(&self) -> bool {
-        self.legs.is_empty() && !self.clients.are_waiting()
+        self.legs.is_empty() && !self.clients.are_waiting() && self.trunks.are_done()
     }
 
     /// Counters so far.
@@ -334,6 +338,7 @@ impl Agent {
                 }
                 Act::Gone => {
                     if let Some(leg) = self.legs.remove(&id) {
+                        self.trunks.forget_leg(id);
                         self.dialogs.remove(leg.local_tag());
                         self.clients.forget_owner(&client::Owner::Leg(id));
                     }

@@ -2,6 +2,7 @@
 
 mod clients;
 mod house;
+mod trunks;
 
 use rand::Rng;
 
@@ -25,6 +26,7 @@ struct World {
     calls: Vec<Incoming>,
     events: Vec<LegEvent>,
     queries: Vec<(QueryId, Target)>,
+    trunks: Vec<TrunkStatus>,
 }
 
 impl World {
@@ -33,11 +35,15 @@ impl World {
     }
 
     fn with_room_for(max_legs: usize) -> Self {
-        let settings = Settings { server: "Test/1".to_owned(), max_legs, ..Settings::default() };
+        Self::with(Settings { max_legs, ..Settings::default() })
+    }
+
+    fn with(settings: Settings) -> Self {
+        let settings = Settings { server: "Test/1".to_owned(), ..settings };
         let start = SystemClock.now();
         let agent = Agent::new(settings, PeerTable::default(), [7; 32]);
-        let (sent, calls, events, queries) = Default::default();
-        Self { agent, start, now: start, sent, calls, events, queries }
+        let (sent, calls, events, queries, trunks) = Default::default();
+        Self { agent, start, now: start, sent, calls, events, queries, trunks }
     }
 
     fn receive(&mut self, text: &str) -> Vec<String> {
@@ -85,6 +91,7 @@ impl World {
                 }
                 Output::Incoming(incoming) => self.calls.push(*incoming),
                 Output::Event { event, .. } => self.events.push(event),
+                Output::Trunk(status) => self.trunks.push(status),
                 Output::Resolve { query, target } => self.queries.push((query, target)),
             }
         }
