@@ -63,6 +63,8 @@ pub struct SipConfig {
     pub timing: Timing,
     /// Session timers.
     pub session: SessionPolicy,
+    /// What peers are asked for their password in the name of.
+    pub realm: String,
     /// Where calls go out.
     pub trunks: Vec<TrunkSpec>,
 }
@@ -77,6 +79,7 @@ impl Default for SipConfig {
             max_calls: 1000,
             timing: Timing::default(),
             session: SessionPolicy::default(),
+            realm: "trunkline".to_owned(),
             trunks: Vec::new(),
         }
     }
@@ -131,6 +134,7 @@ impl SipServer {
             max_legs: config.max_calls,
             timing: config.timing,
             session: config.session,
+            realm: config.realm,
             trunks: config.trunks.clone(),
             tcp: false,
         };
