@@ -27,6 +27,7 @@
 
 mod client;
 mod server;
+mod trunks;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -38,6 +39,7 @@ use rand::{RngCore, SeedableRng};
 
 use self::client::Clients;
 use self::server::Reply;
+use self::trunks::Trunks;
 use super::branch::{Act, Branch, Context};
 use super::guard::{Guard, Verdict};
 use super::outbound::OutLeg;
@@ -47,7 +49,7 @@ use super::stats::SipStats;
 use super::timers::Timers;
 use super::transaction::{InviteTransaction, Tick, Timing};
 use super::transport::{Path, Target};
-use super::trunk::TrunkSpec;
+use super::trunk::{TrunkSpec, TrunkStatus};
 use super::{Dial, DialError, LegCommand, LegEvent, Rejection};
 use crate::id::LegId;
 use crate::pii::Pii;
@@ -69,6 +71,8 @@ pub struct Settings {
     pub timing: Timing,
     /// Session timers.
     pub session: SessionPolicy,
+    /// What peers are asked for their password in the name of.
+    pub realm: String,
     /// Where calls go out.
     pub trunks: Vec<TrunkSpec>,
     /// Do we speak TCP? Then long requests leave by it (RFC 3261 §18.1.1).
@@ -82,6 +86,7 @@ impl Default for Settings {
             max_legs: 1000,
             timing: Timing::default(),
             session: SessionPolicy::default(),
+            realm: "trunkline".to_owned(),
             trunks: Vec::new(),
             tcp: true,
         }
@@ -130,6 +135,8 @@ pub enum Output {
     },
     /// A new call.
     Incoming(Box<Incoming>),
+    /// A trunk is in another state than before.
+    Trunk(TrunkStatus),
     /// News of a call.
     Event {
         /// Which.
@@ -145,6 +152,7 @@ enum TimerOf {
     Reply(Arc<str>),
     Client(Arc<str>),
     Query(QueryId),
+    Trunk(Arc<str>),
     Leg(LegId),
 }
 
@@ -163,7 +171,7 @@ pub struct Agent {
     merge_keys: BTreeMap<Arc<str>, String>,
     replies: BTreeMap<Arc<str>, Reply>,
     clients: Clients,
-    trunks: BTreeMap<Arc<str>, TrunkSpec>,
+    trunks: Trunks,
     legs: BTreeMap<LegId, Box<dyn Branch>>,
     dialogs: BTreeMap<Arc<str>, LegId>,
     timers: Timers<TimerOf>,
@@ -176,9 +184,12 @@ impl Agent {
     pub fn new(settings: Settings, peers: PeerTable, seed: [u8; 32]) -> Self {
         let mut rng = StdRng::from_seed(seed);
         let secret = rng.next_u64();
+        let mut nonces = [0; 32];
+        rng.fill_bytes(&mut nonces);
+        let guard = Guard::new(peers, settings.server.clone(), secret);
         Self {
             server: settings.server.as_str().into(),
-            guard: Guard::new(peers, settings.server.clone(), secret),
+            guard: guard.keeping(&settings.realm, nonces, settings.session),
             rng,
             secret,
             next_leg: 1,
@@ -188,7 +199,7 @@ impl Agent {
             merge_keys: BTreeMap::new(),
             replies: BTreeMap::new(),
             clients: Clients::default(),
-            trunks: settings.trunks.iter().map(|trunk| (trunk.name.clone(), trunk.clone())).collect(),
+            trunks: Trunks::new(&settings.trunks),
             legs: BTreeMap::new(),
             dialogs: BTreeMap::new(),
             timers: Timers::default(),
@@ -203,6 +214,14 @@ impl Agent {
         match self.guard.inspect(message, path, now) {
             Verdict::Request(admitted) => self.handle_request(*admitted, path, now),
             Verdict::Response(response) => self.handle_response(*response, path, now),
+            refusal => self.turn_off(refusal),
+        }
+    }
+
+    /// What the guard says goes no further than this.
+    fn turn_off(&mut self, refusal: Verdict) {
+        match refusal {
+            Verdict::Request(_) | Verdict::Response(_) => {}
             Verdict::Answer { bytes, to, status } => {
                 self.stats.count_refused(status);
                 self.outputs.push_back(Output::Send { bytes: bytes.into(), path: to });
@@ -219,13 +238,10 @@ impl Agent {
         if self.stats.live_legs >= self.settings.max_legs as u64 {
             return Err(DialError::Full("max_calls are under way"));
         }
-        let trunk = match &dial.trunk {
-            Some(name) => Some(self.trunks.get(name).ok_or_else(|| DialError::NoSuchTrunk(name.clone()))?.clone()),
-            None => None,
-        };
         let id = self.fresh_leg();
+        let trunk = dial.trunk.as_ref().map(|name| self.trunks.enter(name, id, now)).transpose()?;
         let context = self.context();
-        let leg = OutLeg::dial(id, dial, trunk.as_ref(), context, now)?;
+        let leg = OutLeg::dial(id, dial, trunk.as_ref(), context, now).inspect_err(|_| self.trunks.forget_leg(id))?;
         let call_id = leg.call_id().to_owned();
         self.dialogs.insert(leg.local_tag().clone(), id);
         if let Some(credentials) = trunk.and_then(|trunk| trunk.credentials) {
@@ -262,6 +278,7 @@ impl Agent {
             self.handle_command(leg, LegCommand::Reject(unavailable), now);
             self.handle_command(leg, LegCommand::Hangup, now);
         }
+        self.stop_trunks(now);
     }
 
     /// Time has passed.
@@ -284,6 +301,7 @@ impl Agent {
                 TimerOf::Query(query) => {
                     self.handle_resolved(query, Err("the name servers do not answer".to_owned()), now);
                 }
+                TimerOf::Trunk(name) => self.handle_trunk_timeout(&name, now),
                 TimerOf::Leg(leg) => self.with_leg(leg, now, |leg| leg.handle_timeout(now)),
             }
         }
@@ -306,7 +324,7 @@ impl Agent {
 
     /// Nothing left to wait for: no leg, and every request of ours is done with.
     pub fn is_idle(&self) -> bool {
-        self.legs.is_empty() && !self.clients.are_waiting()
+        self.legs.is_empty() && !self.clients.are_waiting() && self.trunks.are_done()
     }
 
     /// Counters so far.
@@ -329,11 +347,13 @@ impl Agent {
                     if let LegEvent::Ended(end) = event {
                         self.stats.live_legs = self.stats.live_legs.saturating_sub(1);
                         self.stats.count_ended(end);
+                        self.guard.left(id, now);
                     }
                     self.outputs.push_back(Output::Event { leg: id, event });
                 }
                 Act::Gone => {
                     if let Some(leg) = self.legs.remove(&id) {
+                        self.trunks.forget_leg(id);
                         self.dialogs.remove(leg.local_tag());
                         self.clients.forget_owner(&client::Owner::Leg(id));
                     }

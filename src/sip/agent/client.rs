@@ -27,6 +27,8 @@ const LOOKUP_PATIENCE: Duration = Duration::from_secs(5);
 pub(super) enum Owner {
     /// One of the legs.
     Leg(LegId),
+    /// One of the trunks: REGISTER and OPTIONS.
+    Trunk(Arc<str>),
 }
 
 /// All requests of ours.
@@ -291,6 +293,7 @@ impl Agent {
     fn tell(&mut self, owner: &Owner, tx: Tx, news: ClientNews, path: Option<Path>, now: Now) {
         match owner {
             Owner::Leg(leg) => self.with_leg(*leg, now, |leg| leg.handle_news(tx, news, path.as_ref(), now)),
+            Owner::Trunk(name) => self.handle_trunk_news(name, tx, news, path, now),
         }
     }
 }

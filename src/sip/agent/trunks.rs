@@ -231,7 +231,14 @@ impl Agent {
         }
     }
 
-    pub(super) fn handle_trunk_news(&mut self, name: &Arc<str>, tx: Tx, news: ClientNews, path: Option<Path>, now: Now) {
+    pub(super) fn handle_trunk_news(
+        &mut self,
+        name: &Arc<str>,
+        tx: Tx,
+        news: ClientNews,
+        path: Option<Path>,
+        now: Now,
+    ) {
         self.with_trunk(name, now, |trunk| {
             if tx.0 >= FIRST_PING {
                 trunk.pong(&news, path.as_ref(), now);

@@ -20,7 +20,8 @@ use crate::sip::agent::{Agent, Incoming, Output, QueryId, RETRY_AFTER};
 use crate::sip::peers::PeerTable;
 use crate::sip::stats::SipStats;
 use crate::sip::transport::{Hop, Path, Target};
-use crate::sip::{Dial, DialError, IncomingLeg, LegCommand, LegEvent, OutgoingLeg, Rejection, TrunkStatus};
+use crate::sip::trunk::{TrunkState, TrunkStatus};
+use crate::sip::{Dial, DialError, IncomingLeg, LegCommand, LegEvent, OutgoingLeg, Rejection};
 use crate::time::Clock;
 
 /// Commands and events in flight per leg: a call never has more than a handful.
@@ -106,6 +107,7 @@ impl Port {
         let Inlets { mut commands, mut controls, mut news, mut found } = inlets;
         let mut buffer = vec![0; usize::from(u16::MAX)];
         let mut stop_at: Option<Instant> = None;
+        self.agent.handle_start(self.clock.now());
         loop {
             self.carry_out().await;
             if stop_at.is_some_and(|at| self.agent.is_idle() || self.clock.now().mono >= at) {
@@ -131,7 +133,7 @@ impl Port {
                     Some(Control::Dial(dial, reply)) => self.dial(*dial, reply),
                     Some(Control::LocalFor(target, reply)) => self.find_local(target, reply),
                     Some(Control::Stats(reply)) => drop(reply.send(self.agent.stats().clone())),
-                    Some(Control::Trunks(reply)) => drop(reply.send(Vec::new())),
+                    Some(Control::Trunks(reply)) => drop(reply.send(self.agent.trunks())),
                     Some(Control::Shutdown { grace }) => stop_at = Some(self.stop(grace)),
                     None => stop_at = Some(self.stop(Duration::ZERO)),
                 },
@@ -191,6 +193,7 @@ impl Port {
                 Output::Resolve { query, target } => self.resolve(query, target),
                 Output::Incoming(incoming) => self.offer(*incoming),
                 Output::Event { leg, event } => self.tell(leg, event),
+                Output::Trunk(status) => report(&status),
             }
         }
         self.live.store(self.agent.stats().live_legs, Ordering::Relaxed);
@@ -355,6 +358,16 @@ async fn forward(
         }
     }
     let _ = agent.send((leg, None)).await;
+}
+
+fn report(status: &TrunkStatus) {
+    let TrunkStatus { name, state, last_status, .. } = status;
+    match state {
+        TrunkState::Waiting { .. } | TrunkState::Unreachable => {
+            tracing::warn!(trunk = %name, ?last_status, "the trunk cannot be used at the moment");
+        }
+        state => tracing::info!(trunk = %name, ?state, "trunk"),
+    }
 }
 
 fn unspoken(hop: &Hop) -> String {
