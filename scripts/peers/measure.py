@@ -60,8 +60,9 @@ def latency(folder, binary, at_once, rounds, seed):
     spoken = [(first.at, last.at) for caller, _ in streams.values() for first, last in capture.loud_spans(caller)]
     at_a_time = [sum(begin <= mine[1] and end >= mine[0] for begin, end in spoken) for mine in spoken]
     print(f"\nReply latency, {at_once} call{'s' if at_once > 1 else ''} speaking at once, {rounds} round{'s' if rounds > 1 else ''}, seed {seed}")
-    row("on the wire, every sentence", [wait for wait in waits if wait is not None])
-    print(f"  sentences without a reply before the next one: {waits.count(None)} of {len(waits)}; "
+    row("on the wire, every sentence", [wait for wait in waits if wait is not None and wait > 0])
+    print(f"  of {len(waits)} sentences, cut off at a pause within: {sum(wait is not None and wait <= 0 for wait in waits)}, "
+          f"without a reply before the next one: {waits.count(None)}; "
           f"callers speaking during a sentence: median {capture.percentile(at_a_time, 0.5)}, most {max(at_a_time)}")
     turns = [turn for record in records for turn in record["turns"]]
     parts = [turn["latency"] for turn in turns if turn["latency"] and turn["heard"]]
@@ -142,7 +143,7 @@ def intact(folder, binary, seed):
         gateway.stop()
     caller, bot = channels(record["media"]["recording"]["path"])
     heard, said = (sound.read_wav(next((folder / "intact-peer").glob(f"dump-*-{side}.wav"))) for side in ("dec", "enc"))
-    print("\nAudio intact (baresip, G.711 mu-law, whole call)")
+    print("\nAudio intact (baresip, G.711 mu-law)")
     ratio, shift = correlate(bot, heard, reach=16000)
     print(f"  ours → theirs: what we recorded as said against baresip's own recording: correlation {ratio:.4f} (shift {shift / 8:.0f} ms)")
     for begin, end in sentences(said):
