@@ -89,11 +89,14 @@ def correlate(left, right, reach=4000):
     coarse_left, coarse_right = envelope(left), envelope(right)
 
     def score(a, b, shift):
+        least = min(len(a), len(b)) // 2
         if shift >= 0:
             a, b = a[shift:], b
         else:
             a, b = a, b[-shift:]
         size = min(len(a), len(b))
+        if size < least:
+            return -1.0  # any two scraps are alike
         a, b = a[:size], b[:size]
         top = sum(x * y for x, y in zip(a, b))
         bottom = (sum(x * x for x in a) * sum(y * y for y in b)) ** 0.5
@@ -147,7 +150,7 @@ def intact(folder, binary, seed):
     ratio, shift = correlate(bot, heard, reach=16000)
     print(f"  ours → theirs: what we recorded as said against baresip's own recording: correlation {ratio:.4f} (shift {shift / 8:.0f} ms)")
     for begin, end in sentences(said):
-        ratio, shift = correlate(said[begin:end], caller[max(0, begin - 8000):end + 8000], reach=24000)
+        ratio, shift = correlate(said[begin:end], caller[max(0, begin - 8000):end + 8000], reach=9000)
         print(f"  theirs → ours: a sentence as baresip kept it against our recording: correlation {ratio:.4f}")
     for prompt in record["prompts"]:
         if prompt["protected"]:
