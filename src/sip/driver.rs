@@ -19,9 +19,13 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use super::agent::{Agent, Incoming, Output, RETRY_AFTER, Settings};
 use super::peers::PeerTable;
+use super::session_timer::SessionPolicy;
 use super::stats::SipStats;
 use super::transaction::Timing;
-use super::{IncomingLeg, LegCommand, LegEvent, Rejection};
+use super::transport::{Path, Target};
+use super::trunk::TrunkSpec;
+use super::uri::Uri;
+use super::{Dial, DialError, IncomingLeg, LegCommand, LegEvent, OutgoingLeg, Rejection};
 use crate::id::LegId;
 use crate::time::Clock;
 
@@ -57,6 +61,10 @@ pub struct SipConfig {
     pub max_calls: usize,
     /// RFC 3261 timers; the default is the standard's.
     pub timing: Timing,
+    /// Session timers.
+    pub session: SessionPolicy,
+    /// Where calls go out.
+    pub trunks: Vec<TrunkSpec>,
 }
 
 impl Default for SipConfig {
@@ -68,6 +76,8 @@ impl Default for SipConfig {
             user_agent: concat!("Trunkline/", env!("CARGO_PKG_VERSION")).to_owned(),
             max_calls: 1000,
             timing: Timing::default(),
+            session: SessionPolicy::default(),
+            trunks: Vec::new(),
         }
     }
 }
@@ -92,11 +102,14 @@ pub struct SipServer {
     control: mpsc::Sender<Control>,
     live: Arc<AtomicU64>,
     task: JoinHandle<()>,
+    trunks: Arc<[TrunkSpec]>,
 }
 
 #[derive(Debug)]
 enum Control {
     Drain,
+    Dial(Box<Dial>, oneshot::Sender<Result<OutgoingLeg, DialError>>),
+    LocalFor(Target, oneshot::Sender<Option<IpAddr>>),
     Shutdown { grace: Duration },
     Stats(oneshot::Sender<SipStats>),
 }
@@ -113,7 +126,14 @@ impl SipServer {
         let local = socket.local_addr().map_err(failed)?;
         let mut seed = [0; 32];
         rand::rng().fill_bytes(&mut seed);
-        let settings = Settings { server: config.user_agent, max_legs: config.max_calls, timing: config.timing };
+        let settings = Settings {
+            server: config.user_agent,
+            max_legs: config.max_calls,
+            timing: config.timing,
+            session: config.session,
+            trunks: config.trunks.clone(),
+            tcp: false,
+        };
         let (control, controls) = mpsc::channel(CONTROLS_WAITING);
         let (incoming, calls) = mpsc::channel(INCOMING_WAITING);
         let (commands_in, commands) = mpsc::channel(COMMANDS_WAITING);
@@ -131,7 +151,8 @@ impl SipServer {
         };
         let task = tokio::spawn(port.run(commands, controls));
         tracing::info!(%local, "listening for SIP");
-        Ok((Self { local, control, live, task }, calls))
+        let trunks = config.trunks.into();
+        Ok((Self { local, control, live, task, trunks }, calls))
     }
 
     /// Where we listen, with the port the system chose if it was asked to.
@@ -151,6 +172,11 @@ impl SipServer {
         stats.await.unwrap_or_default()
     }
 
+    /// Places calls; may be cloned and kept.
+    pub fn dialer(&self) -> Dialer {
+        Dialer { control: self.control.clone(), trunks: self.trunks.clone() }
+    }
+
     /// No new calls from now on (503 with Retry-After, also to OPTIONS); those that are go on.
     pub async fn drain(&self) {
         let _ = self.control.send(Control::Drain).await;
@@ -162,6 +188,39 @@ impl SipServer {
         if self.task.await.is_err() {
             tracing::error!("the SIP task did not end by itself");
         }
+    }
+}
+
+/// Places calls.
+#[derive(Clone, Debug)]
+pub struct Dialer {
+    control: mpsc::Sender<Control>,
+    trunks: Arc<[TrunkSpec]>,
+}
+
+impl Dialer {
+    /// Which of our addresses faces the far end of a call to `to` (through `trunk`): what belongs into the session
+    /// description, before there is a leg.
+    pub async fn local_for(&self, to: &str, trunk: Option<&str>) -> Result<IpAddr, DialError> {
+        let uri = match trunk {
+            Some(name) => {
+                let trunk = self.trunks.iter().find(|trunk| &*trunk.name == name);
+                trunk.ok_or_else(|| DialError::NoSuchTrunk(name.into()))?.uri.as_str()
+            }
+            None => to,
+        };
+        let target = Uri::parse(uri).ok().and_then(|uri| Target::of(&uri)).ok_or(DialError::NotDialable)?;
+        let no_address = |cause: &str| DialError::NoAddress { target: target.to_string(), cause: cause.to_owned() };
+        let (reply, answer) = oneshot::channel();
+        self.control.send(Control::LocalFor(target.clone(), reply)).await.map_err(|_| DialError::Closed)?;
+        answer.await.map_err(|_| DialError::Closed)?.ok_or_else(|| no_address("the name was not found"))
+    }
+
+    /// Places a call.
+    pub async fn dial(&self, dial: Dial) -> Result<OutgoingLeg, DialError> {
+        let (reply, answer) = oneshot::channel();
+        self.control.send(Control::Dial(Box::new(dial), reply)).await.map_err(|_| DialError::Closed)?;
+        answer.await.map_err(|_| DialError::Closed)?
     }
 }
 
@@ -182,6 +241,8 @@ struct Port {
 /// Our end of one leg's channels.
 struct LegPort {
     events: mpsc::Sender<LegEvent>,
+    /// Kept for [`LegEvent::Ended`].
+    last: Option<mpsc::OwnedPermit<LegEvent>>,
     forwarder: AbortHandle,
 }
 
@@ -211,7 +272,7 @@ impl Port {
                     Err(error) => pause_after(&error).await,
                 },
                 Some((leg, command)) = commands.recv() => {
-                    let now = self.clock.now().mono;
+                    let now = self.clock.now();
                     match command {
                         Some(command) => self.agent.handle_command(leg, command, now),
                         None => self.agent.handle_abandoned(leg, now),
@@ -219,19 +280,24 @@ impl Port {
                 }
                 control = controls.recv(), if stop_at.is_none() => match control {
                     Some(Control::Drain) => self.agent.handle_drain(),
+                    Some(Control::Dial(dial, reply)) => self.dial(*dial, reply),
+                    Some(Control::LocalFor(target, reply)) => {
+                        let address = target.literal_hop().map(|hop| self.routes.local_for(hop.address).ip());
+                        let _ = reply.send(address);
+                    }
                     Some(Control::Stats(reply)) => drop(reply.send(self.agent.stats().clone())),
                     Some(Control::Shutdown { grace }) => stop_at = Some(self.stop(grace)),
                     None => stop_at = Some(self.stop(Duration::ZERO)),
                 },
-                () = sleep_until(deadline) => self.agent.handle_timeout(self.clock.now().mono),
+                () = sleep_until(deadline) => self.agent.handle_timeout(self.clock.now()),
             }
         }
     }
 
     fn stop(&mut self, grace: Duration) -> Instant {
-        let now = self.clock.now().mono;
+        let now = self.clock.now();
         self.agent.handle_shutdown(now);
-        now + grace
+        now.mono + grace
     }
 
     /// Reads what the kernel holds, a burst at most.
@@ -239,9 +305,8 @@ impl Port {
         for _ in 0..BURST {
             match self.socket.try_recv_from(buffer) {
                 Ok((length, source)) => {
-                    let local = self.routes.local_for(source);
-                    let now = self.clock.now().mono;
-                    self.agent.handle_datagram(&buffer[..length], source, local, now);
+                    let path = Path::udp(source, self.routes.local_for(source));
+                    self.agent.handle_message(&buffer[..length], &path, self.clock.now());
                     self.carry_out().await;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
@@ -254,7 +319,13 @@ impl Port {
     async fn carry_out(&mut self) {
         while let Some(output) = self.agent.poll_output() {
             match output {
-                Output::Send { bytes, to } => self.send(&bytes, to).await,
+                Output::Send { bytes, path } => self.send(&bytes, path.hop.address).await,
+                Output::Resolve { query, target } => {
+                    let path =
+                        target.literal_hop().map(|hop| Path::udp(hop.address, self.routes.local_for(hop.address)));
+                    let paths = path.map(|path| vec![path]).ok_or_else(|| "names are not looked up".to_owned());
+                    self.agent.handle_resolved(query, paths, self.clock.now());
+                }
                 Output::Incoming(incoming) => self.offer(*incoming),
                 Output::Event { leg, event } => self.tell(leg, event),
             }
@@ -262,7 +333,7 @@ impl Port {
         self.live.store(self.agent.stats().live_legs, Ordering::Relaxed);
     }
 
-    async fn send(&self, bytes: &[u8], to: SocketAddr) {
+    async fn send(&mut self, bytes: &[u8], to: SocketAddr) {
         let to = self.routes.fit(to);
         let sent = match self.socket.try_send_to(bytes, to) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.socket.send_to(bytes, to).await,
@@ -276,25 +347,24 @@ impl Port {
 
     /// Gives a new leg its channels and hands it out.
     fn offer(&mut self, incoming: Incoming) {
-        let Incoming { leg, source, local, peer, caller, called, sip_call_id, offer } = incoming;
-        let refused = match self.incoming.try_reserve() {
+        let Incoming { leg, path, peer, caller, called, sip_call_id, offer } = incoming;
+        let incoming = self.incoming.clone();
+        let refused = match incoming.try_reserve() {
             Ok(place) => {
-                let (events, events_out) = mpsc::channel(LEG_CHANNEL);
-                let (commands, commands_out) = mpsc::channel(LEG_CHANNEL);
-                let forwarder = tokio::spawn(forward(leg, commands_out, self.commands_in.clone())).abort_handle();
-                self.legs.insert(leg, LegPort { events, forwarder });
+                let (commands, events) = self.connect(leg);
                 self.turning_away = false;
                 place.send(IncomingLeg {
                     leg,
-                    source,
-                    local,
+                    source: path.hop.address,
+                    local: path.local,
+                    transport: path.hop.transport,
                     peer: peer.to_string(),
                     caller,
                     called,
                     sip_call_id,
                     offer,
                     commands,
-                    events: events_out,
+                    events,
                 });
                 return;
             }
@@ -306,18 +376,42 @@ impl Port {
             self.turning_away = true;
         }
         let unavailable = Rejection { retry_after: Some(RETRY_AFTER), ..Rejection::status(503) };
-        self.agent.handle_command(leg, LegCommand::Reject(unavailable), self.clock.now().mono);
+        self.agent.handle_command(leg, LegCommand::Reject(unavailable), self.clock.now());
+    }
+
+    fn dial(&mut self, dial: Dial, reply: oneshot::Sender<Result<OutgoingLeg, DialError>>) {
+        let outgoing = self.agent.handle_dial(dial, self.clock.now()).map(|(leg, sip_call_id)| {
+            let (commands, events) = self.connect(leg);
+            OutgoingLeg { leg, sip_call_id, commands, events }
+        });
+        // Whoever asked may be gone; then the leg's channels are too, and it hangs up.
+        let _ = reply.send(outgoing);
+    }
+
+    /// Gives a leg its channels.
+    fn connect(&mut self, leg: LegId) -> (mpsc::Sender<LegCommand>, mpsc::Receiver<LegEvent>) {
+        let (events, events_out) = mpsc::channel(LEG_CHANNEL);
+        let (commands, commands_out) = mpsc::channel(LEG_CHANNEL);
+        let forwarder = tokio::spawn(forward(leg, commands_out, self.commands_in.clone())).abort_handle();
+        // The last word has a place kept for it, whatever else there is to tell.
+        let last = events.clone().try_reserve_owned().ok();
+        self.legs.insert(leg, LegPort { events, last, forwarder });
+        (commands, events_out)
     }
 
     fn tell(&mut self, leg: LegId, event: LegEvent) {
-        let over = matches!(event, LegEvent::Ended(_));
-        if let Some(port) = self.legs.get(&leg) {
-            // Two events a leg at most, in a channel of sixteen: only a call that is gone does not get them.
-            let _ = port.events.try_send(event);
+        let Some(port) = self.legs.get_mut(&leg) else { return };
+        if !matches!(event, LegEvent::Ended(_)) {
+            // Sixteen places: only a call that is gone, or hangs, does not get its news.
+            if port.events.try_send(event).is_err() {
+                tracing::debug!(%leg, "nobody takes the news of a leg");
+            }
+            return;
         }
-        if over {
-            self.legs.remove(&leg);
+        if let Some(last) = port.last.take() {
+            last.send(event);
         }
+        self.legs.remove(&leg);
     }
 }
 
