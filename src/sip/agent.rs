@@ -228,6 +228,9 @@ impl Agent {
         let leg = OutLeg::dial(id, dial, trunk.as_ref(), context, now)?;
         let call_id = leg.call_id().to_owned();
         self.dialogs.insert(leg.local_tag().clone(), id);
+        if let Some(credentials) = trunk.and_then(|trunk| trunk.credentials) {
+            self.trust_with(client::Owner::Leg(id), credentials);
+        }
         self.legs.insert(id, Box::new(leg));
         self.stats.live_legs += 1;
         self.with_leg(id, now, |_| {});

@@ -41,7 +41,7 @@ use crate::pii::Pii;
 use crate::rtp::Digit;
 
 pub use auth::{Credentials, Secret};
-pub use driver::{Dialer, SipConfig, SipError, SipServer};
+pub use driver::{Dialer, Patience, SipConfig, SipError, SipServer, TlsConfig, TlsFault};
 pub use ladder::{Ladder, Rung};
 pub use peers::{AddressRange, NotARange, Peer, PeerTable};
 pub use session_timer::SessionPolicy;

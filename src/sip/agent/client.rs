@@ -9,6 +9,7 @@ use rand::RngCore;
 
 use super::{Agent, Output, QueryId, TimerOf};
 use crate::id::LegId;
+use crate::sip::auth::{Client as Digest, Credentials};
 use crate::sip::branch::{ClientFailure, ClientNews, OutRequest, Tx};
 use crate::sip::client::{ClientDo, ClientTransaction, Outgoing, base_of};
 use crate::sip::guard::DropReason;
@@ -36,6 +37,8 @@ pub(super) struct Clients {
     looking_up: BTreeMap<QueryId, Lookup>,
     /// Last sequence number per owner.
     cseqs: BTreeMap<Owner, u32>,
+    /// Digest answers, for owners that have credentials.
+    digests: BTreeMap<Owner, Digest>,
     next_query: u64,
 }
 
@@ -74,16 +77,34 @@ impl Clients {
     /// The owner is gone; what it asked for goes on without it.
     pub(super) fn forget_owner(&mut self, owner: &Owner) {
         self.cseqs.remove(owner);
+        self.digests.remove(owner);
+    }
+
+    fn next_cseq(&mut self, owner: &Owner) -> u32 {
+        let cseq = self.cseqs.entry(owner.clone()).or_insert(0);
+        *cseq += 1;
+        *cseq
     }
 }
 
 impl Agent {
     /// Sends a request in a transaction of its own.
     pub(super) fn send_request(&mut self, owner: Owner, tx: Tx, request: OutRequest, now: Now) {
-        let cseq = self.clients.cseqs.entry(owner.clone()).or_insert(0);
-        *cseq += 1;
-        let outgoing = Outgoing { request, cseq: *cseq, server: self.server.clone(), credentials: Vec::new() };
+        let cseq = self.clients.next_cseq(&owner);
+        let digest = self.clients.digests.get_mut(&owner);
+        let credentials = digest.map(|digest| {
+            let body = request.body.as_ref().map_or("", |(_, text)| text);
+            digest.preempt(request.method.as_str(), &request.uri, body.as_bytes())
+        });
+        let credentials = credentials.unwrap_or_default();
+        let outgoing = Outgoing { request, cseq, server: self.server.clone(), credentials };
         self.find_way(Lookup { owner, tx, outgoing, ack: false, cancelled: false }, now);
+    }
+
+    /// What `owner` may prove itself with, when it is asked to.
+    pub(super) fn trust_with(&mut self, owner: Owner, credentials: Credentials) {
+        let seed = self.rng.next_u64();
+        self.clients.digests.insert(owner, Digest::new(Some(credentials), seed));
     }
 
     /// Asks for an INVITE to be cancelled.
@@ -218,6 +239,9 @@ impl Agent {
                         None => self.tell(&owner, tx, ClientNews::Again(response), path, now),
                     }
                 }
+                ClientDo::News(ClientNews::Final(response), Some(path)) if matches!(response.status, 401 | 407) => {
+                    self.answer_challenge(base, response, path, now);
+                }
                 ClientDo::News(news, path) => {
                     let (owner, tx) = (client.owner.clone(), client.tx);
                     self.tell(&owner, tx, news, path, now);
@@ -227,6 +251,33 @@ impl Agent {
         }
         let deadline: Option<Instant> = self.clients.running.get(base).and_then(|client| client.transaction.deadline());
         self.timers.set(TimerOf::Client(base.clone()), deadline);
+    }
+
+    /// They want to know who we are: the same request again, with a new number and the answer, the way it came; or
+    /// the refusal is the branch's news (RFC 3261 §22.2).
+    fn answer_challenge(&mut self, base: &Arc<str>, challenge: Response, path: Path, now: Now) {
+        let Some(client) = self.clients.running.get(base) else { return };
+        let (owner, tx) = (client.owner.clone(), client.tx);
+        let mut outgoing = client.transaction.outgoing().clone();
+        let wanted = !client.transaction.is_cancelled();
+        let request = &outgoing.request;
+        let body = request.body.as_ref().map_or("", |(_, text)| text);
+        let digest = self.clients.digests.get_mut(&owner).filter(|_| wanted);
+        let answer =
+            digest.map(|digest| digest.answer(&challenge, request.method.as_str(), &request.uri, body.as_bytes()));
+        match answer {
+            Some(Ok(credentials)) => {
+                outgoing.credentials = credentials;
+                outgoing.cseq = self.clients.next_cseq(&owner);
+                self.set_out(Lookup { owner, tx, outgoing, ack: false, cancelled: false }, vec![path], now);
+            }
+            refused => {
+                if let Some(Err(reason)) = refused {
+                    tracing::warn!(%reason, "a request of ours is not let in");
+                }
+                self.tell(&owner, tx, ClientNews::Final(challenge), Some(path), now);
+            }
+        }
     }
 
     fn forget_client(&mut self, base: &Arc<str>) {

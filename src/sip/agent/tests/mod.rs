@@ -1,5 +1,6 @@
 //! Calls as rows of datagrams on a clock that the test moves: no socket, no sleep.
 
+mod clients;
 mod house;
 
 use rand::Rng;
