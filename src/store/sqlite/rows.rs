@@ -12,14 +12,17 @@ use crate::call::record::{CallEnd, CallRecord, Latency, PromptRecord, TurnRecord
 use crate::id::CallId;
 use crate::media::{MediaSummary, Recording};
 use crate::pii::Pii;
+use crate::rtp::Quality;
+use crate::sip::ladder::Ladder;
 use crate::store::{CallFilter, CallSummary};
 
 const INSERT_CALL: &str = "
     insert into calls (id, direction, peer, sip_call_id, caller, called, plan, plan_version,
                        arrived_at_ns, answered_at_ns, ended_at_ns, end_why, end_detail, result, path,
                        packets_in, packets_out, lost, late, refused, jitter_ms, late_ticks,
-                       recording, recording_path, recording_fault)
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                       recording, recording_path, recording_fault, disposition, ladder,
+                       codec, secured, mos, round_trip_ms, quality)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     on conflict (id) do nothing";
 
 const INSERT_TURN: &str = "
@@ -38,10 +41,23 @@ const LIST_CALLS: &str = "
 
 /// Writes one call and what belongs to it; does nothing when its id is already there.
 pub(super) async fn insert(to: &mut SqliteConnection, record: &CallRecord) -> Result<(), Error> {
-    // Taken apart without `..`: a field added to the record asks here for its column.
     let CallRecord { id, direction, peer, sip_call_id, caller, called, plan, plan_version, .. } = record;
-    let CallRecord { arrived_at, answered_at, ended_at, end, result, path, turns, prompts, media, .. } = record;
-    let MediaSummary { packets_in, packets_out, lost, late, refused, jitter_ms, late_ticks, recording } = media;
+    let CallRecord { arrived_at, answered_at, ended_at, end, disposition, result, path, .. } = record;
+    let CallRecord { turns, prompts, media, ladder, .. } = record;
+    // Taken apart without `..`: a field added to the summary asks here for its column.
+    let MediaSummary {
+        packets_in,
+        packets_out,
+        lost,
+        late,
+        refused,
+        jitter_ms,
+        late_ticks,
+        recording,
+        codec,
+        secured,
+        quality,
+    } = media;
     let (end_why, end_detail) = end_columns(end)?;
     let (recording, recording_path, recording_fault) = recording_columns(recording)?;
     let inserted = sqlx::query(INSERT_CALL)
@@ -70,6 +86,13 @@ pub(super) async fn insert(to: &mut SqliteConnection, record: &CallRecord) -> Re
         .bind(recording)
         .bind(recording_path)
         .bind(recording_fault)
+        .bind(disposition.as_ref().map(name_of).transpose()?)
+        .bind(ladder_column(ladder)?)
+        .bind(codec.as_ref().map(name_of).transpose()?)
+        .bind(secured)
+        .bind(quality.mos.map(finite))
+        .bind(quality.round_trip_ms.map(finite))
+        .bind(quality_column(quality)?)
         .execute(&mut *to)
         .await?;
     if inserted.rows_affected() == 0 {
@@ -182,11 +205,13 @@ pub(super) async fn read(from: &mut SqliteConnection, id: CallId) -> Result<Call
         answered_at: row.try_get::<Option<i64>, _>("answered_at_ns")?.map(timestamp).transpose()?,
         ended_at: timestamp(row.try_get("ended_at_ns")?)?,
         end: end_of(&row)?,
+        disposition: row.try_get::<Option<String>, _>("disposition")?.map(named).transpose()?,
         result: row.try_get("result")?,
         path: serde_json::from_str(row.try_get("path")?).map_err(unreadable)?,
         turns: turns.iter().map(turn).collect::<Result<_, _>>()?,
         prompts: prompts.iter().map(prompt).collect::<Result<_, _>>()?,
         media: media(&row)?,
+        ladder: ladder(&row)?,
     })
 }
 
@@ -244,7 +269,21 @@ fn media(row: &SqliteRow) -> Result<MediaSummary, Error> {
             (None, Some(reason)) => Recording::Failed { reason },
             (None, None) => Recording::Off,
         },
+        codec: row.try_get::<Option<String>, _>("codec")?.map(named).transpose()?,
+        secured: row.try_get("secured")?,
+        quality: Box::new(quality(row)?),
     })
+}
+
+/// Calls without a word of it have no column; the two numbers that are counted stand in columns of their own as well.
+fn quality_column(quality: &Quality) -> Result<Option<String>, Error> {
+    let is_empty = *quality == Quality::default();
+    (!is_empty).then(|| serde_json::to_string(quality)).transpose().map_err(unwritable)
+}
+
+fn quality(row: &SqliteRow) -> Result<Quality, Error> {
+    let json = row.try_get::<Option<String>, _>("quality")?;
+    json.map_or(Ok(Quality::default()), |json| serde_json::from_str(&json).map_err(unreadable))
 }
 
 fn recording_columns(recording: &Recording) -> Result<(&'static str, Option<&str>, Option<&str>), Error> {
@@ -256,6 +295,17 @@ fn recording_columns(recording: &Recording) -> Result<(&'static str, Option<&str
         }
         Recording::Failed { reason } => ("failed", None, Some(reason)),
     })
+}
+
+/// Calls of before there were ladders have none, and an empty one needs no room.
+fn ladder_column(ladder: &Ladder) -> Result<Option<String>, Error> {
+    let is_empty = *ladder == Ladder::default();
+    (!is_empty).then(|| serde_json::to_string(ladder)).transpose().map_err(unwritable)
+}
+
+fn ladder(row: &SqliteRow) -> Result<Ladder, Error> {
+    let json = row.try_get::<Option<String>, _>("ladder")?;
+    json.map_or(Ok(Ladder::default()), |json| serde_json::from_str(&json).map_err(unreadable))
 }
 
 /// `end_why` and `end_detail` are the two members of its JSON, the detail still as JSON (`486`, `"why it failed"`).
