@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub mod call;
 pub mod calls;
 pub mod check;
 pub mod hear;
@@ -49,6 +50,8 @@ enum Command {
     Understand(understand::UnderstandArgs),
     /// Speech models: what is known, what is here
     Models(models::ModelsArgs),
+    /// Call somebody and let a plan talk to them; the exit code says what came of it
+    Call(call::CallArgs),
     /// What happened: the latest calls, or one of them whole
     Calls(calls::Args),
     /// Which version this is
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Say(args) => say::run(args),
         Command::Understand(args) => understand::run(&args),
         Command::Models(args) => models::run(args),
+        Command::Call(args) => call::run(args),
         Command::Calls(args) => calls::run(args),
         Command::Version => print(concat!("trunkline ", env!("CARGO_PKG_VERSION"), "\n")),
     }
