@@ -194,7 +194,7 @@ fn at_telephone_rate(audio: Arc<Pcm>) -> Result<Arc<Pcm>, MediaError> {
 }
 
 /// How the beat has been kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Beat {
     /// Ticks so far.
     pub ticks: u64,
