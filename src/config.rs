@@ -3,7 +3,7 @@
 //! Strict: a key nobody knows is an error that names the file and the nearest right key, because a misspelt setting
 //! that is ignored is found out at night. `config.example.toml` explains every key; a test holds it to this file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,13 +12,17 @@ use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
 use serde::Deserialize;
 
+mod check;
 mod error;
 mod source;
+mod trunks;
 mod values;
 
 pub use error::ConfigError;
-pub use values::{Network, NumberPattern, PortRange};
+pub use trunks::{PeerConfig, TrunkConfig};
+pub use values::{Encryption, Network, NumberPattern, Order, PortRange};
 
+use crate::rtp::Codec;
 use crate::store::numbers::KeepNumbers;
 
 /// Read when no file is named, if it is there.
@@ -44,6 +48,9 @@ pub struct Config {
     /// Who may send us calls.
     #[serde(rename = "peer")]
     pub peers: Vec<PeerConfig>,
+    /// Through whom we call.
+    #[serde(rename = "trunk")]
+    pub trunks: Vec<TrunkConfig>,
     /// Which plan answers which number.
     #[serde(rename = "route")]
     pub routes: Vec<RouteConfig>,
@@ -55,20 +62,47 @@ pub struct Config {
     pub privacy: PrivacyConfig,
     /// The program's own log.
     pub log: LogConfig,
+    /// What machines may ask of the program itself.
+    pub ops: OpsConfig,
 }
 
 /// `[sip]`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SipConfig {
-    /// Address and UDP port.
+    /// Address and port, for UDP and TCP.
     #[serde(deserialize_with = "values::socket")]
     pub listen: SocketAddr,
+    /// Take connections there too, not only datagrams.
+    pub tcp: bool,
+    /// Address and port for TLS; absent: no TLS connections are taken.
+    #[serde(deserialize_with = "values::optional_socket")]
+    pub tls_listen: Option<SocketAddr>,
+    /// PEM file with our certificate and those that vouch for it.
+    #[serde(deserialize_with = "values::optional_path")]
+    pub certificate: Option<PathBuf>,
+    /// PEM file with its private key.
+    #[serde(deserialize_with = "values::optional_path")]
+    pub private_key: Option<PathBuf>,
+    /// PEM file with authorities to trust besides the system's when we connect.
+    #[serde(deserialize_with = "values::optional_path")]
+    pub ca: Option<PathBuf>,
     /// Address the far end reaches us at, in Contact and SDP, where it differs from the one we bind (behind NAT).
     #[serde(deserialize_with = "values::optional_address")]
     pub advertise: Option<IpAddr>,
     /// More calls at once are answered 503.
     pub max_calls: usize,
+    /// Realm of the passwords that peers prove.
+    pub realm: String,
+    /// Longest time between two signs of life in a dialog (RFC 4028 `Session-Expires`).
+    #[serde(deserialize_with = "values::duration")]
+    pub session_expires: Duration,
+    /// The shortest such time we let anybody ask for (`Min-SE`).
+    #[serde(deserialize_with = "values::duration")]
+    pub min_se: Duration,
+    /// Name server asked for trunks; absent: the system's.
+    #[serde(deserialize_with = "values::optional_socket")]
+    pub resolver: Option<SocketAddr>,
 }
 
 /// `[rtp]`
@@ -83,16 +117,12 @@ pub struct RtpConfig {
     /// A call from which no packet comes for so long is ended.
     #[serde(deserialize_with = "values::duration")]
     pub timeout: Duration,
-}
-
-/// `[[peer]]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PeerConfig {
-    /// What records and logs call it.
-    pub name: String,
-    /// Where it sends from.
-    pub addresses: Vec<Network>,
+    /// What we speak, best first.
+    pub codecs: Vec<Codec>,
+    /// Whose order of codecs decides when we answer.
+    pub order: Order,
+    /// Encrypted media (SRTP, keys by SDES).
+    pub srtp: Encryption,
 }
 
 /// `[[route]]`
@@ -104,6 +134,8 @@ pub struct RouteConfig {
     /// The plan's file.
     #[serde(deserialize_with = "values::path")]
     pub plan: PathBuf,
+    /// Record its calls or not, whatever `recording.enabled` says.
+    pub recording: Option<bool>,
 }
 
 /// `[speech]`
@@ -159,6 +191,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// `[ops]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OpsConfig {
+    /// Where `/healthz` and `/metrics` are answered; absent: nowhere.
+    #[serde(deserialize_with = "values::optional_socket")]
+    pub listen: Option<SocketAddr>,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -167,26 +208,56 @@ impl Default for Config {
             max_call: Duration::from_secs(3_600),
             sip: SipConfig::default(),
             rtp: RtpConfig::default(),
-            peers: vec![PeerConfig { name: "local".to_owned(), addresses: Network::loopback().to_vec() }],
-            routes: vec![RouteConfig { number: NumberPattern::Any, plan: PathBuf::from("dialplans/bank-main.yaml") }],
+            peers: vec![PeerConfig {
+                name: "local".to_owned(),
+                addresses: Network::loopback().to_vec(),
+                ..PeerConfig::default()
+            }],
+            trunks: Vec::new(),
+            routes: vec![RouteConfig {
+                number: NumberPattern::Any,
+                plan: PathBuf::from("dialplans/bank-main.yaml"),
+                recording: None,
+            }],
             speech: SpeechConfig::default(),
             recording: RecordingConfig::default(),
             privacy: PrivacyConfig::default(),
             log: LogConfig::default(),
+            ops: OpsConfig::default(),
         }
     }
 }
 
 impl Default for SipConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 5060)), advertise: None, max_calls: 400 }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 5060)),
+            tcp: true,
+            tls_listen: None,
+            certificate: None,
+            private_key: None,
+            ca: None,
+            advertise: None,
+            max_calls: 400,
+            realm: "trunkline".to_owned(),
+            session_expires: Duration::from_secs(1_800),
+            min_se: Duration::from_secs(90),
+            resolver: None,
+        }
     }
 }
 
 impl Default for RtpConfig {
     fn default() -> Self {
         let ports = PortRange { first: 20_000, last: 20_999 };
-        Self { address: Ipv4Addr::LOCALHOST.into(), ports, timeout: Duration::from_secs(20) }
+        Self {
+            address: Ipv4Addr::LOCALHOST.into(),
+            ports,
+            timeout: Duration::from_secs(20),
+            codecs: vec![Codec::Pcmu, Codec::Pcma],
+            order: Order::default(),
+            srtp: Encryption::default(),
+        }
     }
 }
 
@@ -227,9 +298,20 @@ impl Config {
             figment = figment.merge(Toml::file_exact(file));
         }
         figment = figment.merge(source::Variables::of(environment)?);
-        let config = figment.extract::<Self>().map_err(|error| error::sentence(error, file))?;
-        config.check().map_err(|fault| ConfigError::Inconsistent { file: file.map(Path::to_owned), fault })?;
+        let mut config = figment.extract::<Self>().map_err(|error| error::sentence(error, file))?;
+        let checked = config.fetch_passwords(environment).and_then(|()| config.check());
+        checked.map_err(|fault| ConfigError::Inconsistent { file: file.map(Path::to_owned), fault })?;
         Ok(config)
+    }
+
+    fn fetch_passwords(&mut self, environment: &BTreeMap<String, String>) -> Result<(), String> {
+        for peer in &mut self.peers {
+            peer.proof().complete(environment).map_err(|fault| format!("[[peer]] {:?} {fault}", peer.name))?;
+        }
+        for trunk in &mut self.trunks {
+            trunk.proof().complete(environment).map_err(|fault| format!("[[trunk]] {:?} {fault}", trunk.name))?;
+        }
+        Ok(())
     }
 
     /// Where recordings go.
@@ -253,70 +335,20 @@ impl Config {
         self.sip.advertise.unwrap_or(self.rtp.address)
     }
 
-    /// The plan that answers `number`: an exact route before a prefix, a longer prefix before a shorter one.
-    pub fn plan_for(&self, number: &str) -> Option<&Path> {
+    /// Where a running gateway listens for `trunkline call` and its like.
+    pub fn control_socket(&self) -> PathBuf {
+        self.data_dir.join("control.sock")
+    }
+
+    /// Who answers `number`: an exact route before a prefix, a longer prefix before a shorter one.
+    pub fn route_for(&self, number: &str) -> Option<&RouteConfig> {
         let fitting = self.routes.iter().filter(|route| route.number.matches(number));
-        fitting.max_by_key(|route| route.number.weight()).map(|route| route.plan.as_path())
+        fitting.max_by_key(|route| route.number.weight())
     }
 
-    /// What no single value can know. The first fault, as a sentence that names the keys.
-    fn check(&self) -> Result<(), String> {
-        self.check_addresses()?;
-        self.check_numbers()?;
-        let mut names = BTreeSet::new();
-        for peer in &self.peers {
-            if peer.name.trim().is_empty() {
-                return Err("a [[peer]] has an empty name; records and logs call it by that".to_owned());
-            }
-            if peer.addresses.is_empty() {
-                return Err(format!("[[peer]] {:?} has no addresses, so no call can come from it", peer.name));
-            }
-            if !names.insert(&peer.name) {
-                return Err(format!("two [[peer]] are named {:?}; records could not tell them apart", peer.name));
-            }
-        }
-        let mut numbers = BTreeSet::new();
-        match self.routes.iter().find(|route| !numbers.insert(&route.number)) {
-            Some(twice) => Err(format!("two [[route]] have the number {:?}; keep one", twice.number.to_string())),
-            None => Ok(()),
-        }
-    }
-
-    fn check_addresses(&self) -> Result<(), String> {
-        let advertised = self.sip.advertise;
-        if advertised.is_some_and(|address| address.is_unspecified()) {
-            return Err("sip.advertise must be an address that peers can send to".to_owned());
-        }
-        let bound = [("sip.listen", self.sip.listen.ip()), ("rtp.address", self.rtp.address)];
-        for (key, address) in bound {
-            if advertised.is_none() && address.is_unspecified() {
-                return Err(format!(
-                    "{key} is {address}, which peers cannot send to; set sip.advertise to the address they reach us at"
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    fn check_numbers(&self) -> Result<(), String> {
-        if self.sip.max_calls == 0 {
-            return Err("sip.max_calls is 0, so no call would ever be answered".to_owned());
-        }
-        let pairs = self.rtp.ports.pairs();
-        if pairs < self.sip.max_calls {
-            return Err(format!(
-                "rtp.ports holds {pairs} pairs of ports, too few for sip.max_calls = {}; widen one or lower the other",
-                self.sip.max_calls
-            ));
-        }
-        if self.speech.workers == Some(0) {
-            return Err("speech.workers is 0, so nothing would be heard; leave it out for one per core".to_owned());
-        }
-        let durations = [("rtp.timeout", self.rtp.timeout), ("max_call", self.max_call)];
-        match durations.iter().find(|(_, duration)| duration.is_zero()) {
-            Some((key, _)) => Err(format!("{key} is zero, so every call would end at once")),
-            None => Ok(()),
-        }
+    /// Is a call on this route recorded?
+    pub fn records(&self, route: &RouteConfig) -> bool {
+        route.recording.unwrap_or(self.recording.enabled)
     }
 }
 

@@ -299,7 +299,7 @@ fn sip_config(config: &Config) -> SipConfig {
             .iter()
             .filter_map(|network| AddressRange::new(network.address, network.prefix))
             .collect(),
-        trust_identity: false,
+        trust_identity: peer.trust_identity,
     };
     SipConfig {
         listen: config.sip.listen,

@@ -23,6 +23,7 @@ use crate::media::driver::{MediaHandle, ReservedPort};
 use crate::media::{MediaSummary, OpenLeg, RecordingRequest};
 use crate::rtp::{Codec, StreamParams};
 use crate::sdp::{self, Local, Preference, SdpError};
+use crate::sip::ladder::Ladder;
 use crate::sip::{IncomingLeg, LegCommand, LegEvent, Rejection};
 use crate::speech::driver::RecognizerPool;
 use crate::store::driver::Writer;
@@ -63,6 +64,8 @@ pub struct Reception {
 /// A leg that will be answered.
 struct Accepted {
     live: LivePlan,
+    /// Does its route want a recording?
+    recorded: bool,
     seat: Seat,
     port: ReservedPort,
     /// Our session description.
@@ -98,8 +101,8 @@ impl Reception {
     }
 
     fn accept(&self, id: &CallId, leg: &IncomingLeg, now: Now) -> Result<Accepted, Rejection> {
-        let plan = self.config.plan_for(leg.called.reveal()).ok_or(Rejection::status(404))?;
-        let live = self.plans.get(plan).expect("every routed plan was loaded at start").clone();
+        let route = self.config.route_for(leg.called.reveal()).ok_or(Rejection::status(404))?;
+        let live = self.plans.get(&route.plan).expect("every routed plan was loaded at start").clone();
         let listed = LiveCall { since: now.wall, plan: live.plan.name.clone() };
         let seat = self.registry.take(id.clone(), listed).ok_or_else(full_house)?;
         let port = self.media.reserve().map_err(|error| {
@@ -121,16 +124,16 @@ impl Reception {
             }
             None => (sdp::offer(&local), UNSETTLED, Some(local)),
         };
-        Ok(Accepted { live, seat, port, sdp, params, late_offer })
+        Ok(Accepted { live, recorded: self.config.records(route), seat, port, sdp, params, late_offer })
     }
 
     async fn run(&self, id: CallId, leg: IncomingLeg, accepted: Accepted, now: Now) -> CallRecord {
-        let Accepted { live, seat, port, sdp, params, late_offer } = accepted;
+        let Accepted { live, recorded, seat, port, sdp, params, late_offer } = accepted;
         let (events, media_events) = mpsc::channel(MEDIA_EVENTS);
         let open = OpenLeg {
             leg: leg.leg,
             params,
-            recording: self.config.recording.enabled.then(|| self.recording(&id, now)),
+            recording: recorded.then(|| self.recording(&id, now)),
             random: rand::rng().random(),
             call: id.to_string(),
         };
@@ -140,6 +143,7 @@ impl Reception {
         }
         let setup = CallSetup {
             id,
+            direction: Direction::Inbound,
             plan: live.plan.clone(),
             language: live.plan.languages.first().cloned().unwrap_or_else(Language::english),
             peer: leg.peer,
@@ -149,6 +153,7 @@ impl Reception {
             arrived_at: now.wall,
             sdp,
             longest: self.config.max_call,
+            variables: BTreeMap::new(),
         };
         let ports = Ports {
             leg: leg.leg,
@@ -193,11 +198,13 @@ impl Reception {
             answered_at: None,
             ended_at: self.clock.now().wall,
             end,
+            disposition: None,
             result: None,
             path: Vec::new(),
             turns: Vec::new(),
             prompts: Vec::new(),
             media: MediaSummary::default(),
+            ladder: Ladder::default(),
         }
     }
 

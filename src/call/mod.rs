@@ -5,6 +5,7 @@
 //!                     ▲                                   poll_timeout() ──▶ handle_timeout(now)
 //! ```
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::sip::{LegCommand, LegEvent};
 use crate::speech::{RecognizeError, Utter};
 use crate::understand::NBest;
 
+pub mod disposition;
 pub mod driver;
 mod floor;
 mod machine;
@@ -38,6 +40,8 @@ pub const HIDDEN: &str = "(hidden)";
 pub struct CallSetup {
     /// Ours.
     pub id: CallId,
+    /// Who calls whom.
+    pub direction: record::Direction,
     /// The plan it will run, pinned for its whole life.
     pub plan: Arc<Plan>,
     /// What the caller is expected to speak; the plan's nearest is used.
@@ -56,6 +60,8 @@ pub struct CallSetup {
     pub sdp: String,
     /// No call lasts longer than this; then it is ended politely.
     pub longest: Duration,
+    /// What is known of the person before the call, by name: may be personal.
+    pub variables: BTreeMap<String, Pii<String>>,
 }
 
 /// What a deadline is for, for traces and tests.

@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::disposition::Disposition;
 use crate::id::CallId;
 use crate::media::MediaSummary;
 use crate::pii::Pii;
+use crate::sip::ladder::Ladder;
 
 /// One call, whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +37,9 @@ pub struct CallRecord {
     pub ended_at: Timestamp,
     /// Why it ended.
     pub end: CallEnd,
+    /// What came of it, in one word, where we called.
+    #[serde(default)]
+    pub disposition: Option<Disposition>,
     /// `result:` of the hangup step reached, if any.
     pub result: Option<String>,
     /// Step names in the order visited.
@@ -45,6 +50,9 @@ pub struct CallRecord {
     pub prompts: Vec<PromptRecord>,
     /// RTP counters and what became of the recording.
     pub media: MediaSummary,
+    /// Its signalling, message by message.
+    #[serde(default)]
+    pub ladder: Ladder,
 }
 
 /// Who called whom.
@@ -69,6 +77,18 @@ pub enum CallEnd {
     Cancelled,
     /// We refused it with this status.
     Rejected(u16),
+    /// They refused it with this status.
+    Refused(u16),
+    /// We called, and nobody answered in time.
+    NoAnswer,
+    /// We called, and no way there took the call.
+    Unreachable,
+    /// We sent the caller on to somebody else.
+    Transferred,
+    /// The far end was gone without a word (RFC 4028).
+    Expired,
+    /// Somebody ended it from outside.
+    Interrupted,
     /// Our answer was never acknowledged.
     NoAck,
     /// No RTP came for the configured time.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::call::record::{CallEnd, CallRecord, Direction, Latency, PromptRecord, TurnOutcome, TurnRecord};
+use crate::call::record::{CallEnd, CallRecord, Latency, PromptRecord, TurnOutcome, TurnRecord};
 use crate::call::turn::TurnEnd;
 use crate::call::{CallSetup, HIDDEN, TimelineEvent};
 use crate::dialplan::plan::Step;
@@ -12,6 +12,7 @@ use crate::dialplan::step;
 use crate::id::PlayId;
 use crate::media::{MediaSummary, PlayEnd};
 use crate::pii::Pii;
+use crate::sip::ladder::Ladder;
 
 /// Turns and prompts kept each; a call that goes on longer keeps its beginning, so memory has a bound.
 const KEPT: usize = 2_000;
@@ -186,7 +187,7 @@ impl Scribe {
     ) -> CallRecord {
         CallRecord {
             id: self.setup.id.clone(),
-            direction: Direction::Inbound,
+            direction: self.setup.direction,
             peer: self.setup.peer.clone(),
             sip_call_id: self.setup.sip_call_id.clone(),
             caller: self.setup.caller.clone(),
@@ -198,11 +199,13 @@ impl Scribe {
             answered_at: self.answered.filter(|_| end != CallEnd::Cancelled).map(|(_, wall)| wall),
             ended_at: now,
             end,
+            disposition: None,
             result: self.result.take(),
             path: path.to_vec(),
             turns: std::mem::take(&mut self.turns),
             prompts: std::mem::take(&mut self.prompts),
             media,
+            ladder: Ladder::default(),
         }
     }
 

@@ -145,6 +145,17 @@ fn errors_are_sentences_that_name_file_key_and_remedy() {
             "trunkline.toml: rtp.address is 0.0.0.0, which peers cannot send to; set sip.advertise",
         ),
         ("[[peer]]\nname = \"a\"\naddresses = []", "trunkline.toml: [[peer]] \"a\" has no addresses"),
+        ("[rtp]\ncodecs = []", "trunkline.toml: rtp.codecs is empty"),
+        ("[rtp]\ncodecs = [\"pcmu\", \"pcmu\"]", "trunkline.toml: rtp.codecs names pcmu twice"),
+        ("[rtp]\nsrtp = \"on\"", "trunkline.toml: rtp.srtp is \"on\"; it must be one of off, optional, required"),
+        ("[sip]\ntls_listen = \"127.0.0.1:5061\"", "trunkline.toml: sip.tls_listen needs sip.certificate and"),
+        (
+            "[sip]\ncertificate = \"a.pem\"",
+            "trunkline.toml: sip.certificate and sip.private_key are for sip.tls_listen",
+        ),
+        ("[sip]\nmin_se = \"30s\"", "trunkline.toml: sip.min_se is shorter than 90s"),
+        ("[sip]\nsession_expires = \"80s\"", "trunkline.toml: sip.session_expires is shorter than sip.min_se"),
+        ("[sip]\nrealm = \"\"", "trunkline.toml: sip.realm must be a plain name"),
         (
             "[[route]]\nnumber = \"1\"\nplan = \"a\"\n[[route]]\nnumber = \"1\"\nplan = \"b\"",
             "trunkline.toml: two [[route]] have the number \"1\"; keep one",
@@ -154,6 +165,56 @@ fn errors_are_sentences_that_name_file_key_and_remedy() {
         let error = load(text, &[]).expect_err(text);
         assert!(error.starts_with(expect), "{text}\n  says    {error}\n  expected {expect}");
     }
+}
+
+/// A peer or trunk with these lines, as it is written in a file.
+fn section(what: &str, lines: &str) -> String {
+    let place = if what == "peer" { "addresses = [\"192.0.2.7\"]" } else { "uri = \"sip:carrier.example\"" };
+    format!("[[{what}]]\nname = \"a\"\n{}\n{lines}", if lines.contains("uri =") { "" } else { place })
+}
+
+#[test]
+fn faults_of_peers_and_trunks_name_whose_they_are() {
+    let rows = [
+        ("peer", "username = \"u\"", "[[peer]] \"a\" has a username but no password"),
+        ("peer", "password = \"p\"", "[[peer]] \"a\" has a password but no username"),
+        ("peer", "username = \"u\"\npassword = \"\"", "[[peer]] \"a\" has an empty password"),
+        ("peer", "max_calls = 0", "[[peer]] \"a\": max_calls is 0"),
+        ("peer", "max_cps = 0", "[[peer]] \"a\": max_cps is 0"),
+        ("trunk", "uri = \"carrier.example\"", "[[trunk]] \"a\" has the uri \"carrier.example\"; write it like sip:"),
+        ("trunk", "uri = \"tel:+1\"", "[[trunk]] \"a\" has the uri"),
+        ("trunk", "register = true", "[[trunk]] \"a\" is to be registered with, which needs a username"),
+        ("trunk", "expires = \"5s\"", "[[trunk]] \"a\": expires is shorter than 60s"),
+        ("trunk", "ping = \"1s\"", "[[trunk]] \"a\": ping is shorter than 5s"),
+        ("trunk", "caller_id = \"my phone\"", "[[trunk]] \"a\": caller_id is no number"),
+        (
+            "trunk",
+            "username = \"u\"\npassword_env = \"NOT_SET\"",
+            "[[trunk]] \"a\" takes its password from the variable NOT_SET",
+        ),
+        ("trunk", "username = \"u\"\npassword = \"p\"\npassword_env = \"P\"", "[[trunk]] \"a\" has both password and"),
+        ("trunk", "name = \"b\"", "TOML parse error"),
+    ];
+    for (what, lines, expect) in rows {
+        let error = load(&section(what, lines), &[]).expect_err(lines);
+        assert!(
+            error.starts_with(&format!("trunkline.toml: {expect}")),
+            "{lines}\n  says    {error}\n  expected {expect}"
+        );
+    }
+    let twice = [section("trunk", ""), section("trunk", "")].concat();
+    assert!(load(&twice, &[]).unwrap_err().contains("two [[trunk]] are named \"a\""));
+}
+
+#[test]
+fn a_password_is_fetched_and_never_shown() {
+    let lines = "username = \"u\"\npassword_env = \"CARRIER_PASSWORD\"\nregister = true";
+    let config = load(&section("trunk", lines), &[("CARRIER_PASSWORD", "s3cret")]).unwrap();
+    let password = config.trunks[0].password.clone().unwrap();
+    assert_eq!(password.reveal(), "s3cret");
+    assert!(!format!("{config:?}").contains("s3cret"));
+    let error = load(&section("peer", "username = \"u\"\npassword = 12345678"), &[]).unwrap_err();
+    assert!(error.contains("a password is text; put it between quotes") && !error.contains("1234"), "{error}");
 }
 
 #[test]
@@ -190,10 +251,10 @@ fn the_most_particular_route_answers() {
         ("1000", "/_.yaml"),
     ];
     for (number, plan) in rows {
-        assert_eq!(config.plan_for(number), Some(Path::new(plan)), "{number}");
+        assert_eq!(config.route_for(number).map(|route| route.plan.as_path()), Some(Path::new(plan)), "{number}");
     }
     let config = load(&route("1000"), &[]).unwrap();
-    assert_eq!(config.plan_for("1001"), None);
+    assert_eq!(config.route_for("1001"), None);
 }
 
 #[test]
@@ -211,18 +272,33 @@ fn the_example_is_the_defaults() {
 fn the_example_explains_every_key_and_what_is_commented_out_is_valid() {
     let example = std::fs::read_to_string(EXAMPLE).unwrap();
     // `#key = value` is a setting left out; `# words` are an explanation.
-    let is_left_out = |line: &str| line.starts_with('#') && line[1..].starts_with(|c: char| c.is_ascii_lowercase());
+    let is_left_out =
+        |line: &str| line.starts_with('#') && line[1..].starts_with(|c: char| c.is_ascii_lowercase() || c == '[');
     let uncommented = example.lines().map(|line| if is_left_out(line) { &line[1..] } else { line }).collect::<Vec<_>>();
-    load(&uncommented.join("\n"), &[]).unwrap();
+    load(&uncommented.join("\n"), &[("CARRIER_PASSWORD", "s3cret")]).unwrap();
 
-    let sections = ["", "[sip]", "[rtp]", "[[peer]]", "[[route]]", "[speech]", "[recording]", "[privacy]", "[log]"];
+    let sections = [
+        "",
+        "[sip]",
+        "[rtp]",
+        "[[peer]]",
+        "[[trunk]]",
+        "[[route]]",
+        "[speech]",
+        "[recording]",
+        "[privacy]",
+        "[log]",
+        "[ops]",
+    ];
     for section in sections {
         let begin = uncommented.iter().position(|line| *line == section).expect(section);
         let lines = uncommented[begin..].iter().skip(1).take_while(|line| !line.starts_with('['));
         let explained = lines.filter_map(|line| line.split_once(" = ")).map(|(key, _)| key).collect::<Vec<_>>();
         for key in known_keys(section) {
             let is_a_section = section.is_empty() && sections.iter().any(|it| it.trim_matches(['[', ']']) == *key);
-            assert!(is_a_section || explained.contains(key), "{section} {key} is not in config.example.toml");
+            // Stands in prose beside `password`, which it takes the place of.
+            let is_explained = explained.contains(key) || *key == "password_env" || *key == "password";
+            assert!(is_a_section || is_explained, "{section} {key} is not in config.example.toml");
         }
     }
 }

@@ -10,6 +10,8 @@ use figment::value::magic::RelativePathBuf;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use crate::pii::Pii;
+
 /// A range of IP addresses, such as `10.1.0.0/16`; a single address is the range of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -148,11 +150,47 @@ impl TryFrom<String> for NumberPattern {
     }
 }
 
+/// `rtp.order`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// The offer's, as telephones expect.
+    #[default]
+    Theirs,
+    /// That of `rtp.codecs`.
+    Ours,
+}
+
+/// `rtp.srtp`, and `srtp` of a peer or trunk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encryption {
+    /// Never: an offer that asks for it is refused.
+    #[default]
+    Off,
+    /// Whenever the far end asks for it; our own offers stay plain.
+    Optional,
+    /// Always: who cannot is refused.
+    Required,
+}
+
+/// A password: never shown, not even where it is wrong.
+pub(super) fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Pii<String>>, D::Error> {
+    let value = <Value as Deserialize>::deserialize(from)?;
+    let text = value.into_string().ok_or_else(|| D::Error::custom("a password is text; put it between quotes"))?;
+    Ok(Some(Pii::new(text)))
+}
+
 /// `300ms`, `20s`, `5m`, `1h`: as in dial plans.
 pub(super) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(from)?;
     parse_duration(&text)
         .ok_or_else(|| D::Error::custom(format!("{text:?} is not a duration; write it like 300ms, 20s, 5m or 1h")))
+}
+
+/// The same, for a key that may be left out.
+pub(super) fn optional_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    duration(from).map(Some)
 }
 
 /// Longer than any setting means, short enough to be added to any clock.
@@ -177,6 +215,11 @@ pub(super) fn socket<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D
     let text = written(from)?;
     let wrong = || D::Error::custom(format!("{text:?} is not an address with a port; write it like 127.0.0.1:5060"));
     text.trim().parse().map_err(|_| wrong())
+}
+
+/// The same, for a key that may be left out.
+pub(super) fn optional_socket<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+    socket(from).map(Some)
 }
 
 /// An address, never a name: names would have to be looked up, and may answer differently tomorrow.

@@ -1,11 +1,12 @@
 //! One call in text: the real call core, a [`TextLeg`] for its far end, a clock that jumps to whatever is next.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::call::record::CallRecord;
+use crate::call::record::{CallRecord, Direction};
 use crate::call::{Call, CallSetup, Input, Output, TimelineEvent};
 use crate::dialplan::plan::Plan;
 use crate::id::CallId;
@@ -80,6 +81,7 @@ impl Conversation {
         let language = caller.language.clone().or_else(|| plan.languages.first().cloned());
         let setup = CallSetup {
             id: CallId::new(caller.at, 0),
+            direction: Direction::Inbound,
             plan,
             language: language.unwrap_or_else(Language::english),
             peer: "text".to_owned(),
@@ -89,6 +91,7 @@ impl Conversation {
             arrived_at: caller.at,
             sdp: String::new(),
             longest: LONGEST,
+            variables: BTreeMap::new(),
         };
         let call = Call::inbound(setup, clock.now());
         let mut conversation = Self { clock, call, leg: TextLeg::default(), happenings: Vec::new(), record: None };

@@ -12,6 +12,7 @@
 pub mod agent;
 pub mod driver;
 pub mod guard;
+pub mod ladder;
 pub mod leg;
 pub mod message;
 pub mod peers;

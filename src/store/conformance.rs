@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 
 use super::{CallFilter, Store, StoreError};
+use crate::call::disposition::Disposition;
 use crate::call::record::{CallEnd, CallRecord, Direction, Latency, PromptRecord, TurnOutcome, TurnRecord};
 use crate::id::CallId;
 use crate::media::{MediaSummary, Recording};
 use crate::pii::Pii;
+use crate::sip::ladder::{Ladder, Rung};
 
 /// Tests of one store: `$fresh` makes an empty one, and whatever must live as long as it.
 macro_rules! suite {
@@ -70,6 +72,7 @@ pub(crate) fn full_record(number: u8) -> CallRecord {
         answered_at: Some(arrival(number) + jiff::SignedDuration::new(0, 212_345_678)),
         ended_at: arrival(number) + jiff::SignedDuration::new(31, 999_999_999),
         end: CallEnd::Completed,
+        disposition: Some(Disposition::Answered),
         result: Some("balance".into()),
         path: vec!["welcome".into(), "main".into(), "balance".into()],
         turns: vec![
@@ -106,7 +109,25 @@ pub(crate) fn full_record(number: u8) -> CallRecord {
             late_ticks: 4,
             recording: Recording::Saved { path: "/var/lib/trunkline/recordings/call.wav".into() },
         },
+        ladder: Ladder {
+            rungs: vec![rung(0, false, "INVITE sip:…@192.0.2.1 SIP/2.0"), rung(4, true, "SIP/2.0 100 Trying")],
+            left_out: 2,
+        },
         ..bare_record(number)
+    }
+}
+
+fn rung(at_ms: u64, sent: bool, line: &str) -> Rung {
+    Rung {
+        at_ms,
+        sent,
+        transport: "udp".into(),
+        peer: ([192, 0, 2, 7], 5060).into(),
+        line: line.into(),
+        cseq: "1 INVITE".into(),
+        note: sent.then(|| "Warning: 399 – no room".into()),
+        bytes: 812,
+        again: u16::from(sent),
     }
 }
 
@@ -125,11 +146,13 @@ pub(crate) fn bare_record(number: u8) -> CallRecord {
         answered_at: None,
         ended_at: arrival(number) + jiff::SignedDuration::from_secs(4),
         end: CallEnd::Cancelled,
+        disposition: None,
         result: None,
         path: Vec::new(),
         turns: Vec::new(),
         prompts: Vec::new(),
         media: MediaSummary::default(),
+        ladder: Ladder::default(),
     }
 }
 
@@ -170,6 +193,12 @@ pub(crate) async fn every_end_comes_back_exactly(store: &impl Store) {
         CallEnd::CallerHungUp,
         CallEnd::Cancelled,
         CallEnd::Rejected(486),
+        CallEnd::Refused(603),
+        CallEnd::NoAnswer,
+        CallEnd::Unreachable,
+        CallEnd::Transferred,
+        CallEnd::Expired,
+        CallEnd::Interrupted,
         CallEnd::NoAck,
         CallEnd::NoMedia,
         CallEnd::Drained,

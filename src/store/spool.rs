@@ -151,6 +151,19 @@ mod tests {
     }
 
     #[test]
+    fn a_call_of_an_older_program_is_read() {
+        let home = tempfile::tempdir().unwrap();
+        let spool = Spool::of(home.path());
+        let mut json = serde_json::to_value(bare_record(1)).unwrap();
+        for younger in ["disposition", "ladder"] {
+            assert!(json.as_object_mut().unwrap().remove(younger).is_some(), "{younger}");
+        }
+        std::fs::create_dir(spool.folder()).unwrap();
+        std::fs::write(spool.folder().join("0OLD.json"), json.to_string()).unwrap();
+        assert_eq!(spool.read(9).unwrap().records, [bare_record(1)]);
+    }
+
+    #[test]
     fn a_torn_file_is_set_aside_and_does_not_hide_the_others() {
         let home = tempfile::tempdir().unwrap();
         let spool = Spool::of(home.path());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::call::record::{CallEnd, CallRecord, TurnOutcome};
+use crate::call::record::{CallEnd, CallRecord, Direction, TurnOutcome};
 use crate::dialplan::fixture::{bank, heard, say, step};
 use crate::dialplan::plan::{StepIx, StepKind, Target};
 use crate::media::{MediaSummary, Offer, PlayEnd, Recording};
@@ -35,6 +35,7 @@ impl Rig {
         let clock = SimulatedClock::starting_at(Timestamp::from_second(1_767_625_200).unwrap());
         let setup = CallSetup {
             id: CallId::new(clock.now().wall, 7),
+            direction: Direction::Inbound,
             plan: Arc::new(plan),
             language: Language::english(),
             peer: "loopback".into(),
@@ -44,6 +45,7 @@ impl Rig {
             arrived_at: clock.now().wall,
             sdp: "v=0".into(),
             longest,
+            variables: BTreeMap::new(),
         };
         let call = Call::inbound(setup, clock.now());
         let mut rig = Self { call, clock, outputs: Vec::new(), playing: Vec::new() };

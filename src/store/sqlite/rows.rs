@@ -12,14 +12,15 @@ use crate::call::record::{CallEnd, CallRecord, Latency, PromptRecord, TurnRecord
 use crate::id::CallId;
 use crate::media::{MediaSummary, Recording};
 use crate::pii::Pii;
+use crate::sip::ladder::Ladder;
 use crate::store::{CallFilter, CallSummary};
 
 const INSERT_CALL: &str = "
     insert into calls (id, direction, peer, sip_call_id, caller, called, plan, plan_version,
                        arrived_at_ns, answered_at_ns, ended_at_ns, end_why, end_detail, result, path,
                        packets_in, packets_out, lost, late, refused, jitter_ms, late_ticks,
-                       recording, recording_path, recording_fault)
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                       recording, recording_path, recording_fault, disposition, ladder)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     on conflict (id) do nothing";
 
 const INSERT_TURN: &str = "
@@ -38,9 +39,9 @@ const LIST_CALLS: &str = "
 
 /// Writes one call and what belongs to it; does nothing when its id is already there.
 pub(super) async fn insert(to: &mut SqliteConnection, record: &CallRecord) -> Result<(), Error> {
-    // Taken apart without `..`: a field added to the record asks here for its column.
     let CallRecord { id, direction, peer, sip_call_id, caller, called, plan, plan_version, .. } = record;
-    let CallRecord { arrived_at, answered_at, ended_at, end, result, path, turns, prompts, media, .. } = record;
+    let CallRecord { arrived_at, answered_at, ended_at, end, disposition, result, path, .. } = record;
+    let CallRecord { turns, prompts, media, ladder, .. } = record;
     let MediaSummary { packets_in, packets_out, lost, late, refused, jitter_ms, late_ticks, recording } = media;
     let (end_why, end_detail) = end_columns(end)?;
     let (recording, recording_path, recording_fault) = recording_columns(recording)?;
@@ -70,6 +71,8 @@ pub(super) async fn insert(to: &mut SqliteConnection, record: &CallRecord) -> Re
         .bind(recording)
         .bind(recording_path)
         .bind(recording_fault)
+        .bind(disposition.as_ref().map(name_of).transpose()?)
+        .bind(ladder_column(ladder)?)
         .execute(&mut *to)
         .await?;
     if inserted.rows_affected() == 0 {
@@ -182,11 +185,13 @@ pub(super) async fn read(from: &mut SqliteConnection, id: CallId) -> Result<Call
         answered_at: row.try_get::<Option<i64>, _>("answered_at_ns")?.map(timestamp).transpose()?,
         ended_at: timestamp(row.try_get("ended_at_ns")?)?,
         end: end_of(&row)?,
+        disposition: row.try_get::<Option<String>, _>("disposition")?.map(named).transpose()?,
         result: row.try_get("result")?,
         path: serde_json::from_str(row.try_get("path")?).map_err(unreadable)?,
         turns: turns.iter().map(turn).collect::<Result<_, _>>()?,
         prompts: prompts.iter().map(prompt).collect::<Result<_, _>>()?,
         media: media(&row)?,
+        ladder: ladder(&row)?,
     })
 }
 
@@ -256,6 +261,17 @@ fn recording_columns(recording: &Recording) -> Result<(&'static str, Option<&str
         }
         Recording::Failed { reason } => ("failed", None, Some(reason)),
     })
+}
+
+/// Calls of before there were ladders have none, and an empty one needs no room.
+fn ladder_column(ladder: &Ladder) -> Result<Option<String>, Error> {
+    let is_empty = *ladder == Ladder::default();
+    (!is_empty).then(|| serde_json::to_string(ladder)).transpose().map_err(unwritable)
+}
+
+fn ladder(row: &SqliteRow) -> Result<Ladder, Error> {
+    let json = row.try_get::<Option<String>, _>("ladder")?;
+    json.map_or(Ok(Ladder::default()), |json| serde_json::from_str(&json).map_err(unreadable))
 }
 
 /// `end_why` and `end_detail` are the two members of its JSON, the detail still as JSON (`486`, `"why it failed"`).

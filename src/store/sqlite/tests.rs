@@ -132,6 +132,26 @@ async fn pages_torn_in_the_middle_are_an_error_and_never_a_panic() {
 }
 
 #[tokio::test]
+async fn calls_of_an_older_program_are_kept_when_its_tables_are_brought_up_to_date() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("trunkline.db");
+    let mut connection = SqliteConnectOptions::new().filename(&file).create_if_missing(true).connect().await.unwrap();
+    MIGRATIONS.run_to(1, &mut connection).await.unwrap();
+    let expect = conformance::bare_record(1);
+    let insert = "insert into calls values
+        (?, 'inbound', 'local', '1@192.0.2.7', '+12025550123', '1000', 'bank-main', '0123456789abcdef', ?, null, ?,
+         'cancelled', null, null, '[]', 0, 0, 0, 0, 0, 0.0, 0, 'off', null, null)";
+    let nanos = |at: jiff::Timestamp| i64::try_from(at.as_nanosecond()).unwrap();
+    let query = sqlx::query(insert).bind(expect.id.as_str()).bind(nanos(expect.arrived_at));
+    query.bind(nanos(expect.ended_at)).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let error = SqliteStore::open_read_only(&file).await.unwrap_err();
+    assert!(error.to_string().contains("start `trunkline serve` once"), "{error}");
+    let store = SqliteStore::open(&file).await.unwrap();
+    assert_eq!(store.get(expect.id.as_str()).await.unwrap(), expect);
+}
+
+#[tokio::test]
 async fn a_database_of_a_newer_program_is_left_alone() {
     let (store, home) = fresh().await;
     let file = home.path().join("data/trunkline.db");
