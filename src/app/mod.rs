@@ -4,6 +4,7 @@
 //! settings → data folder → plans → prompts → recognisers → media thread → SIP socket → calls … drain
 //! ```
 
+mod ledger;
 mod reception;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,7 @@ use crate::speech::voices::SystemVoices;
 use crate::store::driver::{self as writer, WriterSetup};
 use crate::store::numbers::{NumberPolicy, SaltError};
 use crate::time::Clock;
+use ledger::Ledger;
 use reception::Reception;
 
 /// How long calls may take to say goodbye once the drain is over.
@@ -133,7 +135,7 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError
         media,
         recognizers,
         registry: registry.clone(),
-        records,
+        records: Ledger::new(records, Arc::default()),
         goodbye: goodbye.clone(),
         clock,
     });

@@ -9,9 +9,10 @@ use std::time::Duration;
 use rand::Rng;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, info, info_span, warn};
+use tracing::{Instrument, debug, info, info_span, warn};
 
 use super::LivePlan;
+use super::ledger::Ledger;
 use crate::call::driver::{self, Ports};
 use crate::call::record::{CallEnd, CallRecord, Direction};
 use crate::call::registry::{LiveCall, Registry, Seat};
@@ -26,7 +27,6 @@ use crate::sdp::{self, Local, Preference, SdpError};
 use crate::sip::ladder::Ladder;
 use crate::sip::{IncomingLeg, LegCommand, LegEvent, Rejection};
 use crate::speech::driver::RecognizerPool;
-use crate::store::driver::Writer;
 use crate::time::{Clock, Now};
 
 /// Media events of one call. A turn makes about five; a caller drumming on the keys makes a dozen a second, and the
@@ -56,7 +56,7 @@ pub struct Reception {
     pub media: MediaHandle,
     pub recognizers: Arc<RecognizerPool>,
     pub registry: Registry,
-    pub records: Writer,
+    pub records: Ledger,
     pub goodbye: CancellationToken,
     pub clock: Arc<dyn Clock>,
 }
@@ -80,9 +80,10 @@ impl Reception {
     pub async fn receive(&self, leg: IncomingLeg) {
         let now = self.clock.now();
         let id = CallId::new(now.wall, rand::rng().random());
-        let span = info_span!("call", %id, peer = %leg.peer);
+        let span = info_span!("call", %id, leg = leg.leg.0, peer = %leg.peer);
         let record = async {
             info!("incoming call");
+            debug!(sip_call_id = leg.sip_call_id, "as the far end calls it");
             match self.accept(&id, &leg, now) {
                 Ok(accepted) => self.run(id, leg, accepted, now).await,
                 Err(rejection) => self.refuse(id, leg, rejection, now).await,

@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 
 pub mod calls;
 pub mod check;
+pub mod doctor;
 pub mod hear;
 pub mod models;
 pub mod prompts;
@@ -51,6 +52,8 @@ enum Command {
     Models(models::ModelsArgs),
     /// What happened: the latest calls, or one of them whole
     Calls(calls::Args),
+    /// Would calls be served? What is wrong, and what to do about it
+    Doctor(doctor::DoctorArgs),
     /// Which version this is
     Version,
 }
@@ -68,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Understand(args) => understand::run(&args),
         Command::Models(args) => models::run(args),
         Command::Calls(args) => calls::run(args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Version => print(concat!("trunkline ", env!("CARGO_PKG_VERSION"), "\n")),
     }
 }

@@ -163,6 +163,9 @@ fn calls(page: &mut Page, totals: &Totals) {
     }
     let ends = totals.ends.iter().map(|(end, count)| (end, total(count)));
     page.by(Kind::Counter, "trunkline_calls_ended_total", "Calls that are over, by how they ended.", "end", ends);
+    let dispositions = totals.dispositions.iter().map(|(word, count)| (word, total(count)));
+    let help = "Calls that are over, by what came of them, where that is told.";
+    page.by(Kind::Counter, "trunkline_dispositions_total", help, "disposition", dispositions);
     let turns = totals.turns.iter().map(|(outcome, count)| (outcome, total(count)));
     page.by(Kind::Counter, "trunkline_turns_total", "Questions asked, by what came of them.", "outcome", turns);
     let recordings = totals.recordings.iter().map(|(state, count)| (state, total(count)));

@@ -31,6 +31,8 @@ pub struct Totals {
     pub setups: BTreeMap<(&'static str, String), u64>,
     /// Calls by how they ended.
     pub ends: BTreeMap<String, u64>,
+    /// Calls by what came of them, in the words of campaigns; inbound calls have no such word unless it is told.
+    pub dispositions: BTreeMap<String, u64>,
     /// Askings by what came of them.
     pub turns: BTreeMap<String, u64>,
     /// Recordings asked for, by what became of them.
@@ -60,6 +62,7 @@ impl Default for Totals {
         Self {
             setups: BTreeMap::new(),
             ends: BTreeMap::new(),
+            dispositions: BTreeMap::new(),
             turns: BTreeMap::new(),
             recordings: BTreeMap::new(),
             lasted: Histogram::new(LASTED_S),
@@ -94,7 +97,7 @@ impl Tally {
 
 impl Totals {
     fn count(&mut self, record: &CallRecord) {
-        let CallRecord { direction, answered_at, ended_at, end, turns, media, .. } = record;
+        let CallRecord { direction, answered_at, ended_at, end, disposition, turns, media, .. } = record;
         let ended = word(end);
         let direction = match direction {
             Direction::Inbound => "inbound",
@@ -103,6 +106,9 @@ impl Totals {
         let result = answered_at.map_or_else(|| ended.clone(), |_| "answered".to_owned());
         *self.setups.entry((direction, result)).or_default() += 1;
         *self.ends.entry(ended).or_default() += 1;
+        if let Some(disposition) = disposition {
+            *self.dispositions.entry(word(disposition)).or_default() += 1;
+        }
         if let Some(answered) = answered_at {
             self.lasted.observe(ended_at.duration_since(*answered).as_secs_f64().max(0.0));
         }
@@ -145,6 +151,7 @@ fn word(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::disposition::Disposition;
     use crate::call::record::CallEnd;
     use crate::store::conformance::{bare_record, full_record};
 
@@ -153,7 +160,8 @@ mod tests {
         let tally = Tally::default();
         let refused = CallRecord { end: CallEnd::Rejected(503), ..bare_record(2) };
         let unheard = CallRecord { end: CallEnd::Failed("of +12025550123".to_owned()), ..bare_record(3) };
-        for record in [full_record(1), full_record(4), refused, unheard] {
+        let busy = CallRecord { disposition: Some(Disposition::Busy), ..full_record(4) };
+        for record in [full_record(1), busy, refused, unheard] {
             tally.count(&record);
         }
         let totals = tally.totals();
@@ -161,6 +169,7 @@ mod tests {
             totals.setups.iter().map(|((direction, result), count)| (*direction, result.as_str(), *count)).collect();
         assert_eq!(setups, [("inbound", "answered", 2), ("inbound", "failed", 1), ("inbound", "rejected", 1)]);
         assert_eq!(totals.ends.get("completed"), Some(&2));
+        assert_eq!(totals.dispositions.get("busy"), Some(&1));
         assert_eq!(totals.recordings.get("saved"), Some(&2));
         assert_eq!((totals.lasted.count(), totals.jitter.count()), (2, 2));
         assert_eq!((totals.packets_in, totals.packets_lost, totals.packets_refused), (3_200, 6, 4));
