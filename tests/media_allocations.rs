@@ -83,6 +83,7 @@ fn listening_speaking_and_recording_do_not_allocate() {
         ptime_ms: 20,
         send: true,
         receive: true,
+        ..StreamParams::default()
     };
     let open = OpenLeg { leg: LegId(1), params, recording: None, random: 1, call: String::new() };
     let mut now = SystemClock.now().mono;

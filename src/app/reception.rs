@@ -38,15 +38,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// What we speak, best first.
 const CODECS: &[Codec] = &[Codec::Pcmu, Codec::Pcma];
 /// What holds between our late offer and its answer: our first choice, and nowhere to send yet.
-const UNSETTLED: StreamParams = StreamParams {
-    remote: None,
-    codec: CODECS[0],
-    payload_type: 0,
-    telephone_event: Some(sdp::TELEPHONE_EVENT),
-    ptime_ms: 20,
-    send: true,
-    receive: true,
-};
+fn unsettled() -> StreamParams {
+    StreamParams { telephone_event: Some(sdp::TELEPHONE_EVENT), ..StreamParams::default() }
+}
 
 /// Everything an incoming leg needs.
 pub struct Reception {
@@ -117,13 +111,14 @@ impl Reception {
             preference: Preference::Theirs,
             session_id: u64::from(rand::rng().random::<u32>()),
             session_version: 1,
+            ..Local::default()
         };
         let (sdp, params, late_offer) = match &leg.offer {
             Some(offer) => {
                 let (sdp, params) = sdp::answer(offer, &local).map_err(|error| refusal(&error))?;
                 (sdp, params, None)
             }
-            None => (sdp::offer(&local), UNSETTLED, Some(local)),
+            None => (sdp::offer(&local), unsettled(), Some(local)),
         };
         Ok(Accepted { live, recorded: self.config.records(route), seat, port, sdp, params, late_offer })
     }

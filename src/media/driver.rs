@@ -412,6 +412,7 @@ mod tests {
             ptime_ms: 20,
             send: true,
             receive: true,
+            ..StreamParams::default()
         };
         let recording = Some(RecordingRequest { path: format!("/nowhere/{leg}.wav").into() });
         let leg = OpenLeg { leg: LegId(leg), params, recording, random: 1, call: String::new() };

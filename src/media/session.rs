@@ -74,7 +74,7 @@ impl Session {
         Self {
             params: open.params.clone(),
             receiver: Receiver::new(&open.params, ReceiverConfig::default()),
-            sender: Sender::new(open.params.codec, open.params.payload_type, open.params.ptime_ms, open.random),
+            sender: Sender::new(&open.params, open.random),
             ear: Ear::new(Listen::default(), Thresholds::default()),
             reflex: Reflex::new(),
             guard: EchoGuard::new(),
@@ -137,7 +137,7 @@ impl Session {
             }
             MediaCommand::Renegotiate { params } => {
                 self.receiver.renegotiate(&params);
-                self.sender.renegotiate(params.codec, params.payload_type, params.ptime_ms);
+                self.sender.renegotiate(&params);
                 self.params = params;
             }
             MediaCommand::Close => self.close(now),

@@ -38,6 +38,7 @@ fn params() -> StreamParams {
         ptime_ms: 20,
         send: true,
         receive: true,
+        ..StreamParams::default()
     }
 }
 

@@ -121,7 +121,7 @@ pub struct ReceiverStats {
 #[derive(Debug)]
 pub struct Receiver {
     /// What was agreed on; see [`Receiver::law_of`] for what is taken beside it.
-    law: Law,
+    law: Option<Law>,
     payload_type: u8,
     telephone_event: Option<u8>,
     /// Address the far end signalled.
@@ -163,7 +163,7 @@ impl Receiver {
     /// A receiver for what was negotiated.
     pub fn new(params: &StreamParams, config: ReceiverConfig) -> Self {
         Self {
-            law: params.codec.into(),
+            law: params.codec.law(),
             payload_type: params.payload_type,
             telephone_event: params.telephone_event,
             signalled: params.remote.map(canonical),
@@ -197,7 +197,7 @@ impl Receiver {
 
     /// Another agreement holds from now on: codec, payload types and address.
     pub fn renegotiate(&mut self, params: &StreamParams) {
-        self.law = params.codec.into();
+        self.law = params.codec.law();
         self.payload_type = params.payload_type;
         self.telephone_event = params.telephone_event;
         if let Some(remote) = params.remote {
@@ -334,7 +334,7 @@ impl Receiver {
     /// (RFC 3264 §6.1, §7); and before the answer comes nobody knows which it will be.
     fn law_of(&self, payload_type: u8) -> Option<Law> {
         match payload_type {
-            agreed if agreed == self.payload_type => Some(self.law),
+            agreed if agreed == self.payload_type => self.law,
             PCMU => Some(Law::Mu),
             PCMA => Some(Law::A),
             _ => None,

@@ -23,6 +23,7 @@ fn params() -> StreamParams {
         ptime_ms: 20,
         send: true,
         receive: true,
+        ..StreamParams::default()
     }
 }
 
@@ -181,7 +182,7 @@ fn sound_sent_is_sound_heard_at_every_packet_length_in_both_laws() {
             let payload_type = if codec == Codec::Pcmu { 0 } else { 8 };
             let params = StreamParams { codec, payload_type, ptime_ms, ..params() };
             let mut ear = Ear::new(&params);
-            let mut sender = Sender::new(codec, payload_type, ptime_ms, 0xFEED_F00D_0000_FFF0);
+            let mut sender = Sender::new(&params, 0xFEED_F00D_0000_FFF0);
             let sent = tone::sine(350.0, -12.0, 2_400, 8_000).samples;
             let mut heard = Vec::new();
             let mut datagram = [0; MAX_PACKET_BYTES];
@@ -200,7 +201,7 @@ fn sound_sent_is_sound_heard_at_every_packet_length_in_both_laws() {
                 }
             }
             assert!(heard.len() > 17_000, "{codec:?}, {ptime_ms} ms: {} samples", heard.len());
-            let law = Law::from(codec);
+            let law = codec.law().unwrap();
             for (at, (&heard, &sent)) in heard.iter().zip(&sent).enumerate() {
                 assert_eq!(heard, law.decode(law.encode(sent)), "{codec:?}, {ptime_ms} ms, sample {at}");
             }
@@ -214,7 +215,7 @@ fn each_packet_is_decoded_by_its_own_type_whichever_we_send() {
     // 110 is their number for the codec we send.
     for (codec, payload_type) in [(Codec::Pcmu, 0), (Codec::Pcma, 8), (Codec::Pcmu, 110), (Codec::Pcma, 110)] {
         let mut ear = Ear::new(&StreamParams { codec, payload_type, ..params() });
-        let types = [(0, Law::Mu), (8, Law::A), (payload_type, codec.into())];
+        let types = [(0, Law::Mu), (8, Law::A), (payload_type, codec.law().unwrap())];
         let mut heard = Vec::new();
         for n in 0..30 {
             let (payload_type, law) = types[usize::from(n) % 3];
@@ -237,7 +238,7 @@ fn each_packet_is_decoded_by_its_own_type_whichever_we_send() {
 #[test]
 fn a_lost_packet_is_made_up_and_counted() {
     let mut ear = Ear::new(&params());
-    let mut sender = Sender::new(Codec::Pcmu, 0, 20, 7);
+    let mut sender = Sender::new(&params(), 7);
     let mut datagram = [0; MAX_PACKET_BYTES];
     let mut pulled = Vec::new();
     for (n, frame) in tone::sine(200.0, -20.0, 600, 8_000).samples.chunks_exact(FRAME_8K).enumerate() {
