@@ -65,6 +65,7 @@ async fn examine(config: &Config) -> Vec<Finding> {
     found.extend(network::ports(config, running));
     found.extend(network::addresses(config));
     found.extend(tls::certificate(config, now));
+    found.extend(speech::codecs(config));
     found.extend(speech::speech(config));
     found.extend(machine::disk(config));
     found.extend(machine::limits(config));

@@ -1,16 +1,53 @@
-//! What is said and heard: dial plans, voices, recognisers.
+//! What is said and heard: codecs, dial plans, voices, recognisers.
 
 use std::collections::BTreeSet;
 
 use super::finding::Finding;
+use crate::audio::codec::{Decoder, Encoder};
 use crate::config::Config;
 use crate::dialplan::diagnostic::Severity;
 use crate::dialplan::load::load;
 use crate::language::Language;
+use crate::rtp::{Codec, OpusParams};
 use crate::speech::Synthesizer as _;
 use crate::speech::engines::Engines;
 use crate::speech::models::ModelDirs;
 use crate::speech::voices::SystemVoices;
+
+/// Each codec of the settings codes and decodes here.
+pub(super) fn codecs(config: &Config) -> Vec<Finding> {
+    let (mut usable, mut found) = (Vec::new(), Vec::new());
+    for &codec in &config.rtp.codecs {
+        let works = Decoder::new(codec).and_then(|_| Encoder::new(codec, &OpusParams::default()).map(|_| ()));
+        match works {
+            Ok(()) => usable.push(codec.name()),
+            Err(error) => found.push(Finding::look(
+                &format!("codec {}", codec.name()),
+                format!("{error}; it is neither offered nor taken"),
+                "install what it needs, or take it out of rtp.codecs",
+            )),
+        }
+    }
+    found.push(sum_of(&usable));
+    found
+}
+
+fn sum_of(usable: &[&str]) -> Finding {
+    let g711 = [Codec::Pcmu, Codec::Pcma].map(Codec::name);
+    let result = usable.join(", ");
+    if usable.is_empty() {
+        return Finding::broken(
+            "codecs",
+            "none can be used: no call could be answered",
+            "set rtp.codecs to pcmu, pcma",
+        );
+    }
+    if !g711.iter().any(|codec| usable.contains(codec)) {
+        let result = format!("{result}, but neither of G.711: plain telephone lines will be refused with 488");
+        return Finding::look("codecs", result, "add pcmu and pcma to rtp.codecs");
+    }
+    Finding::fine("codecs", result)
+}
 
 /// Every route's plan, and whether its languages can be spoken and heard. Blocking, for a second or two.
 pub(super) fn speech(config: &Config) -> Vec<Finding> {
@@ -105,6 +142,15 @@ mod tests {
         assert!(found[0].remedy.as_ref().is_some_and(|remedy| remedy.contains("trunkline check")), "{found:?}");
         let (found, _) = about(None);
         assert!(found[0].result.ends_with("ship.yaml does not exist"), "{found:?}");
+    }
+
+    #[test]
+    fn the_codecs_of_the_settings_work_and_plain_lines_want_g_711() {
+        let found = codecs(&Config::default());
+        assert_eq!((found.len(), found[0].verdict), (1, Verdict::Fine), "{found:?}");
+        assert!(found[0].result.starts_with("PCMU, PCMA"), "{found:?}");
+        assert_eq!(sum_of(&["opus"]).verdict, Verdict::Look);
+        assert_eq!(sum_of(&[]).verdict, Verdict::Broken);
     }
 
     #[test]
