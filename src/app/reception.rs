@@ -178,7 +178,7 @@ impl Reception {
             match leg.events.recv().await {
                 Some(LegEvent::Ended(crate::sip::LegEnd::Cancelled)) => break CallEnd::Cancelled,
                 Some(LegEvent::Ended(_)) | None => break CallEnd::Rejected(status),
-                Some(LegEvent::Established { .. }) => {}
+                Some(_) => {}
             }
         };
         CallRecord {

@@ -112,6 +112,7 @@ impl Call {
         match input {
             Input::Leg(LegEvent::Established { .. }) => self.established(now),
             Input::Leg(LegEvent::Ended(why)) => self.leg_ended(why, now),
+            Input::Leg(_) => {}
             Input::Media(event) => self.media(event, now),
             Input::Heard { utterance, revision, result } => {
                 if let State::Asking { turn, .. } = &mut self.state {
@@ -259,7 +260,8 @@ impl Call {
             (_, Some(intended)) => intended,
             (LegEnd::RemoteHangup, None) => CallEnd::CallerHungUp,
             (LegEnd::LocalHangup, None) => CallEnd::Failed("the leg was ended on our side by another hand".into()),
-            (LegEnd::Failed, None) => CallEnd::Failed("the SIP stack or the network failed".into()),
+            (LegEnd::Expired, None) => CallEnd::Failed("the far end gave no sign of life".into()),
+            (_, None) => CallEnd::Failed("the SIP stack or the network failed".into()),
         };
         let plan = (self.plan.name.as_str(), self.plan.version.as_str());
         let record = self.scribe.finish(plan, self.interpreter.path(), end.clone(), media, now.wall);
