@@ -234,6 +234,8 @@ impl Call {
                 self.scribe.prompt_finished(play, played_ms, total_ms, end);
                 self.prompt_finished(play, end, at, now);
             }
+            // Nothing in a plan waits for keys that we press.
+            MediaEvent::KeysSent => {}
             MediaEvent::RtpTimeout { .. } => {
                 // Before the ACK a far end may rightly be silent; the leg's own timer ends that. After it, media says so
                 // again.
