@@ -180,6 +180,11 @@ impl MediaHandle {
         self.orders.closed().await;
     }
 
+    /// Is the media thread gone?
+    pub fn is_stopped(&self) -> bool {
+        self.orders.is_closed()
+    }
+
     /// How the beat has been kept since the start.
     pub fn beat(&self) -> Beat {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
