@@ -5,6 +5,7 @@
 //! ```
 
 mod ledger;
+mod ops;
 mod reception;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use crate::dialplan::load::load;
 use crate::dialplan::plan::Plan;
 use crate::files::{create_private_folder, narrow_folder};
 use crate::media::driver::{MediaConfig, MediaError, MediaServer};
+use crate::observe::tally::Tally;
 use crate::sip::{AddressRange, IncomingLeg, Peer, PeerTable, SipConfig, SipError, SipServer};
 use crate::speech::driver::{PoolSettings, RecognizerPool};
 use crate::speech::engines::Engines;
@@ -38,6 +40,7 @@ use crate::store::driver::{self as writer, WriterSetup};
 use crate::store::numbers::{NumberPolicy, SaltError};
 use crate::time::Clock;
 use ledger::Ledger;
+use ops::{Ops, OpsError};
 use reception::Reception;
 
 /// How long calls may take to say goodbye once the drain is over.
@@ -93,6 +96,9 @@ pub enum AppError {
     /// The SIP socket.
     #[error(transparent)]
     Sip(#[from] SipError),
+    /// `/healthz` and `/metrics` cannot be served.
+    #[error(transparent)]
+    Ops(#[from] OpsError),
     /// The SIP task is gone while we were in service.
     #[error("signalling stopped by a bug of ours; the log says where. Start the gateway again")]
     SipStopped,
@@ -126,6 +132,20 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError
     let (sip, mut incoming) = SipServer::bind(sip_config(&config), clock.clone()).await?;
 
     let registry = Registry::with_seats(config.sip.max_calls);
+    let tally = Arc::new(Tally::default());
+    let sources = ops::Sources {
+        sip: sip.dialer(),
+        media: media.clone(),
+        recognizers: recognizers.clone(),
+        records: records.clone(),
+        registry: registry.clone(),
+        seats: config.sip.max_calls,
+        registering: config.trunks.iter().filter(|trunk| trunk.register).map(|trunk| trunk.name.clone()).collect(),
+        tally: tally.clone(),
+        started_at: clock.now().wall,
+        clock: clock.clone(),
+    };
+    let ops = Ops::start(config.ops.listen, sources).await?;
     let goodbye = CancellationToken::new();
     let drain_timeout = config.drain_timeout;
     let reception = Arc::new(Reception {
@@ -135,7 +155,7 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError
         media,
         recognizers,
         registry: registry.clone(),
-        records: Ledger::new(records, Arc::default()),
+        records: Ledger::new(records, tally),
         goodbye: goodbye.clone(),
         clock,
     });
@@ -156,6 +176,7 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError
     };
 
     info!(live = registry.len(), "draining: no new calls, the live ones may finish");
+    ops.drain();
     sip.drain().await;
     // INVITEs that have had their 100 and still wait for us must hear a final answer.
     incoming.close();
@@ -181,6 +202,7 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError
     }
     writer.close().await;
     calls.shutdown().await;
+    ops.close().await;
     // Dropping the pool waits for its workers, and a hung engine must not keep us.
     let dropped = tokio::task::spawn_blocking(move || drop(reception));
     if tokio::time::timeout(LAST_WORDS, dropped).await.is_err() {

@@ -17,6 +17,7 @@ mod network;
 mod ready;
 mod speech;
 mod tls;
+mod trunks;
 
 /// Looks at everything a call needs.
 #[derive(Args, Debug)]
@@ -65,6 +66,7 @@ async fn examine(config: &Config) -> Vec<Finding> {
     found.extend(network::ports(config, running));
     found.extend(network::addresses(config));
     found.extend(tls::certificate(config, now));
+    found.extend(trunks::trunks(config).await);
     found.extend(speech::codecs(config));
     found.extend(speech::speech(config));
     found.extend(machine::disk(config));

@@ -113,8 +113,9 @@ fn signalling(page: &mut Page, stats: &SipStats) {
     page.one(Kind::Gauge, "trunkline_legs", "SIP legs now.", total(*live_legs));
 }
 
-fn ends(ended: &Ended) -> [(&'static str, u64); 6] {
-    let Ended { remote_hangup, local_hangup, cancelled, rejected, no_ack, failed } = *ended;
+fn ends(ended: &Ended) -> [(&'static str, u64); 10] {
+    let Ended { remote_hangup, local_hangup, cancelled, rejected, no_ack, failed, .. } = *ended;
+    let Ended { refused, no_answer, expired, moved, .. } = *ended;
     [
         ("remote_hangup", remote_hangup),
         ("local_hangup", local_hangup),
@@ -122,6 +123,10 @@ fn ends(ended: &Ended) -> [(&'static str, u64); 6] {
         ("rejected", rejected),
         ("no_ack", no_ack),
         ("failed", failed),
+        ("refused", refused),
+        ("no_answer", no_answer),
+        ("expired", expired),
+        ("moved", moved),
     ]
 }
 
@@ -137,7 +142,7 @@ fn trunks(page: &mut Page, trunks: &[TrunkView]) {
 }
 
 fn media(page: &mut Page, beat: &Beat) {
-    let Beat { ticks, late, worst, busy, legs, .. } = *beat;
+    let Beat { ticks, late, worst, busy, legs, received, lost, concealed, refused } = *beat;
     let total = |value: u64| value as f64;
     page.one(Kind::Counter, "trunkline_ticks_total", "Beats of the media thread, 50 a second.", total(ticks));
     let help = "Beats that came more than half a frame late.";
@@ -147,6 +152,12 @@ fn media(page: &mut Page, beat: &Beat) {
     let help = "Time the media thread spent working; its rate is its share of a core.";
     page.one(Kind::Counter, "trunkline_media_busy_seconds_total", help, busy.as_secs_f64());
     page.one(Kind::Gauge, "trunkline_media_legs", "Legs open on the media thread.", total(legs));
+    page.one(Kind::Counter, "trunkline_rtp_received_total", "RTP packets taken.", total(received));
+    page.one(Kind::Counter, "trunkline_rtp_lost_total", "RTP packets that never came.", total(lost));
+    let help = "Frames of 20 ms made up, at least in part, because their packets were missing.";
+    page.one(Kind::Counter, "trunkline_rtp_concealed_total", help, total(concealed));
+    let help = "Datagrams refused: wrong source, wrong SSRC, not authentic, malformed.";
+    page.one(Kind::Counter, "trunkline_rtp_refused_total", help, total(refused));
 }
 
 fn calls(page: &mut Page, totals: &Totals) {
@@ -175,17 +186,9 @@ fn calls(page: &mut Page, totals: &Totals) {
     page.histogram("trunkline_reply_seconds", help, &totals.reply);
     page.histogram("trunkline_jitter_seconds", "Interarrival jitter of each call (RFC 3550).", &totals.jitter);
     page.histogram("trunkline_loss_ratio", "Share of each call's packets that never came.", &totals.loss);
-    let packets = [
-        ("received", totals.packets_in),
-        ("sent", totals.packets_out),
-        ("lost", totals.packets_lost),
-        ("late", totals.packets_late),
-        ("refused", totals.packets_refused),
-    ];
-    for (what, packets) in packets {
-        let name = format!("trunkline_rtp_packets_{what}_total");
-        page.one(Kind::Counter, &name, &format!("RTP packets {what}, of calls that are over."), total(&packets));
-    }
+    page.histogram("trunkline_mos", "How each call sounded to us, by the E-model (ITU-T G.107).", &totals.mos);
+    let help = "Round trip of each call, by RTCP.";
+    page.histogram("trunkline_round_trip_seconds", help, &totals.round_trip);
 }
 
 fn recognition(page: &mut Page, pool: &PoolMetrics) {
@@ -290,6 +293,7 @@ mod tests {
         };
         Snapshot {
             sip: Some(sip),
+            media: Some(Beat { lost: 4, ..Beat::default() }),
             trunks: vec![trunk("carrier", Some(true)), trunk("pbx", None)],
             recognition,
             totals: tally.totals(),
@@ -314,7 +318,8 @@ mod tests {
             "trunkline_setups_total{direction=\"inbound\",result=\"answered\"} 1",
             "trunkline_calls_ended_total{end=\"completed\"} 1",
             "trunkline_jitter_seconds_bucket{le=\"0.002\"} 1",
-            "trunkline_rtp_packets_lost_total 3",
+            "trunkline_rtp_lost_total 4",
+            "trunkline_mos_count 1",
             "trunkline_reply_seconds_count 1",
             "trunkline_recognitions_total{result=\"busy\"} 2",
             "trunkline_recognition_queue 5",

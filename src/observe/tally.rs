@@ -18,6 +18,11 @@ const JITTER_S: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2
 /// Share of the far end's packets that never came.
 const LOSS: &[f64] = &[0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2];
 
+/// Mean opinion scores: 3.1 annoys nearly everybody, 3.6 many, 4.0 some.
+const MOS: &[f64] = &[1.5, 2.0, 2.5, 2.8, 3.1, 3.4, 3.6, 3.8, 4.0, 4.2, 4.4];
+/// Seconds there and back.
+const ROUND_TRIP_S: &[f64] = &[0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0];
+
 /// Counts calls as they end. One lock a call, never on the way of a frame.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -45,16 +50,10 @@ pub struct Totals {
     pub jitter: Histogram,
     /// Loss of each call that brought packets.
     pub loss: Histogram,
-    /// RTP packets sent.
-    pub packets_out: u64,
-    /// RTP packets accepted.
-    pub packets_in: u64,
-    /// RTP packets that never came.
-    pub packets_lost: u64,
-    /// RTP packets that came too late to be played.
-    pub packets_late: u64,
-    /// Packets refused: wrong source, wrong SSRC, malformed.
-    pub packets_refused: u64,
+    /// What we heard of each call was worth so much, by the E-model.
+    pub mos: Histogram,
+    /// Round trip of each call that measured one.
+    pub round_trip: Histogram,
 }
 
 impl Default for Totals {
@@ -69,11 +68,8 @@ impl Default for Totals {
             reply: Histogram::new(REPLY_S),
             jitter: Histogram::new(JITTER_S),
             loss: Histogram::new(LOSS),
-            packets_out: 0,
-            packets_in: 0,
-            packets_lost: 0,
-            packets_late: 0,
-            packets_refused: 0,
+            mos: Histogram::new(MOS),
+            round_trip: Histogram::new(ROUND_TRIP_S),
         }
     }
 }
@@ -129,11 +125,12 @@ impl Totals {
             self.jitter.observe(media.jitter_ms / 1_000.0);
             self.loss.observe(media.lost as f64 / (media.packets_in + media.lost) as f64);
         }
-        self.packets_in += media.packets_in;
-        self.packets_out += media.packets_out;
-        self.packets_lost += media.lost;
-        self.packets_late += media.late;
-        self.packets_refused += media.refused;
+        if let Some(mos) = media.quality.mos {
+            self.mos.observe(mos);
+        }
+        if let Some(round_trip_ms) = media.quality.round_trip_ms {
+            self.round_trip.observe(round_trip_ms / 1_000.0);
+        }
     }
 }
 
@@ -172,7 +169,7 @@ mod tests {
         assert_eq!(totals.dispositions.get("busy"), Some(&1));
         assert_eq!(totals.recordings.get("saved"), Some(&2));
         assert_eq!((totals.lasted.count(), totals.jitter.count()), (2, 2));
-        assert_eq!((totals.packets_in, totals.packets_lost, totals.packets_refused), (3_200, 6, 4));
+        assert_eq!((totals.mos.count(), totals.round_trip.count()), (2, 2));
     }
 
     #[test]

@@ -143,8 +143,7 @@ impl SipServer {
         let (socket, tcp) = open(config.listen, config.tcp).map_err(failed(config.listen))?;
         let local = socket.local_addr().map_err(failed(config.listen))?;
         let tls_listen = config.tls.as_ref().and_then(|tls| tls.listen);
-        let tls_listener =
-            tls_listen.map(|listen| open_streams(listen).map_err(failed(listen))).transpose()?;
+        let tls_listener = tls_listen.map(|listen| open_streams(listen).map_err(failed(listen))).transpose()?;
         let local_tls = tls_listener.as_ref().and_then(|listener| listener.local_addr().ok());
 
         let mut speaks = vec![Transport::Udp];

@@ -169,7 +169,8 @@ impl Gateway {
         self.wait_for_records(1).remove(0)
     }
 
-    fn run(&self, words: &[&str]) -> Output {
+    /// Another command of the program on the same settings.
+    pub fn run(&self, words: &[&str]) -> Output {
         let output = Command::new(env!("CARGO_BIN_EXE_trunkline")).args(words).arg("-c").arg(&self.config).output();
         output.expect("trunkline runs")
     }

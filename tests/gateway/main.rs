@@ -10,6 +10,7 @@ mod caller;
 mod callers;
 mod calls;
 mod house;
+mod ops;
 mod sound;
 mod trouble;
 

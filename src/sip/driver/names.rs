@@ -90,12 +90,9 @@ fn answer(data: &RData) -> Option<Answer> {
             service: text(&naptr.services),
             replacement: naptr.replacement.to_ascii(),
         },
-        RData::SRV(srv) => Answer::Srv {
-            priority: srv.priority,
-            weight: srv.weight,
-            port: srv.port,
-            target: srv.target.to_ascii(),
-        },
+        RData::SRV(srv) => {
+            Answer::Srv { priority: srv.priority, weight: srv.weight, port: srv.port, target: srv.target.to_ascii() }
+        }
         RData::A(address) => Answer::Address(address.0.into()),
         RData::AAAA(address) => Answer::Address(address.0.into()),
         _ => return None,
