@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::LivePlan;
+use super::ledger::Ledger;
 use super::plans::Plans;
 use crate::call::driver::{Agreement, Ports};
 use crate::call::registry::{LiveCall, Registry, Seat};
@@ -20,7 +21,6 @@ use crate::rtp::StreamParams;
 use crate::sdp::{Local, Negotiation, SrtpPolicy};
 use crate::sip::{Dialer, LegCommand, LegEvent};
 use crate::speech::driver::RecognizerPool;
-use crate::store::driver::Writer;
 use crate::time::{Clock, Now};
 
 /// Media events of one call. A turn makes about five; a caller drumming on the keys makes a dozen a second, and the
@@ -44,7 +44,7 @@ pub struct House {
     /// Live calls.
     pub registry: Registry,
     /// Where records go.
-    pub records: Writer,
+    pub records: Ledger,
     /// Fires when live calls must say goodbye.
     pub goodbye: CancellationToken,
     /// Fires when no new ones are taken.
