@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::LivePlan;
+use super::ledger::Ledger;
 use super::plans::Plans;
 use crate::audio::Pcm;
 use crate::call::driver::{Agreement, Ports};
@@ -21,7 +22,6 @@ use crate::rtp::StreamParams;
 use crate::sdp::{Local, Negotiation, SrtpPolicy};
 use crate::sip::{Dialer, LegCommand, LegEvent};
 use crate::speech::driver::RecognizerPool;
-use crate::store::driver::Writer;
 use crate::time::{Clock, Now};
 
 /// Media events of one call. A turn makes about five; a caller drumming on the keys makes a dozen a second, and the
@@ -47,7 +47,7 @@ pub struct House {
     /// What callers hear whom we put on hold; silence without.
     pub hold_music: Option<Arc<Pcm>>,
     /// Where records go.
-    pub records: Writer,
+    pub records: Ledger,
     /// Fires when live calls must say goodbye.
     pub goodbye: CancellationToken,
     /// Fires when no new ones are taken.

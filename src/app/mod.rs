@@ -8,6 +8,8 @@
 
 pub mod control;
 mod house;
+mod ledger;
+mod ops;
 mod originate;
 mod plans;
 mod reception;
@@ -27,6 +29,8 @@ use tracing::{info, warn};
 
 use self::control::{CallRequest, Control};
 use self::house::House;
+use self::ledger::Ledger;
+use self::ops::{Ops, OpsError};
 use self::originate::{Originate, OriginateError};
 use self::plans::Plans;
 pub use self::plans::{LivePlan, prompts};
@@ -38,6 +42,7 @@ use crate::config::Config;
 use crate::dialplan::diagnostic::Diagnostics;
 use crate::files::{create_private_folder, narrow_folder};
 use crate::media::driver::{MediaError, MediaServer};
+use crate::observe::tally::Tally;
 use crate::sip::{IncomingLeg, SipError, SipServer};
 use crate::store::driver::{self as writer, WriterSetup, WriterTask};
 use crate::store::numbers::{NumberPolicy, SaltError};
@@ -99,6 +104,9 @@ pub enum AppError {
     /// The SIP socket.
     #[error(transparent)]
     Sip(#[from] SipError),
+    /// `/healthz` and `/metrics` cannot be served.
+    #[error(transparent)]
+    Ops(#[from] OpsError),
     /// The SIP task is gone while we were in service.
     #[error("signalling stopped by a bug of ours; the log says where. Start the gateway again")]
     SipStopped,
@@ -136,7 +144,7 @@ async fn open_house(config: Config, plans: Plans, clock: Arc<dyn Clock>) -> Resu
         recognizers,
         registry: Registry::with_seats(config.sip.max_calls),
         hold_music,
-        records,
+        records: Ledger::new(records, Arc::new(Tally::default())),
         goodbye: CancellationToken::new(),
         draining: CancellationToken::new(),
         clock,
@@ -151,6 +159,7 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError
     prepare_data_folder(&config.data_dir)?;
     let plans = Plans::routed(&config).await?;
     let Running { house, sip, mut incoming, writer } = open_house(config, plans, clock).await?;
+    let ops = Ops::start(house.config.ops.listen, ops::Sources::of(&house)).await?;
     let control = open_control(&house).await;
     info!(sip = %sip.local_addr(), plans = house.plans.len(), "ready for calls");
 
@@ -170,6 +179,7 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError
 
     info!(live = house.registry.len(), "draining: no new calls, the live ones may finish");
     house.draining.cancel();
+    ops.drain();
     sip.drain().await;
     // INVITEs that have had their 100 and still wait for us must hear a final answer.
     incoming.close();
@@ -198,6 +208,7 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError
     }
     writer.close().await;
     calls.shutdown().await;
+    ops.close().await;
     leave(house).await;
     info!("stopped");
     reason

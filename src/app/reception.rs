@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use rand::Rng;
-use tracing::{Instrument, info, info_span, warn};
+use tracing::{Instrument, debug, info, info_span, warn};
 
 use super::LivePlan;
 use super::house::{House, Leg, Place};
@@ -41,9 +41,10 @@ impl House {
     pub async fn receive(&self, leg: IncomingLeg) {
         let now = self.clock.now();
         let id = CallId::new(now.wall, rand::rng().random());
-        let span = info_span!("call", %id, peer = %leg.peer);
+        let span = info_span!("call", %id, leg = leg.leg.0, peer = %leg.peer);
         let record = async {
             info!("incoming call");
+            debug!(sip_call_id = leg.sip_call_id, "as the far end calls it");
             match self.accept(&id, &leg, now) {
                 Ok(accepted) => self.answer(id, leg, accepted, now).await,
                 Err(rejection) => self.refuse(id, leg, rejection, now).await,

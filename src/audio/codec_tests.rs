@@ -60,7 +60,9 @@ fn every_codec_gives_back_what_went_in_at_every_packet_length() {
             }
             let heard = through(codec, &sound, samples);
             let likeness = likeness(&sound[..12_000], &heard);
-            assert!(likeness > 0.98, "{codec}, {samples} samples: {likeness:.4}");
+            // Opus keeps what is heard, not the waveform.
+            let least = if codec.is_bytewise() { 0.98 } else { 0.75 };
+            assert!(likeness > least, "{codec}, {samples} samples: {likeness:.4}");
             let (said, heard) = (rms_dbov(&sound), rms_dbov(&heard));
             assert!((said - heard).abs() < 1.0, "{codec}, {samples} samples: {said:.1} → {heard:.1} dBov");
         }
@@ -112,7 +114,7 @@ fn a_packet_of_opus_that_was_lost_comes_back_with_the_next_one() {
         }
     }
     let (repaired, guessed) = (likeness(&whole[..30_000], &repaired), likeness(&whole[..30_000], &guessed));
-    assert!(repaired > 0.97 && repaired > guessed + 0.01, "repaired {repaired:.3}, guessed {guessed:.3}");
+    assert!(repaired > 0.92 && repaired > guessed + 0.04, "repaired {repaired:.3}, guessed {guessed:.3}");
 }
 
 #[test]

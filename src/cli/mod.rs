@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 pub mod call;
 pub mod calls;
 pub mod check;
+pub mod doctor;
 pub mod hear;
 pub mod models;
 pub mod prompts;
@@ -54,6 +55,8 @@ enum Command {
     Call(call::CallArgs),
     /// What happened: the latest calls, or one of them whole
     Calls(calls::Args),
+    /// Would calls be served? What is wrong, and what to do about it
+    Doctor(doctor::DoctorArgs),
     /// Which version this is
     Version,
 }
@@ -72,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Models(args) => models::run(args),
         Command::Call(args) => call::run(args),
         Command::Calls(args) => calls::run(args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Version => print(concat!("trunkline ", env!("CARGO_PKG_VERSION"), "\n")),
     }
 }

