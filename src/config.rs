@@ -20,9 +20,10 @@ mod values;
 
 pub use error::ConfigError;
 pub use trunks::{PeerConfig, TrunkConfig};
-pub use values::{Encryption, Network, NumberPattern, Order, PortRange};
+pub use values::{Network, NumberPattern, PortRange};
 
 use crate::rtp::Codec;
+use crate::sdp::{Preference, SrtpPolicy};
 use crate::store::numbers::KeepNumbers;
 
 /// Read when no file is named, if it is there.
@@ -120,9 +121,9 @@ pub struct RtpConfig {
     /// What we speak, best first.
     pub codecs: Vec<Codec>,
     /// Whose order of codecs decides when we answer.
-    pub order: Order,
+    pub order: Preference,
     /// Encrypted media (SRTP, keys by SDES).
-    pub srtp: Encryption,
+    pub srtp: SrtpPolicy,
 }
 
 /// `[[route]]`
@@ -255,8 +256,8 @@ impl Default for RtpConfig {
             ports,
             timeout: Duration::from_secs(20),
             codecs: vec![Codec::Pcmu, Codec::Pcma],
-            order: Order::default(),
-            srtp: Encryption::default(),
+            order: Preference::default(),
+            srtp: SrtpPolicy::default(),
         }
     }
 }

@@ -17,15 +17,15 @@
 //! was going (RFC 4475 §3.3.11).
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::message::{CSeq, Method, Raw, Request, Response, Via, is_sdp_type};
 use super::peers::{PeerTable, Reception, Strangers};
 use super::respond::{ALLOW, Origin, reason_phrase};
+use super::transport::Path;
 use super::uri::{BadAddress, NameAddr, Uri, parse_params};
 use crate::pii::Pii;
+use crate::time::Now;
 
 /// Longest message we read, in bytes. An INVITE of a carrier is 1–3 KiB; 16 KiB leaves room for certificates and
 /// history, and bounds what one datagram can cost.
@@ -46,7 +46,7 @@ pub enum Verdict {
         /// The whole datagram.
         bytes: Vec<u8>,
         /// Where.
-        to: SocketAddr,
+        to: Path,
         /// Its status; 0 for a keep-alive.
         status: u16,
     },
@@ -121,22 +121,23 @@ impl Guard {
         Self { peers, strangers: Strangers::default(), server, secret }
     }
 
-    /// Judges one datagram that came from `source`.
-    pub fn inspect(&mut self, datagram: &[u8], source: SocketAddr, now: Instant) -> Verdict {
+    /// Judges one message that came along `path`.
+    pub fn inspect(&mut self, datagram: &[u8], path: &Path, now: Now) -> Verdict {
+        let source = path.hop.address;
         let peer = self.peers.find(source.ip()).map(|peer| (peer.name.clone(), peer.trust_identity));
         if datagram.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | b'\t' | 0)) {
             return match datagram == PING && peer.is_some() {
-                true => Verdict::Answer { bytes: PONG.to_vec(), to: source, status: 0 },
+                true => Verdict::Answer { bytes: PONG.to_vec(), to: *path, status: 0 },
                 false => Verdict::Drop(DropReason::NotSip),
             };
         }
         let raw = Raw::read(datagram);
-        let Some((peer, trust_identity)) = peer else { return self.meet_stranger(&raw, source, now) };
+        let Some((peer, trust_identity)) = peer else { return self.meet_stranger(&raw, path, now) };
         if raw.is_response() {
             return read_response(&raw)
                 .map_or(Verdict::Drop(DropReason::StrayResponse), |response| Verdict::Response(Box::new(response)));
         }
-        let Some(origin) = Origin::of(&raw.headers, source) else {
+        let Some(origin) = Origin::of(&raw.headers, path) else {
             let looks_like_sip = raw.start.to_ascii_uppercase().contains("SIP/");
             return Verdict::Drop(if looks_like_sip { DropReason::NoReturnPath } else { DropReason::NotSip });
         };
@@ -151,16 +152,16 @@ impl Guard {
         }
     }
 
-    fn meet_stranger(&mut self, raw: &Raw<'_>, source: SocketAddr, now: Instant) -> Verdict {
+    fn meet_stranger(&mut self, raw: &Raw<'_>, path: &Path, now: Now) -> Verdict {
         const SILENCE: Verdict = Verdict::Drop(DropReason::Stranger);
         if raw.is_response() || is_ack(raw) {
             return SILENCE;
         }
         // Counted before anything is read: rubbish uses up the same allowance.
-        if self.strangers.receive(source.ip(), now) == Reception::Ignore {
+        if self.strangers.receive(path.hop.address.ip(), now.mono) == Reception::Ignore {
             return SILENCE;
         }
-        match Origin::of(&raw.headers, source) {
+        match Origin::of(&raw.headers, path) {
             Some(origin) => self.answer(&origin, &Fault::status(403)),
             None => SILENCE,
         }
@@ -198,8 +199,10 @@ fn judge(raw: Raw<'_>, length: usize) -> Result<Request, Fault> {
     let body = body(&raw)?;
 
     match &method {
-        Method::Foreign(_) => return Err(Fault::with(405, "Allow", ALLOW.to_owned())),
         Method::Unknown(_) => return Err(Fault::with(501, "Allow", ALLOW.to_owned())),
+        method if !ALLOW.split(", ").any(|served| served == method.as_str()) => {
+            return Err(Fault::with(405, "Allow", ALLOW.to_owned()));
+        }
         method if *method != cseq.method => return Err(Fault::bad_request("CSeq does not match the method")),
         _ => {}
     }
@@ -345,7 +348,9 @@ fn read_response(raw: &Raw<'_>) -> Option<Response> {
     let mut vias = raw.headers.list("Via");
     let via = Via::parse(vias.next()?).ok().filter(|_| vias.next().is_none())?;
     let cseq = CSeq::parse(raw.headers.first("CSeq")?)?;
-    Some(Response { status, via, cseq, headers: raw.headers.clone() })
+    let reason = words.collect::<Vec<_>>().join(" ");
+    let body = body(raw).ok()?.to_vec();
+    Some(Response { status, reason, via, cseq, headers: raw.headers.clone(), body })
 }
 
 fn caller(request: &Request, trust_identity: bool) -> String {

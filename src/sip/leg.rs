@@ -11,58 +11,27 @@
 //! and datagrams. [`LegEvent::Ended`] comes out exactly once and last.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::message::Request;
+use super::branch::{Act, Branch, ClientNews, Context, Tx};
+use super::dialog::Dialog;
+use super::message::{Method, Request};
 use super::respond::{ALLOW, Draft, Origin, reason_phrase};
-use super::transaction::{Repeat, Tick, Timing};
-use super::uri::{NameAddr, Uri};
+use super::transaction::{Repeat, Tick};
+use super::transport::Path;
 use super::{LegCommand, LegEnd, LegEvent, Rejection};
 use crate::id::LegId;
+use crate::time::Now;
 
 /// RFC 3261 §13.3.1.1: proxies drop an INVITE that has not heard a provisional response for three minutes, so 180 is
 /// repeated every minute.
 const RING_AGAIN: Duration = Duration::from_secs(60);
 
-/// What a leg wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act {
-    /// Answer the INVITE of this transaction.
-    Respond {
-        /// Which transaction.
-        key: Arc<str>,
-        /// Status of `bytes`.
-        status: u16,
-        /// The response.
-        bytes: Bytes,
-    },
-    /// Send this once more.
-    Resend(Bytes, SocketAddr),
-    /// Send BYE in a transaction of our own.
-    Bye,
-    /// Tell the call.
-    Event(LegEvent),
-    /// Forget the leg.
-    Gone,
-}
-
-/// Both sides' view of who is talking to whom.
-#[derive(Clone, Debug)]
-struct Dialog {
-    call_id: String,
-    local: String,
-    remote: String,
-    local_cseq: u32,
-    remote_cseq: u32,
-    route_set: Vec<String>,
-    remote_target: String,
-    source: SocketAddr,
-    local_address: SocketAddr,
-}
+/// The one request of ours here: BYE.
+const BYE: Tx = Tx(0);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -86,14 +55,13 @@ struct Unacknowledged {
 pub struct Leg {
     /// Ours.
     pub id: LegId,
-    /// Our tag: how in-dialog requests find us.
-    pub tag: Arc<str>,
-    remote_tag: String,
+    tag: Arc<str>,
+    context: Context,
     invite_key: Arc<str>,
+    invite_cseq: u32,
     state: State,
     dialog: Dialog,
     invite: Origin,
-    server: Arc<str>,
     offered: Option<String>,
     our_sdp: String,
     unacknowledged: Option<Unacknowledged>,
@@ -112,100 +80,53 @@ pub struct Opening {
     pub tag: Arc<str>,
     /// The INVITE's transaction.
     pub invite_key: Arc<str>,
-    /// Where the INVITE came from.
-    pub source: SocketAddr,
-    /// Our address as that source reaches us.
-    pub local: SocketAddr,
-    /// Value of our Server and User-Agent headers.
-    pub server: Arc<str>,
+    /// The way the INVITE came.
+    pub path: Path,
 }
 
 impl Leg {
     /// A leg for a fresh INVITE.
-    pub fn open(request: &Request, origin: Origin, opening: Opening, now: Instant) -> Self {
-        let contact = request.contact.as_ref().map(|contact| contact.uri.text.clone());
+    pub fn open(request: &Request, origin: Origin, opening: Opening, context: Context, now: Now) -> Self {
         let expires = request.headers.first("Expires").and_then(|seconds| seconds.trim().parse::<u32>().ok());
         Self {
-            dialog: Dialog {
-                call_id: request.call_id.clone(),
-                local: origin.local_party(&opening.tag),
-                remote: origin.remote_party().to_owned(),
-                local_cseq: 0,
-                remote_cseq: request.cseq.number,
-                route_set: request.headers.list("Record-Route").map(str::to_owned).collect(),
-                remote_target: contact.unwrap_or_else(|| request.from.uri.text.clone()),
-                source: opening.source,
-                local_address: opening.local,
-            },
+            dialog: Dialog::uas(request, &origin, &opening.tag, &opening.path),
             id: opening.id,
             tag: opening.tag,
-            remote_tag: request.from.tag().unwrap_or_default().to_owned(),
+            context,
             invite_key: opening.invite_key,
+            invite_cseq: request.cseq.number,
             state: State::Undecided,
             invite: origin,
-            server: opening.server,
             offered: request.sdp(),
             our_sdp: String::new(),
             unacknowledged: None,
             hangup_when_acknowledged: false,
             // A day is beyond every call that rings, and keeps the sum in range.
-            expires_at: expires.map(|seconds| now + Duration::from_secs(u64::from(seconds.min(86_400)))),
+            expires_at: expires.map(|seconds| now.mono + Duration::from_secs(u64::from(seconds.min(86_400)))),
             ring_again_at: None,
             acts: VecDeque::new(),
         }
     }
 
-    /// The call has decided something. Commands that come too late are dropped: the ending event tells why.
-    pub fn handle_command(&mut self, command: LegCommand, timing: &Timing, now: Instant) {
-        use State::{Answered, Closing, Over, Ringing, Talking, Undecided};
-        match (self.state, command) {
-            (Undecided | Ringing, LegCommand::Ring) => {
-                self.state = Ringing;
-                self.ring(now);
-            }
-            (Undecided | Ringing, LegCommand::Answer { sdp }) => self.answer(sdp, timing, now),
-            (Undecided | Ringing, LegCommand::Reject(rejection)) => {
-                let status = if (300..700).contains(&rejection.status) { rejection.status } else { 500 };
-                self.refuse(&Rejection { status, ..rejection }, LegEnd::Rejected(status));
-            }
-            (Undecided | Ringing, LegCommand::Hangup) => self.refuse(&Rejection::status(487), LegEnd::LocalHangup),
-            (Answered, LegCommand::Hangup) => self.hangup_when_acknowledged = true,
-            (Talking, LegCommand::Hangup) => self.close(LegEnd::LocalHangup),
-            (Answered | Talking, LegCommand::Ring | LegCommand::Answer { .. } | LegCommand::Reject(_))
-            | (Closing | Over, _) => {}
-        }
+    fn answer_request(&mut self, request: &Request, origin: &Origin, key: &Arc<str>, status: u16) {
+        let draft = origin.respond(status, reason_phrase(status), &self.tag);
+        let draft = match (status, &request.method) {
+            (200, Method::Options) => draft
+                .header("Contact", &format!("<{}>", self.contact()))
+                .header("Allow", ALLOW)
+                .header("Accept", "application/sdp")
+                .header("Accept-Encoding", "identity")
+                .header("Accept-Language", "en")
+                .header("Supported", ""),
+            (405, _) => draft.header("Allow", ALLOW),
+            _ => draft,
+        };
+        let bytes = self.sign(draft).finish().into();
+        self.acts.push_back(Act::Respond { key: key.clone(), status, bytes });
     }
 
-    /// An ACK inside the dialog.
-    pub fn handle_ack(&mut self, cseq: u32, sdp: Option<String>) {
-        if self.unacknowledged.as_ref().is_none_or(|unacknowledged| unacknowledged.cseq != cseq) {
-            return;
-        }
-        self.unacknowledged = None;
-        if self.state != State::Answered {
-            return;
-        }
-        self.state = State::Talking;
-        // Only a late offer is answered in the ACK (RFC 3261 §13.2.1); any other body there means nothing.
-        let answer = if self.offered.is_none() { sdp } else { None };
-        if self.offered.is_none() {
-            self.offered.clone_from(&answer);
-        }
-        self.acts.push_back(Act::Event(LegEvent::Established { sdp: answer }));
-        if self.hangup_when_acknowledged {
-            self.close(LegEnd::LocalHangup);
-        }
-    }
-
-    /// They gave up on an INVITE that is still open.
-    pub fn handle_cancel(&mut self) {
-        if matches!(self.state, State::Undecided | State::Ringing) {
-            self.refuse(&Rejection::status(487), LegEnd::Cancelled);
-        }
-    }
-
-    /// They said BYE; the agent answers it.
-    pub fn handle_bye(&mut self) {
+    /// They said BYE, and were answered.
+    fn handle_bye(&mut self) {
         match self.state {
             // RFC 3261 §15: the caller may BYE an early dialog.
             State::Undecided | State::Ringing => self.refuse(&Rejection::status(487), LegEnd::Cancelled),
@@ -218,14 +139,7 @@ impl Leg {
     /// Their next INVITE inside the dialog. What changes nothing (a session refresh, an empty INVITE) is confirmed
     /// with the description we last sent; what would change the media is refused with 488, which leaves the session
     /// as it was (RFC 3261 §14.2).
-    pub fn handle_reinvite(
-        &mut self,
-        request: &Request,
-        origin: &Origin,
-        key: &Arc<str>,
-        timing: &Timing,
-        now: Instant,
-    ) {
+    fn handle_reinvite(&mut self, request: &Request, origin: &Origin, key: &Arc<str>, now: Now) {
         let refuse = |status: u16| origin.respond(status, reason_phrase(status), &self.tag);
         let offer = request.sdp();
         let refusal = match self.state {
@@ -250,92 +164,19 @@ impl Leg {
         }
         let draft = self.sign(self.dialog_headers(origin.respond(200, reason_phrase(200), &self.tag)));
         let bytes: Bytes = draft.finish_with_sdp(&self.our_sdp).into();
-        let repeat = Repeat::new(bytes.clone(), origin.destination, timing, now);
+        let repeat = Repeat::stubborn(bytes.clone(), origin.destination, &self.context.timing, now.mono);
         self.unacknowledged = Some(Unacknowledged { cseq: request.cseq.number, repeat });
         self.acts.push_back(Act::Respond { key: key.clone(), status: 200, bytes });
     }
 
-    /// RFC 3261 §12.2.2: takes the sequence number of an in-dialog request; `false` when it is older than one we have
-    /// seen, to be answered 500.
-    pub fn accept_cseq(&mut self, number: u32) -> bool {
-        let in_order = number >= self.dialog.remote_cseq;
-        self.dialog.remote_cseq = self.dialog.remote_cseq.max(number);
-        in_order
-    }
-
-    /// Our BYE was answered, or given up.
-    pub fn handle_bye_done(&mut self) {
-        if self.state == State::Closing {
-            self.state = State::Over;
-            self.acts.push_back(Act::Gone);
+    fn cancelled(&mut self) {
+        if matches!(self.state, State::Undecided | State::Ringing) {
+            self.refuse(&Rejection::status(487), LegEnd::Cancelled);
         }
     }
 
-    /// Time has passed.
-    pub fn handle_timeout(&mut self, timing: &Timing, now: Instant) {
-        if let Some(unacknowledged) = &mut self.unacknowledged {
-            match unacknowledged.repeat.tick(timing, now) {
-                Tick::Wait => {}
-                Tick::Again(bytes, to) => self.acts.push_back(Act::Resend(bytes, to)),
-                Tick::GiveUp => return self.close(LegEnd::NoAck),
-            }
-        }
-        if self.expires_at.is_some_and(|at| now >= at) {
-            self.expires_at = None;
-            // RFC 3261 §13.3.1: an INVITE that outlived its Expires is answered like a cancelled one.
-            self.handle_cancel();
-        }
-        if self.ring_again_at.is_some_and(|at| now >= at) && self.state == State::Ringing {
-            self.ring(now);
-        }
-    }
-
-    /// When [`Leg::handle_timeout`] has something to do.
-    pub fn deadline(&self) -> Option<Instant> {
-        let repeat = self.unacknowledged.as_ref().map(|unacknowledged| unacknowledged.repeat.deadline());
-        [repeat, self.expires_at, self.ring_again_at].into_iter().flatten().min()
-    }
-
-    /// What is to be done next.
-    pub fn poll_act(&mut self) -> Option<Act> {
-        self.acts.pop_front()
-    }
-
-    /// Does a request with this Call-ID and From tag belong here? (Our own tag led it to this leg.)
-    pub fn is_dialog(&self, call_id: &str, remote_tag: &str) -> bool {
-        self.dialog.call_id == call_id && self.remote_tag == remote_tag
-    }
-
-    /// The next request of ours inside the dialog and where it goes (RFC 3261 §12.2.1.1). `branch` is fresh.
-    pub fn in_dialog_request(&mut self, method: &str, branch: &str) -> (Bytes, SocketAddr) {
-        let dialog = &mut self.dialog;
-        dialog.local_cseq += 1;
-        let first = dialog.route_set.first().and_then(|route| NameAddr::parse(route).ok()).map(|route| route.uri);
-        let strict = first.as_ref().is_some_and(|uri| uri.param("lr").is_none());
-        let target = dialog.remote_target.clone();
-        let (uri, routes) = match &first {
-            // A strict router takes the Request-URI; the real target goes to the end of the list.
-            Some(first) if strict => {
-                let mut routes: Vec<String> = dialog.route_set[1..].to_vec();
-                routes.push(format!("<{target}>"));
-                (first.text.clone(), routes)
-            }
-            _ => (target.clone(), dialog.route_set.clone()),
-        };
-        let mut draft = Draft::request(method, &uri)
-            .header("Via", &format!("SIP/2.0/UDP {};branch={branch};rport", dialog.local_address))
-            .header("Max-Forwards", "70")
-            .header("From", &dialog.local)
-            .header("To", &dialog.remote)
-            .header("Call-ID", &dialog.call_id)
-            .header("CSeq", &format!("{} {method}", dialog.local_cseq));
-        for route in &routes {
-            draft = draft.header("Route", route);
-        }
-        let bytes = draft.header("User-Agent", &self.server).finish().into();
-        let next_hop = first.or_else(|| Uri::parse(&target).ok()).and_then(|uri| uri.address());
-        // Names are looked up once trunks are: until then, and for names that lead nowhere, back to where they sent from.
-        (bytes, next_hop.unwrap_or(self.dialog.source))
+    fn contact(&self) -> String {
+        self.dialog.path.contact("", self.dialog.secure)
     }
 
     fn ring(&mut self, now: Instant) {
@@ -344,11 +185,11 @@ impl Leg {
         self.respond(180, draft.finish().into());
     }
 
-    fn answer(&mut self, sdp: String, timing: &Timing, now: Instant) {
+    fn answer(&mut self, sdp: String, now: Instant) {
         let draft = self.sign(self.dialog_headers(self.invite.respond(200, reason_phrase(200), &self.tag)));
         let bytes: Bytes = draft.finish_with_sdp(&sdp).into();
-        let repeat = Repeat::new(bytes.clone(), self.invite.destination, timing, now);
-        self.unacknowledged = Some(Unacknowledged { cseq: self.dialog.remote_cseq, repeat });
+        let repeat = Repeat::stubborn(bytes.clone(), self.invite.destination, &self.context.timing, now);
+        self.unacknowledged = Some(Unacknowledged { cseq: self.invite_cseq, repeat });
         self.our_sdp = sdp;
         self.state = State::Answered;
         (self.expires_at, self.ring_again_at) = (None, None);
@@ -366,6 +207,9 @@ impl Leg {
             let text = warning.replace('\\', "\\\\").replace('"', "\\\"");
             draft = draft.header("Warning", &format!("399 trunkline \"{text}\""));
         }
+        for contact in &rejection.contacts {
+            draft = draft.header("Contact", &format!("<{contact}>"));
+        }
         let bytes = self.sign(draft).finish().into();
         self.respond(status, bytes);
         self.end(end);
@@ -379,7 +223,8 @@ impl Leg {
     fn close(&mut self, end: LegEnd) {
         self.state = State::Closing;
         self.unacknowledged = None;
-        self.acts.push_back(Act::Bye);
+        let request = self.dialog.request(Method::Bye);
+        self.acts.push_back(Act::Request { tx: BYE, request });
         self.acts.push_back(Act::Event(LegEvent::Ended(end)));
     }
 
@@ -393,14 +238,123 @@ impl Leg {
 
     /// RFC 3261 §12.1.1 and §13.3.1.4: what a response that makes or keeps a dialog says about us.
     fn dialog_headers(&self, draft: Draft) -> Draft {
-        draft
-            .header("Contact", &format!("<sip:{}>", self.dialog.local_address))
-            .header("Allow", ALLOW)
-            .header("Supported", "")
+        draft.header("Contact", &format!("<{}>", self.contact())).header("Allow", ALLOW).header("Supported", "")
     }
 
     fn sign(&self, draft: Draft) -> Draft {
-        draft.header("Server", &self.server)
+        draft.header("Server", &self.context.server)
+    }
+}
+
+impl Branch for Leg {
+    fn handle_command(&mut self, command: LegCommand, now: Now) {
+        use State::{Answered, Ringing, Talking, Undecided};
+        match (self.state, command) {
+            (Undecided | Ringing, LegCommand::Ring) => {
+                self.state = Ringing;
+                self.ring(now.mono);
+            }
+            (Undecided | Ringing, LegCommand::Answer { sdp }) => self.answer(sdp, now.mono),
+            (Undecided | Ringing, LegCommand::Reject(rejection)) => {
+                let status = if (300..700).contains(&rejection.status) { rejection.status } else { 500 };
+                self.refuse(&Rejection { status, ..rejection }, LegEnd::Rejected(status));
+            }
+            (Undecided | Ringing, LegCommand::Hangup) => self.refuse(&Rejection::status(487), LegEnd::LocalHangup),
+            (Answered, LegCommand::Hangup) => self.hangup_when_acknowledged = true,
+            (Talking, LegCommand::Hangup) => self.close(LegEnd::LocalHangup),
+            _ => {}
+        }
+    }
+
+    fn handle_request(&mut self, request: &Request, origin: &Origin, key: &Arc<str>, now: Now) {
+        if !self.dialog.accept_cseq(request.cseq.number) {
+            return self.answer_request(request, origin, key, 500);
+        }
+        match request.method {
+            Method::Invite => self.handle_reinvite(request, origin, key, now),
+            Method::Bye => {
+                self.answer_request(request, origin, key, 200);
+                self.handle_bye();
+            }
+            Method::Options => self.answer_request(request, origin, key, 200),
+            _ => self.answer_request(request, origin, key, 405),
+        }
+    }
+
+    fn handle_ack(&mut self, request: &Request, _now: Now) {
+        if self.unacknowledged.as_ref().is_none_or(|unacknowledged| unacknowledged.cseq != request.cseq.number) {
+            return;
+        }
+        self.unacknowledged = None;
+        if self.state != State::Answered {
+            return;
+        }
+        self.state = State::Talking;
+        // Only a late offer is answered in the ACK (RFC 3261 §13.2.1); any other body there means nothing.
+        let answer = if self.offered.is_none() { request.sdp() } else { None };
+        if self.offered.is_none() {
+            self.offered.clone_from(&answer);
+        }
+        self.acts.push_back(Act::Event(LegEvent::Established { sdp: answer }));
+        if self.hangup_when_acknowledged {
+            self.close(LegEnd::LocalHangup);
+        }
+    }
+
+    fn handle_cancel(&mut self, key: &Arc<str>, _now: Now) {
+        if *key == self.invite_key {
+            self.cancelled();
+        }
+    }
+
+    fn handle_news(&mut self, _tx: Tx, news: ClientNews, _path: Option<&Path>, _now: Now) {
+        // Our BYE is done with, whatever came of it (RFC 3261 §15.1.1).
+        if matches!(news, ClientNews::Final(_) | ClientNews::Failed(_)) && self.state == State::Closing {
+            self.state = State::Over;
+            self.acts.push_back(Act::Gone);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        if let Some(unacknowledged) = &mut self.unacknowledged {
+            match unacknowledged.repeat.tick(now.mono) {
+                Tick::Wait => {}
+                Tick::Again(bytes, to) => self.acts.push_back(Act::Resend(bytes, to)),
+                Tick::GiveUp => return self.close(LegEnd::NoAck),
+            }
+        }
+        if self.expires_at.is_some_and(|at| now.mono >= at) {
+            self.expires_at = None;
+            // RFC 3261 §13.3.1: an INVITE that outlived its Expires is answered like a cancelled one.
+            self.cancelled();
+        }
+        if self.ring_again_at.is_some_and(|at| now.mono >= at) && self.state == State::Ringing {
+            self.ring(now.mono);
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let repeat = self.unacknowledged.as_ref().map(|unacknowledged| unacknowledged.repeat.deadline());
+        [repeat, self.expires_at, self.ring_again_at].into_iter().flatten().min()
+    }
+
+    fn poll_act(&mut self) -> Option<Act> {
+        self.acts.pop_front()
+    }
+
+    fn local_tag(&self) -> &Arc<str> {
+        &self.tag
+    }
+
+    fn owns(&self, call_id: &str, remote_tag: &str) -> bool {
+        self.dialog.call_id == call_id && self.dialog.remote_tag == remote_tag
+    }
+
+    fn replaces(&self) -> Option<String> {
+        // RFC 3891 §3: to-tag is the tag of the end that is sent the Replaces.
+        let dialog = &self.dialog;
+        (self.state == State::Talking)
+            .then(|| format!("{};to-tag={};from-tag={}", dialog.call_id, dialog.remote_tag, self.tag))
     }
 }
 

@@ -12,12 +12,16 @@ use crate::time::{Clock, SystemClock};
 const PEER: &str = "127.0.0.1:5070";
 const STRANGER: &str = "203.0.113.9:5070";
 
+fn path(source: &str) -> Path {
+    Path::udp(source.parse().unwrap(), "127.0.0.1:5060".parse().unwrap())
+}
+
 fn guard() -> Guard {
     Guard::new(PeerTable::default(), "Test/1".to_owned(), 7)
 }
 
 fn inspect(guard: &mut Guard, bytes: &[u8], source: &str) -> Verdict {
-    guard.inspect(bytes, source.parse().unwrap(), SystemClock.now().mono)
+    guard.inspect(bytes, &path(source), SystemClock.now())
 }
 
 /// A sound INVITE, with `edit` applied to its text before line ends become CRLF.
@@ -65,7 +69,7 @@ fn a_plain_invite_passes_with_all_its_parts() {
     assert_eq!((request.uri.user.as_str(), admitted.caller.reveal().as_str()), ("100", "+12025550123"));
     assert_eq!((request.from.tag(), request.to.tag(), request.cseq.number), (Some("f1"), None, 1));
     assert_eq!(request.sdp().as_deref(), Some("v=0\r\n"));
-    assert_eq!((&*admitted.peer, admitted.origin.destination.to_string().as_str()), ("loopback", PEER));
+    assert_eq!((&*admitted.peer, admitted.origin.destination.hop.address.to_string().as_str()), ("loopback", PEER));
 }
 
 /// RFC 4475 §3.1.1.1 in our words: every freedom of the grammar at once.
@@ -268,7 +272,9 @@ fn some_datagrams_are_never_answered() {
 #[test]
 fn a_ping_gets_its_pong() {
     match inspect(&mut guard(), b"\r\n\r\n", PEER) {
-        Verdict::Answer { bytes, to, .. } => assert_eq!((bytes.as_slice(), to.to_string().as_str()), (PONG, PEER)),
+        Verdict::Answer { bytes, to, .. } => {
+            assert_eq!((bytes.as_slice(), to.hop.address.to_string().as_str()), (PONG, PEER))
+        }
         other => panic!("{other:?}"),
     }
     assert_eq!(dropped(b"\r\n\r\n", STRANGER), DropReason::NotSip);
@@ -300,14 +306,14 @@ fn strangers_get_one_answer_whatever_they_ask() {
 
 #[test]
 fn a_flood_of_a_stranger_is_ignored_and_one_of_a_peer_never() {
-    let (mut guard, start) = (guard(), SystemClock.now().mono);
+    let (mut guard, start) = (guard(), SystemClock.now());
     let bytes = invite(|text| text);
     let mut answered = 0;
     for count in 0..1000_u32 {
-        let now = start + Duration::from_millis(u64::from(count));
-        let verdict = guard.inspect(&bytes, STRANGER.parse().unwrap(), now);
+        let now = Now { mono: start.mono + Duration::from_millis(u64::from(count)), ..start };
+        let verdict = guard.inspect(&bytes, &path(STRANGER), now);
         answered += u32::from(matches!(verdict, Verdict::Answer { .. }));
-        let peer = guard.inspect(&bytes, PEER.parse().unwrap(), now);
+        let peer = guard.inspect(&bytes, &path(PEER), now);
         assert!(matches!(peer, Verdict::Request(_)));
     }
     assert_eq!(answered, 20);

@@ -90,9 +90,9 @@ fn requests_of_ours_follow_the_route_they_were_given() {
         let leg = world.calls[0].leg;
         world.agent.handle_command(leg, LegCommand::Hangup, world.now);
         let Some(Output::Event { .. }) = world.agent.outputs.pop_back() else { panic!("the call is told") };
-        let Some(Output::Send { bytes, to }) = world.agent.outputs.pop_back() else { panic!("BYE is sent") };
+        let Some(Output::Send { bytes, path }) = world.agent.outputs.pop_back() else { panic!("BYE is sent") };
         let bye = String::from_utf8(bytes.to_vec()).unwrap();
-        assert_eq!(to.to_string(), "10.0.0.1:5060");
+        assert_eq!(path.hop.to_string(), "udp:10.0.0.1:5060");
         assert!(bye.starts_with(start) && bye.contains(routes), "{bye}");
     }
 }
@@ -149,8 +149,7 @@ fn every_leg_ends_once_in_whatever_order_things_happen() {
             };
             let text = text.replace("Call-ID: c1", &format!("Call-ID: c{call}"));
             let text = text.replace("branch=z9hG4bKi", &format!("branch=z9hG4bK{call}i"));
-            let addresses = (CALLER.parse().unwrap(), US.parse().unwrap());
-            world.agent.handle_datagram(text.as_bytes(), addresses.0, addresses.1, world.now);
+            world.agent.handle_message(text.as_bytes(), &path(CALLER), world.now);
             if rng.random_bool(0.5) {
                 let leg = LegId(rng.random_range(1..6));
                 let command = match rng.random_range(0..5) {
@@ -162,13 +161,15 @@ fn every_leg_ends_once_in_whatever_order_things_happen() {
                 world.agent.handle_command(leg, command, world.now);
             }
             if rng.random_bool(0.3) {
-                world.now += Duration::from_millis(rng.random_range(0..20_000));
+                world.now =
+                    world.at((world.now.mono - world.start.mono).as_millis() as u64 + rng.random_range(0..20_000));
                 world.agent.handle_timeout(world.now);
             }
             while let Some(output) = world.agent.poll_output() {
                 match output {
                     Output::Incoming(incoming) => drop(heard.insert(incoming.leg, Vec::new())),
                     Output::Event { leg, event } => heard.get_mut(&leg).expect("a call known to us").push(event),
+                    Output::Resolve { .. } => panic!("everything here is an address"),
                     Output::Send { bytes, .. } => {
                         let text = String::from_utf8(bytes.to_vec()).unwrap();
                         if text.starts_with("BYE") {
@@ -182,8 +183,8 @@ fn every_leg_ends_once_in_whatever_order_things_happen() {
         }
         world.agent.handle_shutdown(world.now);
         while let Some(at) = world.agent.poll_timeout() {
-            world.now = at;
-            world.agent.handle_timeout(at);
+            world.now.mono = at;
+            world.agent.handle_timeout(world.now);
         }
         while let Some(output) = world.agent.poll_output() {
             if let Output::Event { leg, event } = output {

@@ -1,11 +1,13 @@
 //! Calls as rows of datagrams on a clock that the test moves: no socket, no sleep.
 
+mod clients;
 mod house;
 
 use rand::Rng;
 
 use super::*;
 use crate::sip::LegEnd;
+use crate::sip::guard::DropReason;
 use crate::time::{Clock, SystemClock};
 
 const CALLER: &str = "127.0.0.1:5070";
@@ -17,11 +19,12 @@ const ANSWER: &str =
 /// An agent, a clock, and what came out of it.
 struct World {
     agent: Agent,
-    start: Instant,
-    now: Instant,
+    start: Now,
+    now: Now,
     sent: Vec<(u128, String)>,
     calls: Vec<Incoming>,
     events: Vec<LegEvent>,
+    queries: Vec<(QueryId, Target)>,
 }
 
 impl World {
@@ -30,10 +33,11 @@ impl World {
     }
 
     fn with_room_for(max_legs: usize) -> Self {
-        let settings = Settings { server: "Test/1".to_owned(), max_legs, timing: Timing::default() };
-        let start = SystemClock.now().mono;
+        let settings = Settings { server: "Test/1".to_owned(), max_legs, ..Settings::default() };
+        let start = SystemClock.now();
         let agent = Agent::new(settings, PeerTable::default(), [7; 32]);
-        Self { agent, start, now: start, sent: Vec::new(), calls: Vec::new(), events: Vec::new() }
+        let (sent, calls, events, queries) = Default::default();
+        Self { agent, start, now: start, sent, calls, events, queries }
     }
 
     fn receive(&mut self, text: &str) -> Vec<String> {
@@ -42,7 +46,7 @@ impl World {
 
     fn receive_from(&mut self, text: &str, source: &str) -> Vec<String> {
         let before = self.sent.len();
-        self.agent.handle_datagram(text.as_bytes(), source.parse().unwrap(), US.parse().unwrap(), self.now);
+        self.agent.handle_message(text.as_bytes(), &path(source), self.now);
         self.collect();
         self.sent[before..].iter().map(|(_, text)| text.clone()).collect()
     }
@@ -56,25 +60,32 @@ impl World {
 
     /// Runs every timer up to `ms` after the start; what was sent, with its time.
     fn run_until(&mut self, ms: u64) -> Vec<(u128, String)> {
-        let (before, end) = (self.sent.len(), self.start + Duration::from_millis(ms));
-        while let Some(at) = self.agent.poll_timeout().filter(|at| *at <= end) {
-            self.now = at;
-            self.agent.handle_timeout(at);
+        let (before, end) = (self.sent.len(), self.at(ms));
+        while let Some(at) = self.agent.poll_timeout().filter(|at| *at <= end.mono) {
+            self.now = self.at((at - self.start.mono).as_millis() as u64);
+            self.now.mono = at;
+            self.agent.handle_timeout(self.now);
             self.collect();
         }
         self.now = end;
         self.sent[before..].to_vec()
     }
 
+    fn at(&self, ms: u64) -> Now {
+        let later = Duration::from_millis(ms);
+        Now { mono: self.start.mono + later, wall: self.start.wall + later }
+    }
+
     fn collect(&mut self) {
         while let Some(output) = self.agent.poll_output() {
             match output {
                 Output::Send { bytes, .. } => {
-                    let at = (self.now - self.start).as_millis();
+                    let at = (self.now.mono - self.start.mono).as_millis();
                     self.sent.push((at, String::from_utf8(bytes.to_vec()).unwrap()));
                 }
                 Output::Incoming(incoming) => self.calls.push(*incoming),
                 Output::Event { event, .. } => self.events.push(event),
+                Output::Resolve { query, target } => self.queries.push((query, target)),
             }
         }
     }
@@ -94,15 +105,20 @@ impl World {
 
     /// Nothing remembered at all, once every timer has run out.
     fn forgets_everything(&mut self) -> bool {
-        self.run_until((self.now - self.start).as_millis() as u64 + 100_000);
+        self.run_until((self.now.mono - self.start.mono).as_millis() as u64 + 100_000);
         let agent = &self.agent;
         self.is_empty()
             && agent.invites.is_empty()
             && agent.merged.is_empty()
             && agent.merge_keys.is_empty()
-            && agent.bye_replies.is_empty()
+            && agent.replies.is_empty()
+            && agent.clients.is_empty()
             && agent.timers.next().is_none()
     }
+}
+
+fn path(source: &str) -> Path {
+    Path::udp(source.parse().unwrap(), US.parse().unwrap())
 }
 
 fn invite(cseq: u32, to_tag: &str, sdp: &str) -> String {
@@ -328,7 +344,7 @@ fn refusals_carry_what_the_call_says() {
     for (command, start, header, end) in [
         (LegCommand::Reject(Rejection::status(404)), "404 Not Found", "Server: Test/1", LegEnd::Rejected(404)),
         (
-            LegCommand::Reject(Rejection { status: 503, retry_after: Some(Duration::from_millis(200)), warning: None }),
+            LegCommand::Reject(Rejection { retry_after: Some(Duration::from_millis(200)), ..Rejection::status(503) }),
             "503 Service Unavailable",
             "Retry-After: 1",
             LegEnd::Rejected(503),

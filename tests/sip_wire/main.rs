@@ -1,6 +1,9 @@
 //! Signalling over real loopback sockets: what a far end sees of us, and that nothing it sends takes us down.
+//! Datagrams here, connections in [`streams`].
 //!
 //! The rules of each exchange are tested in `sip::agent` on a simulated clock; here is what only a socket can show.
+
+mod streams;
 
 use std::net::SocketAddr;
 use std::process::Stdio;
