@@ -70,10 +70,20 @@ impl Clients {
         !self.looking_up.is_empty() || self.running.values().any(|client| client.transaction.is_waiting())
     }
 
+    /// No request of ours is remembered.
+    pub(super) fn are_none(&self) -> bool {
+        self.running.is_empty()
+    }
+
     /// Nothing at all.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.running.is_empty() && self.by_tx.is_empty() && self.looking_up.is_empty() && self.cseqs.is_empty()
+    }
+
+    /// Is that a branch of ours?
+    pub(super) fn knows(&self, branch: &str) -> bool {
+        base_of(branch).is_some_and(|base| self.running.contains_key(base))
     }
 
     /// The owner is gone; what it asked for goes on without it.
@@ -151,13 +161,15 @@ impl Agent {
         }
     }
 
-    pub(super) fn handle_response(&mut self, response: Response, path: &Path, now: Now) {
+    pub(super) fn handle_response(&mut self, response: Response, now: Now) {
         let base = response.via.branch().and_then(base_of);
-        let Some((base, _)) = base.and_then(|base| self.clients.running.get_key_value(base)) else {
+        let Some((base, client)) = base.and_then(|base| self.clients.running.get_key_value(base)) else {
             return self.stats.count_dropped(DropReason::StrayResponse);
         };
         let base = base.clone();
-        let _ = path;
+        if let Owner::Leg(leg) = client.owner {
+            self.ladders.hear(leg, now);
+        }
         self.with_client(&base, now, |transaction| transaction.handle_response(response, now.mono));
     }
 
@@ -198,12 +210,12 @@ impl Agent {
         if ack {
             let Some(path) = paths.first().copied() else { return };
             let bytes = outgoing.write(&path, &base);
-            let invite = self.clients.by_tx.get(&(owner, tx));
+            let invite = self.clients.by_tx.get(&(owner.clone(), tx));
             if let Some(client) = invite.and_then(|base| self.clients.running.get_mut(base)) {
                 let tag = outgoing.request.header("To").map(tag_of).unwrap_or_default();
                 client.acks.push((tag, bytes.clone(), path));
             }
-            return self.outputs.push_back(Output::Send { bytes, path });
+            return self.send_for(&owner, bytes, path, now);
         }
         if cancelled {
             // Nothing has been sent, so nobody needs to know.
@@ -230,13 +242,17 @@ impl Agent {
         while let Some(client) = self.clients.running.get_mut(base) {
             let Some(todo) = client.transaction.poll() else { break };
             match todo {
-                ClientDo::Send(bytes, path) => self.outputs.push_back(Output::Send { bytes, path }),
+                ClientDo::Send(bytes, path) => {
+                    let owner = client.owner.clone();
+                    self.send_for(&owner, bytes, path, now);
+                }
                 ClientDo::News(ClientNews::Again(response), path) => {
                     let tag = response.to_tag().unwrap_or_default();
                     let (owner, tx) = (client.owner.clone(), client.tx);
                     match client.acks.iter().find(|(acked, ..)| *acked == tag) {
                         Some((_, bytes, path)) => {
-                            self.outputs.push_back(Output::Send { bytes: bytes.clone(), path: *path });
+                            let (bytes, path) = (bytes.clone(), *path);
+                            self.send_for(&owner, bytes, path, now);
                         }
                         None => self.tell(&owner, tx, ClientNews::Again(response), path, now),
                     }
@@ -287,6 +303,13 @@ impl Agent {
         let name = (client.owner, client.tx);
         if self.clients.by_tx.get(&name) == Some(base) {
             self.clients.by_tx.remove(&name);
+        }
+    }
+
+    fn send_for(&mut self, owner: &Owner, bytes: Bytes, path: Path, now: Now) {
+        match owner {
+            Owner::Leg(leg) => self.say(*leg, bytes, path, now),
+            Owner::Trunk(_) => self.outputs.push_back(Output::Send { bytes, path }),
         }
     }
 

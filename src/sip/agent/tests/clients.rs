@@ -252,3 +252,19 @@ fn nothing_is_left_of_a_branch_that_is_gone() {
     rig.act(Act::Gone);
     assert!(rig.world.forgets_everything());
 }
+
+#[test]
+fn whoever_answers_us_is_heard_wherever_it_is_and_only_about_that() {
+    let mut rig = Rig::new();
+    let invite = rig.act(ask(1, Method::Invite)).remove(0);
+    let far = "203.0.113.9:5060";
+    rig.world.receive_from(&reply(&invite, "180 Ringing"), far);
+    assert_eq!(rig.heard().len(), 1);
+    rig.world.receive_from(&reply(&invite, "180 Ringing").replace("branch=z9hG4bK", "branch=z9hG4bK0"), far);
+    assert_eq!(rig.heard().len(), 1, "a branch of somebody else");
+    // Our own tag leads into the dialog, a fresh call stays outside.
+    rig.world.agent.dialogs.insert("probe".into(), LegId(77));
+    assert!(rig.world.receive_from(&in_dialog("BYE", 1, "probe", "b"), far).is_empty(), "the probe keeps silent");
+    assert_eq!(starts(&rig.world.receive_from(&in_dialog("BYE", 1, "other", "c"), far)), ["SIP/2.0 403 Forbidden"]);
+    assert_eq!(starts(&rig.world.receive_from(&super::invite(1, "", SDP), far)), ["SIP/2.0 403 Forbidden"]);
+}
