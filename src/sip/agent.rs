@@ -30,7 +30,7 @@ mod ladders;
 mod server;
 mod trunks;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -180,6 +180,8 @@ pub struct Agent {
     /// Stands for whoever is in a dialog with us and no peer: it may do nothing else.
     far_end: Arc<Peer>,
     legs: BTreeMap<LegId, Box<dyn Branch>>,
+    /// The legs that we opened.
+    ours: BTreeSet<LegId>,
     dialogs: BTreeMap<Arc<str>, LegId>,
     timers: Timers<TimerOf>,
     outputs: VecDeque<Output>,
@@ -210,6 +212,7 @@ impl Agent {
             ladders: Ladders::default(),
             far_end: Arc::new(Peer { name: "far end".into(), addresses: Vec::new(), ..Peer::loopback() }),
             legs: BTreeMap::new(),
+            ours: BTreeSet::new(),
             dialogs: BTreeMap::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
@@ -268,6 +271,7 @@ impl Agent {
             self.trust_with(client::Owner::Leg(id), credentials);
         }
         self.legs.insert(id, Box::new(leg));
+        self.ours.insert(id);
         self.ladders.open(id, now);
         self.stats.live_legs += 1;
         self.with_leg(id, now, |_| {});
@@ -376,7 +380,9 @@ impl Agent {
             false => {
                 let party = |name| raw.headers.first(name).and_then(|value| NameAddr::parse(value).ok());
                 let (to, from) = (party("To")?, party("From")?);
-                let leg = self.dialogs.get(to.tag()?).and_then(|id| self.legs.get(id))?;
+                // Whoever called us stays where it called from; whom we called may be anywhere.
+                let id = self.dialogs.get(to.tag()?).filter(|id| self.ours.contains(id))?;
+                let leg = self.legs.get(id)?;
                 leg.owns(raw.headers.first("Call-ID")?, from.tag().unwrap_or_default())
             }
         };
@@ -408,6 +414,7 @@ impl Agent {
                 }
                 Act::Gone => {
                     if let Some(leg) = self.legs.remove(&id) {
+                        self.ours.remove(&id);
                         self.trunks.forget_leg(id);
                         self.dialogs.remove(leg.local_tag());
                         self.clients.forget_owner(&client::Owner::Leg(id));

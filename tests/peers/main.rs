@@ -6,3 +6,4 @@
 mod dialog;
 mod digest;
 mod sipp;
+mod transport;
