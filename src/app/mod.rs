@@ -27,7 +27,10 @@ use crate::dialplan::load::load;
 use crate::dialplan::plan::Plan;
 use crate::files::{create_private_folder, narrow_folder};
 use crate::media::driver::{MediaConfig, MediaError, MediaServer};
-use crate::sip::{AddressRange, IncomingLeg, Peer, PeerTable, SipConfig, SipError, SipServer};
+use crate::pii::Pii;
+use crate::sip::{
+    AddressRange, Credentials, IncomingLeg, Peer, PeerTable, Secret, SessionPolicy, SipConfig, SipError, SipServer,
+};
 use crate::speech::driver::{PoolSettings, RecognizerPool};
 use crate::speech::engines::Engines;
 use crate::speech::models::ModelDirs;
@@ -300,14 +303,25 @@ fn sip_config(config: &Config) -> SipConfig {
             .filter_map(|network| AddressRange::new(network.address, network.prefix))
             .collect(),
         trust_identity: peer.trust_identity,
+        credentials: credentials(peer.username.as_deref(), peer.password.as_ref()),
+        max_calls: peer.max_calls,
+        max_cps: peer.max_cps,
     };
     SipConfig {
         listen: config.sip.listen,
         advertise: config.sip.advertise,
         peers: PeerTable::new(config.peers.iter().map(peer).collect()),
         max_calls: config.sip.max_calls,
+        realm: config.sip.realm.clone(),
+        session: SessionPolicy { expires: config.sip.session_expires, min_se: config.sip.min_se },
         ..SipConfig::default()
     }
+}
+
+/// The settings are refused unless there are both or neither.
+fn credentials(username: Option<&str>, password: Option<&Pii<String>>) -> Option<Credentials> {
+    let (username, password) = username.zip(password)?;
+    Some(Credentials { username: username.to_owned(), password: Secret::new(password.reveal().as_str()) })
 }
 
 #[cfg(test)]

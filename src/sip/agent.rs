@@ -69,6 +69,8 @@ pub struct Settings {
     pub timing: Timing,
     /// Session timers.
     pub session: SessionPolicy,
+    /// What peers are asked for their password in the name of.
+    pub realm: String,
     /// Where calls go out.
     pub trunks: Vec<TrunkSpec>,
     /// Do we speak TCP? Then long requests leave by it (RFC 3261 §18.1.1).
@@ -82,6 +84,7 @@ impl Default for Settings {
             max_legs: 1000,
             timing: Timing::default(),
             session: SessionPolicy::default(),
+            realm: "trunkline".to_owned(),
             trunks: Vec::new(),
             tcp: true,
         }
@@ -176,9 +179,12 @@ impl Agent {
     pub fn new(settings: Settings, peers: PeerTable, seed: [u8; 32]) -> Self {
         let mut rng = StdRng::from_seed(seed);
         let secret = rng.next_u64();
+        let mut nonces = [0; 32];
+        rng.fill_bytes(&mut nonces);
+        let guard = Guard::new(peers, settings.server.clone(), secret);
         Self {
             server: settings.server.as_str().into(),
-            guard: Guard::new(peers, settings.server.clone(), secret),
+            guard: guard.keeping(&settings.realm, nonces, settings.session),
             rng,
             secret,
             next_leg: 1,
@@ -203,6 +209,14 @@ impl Agent {
         match self.guard.inspect(message, path, now) {
             Verdict::Request(admitted) => self.handle_request(*admitted, path, now),
             Verdict::Response(response) => self.handle_response(*response, path, now),
+            refusal => self.turn_off(refusal),
+        }
+    }
+
+    /// What the guard says goes no further than this.
+    fn turn_off(&mut self, refusal: Verdict) {
+        match refusal {
+            Verdict::Request(_) | Verdict::Response(_) => {}
             Verdict::Answer { bytes, to, status } => {
                 self.stats.count_refused(status);
                 self.outputs.push_back(Output::Send { bytes: bytes.into(), path: to });
@@ -329,6 +343,7 @@ impl Agent {
                     if let LegEvent::Ended(end) = event {
                         self.stats.live_legs = self.stats.live_legs.saturating_sub(1);
                         self.stats.count_ended(end);
+                        self.guard.left(id, now);
                     }
                     self.outputs.push_back(Output::Event { leg: id, event });
                 }

@@ -11,7 +11,7 @@ use crate::pii::Pii;
 use crate::sip::guard::{Admitted, DropReason};
 use crate::sip::leg::{Leg, Opening};
 use crate::sip::message::{Method, Request};
-use crate::sip::respond::{ALLOW, Draft, Origin, reason_phrase};
+use crate::sip::respond::{ALLOW, Draft, Origin, SUPPORTED, reason_phrase};
 use crate::sip::transaction::InviteTransaction;
 use crate::sip::transport::Path;
 use crate::time::Now;
@@ -41,8 +41,7 @@ impl Agent {
     }
 
     fn handle_invite(&mut self, admitted: Admitted, path: &Path, now: Now) {
-        let Admitted { request, origin, peer, caller } = admitted;
-        let key: Arc<str> = request.transaction_key().into();
+        let key: Arc<str> = admitted.request.transaction_key().into();
         if let Some(transaction) = self.invites.get(&key) {
             let path = transaction.to;
             if let Some(bytes) = transaction.again() {
@@ -50,9 +49,13 @@ impl Agent {
             }
             return;
         }
-        if request.to.tag().is_some() {
-            return self.handle_reinvite(&request, &origin, key, now);
+        if admitted.request.to.tag().is_some() {
+            return self.handle_reinvite(&admitted.request, &admitted.origin, key, now);
         }
+        if let Err(refusal) = self.guard.admit(&admitted, now) {
+            return self.turn_off(refusal);
+        }
+        let Admitted { request, origin, peer, caller } = admitted;
         let merge_key = request.from.tag().map(|tag| format!("{}|{tag}|{}", request.cseq.number, request.call_id));
         if merge_key.as_ref().is_some_and(|merge_key| self.merged.contains_key(merge_key)) {
             return self.answer_statelessly(&origin, 482, |draft| draft);
@@ -74,7 +77,7 @@ impl Agent {
         let incoming = Incoming {
             leg: id,
             path: *path,
-            peer,
+            peer: peer.name.clone(),
             caller,
             called: Pii::new(request.uri.user.clone()),
             sip_call_id: request.call_id.clone(),
@@ -83,6 +86,7 @@ impl Agent {
         let context = self.context();
         self.legs.insert(id, Box::new(Leg::open(&request, origin, opening, context, now)));
         self.dialogs.insert(tag, id);
+        self.guard.entered(id, &peer, path.hop.address.ip(), now);
         self.stats.accepted += 1;
         self.stats.live_legs += 1;
         self.outputs.push_back(Output::Incoming(Box::new(incoming)));
@@ -173,7 +177,7 @@ impl Agent {
                 .header("Accept", "application/sdp")
                 .header("Accept-Encoding", "identity")
                 .header("Accept-Language", "en")
-                .header("Supported", "")
+                .header("Supported", SUPPORTED)
         });
     }
 
