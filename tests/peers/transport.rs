@@ -12,7 +12,8 @@ use trunkline::time::SystemClock;
 
 use super::sipp;
 
-const SDP: &str = "v=0\r\no=- 2 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 18000 RTP/AVP 0\r\n";
+const SDP: &str =
+    "v=0\r\no=- 2 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 18000 RTP/AVP 0\r\n";
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -155,7 +155,8 @@ impl Agent {
 
     /// What was sent along `hop` did not get there (no connection).
     pub fn handle_unsent(&mut self, hop: &Hop, now: Now) {
-        let bases: Vec<Arc<str>> = self.clients.running.keys().cloned().collect();
+        let there = self.clients.running.iter().filter(|(_, client)| client.transaction.calls(hop));
+        let bases: Vec<Arc<str>> = there.map(|(base, _)| base.clone()).collect();
         for base in bases {
             self.with_client(&base, now, |transaction| transaction.handle_unsent(hop, now.mono));
         }
