@@ -1,6 +1,7 @@
 //! What we ask of others: whose request it is, which way it goes, what becomes of it.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,13 +15,15 @@ use crate::sip::branch::{ClientFailure, ClientNews, OutRequest, Tx};
 use crate::sip::client::{ClientDo, ClientTransaction, Outgoing, base_of};
 use crate::sip::guard::DropReason;
 use crate::sip::message::Response;
-use crate::sip::transport::{Hop, Path};
+use crate::sip::transport::{Hop, Path, Transport};
 use crate::time::Now;
 
 /// Names being looked up at once: far more than trunks and live legs with names in them; one more request fails.
 const MAX_QUERIES: usize = 4096;
 /// How long a lookup may take: two tries of a resolver that waits two seconds each.
 const LOOKUP_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a far end that took no TCP connection is not asked for one again.
+const WITHOUT_TCP: Duration = Duration::from_secs(600);
 
 /// Who wants a request sent.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +45,8 @@ pub(super) struct Clients {
     /// Digest answers, for owners that have credentials.
     digests: BTreeMap<Owner, Digest>,
     next_query: u64,
+    /// Far ends that took no TCP connection, and until when we believe that: long requests go there by datagram.
+    no_tcp: BTreeMap<SocketAddr, Instant>,
 }
 
 #[derive(Debug)]
@@ -157,6 +162,12 @@ impl Agent {
     pub fn handle_unsent(&mut self, hop: &Hop, now: Now) {
         let there = self.clients.running.iter().filter(|(_, client)| client.transaction.calls(hop));
         let bases: Vec<Arc<str>> = there.map(|(base, _)| base.clone()).collect();
+        if hop.transport == Transport::Tcp && !bases.is_empty() {
+            self.clients.no_tcp.retain(|_, until| now.mono < *until);
+            if self.clients.no_tcp.len() < MAX_QUERIES {
+                self.clients.no_tcp.insert(hop.address, now.mono + WITHOUT_TCP);
+            }
+        }
         for base in bases {
             self.with_client(&base, now, |transaction| transaction.handle_unsent(hop, now.mono));
         }
@@ -222,7 +233,8 @@ impl Agent {
             // Nothing has been sent, so nobody needs to know.
             return self.tell(&owner, tx, ClientNews::Failed(ClientFailure::Unreachable), None, now);
         }
-        let (tcp, timing) = (self.settings.tcp, self.settings.timing);
+        let refused = |path: &Path| self.clients.no_tcp.get(&path.hop.address).is_some_and(|until| now.mono < *until);
+        let (tcp, timing) = (self.settings.tcp && !paths.iter().any(refused), self.settings.timing);
         let transaction = ClientTransaction::start(outgoing, paths, base.clone(), tcp, timing, now.mono);
         self.clients.by_tx.insert((owner.clone(), tx), base.clone());
         self.clients.running.insert(base.clone(), Client { owner, tx, transaction, acks: Vec::new() });
