@@ -26,9 +26,11 @@
 //! statelessly. Past [`MAX_TRANSACTIONS`] a new INVITE gets 503.
 
 mod client;
+mod ladders;
 mod server;
+mod trunks;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -37,17 +39,21 @@ use rand::rngs::StdRng;
 use rand::{RngCore, SeedableRng};
 
 use self::client::Clients;
+use self::ladders::Ladders;
 use self::server::Reply;
+use self::trunks::Trunks;
 use super::branch::{Act, Branch, Context};
-use super::guard::{Guard, Verdict};
+use super::guard::{Guard, MAX_MESSAGE, Verdict};
+use super::message::{Raw, Via};
 use super::outbound::OutLeg;
-use super::peers::PeerTable;
+use super::peers::{Peer, PeerTable};
 use super::session_timer::SessionPolicy;
 use super::stats::SipStats;
 use super::timers::Timers;
 use super::transaction::{InviteTransaction, Tick, Timing};
 use super::transport::{Path, Target};
-use super::trunk::TrunkSpec;
+use super::trunk::{TrunkSpec, TrunkStatus};
+use super::uri::NameAddr;
 use super::{Dial, DialError, LegCommand, LegEvent, Rejection};
 use crate::id::LegId;
 use crate::pii::Pii;
@@ -69,6 +75,8 @@ pub struct Settings {
     pub timing: Timing,
     /// Session timers.
     pub session: SessionPolicy,
+    /// What peers are asked for their password in the name of.
+    pub realm: String,
     /// Where calls go out.
     pub trunks: Vec<TrunkSpec>,
     /// Do we speak TCP? Then long requests leave by it (RFC 3261 §18.1.1).
@@ -82,6 +90,7 @@ impl Default for Settings {
             max_legs: 1000,
             timing: Timing::default(),
             session: SessionPolicy::default(),
+            realm: "trunkline".to_owned(),
             trunks: Vec::new(),
             tcp: true,
         }
@@ -130,6 +139,8 @@ pub enum Output {
     },
     /// A new call.
     Incoming(Box<Incoming>),
+    /// A trunk is in another state than before.
+    Trunk(TrunkStatus),
     /// News of a call.
     Event {
         /// Which.
@@ -145,6 +156,7 @@ enum TimerOf {
     Reply(Arc<str>),
     Client(Arc<str>),
     Query(QueryId),
+    Trunk(Arc<str>),
     Leg(LegId),
 }
 
@@ -163,8 +175,13 @@ pub struct Agent {
     merge_keys: BTreeMap<Arc<str>, String>,
     replies: BTreeMap<Arc<str>, Reply>,
     clients: Clients,
-    trunks: BTreeMap<Arc<str>, TrunkSpec>,
+    trunks: Trunks,
+    ladders: Ladders,
+    /// Stands for whoever is in a dialog with us and no peer: it may do nothing else.
+    far_end: Arc<Peer>,
     legs: BTreeMap<LegId, Box<dyn Branch>>,
+    /// The legs that we opened.
+    ours: BTreeSet<LegId>,
     dialogs: BTreeMap<Arc<str>, LegId>,
     timers: Timers<TimerOf>,
     outputs: VecDeque<Output>,
@@ -176,9 +193,12 @@ impl Agent {
     pub fn new(settings: Settings, peers: PeerTable, seed: [u8; 32]) -> Self {
         let mut rng = StdRng::from_seed(seed);
         let secret = rng.next_u64();
+        let mut nonces = [0; 32];
+        rng.fill_bytes(&mut nonces);
+        let guard = Guard::new(peers, settings.server.clone(), secret);
         Self {
             server: settings.server.as_str().into(),
-            guard: Guard::new(peers, settings.server.clone(), secret),
+            guard: guard.keeping(&settings.realm, nonces, settings.session),
             rng,
             secret,
             next_leg: 1,
@@ -188,8 +208,11 @@ impl Agent {
             merge_keys: BTreeMap::new(),
             replies: BTreeMap::new(),
             clients: Clients::default(),
-            trunks: settings.trunks.iter().map(|trunk| (trunk.name.clone(), trunk.clone())).collect(),
+            trunks: Trunks::new(&settings.trunks),
+            ladders: Ladders::default(),
+            far_end: Arc::new(Peer { name: "far end".into(), addresses: Vec::new(), ..Peer::loopback() }),
             legs: BTreeMap::new(),
+            ours: BTreeSet::new(),
             dialogs: BTreeMap::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
@@ -200,9 +223,28 @@ impl Agent {
 
     /// A message came along `path`.
     pub fn handle_message(&mut self, message: &[u8], path: &Path, now: Now) {
-        match self.guard.inspect(message, path, now) {
-            Verdict::Request(admitted) => self.handle_request(*admitted, path, now),
-            Verdict::Response(response) => self.handle_response(*response, path, now),
+        let verdict = match self.acquaintance(message, path, now) {
+            Some(peer) => self.guard.inspect_as(Some(peer), message, path, now),
+            None => self.guard.inspect(message, path, now),
+        };
+        match verdict {
+            Verdict::Request(admitted) => {
+                self.ladders.arrives(message, path);
+                self.handle_request(*admitted, path, now);
+            }
+            Verdict::Response(response) => {
+                self.ladders.arrives(message, path);
+                self.handle_response(*response, now);
+            }
+            refusal => self.turn_off(refusal),
+        }
+        self.ladders.forget_arriving();
+    }
+
+    /// What the guard says goes no further than this.
+    fn turn_off(&mut self, refusal: Verdict) {
+        match refusal {
+            Verdict::Request(_) | Verdict::Response(_) => {}
             Verdict::Answer { bytes, to, status } => {
                 self.stats.count_refused(status);
                 self.outputs.push_back(Output::Send { bytes: bytes.into(), path: to });
@@ -219,19 +261,18 @@ impl Agent {
         if self.stats.live_legs >= self.settings.max_legs as u64 {
             return Err(DialError::Full("max_calls are under way"));
         }
-        let trunk = match &dial.trunk {
-            Some(name) => Some(self.trunks.get(name).ok_or_else(|| DialError::NoSuchTrunk(name.clone()))?.clone()),
-            None => None,
-        };
         let id = self.fresh_leg();
+        let trunk = dial.trunk.as_ref().map(|name| self.trunks.enter(name, id, now)).transpose()?;
         let context = self.context();
-        let leg = OutLeg::dial(id, dial, trunk.as_ref(), context, now)?;
+        let leg = OutLeg::dial(id, dial, trunk.as_ref(), context, now).inspect_err(|_| self.trunks.forget_leg(id))?;
         let call_id = leg.call_id().to_owned();
         self.dialogs.insert(leg.local_tag().clone(), id);
         if let Some(credentials) = trunk.and_then(|trunk| trunk.credentials) {
             self.trust_with(client::Owner::Leg(id), credentials);
         }
         self.legs.insert(id, Box::new(leg));
+        self.ours.insert(id);
+        self.ladders.open(id, now);
         self.stats.live_legs += 1;
         self.with_leg(id, now, |_| {});
         Ok((id, call_id))
@@ -262,6 +303,7 @@ impl Agent {
             self.handle_command(leg, LegCommand::Reject(unavailable), now);
             self.handle_command(leg, LegCommand::Hangup, now);
         }
+        self.stop_trunks(now);
     }
 
     /// Time has passed.
@@ -273,7 +315,8 @@ impl Agent {
                     match transaction.tick(now.mono) {
                         Tick::GiveUp => self.forget_invite(&key),
                         Tick::Again(bytes, path) => {
-                            self.outputs.push_back(Output::Send { bytes, path });
+                            let leg = transaction.leg;
+                            self.say(leg, bytes, path, now);
                             self.arm_invite(&key);
                         }
                         Tick::Wait => self.arm_invite(&key),
@@ -284,6 +327,7 @@ impl Agent {
                 TimerOf::Query(query) => {
                     self.handle_resolved(query, Err("the name servers do not answer".to_owned()), now);
                 }
+                TimerOf::Trunk(name) => self.handle_trunk_timeout(&name, now),
                 TimerOf::Leg(leg) => self.with_leg(leg, now, |leg| leg.handle_timeout(now)),
             }
         }
@@ -306,12 +350,43 @@ impl Agent {
 
     /// Nothing left to wait for: no leg, and every request of ours is done with.
     pub fn is_idle(&self) -> bool {
-        self.legs.is_empty() && !self.clients.are_waiting()
+        self.legs.is_empty() && !self.clients.are_waiting() && self.trunks.are_done()
     }
 
     /// Counters so far.
     pub fn stats(&self) -> &SipStats {
         &self.stats
+    }
+
+    /// Who sends this, if the guard knows nobody there, but we have to do with somebody: a trunk that we are registered
+    /// with, the far end of a request or a dialog of ours. Branches and tags are drawn at random: nobody guesses one.
+    fn acquaintance(&self, message: &[u8], path: &Path, now: Now) -> Option<Arc<Peer>> {
+        let source = path.hop.address.ip().to_canonical();
+        if self.guard.knows(source, now) {
+            return None;
+        }
+        if let Some(trunk) = self.trunks.at(source) {
+            return Some(trunk);
+        }
+        if self.legs.is_empty() && self.clients.are_none() {
+            return None;
+        }
+        let raw = Raw::read(&message[..message.len().min(MAX_MESSAGE)]);
+        let ours = match raw.is_response() {
+            true => {
+                let via = raw.headers.list("Via").next().and_then(|via| Via::parse(via).ok())?;
+                self.clients.knows(via.branch()?)
+            }
+            false => {
+                let party = |name| raw.headers.first(name).and_then(|value| NameAddr::parse(value).ok());
+                let (to, from) = (party("To")?, party("From")?);
+                // Whoever called us stays where it called from; whom we called may be anywhere.
+                let id = self.dialogs.get(to.tag()?).filter(|id| self.ours.contains(id))?;
+                let leg = self.legs.get(id)?;
+                leg.owns(raw.headers.first("Call-ID")?, from.tag().unwrap_or_default())
+            }
+        };
+        ours.then(|| self.far_end.clone())
     }
 
     /// Lets a leg do something, then does what it wants and sets its timer.
@@ -321,7 +396,7 @@ impl Agent {
         while let Some(act) = self.legs.get_mut(&id).and_then(|leg| leg.poll_act()) {
             match act {
                 Act::Respond { key, status, bytes } => self.respond(&key, status, bytes, now),
-                Act::Resend(bytes, path) => self.outputs.push_back(Output::Send { bytes, path }),
+                Act::Resend(bytes, path) => self.say(id, bytes, path, now),
                 Act::Request { tx, request } => self.send_request(client::Owner::Leg(id), tx, request, now),
                 Act::Cancel { tx } => self.cancel_request(&client::Owner::Leg(id), tx, now),
                 Act::Ack { tx, request } => self.send_ack(&client::Owner::Leg(id), tx, request, now),
@@ -329,11 +404,18 @@ impl Agent {
                     if let LegEvent::Ended(end) = event {
                         self.stats.live_legs = self.stats.live_legs.saturating_sub(1);
                         self.stats.count_ended(end);
+                        if let Some(ladder) = self.ladders.close(id) {
+                            let event = LegEvent::Ladder(Box::new(ladder));
+                            self.outputs.push_back(Output::Event { leg: id, event });
+                        }
+                        self.guard.left(id, now);
                     }
                     self.outputs.push_back(Output::Event { leg: id, event });
                 }
                 Act::Gone => {
                     if let Some(leg) = self.legs.remove(&id) {
+                        self.ours.remove(&id);
+                        self.trunks.forget_leg(id);
                         self.dialogs.remove(leg.local_tag());
                         self.clients.forget_owner(&client::Owner::Leg(id));
                     }

@@ -85,6 +85,8 @@ pub struct SipConfig {
     pub timing: Timing,
     /// Session timers.
     pub session: SessionPolicy,
+    /// What peers are asked for their password in the name of.
+    pub realm: String,
     /// Where calls go out.
     pub trunks: Vec<TrunkSpec>,
 }
@@ -103,6 +105,7 @@ impl Default for SipConfig {
             max_calls: 1000,
             timing: Timing::default(),
             session: SessionPolicy::default(),
+            realm: "trunkline".to_owned(),
             trunks: Vec::new(),
         }
     }
@@ -242,6 +245,7 @@ fn agent(config: &SipConfig) -> Agent {
         max_legs: config.max_calls,
         timing: config.timing,
         session: config.session,
+        realm: config.realm.clone(),
         trunks: config.trunks.clone(),
         tcp: config.tcp,
     };

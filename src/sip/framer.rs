@@ -97,6 +97,11 @@ impl Framer {
     fn pop_blank(&mut self) -> Option<Frame> {
         let blank = self.buffer.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         let (length, frame) = match blank {
+            // A single one before a message means nothing.
+            1 if self.buffer.len() > 1 && self.buffer[1] != b'\n' => {
+                self.buffer.drain(..1);
+                return None;
+            }
             0 | 1 => return None,
             _ if self.buffer.starts_with(b"\r\n\r\n") => (4, Frame::Ping),
             // Half a ping, perhaps: only what follows can tell.
@@ -198,6 +203,8 @@ mod tests {
     #[test]
     fn lines_may_end_in_lf_alone() {
         let mut framer = Framer::default();
+        framer.push(b"\n");
+        assert_eq!(framer.pop(), Ok(None));
         framer.push(b"SIP/2.0 200 OK\nContent-Length: 2\n\nabSIP/2.0");
         assert_eq!(frames(&mut framer).len(), 1);
         assert!(framer.is_inside());

@@ -222,7 +222,7 @@ impl<'a> Raw<'a> {
                 // §7.3.1: a line that begins with a blank goes on with the one before.
                 if let Some((_, value)) = &mut header {
                     value.push(' ');
-                    value.push_str(text.trim());
+                    value.push_str(&without_controls(text.trim()));
                 }
             } else {
                 if let Some((name, value)) = header.take() {
@@ -232,7 +232,7 @@ impl<'a> Raw<'a> {
                     .split_once(':')
                     .map(|(name, value)| (name.trim_end(), value.trim()))
                     .filter(|(name, _)| is_token(name))
-                    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+                    .map(|(name, value)| (name.to_owned(), without_controls(value)));
             }
         }
         if let Some((name, value)) = header {
@@ -246,6 +246,11 @@ impl<'a> Raw<'a> {
     pub fn is_response(&self) -> bool {
         self.start.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("SIP/"))
     }
+}
+
+/// Header values are repeated in our answers: a bare CR inside one must not begin a line there.
+fn without_controls(value: &str) -> String {
+    value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// The topmost Via: where a response goes, and half of a transaction's identity.
@@ -420,6 +425,12 @@ mod tests {
         assert_eq!(raw.headers.all("Via").collect::<Vec<_>>(), ["SIP/2.0/UDP a", "SIP/2.0/UDP b ;branch=x"]);
         assert_eq!(raw.headers.first("Call-ID"), Some("q"));
         assert_eq!((raw.rest, raw.complete), (b"rest".as_slice(), true));
+    }
+
+    #[test]
+    fn no_value_holds_what_would_begin_a_line_in_our_answer() {
+        let raw = Raw::read(b"X\r\nCall-ID: a\rVia: b\x00c\td\r\n folded\rtoo\r\n\r\n");
+        assert_eq!(raw.headers.first("Call-ID"), Some("a Via: b c d folded too"));
     }
 
     #[test]

@@ -9,8 +9,10 @@ use super::message::{Headers, Via};
 use super::transport::{Hop, Path};
 use super::uri::split_unquoted;
 
-/// Methods we serve, as `Allow` says it.
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+/// Methods we serve, as `Allow` says it. Nobody transfers us (REFER) and nobody registers here.
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, NOTIFY";
+/// Extensions we know, as `Supported` says it (RFC 3262, RFC 4028).
+pub const SUPPORTED: &str = "100rel, timer";
 
 /// The parts of a request that every response to it repeats, and where responses go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +140,12 @@ impl Draft {
         self
     }
 
+    /// Adds a `Warning: 399` for the admin of the far end (RFC 3261 §20.43). Never personal data.
+    pub fn warning(self, text: &str) -> Self {
+        let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+        self.header("Warning", &format!("399 trunkline \"{text}\""))
+    }
+
     /// Ends the message without a body.
     pub fn finish(self) -> Vec<u8> {
         self.body_bytes("")
@@ -166,6 +174,7 @@ pub fn reason_phrase(status: u16) -> &'static str {
         180 => "Ringing",
         183 => "Session Progress",
         200 => "OK",
+        202 => "Accepted",
         302 => "Moved Temporarily",
         400 => "Bad Request",
         401 => "Unauthorized",
@@ -179,6 +188,8 @@ pub fn reason_phrase(status: u16) -> &'static str {
         415 => "Unsupported Media Type",
         416 => "Unsupported URI Scheme",
         420 => "Bad Extension",
+        422 => "Session Interval Too Small",
+        469 => "Bad Info Package",
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",
         482 => "Loop Detected",
@@ -187,10 +198,12 @@ pub fn reason_phrase(status: u16) -> &'static str {
         486 => "Busy Here",
         487 => "Request Terminated",
         488 => "Not Acceptable Here",
+        489 => "Bad Event",
         491 => "Request Pending",
         500 => "Server Internal Error",
         501 => "Not Implemented",
         503 => "Service Unavailable",
+        504 => "Server Time-out",
         505 => "Version Not Supported",
         513 => "Message Too Large",
         600 => "Busy Everywhere",

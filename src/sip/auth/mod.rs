@@ -5,6 +5,7 @@
 //! back.
 
 pub mod client;
+pub mod server;
 
 use std::fmt;
 use std::fmt::Write;

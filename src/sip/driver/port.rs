@@ -20,7 +20,8 @@ use crate::sip::agent::{Agent, Incoming, Output, QueryId, RETRY_AFTER};
 use crate::sip::peers::PeerTable;
 use crate::sip::stats::SipStats;
 use crate::sip::transport::{Hop, Path, Target};
-use crate::sip::{Dial, DialError, IncomingLeg, LegCommand, LegEvent, OutgoingLeg, Rejection, TrunkStatus};
+use crate::sip::trunk::{TrunkState, TrunkStatus};
+use crate::sip::{Dial, DialError, IncomingLeg, LegCommand, LegEvent, OutgoingLeg, Rejection};
 use crate::time::Clock;
 
 /// Commands and events in flight per leg: a call never has more than a handful.
@@ -106,6 +107,7 @@ impl Port {
         let Inlets { mut commands, mut controls, mut news, mut found } = inlets;
         let mut buffer = vec![0; usize::from(u16::MAX)];
         let mut stop_at: Option<Instant> = None;
+        self.agent.handle_start(self.clock.now());
         loop {
             self.carry_out().await;
             if stop_at.is_some_and(|at| self.agent.is_idle() || self.clock.now().mono >= at) {
@@ -131,7 +133,7 @@ impl Port {
                     Some(Control::Dial(dial, reply)) => self.dial(*dial, reply),
                     Some(Control::LocalFor(target, reply)) => self.find_local(target, reply),
                     Some(Control::Stats(reply)) => drop(reply.send(self.agent.stats().clone())),
-                    Some(Control::Trunks(reply)) => drop(reply.send(Vec::new())),
+                    Some(Control::Trunks(reply)) => drop(reply.send(self.agent.trunks())),
                     Some(Control::Shutdown { grace }) => stop_at = Some(self.stop(grace)),
                     None => stop_at = Some(self.stop(Duration::ZERO)),
                 },
@@ -174,8 +176,9 @@ impl Port {
                 let path = Path { hop, local: self.routes.local_for(&hop) };
                 self.agent.handle_message(&bytes, &path, self.clock.now());
             }
-            News::Closed { key: (transport, address), serial, unsent } => {
-                if self.streams.forget((transport, address), serial) && unsent {
+            News::Closed { key: (transport, address), serial } => {
+                // What was not answered on it will not be: the far end is gone, or never was there.
+                if self.streams.forget((transport, address), serial) {
                     self.agent.handle_unsent(&Hop::new(transport, address), self.clock.now());
                 }
             }
@@ -191,6 +194,7 @@ impl Port {
                 Output::Resolve { query, target } => self.resolve(query, target),
                 Output::Incoming(incoming) => self.offer(*incoming),
                 Output::Event { leg, event } => self.tell(leg, event),
+                Output::Trunk(status) => report(&status),
             }
         }
         self.live.store(self.agent.stats().live_legs, Ordering::Relaxed);
@@ -249,7 +253,7 @@ impl Port {
     fn take_found(&mut self, found: Found) {
         match found {
             Found::ForAgent(query, target, hops) => {
-                let paths = hops.map(|hops| {
+                let paths = self.reachable(hops).map(|hops| {
                     for hop in &hops {
                         self.remember_name(hop.address, &target);
                     }
@@ -258,9 +262,19 @@ impl Port {
                 self.agent.handle_resolved(query, paths, self.clock.now());
             }
             Found::ForDialer(hops, reply) => {
-                let first = hops.and_then(|hops| hops.first().copied().ok_or_else(|| "it has no address".to_owned()));
-                let _ = reply.send(first.map(|hop| self.routes.local_for(&hop).ip()));
+                let first = self.reachable(hops).map(|hops| self.routes.local_for(&hops[0]).ip());
+                let _ = reply.send(first);
             }
+        }
+    }
+
+    /// The hops that a socket of ours can reach; never none of them.
+    fn reachable(&mut self, hops: Result<Vec<Hop>, String>) -> Result<Vec<Hop>, String> {
+        let mut hops = hops?;
+        hops.retain(|hop| self.routes.reach(hop.address.ip()));
+        match hops.is_empty() {
+            true => Err(format!("no address of it can be reached from {}", self.routes.listen.ip())),
+            false => Ok(hops),
         }
     }
 
@@ -355,6 +369,16 @@ async fn forward(
         }
     }
     let _ = agent.send((leg, None)).await;
+}
+
+fn report(status: &TrunkStatus) {
+    let TrunkStatus { name, state, last_status, .. } = status;
+    match state {
+        TrunkState::Waiting { .. } | TrunkState::Unreachable => {
+            tracing::warn!(trunk = %name, ?last_status, "the trunk cannot be used at the moment");
+        }
+        state => tracing::info!(trunk = %name, ?state, "trunk"),
+    }
 }
 
 fn unspoken(hop: &Hop) -> String {

@@ -79,8 +79,8 @@ pub(super) enum News {
     Accepted(Transport, TcpStream, SocketAddr),
     /// A message, whole.
     Message(Key, Vec<u8>),
-    /// A connection is over; `unsent` when it never stood, or broke with messages waiting.
-    Closed { key: Key, serial: u64, unsent: bool },
+    /// A connection is over, or could not be opened.
+    Closed { key: Key, serial: u64 },
 }
 
 /// The connections that stand, or are being opened.
@@ -112,6 +112,14 @@ struct Manner {
     inside: Duration,
 }
 
+/// What became of a message.
+enum Queued {
+    Yes,
+    NoConnection,
+    /// The far end has not read what it got before; its connection is gone.
+    NeverRead,
+}
+
 impl Streams {
     pub(super) fn new(tcp: bool, tls: Option<Tls>, patience: Patience, news: mpsc::Sender<News>) -> Self {
         Self { open: BTreeMap::new(), tcp, news, tls, patience, next_serial: 0 }
@@ -121,20 +129,16 @@ impl Streams {
     /// a connection that fails later reports itself as closed and unsent. `asked_for` is the name a TLS certificate
     /// must bear.
     pub(super) fn send(&mut self, hop: &Hop, bytes: Bytes, asked_for: Option<&str>) -> bool {
-        let key = (hop.transport, hop.address);
-        let bytes = match self.queue(key, bytes) {
-            Ok(()) => return true,
-            Err(bytes) => bytes,
-        };
-        let address = hop.reopen.unwrap_or(hop.address);
-        let bytes = match self.queue((hop.transport, address), bytes) {
-            Ok(()) => return true,
-            Err(bytes) => bytes,
-        };
-        if self.open.len() >= MAX_CONNECTIONS || !self.connect((hop.transport, address), asked_for) {
-            return false;
+        let other = (hop.transport, hop.reopen.unwrap_or(hop.address));
+        for key in [(hop.transport, hop.address), other] {
+            match self.queue(key, &bytes) {
+                Queued::Yes => return true,
+                Queued::NeverRead => return false,
+                Queued::NoConnection => {}
+            }
         }
-        self.queue((hop.transport, address), bytes).is_ok()
+        let open = self.open.len() < MAX_CONNECTIONS && self.connect(other, asked_for);
+        open && matches!(self.queue(other, &bytes), Queued::Yes)
     }
 
     /// Takes in a connection of theirs, if there is room.
@@ -153,9 +157,10 @@ impl Streams {
             match (transport, acceptor) {
                 (Transport::Tls, Some(acceptor)) => match timeout(first, acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => task.serve(stream, manner).await,
-                    _ => false,
+                    Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                    Err(_) => {}
                 },
-                (Transport::Tls, None) => false,
+                (Transport::Tls, None) => {}
                 (Transport::Tcp | Transport::Udp, _) => task.serve(stream, manner).await,
             }
         });
@@ -170,20 +175,20 @@ impl Streams {
         current
     }
 
-    fn queue(&mut self, key: Key, bytes: Bytes) -> Result<(), Bytes> {
-        let Some(connection) = self.open.get(&key) else { return Err(bytes) };
-        match connection.queue.try_send(bytes) {
-            Ok(()) => Ok(()),
-            Err(mpsc::error::TrySendError::Closed(bytes)) => {
+    fn queue(&mut self, key: Key, bytes: &Bytes) -> Queued {
+        let Some(connection) = self.open.get(&key) else { return Queued::NoConnection };
+        match connection.queue.try_send(bytes.clone()) {
+            Ok(()) => Queued::Yes,
+            Err(mpsc::error::TrySendError::Closed(_)) => {
                 self.open.remove(&key);
-                Err(bytes)
+                Queued::NoConnection
             }
-            Err(mpsc::error::TrySendError::Full(bytes)) => {
+            Err(mpsc::error::TrySendError::Full(_)) => {
                 // It does not read: whatever is in there is lost with it.
                 if let Some(connection) = self.open.remove(&key) {
                     connection.task.abort();
                 }
-                Err(bytes)
+                Queued::NeverRead
             }
         }
     }
@@ -202,11 +207,12 @@ impl Streams {
             match timeout(CONNECT, open(address, connector)).await {
                 Ok(Ok(Opened::Plain(stream))) => task.serve(stream, manner).await,
                 Ok(Ok(Opened::Secure(stream))) => task.serve(*stream, manner).await,
-                Ok(Err(error)) => {
-                    tracing::debug!(%error, %transport, %address, "a SIP connection could not be opened");
-                    true
+                Ok(Err(error)) if transport == Transport::Tls => {
+                    // Most likely a certificate, which only a person can set right.
+                    tracing::warn!(%error, %address, "a TLS connection could not be opened");
                 }
-                Err(_) => true,
+                Ok(Err(error)) => tracing::debug!(%error, %address, "a TCP connection could not be opened"),
+                Err(_) => tracing::debug!(%transport, %address, "a connection was not answered in time"),
             }
         });
         true
@@ -215,7 +221,7 @@ impl Streams {
     fn spawn<F, Run>(&mut self, key: Key, stranger: bool, run: F)
     where
         F: FnOnce(Task) -> Run + Send + 'static,
-        Run: Future<Output = bool> + Send,
+        Run: Future<Output = ()> + Send,
     {
         let (queue, queued) = mpsc::channel(QUEUE);
         let serial = self.next_serial;
@@ -223,9 +229,9 @@ impl Streams {
         let task = Task { key, news: self.news.clone(), queue: queue.downgrade(), queued };
         let news = self.news.clone();
         let task = tokio::spawn(async move {
-            let unsent = run(task).await;
+            run(task).await;
             // Nobody listens any more only while we shut down.
-            let _ = news.send(News::Closed { key, serial, unsent }).await;
+            let _ = news.send(News::Closed { key, serial }).await;
         });
         self.open.insert(key, Connection { queue, task: task.abort_handle(), serial, stranger });
     }
@@ -257,17 +263,16 @@ struct Task {
 }
 
 impl Task {
-    /// Reads and writes until either side has had enough. `true` when messages of ours were left unsent.
-    async fn serve<S: AsyncRead + AsyncWrite + Send>(self, stream: S, manner: Manner) -> bool {
+    /// Reads and writes until either side has had enough.
+    async fn serve<S: AsyncRead + AsyncWrite + Send>(self, stream: S, manner: Manner) {
         let Self { key, news, queue, mut queued } = self;
-        let (reader, writer) = tokio::io::split(stream);
-        let mut writer = writer;
+        let (reader, mut writer) = tokio::io::split(stream);
         let refused = {
             let read = read(reader, key, &news, &queue, manner);
             let write = write(&mut writer, &mut queued, manner);
             tokio::select! {
                 refused = read => refused,
-                broken = write => return broken,
+                () = write => false,
             }
         };
         if refused {
@@ -283,7 +288,6 @@ impl Task {
             .await;
         }
         let _ = timeout(Duration::from_secs(1), writer.shutdown()).await;
-        !queued.is_empty()
     }
 }
 
@@ -334,20 +338,20 @@ async fn read<S: AsyncRead>(
     }
 }
 
-/// Writes what is queued; ends when the SIP task lets go (`false`) or the far end does not take it (`true`).
-async fn write<S: AsyncWrite>(writer: &mut WriteHalf<S>, queued: &mut mpsc::Receiver<Bytes>, manner: Manner) -> bool {
+/// Writes what is queued; ends when the SIP task lets go, or the far end does not take it.
+async fn write<S: AsyncWrite>(writer: &mut WriteHalf<S>, queued: &mut mpsc::Receiver<Bytes>, manner: Manner) {
     loop {
         let next = match manner.ours {
             true => timeout(PING_EVERY, queued.recv()).await.unwrap_or(Some(Bytes::from_static(PING))),
             false => queued.recv().await,
         };
-        let Some(bytes) = next else { return false };
+        let Some(bytes) = next else { return };
         let written = timeout(WRITE, async {
             writer.write_all(&bytes).await?;
             writer.flush().await
         });
         if !matches!(written.await, Ok(Ok(()))) {
-            return true;
+            return;
         }
     }
 }

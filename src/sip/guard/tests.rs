@@ -69,7 +69,10 @@ fn a_plain_invite_passes_with_all_its_parts() {
     assert_eq!((request.uri.user.as_str(), admitted.caller.reveal().as_str()), ("100", "+12025550123"));
     assert_eq!((request.from.tag(), request.to.tag(), request.cseq.number), (Some("f1"), None, 1));
     assert_eq!(request.sdp().as_deref(), Some("v=0\r\n"));
-    assert_eq!((&*admitted.peer, admitted.origin.destination.hop.address.to_string().as_str()), ("loopback", PEER));
+    assert_eq!(
+        (&*admitted.peer.name, admitted.origin.destination.hop.address.to_string().as_str()),
+        ("loopback", PEER)
+    );
 }
 
 /// RFC 4475 §3.1.1.1 in our words: every freedom of the grammar at once.
@@ -188,7 +191,7 @@ fn broken_requests_get_the_answer_the_standard_names() {
         ("Content-Type", "Content-Encoding: gzip\nContent-Type", "415 Unsupported Media Type"),
         ("Contact: ", "Accept: text/nobodyKnowsThis\nContact: ", "406 Not Acceptable"),
         ("INVITE", "REGISTER", "405 Method Not Allowed"),
-        ("INVITE", "UPDATE", "405 Method Not Allowed"),
+        ("INVITE", "MESSAGE", "405 Method Not Allowed"),
         ("INVITE", "NEWMETHOD", "501 Not Implemented"),
         ("INVITE", "invite", "501 Not Implemented"),
     ] {
@@ -206,9 +209,9 @@ fn broken_requests_get_the_answer_the_standard_names() {
 #[test]
 fn refusals_say_what_would_be_understood() {
     for (from, to, header) in [
-        ("INVITE", "PUBLISH", "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS"),
-        ("INVITE", "NEWMETHOD", "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS"),
-        ("Contact: ", "Require: a\nRequire: b\nContact: ", "Unsupported: a, b"),
+        ("INVITE", "PUBLISH", "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, NOTIFY"),
+        ("INVITE", "NEWMETHOD", "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, NOTIFY"),
+        ("Contact: ", "Require: a, 100rel\nRequire: TIMER, b\nContact: ", "Unsupported: a, b"),
         ("application/sdp", "text/plain", "Accept: application/sdp"),
         ("Content-Type", "Content-Encoding: gzip\nContent-Type", "Accept-Encoding: identity"),
     ] {
