@@ -9,6 +9,7 @@ use rand::Rng;
 use super::*;
 use crate::sip::LegEnd;
 use crate::sip::guard::DropReason;
+use crate::sip::ladder::Ladder;
 use crate::time::{Clock, SystemClock};
 
 const CALLER: &str = "127.0.0.1:5070";
@@ -27,6 +28,7 @@ struct World {
     events: Vec<LegEvent>,
     queries: Vec<(QueryId, Target)>,
     trunks: Vec<TrunkStatus>,
+    ladders: Vec<Ladder>,
 }
 
 impl World {
@@ -42,8 +44,8 @@ impl World {
         let settings = Settings { server: "Test/1".to_owned(), ..settings };
         let start = SystemClock.now();
         let agent = Agent::new(settings, PeerTable::default(), [7; 32]);
-        let (sent, calls, events, queries, trunks) = Default::default();
-        Self { agent, start, now: start, sent, calls, events, queries, trunks }
+        let (sent, calls, events, queries, trunks, ladders) = Default::default();
+        Self { agent, start, now: start, sent, calls, events, queries, trunks, ladders }
     }
 
     fn receive(&mut self, text: &str) -> Vec<String> {
@@ -90,6 +92,7 @@ impl World {
                     self.sent.push((at, String::from_utf8(bytes.to_vec()).unwrap()));
                 }
                 Output::Incoming(incoming) => self.calls.push(*incoming),
+                Output::Event { event: LegEvent::Ladder(ladder), .. } => self.ladders.push(*ladder),
                 Output::Event { event, .. } => self.events.push(event),
                 Output::Trunk(status) => self.trunks.push(status),
                 Output::Resolve { query, target } => self.queries.push((query, target)),
@@ -120,6 +123,7 @@ impl World {
             && agent.merge_keys.is_empty()
             && agent.replies.is_empty()
             && agent.clients.is_empty()
+            && agent.ladders.is_empty()
             && agent.timers.next().is_none()
     }
 }
