@@ -1,7 +1,5 @@
 //! Calls that we make: `trunkline call`, through a gateway and without one, and what it exits with.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -175,7 +173,7 @@ fn a_live_call_is_seen_and_ended_through_the_control_socket() {
     let mut callee = Callee::new();
     let child = call(&gateway, &callee.uri(), &[]);
     callee.pick_up();
-    let ask = |request: &str| asked(&gateway, request);
+    let ask = |request: &str| gateway.ask(request);
     assert_eq!(ask(r#"{"do":"status"}"#)["calls"], 1);
     let live = ask(r#"{"do":"calls"}"#);
     assert_eq!(live["calls"][0]["direction"], "outbound", "{live}");
@@ -197,9 +195,9 @@ fn whoever_is_asked_to_send_the_far_end_on_sends_refer() {
     let mut callee = Callee::new();
     let child = call(&gateway, &callee.uri(), &[]);
     callee.pick_up();
-    let live = asked(&gateway, r#"{"do":"calls"}"#);
+    let live = gateway.ask(r#"{"do":"calls"}"#);
     let id = live["calls"][0]["call"].as_str().expect("a live call");
-    let told = asked(&gateway, &format!(r#"{{"do":"transfer","call":"{id}","to":"sip:bob@192.0.2.9"}}"#));
+    let told = gateway.ask(&format!(r#"{{"do":"transfer","call":"{id}","to":"sip:bob@192.0.2.9"}}"#));
     assert_eq!(told["ok"], id);
     let refer = callee.wait_for("REFER");
     assert!(refer.contains("Refer-To: <sip:bob@192.0.2.9>"), "{refer}");
@@ -217,14 +215,4 @@ fn whoever_is_asked_to_send_the_far_end_on_sends_refer() {
     callee.be_hung_up_on();
     let out = ended(child);
     assert_eq!((out.code, &out.record["end"]["why"]), (Some(0), &"transferred".into()), "{}", out.told);
-}
-
-/// What the control socket answers.
-fn asked(gateway: &Gateway, request: &str) -> Value {
-    let path = gateway.data.path().join("control.sock");
-    let mut socket = UnixStream::connect(path).expect("the control socket");
-    writeln!(socket, "{request}").expect("it is read");
-    let mut line = String::new();
-    BufReader::new(socket).read_line(&mut line).expect("it answers");
-    serde_json::from_str(&line).expect("JSON")
 }
