@@ -26,6 +26,7 @@
 //! statelessly. Past [`MAX_TRANSACTIONS`] a new INVITE gets 503.
 
 mod client;
+mod ladders;
 mod server;
 mod trunks;
 
@@ -38,6 +39,7 @@ use rand::rngs::StdRng;
 use rand::{RngCore, SeedableRng};
 
 use self::client::Clients;
+use self::ladders::Ladders;
 use self::server::Reply;
 use self::trunks::Trunks;
 use super::branch::{Act, Branch, Context};
@@ -174,6 +176,7 @@ pub struct Agent {
     trunks: Trunks,
     legs: BTreeMap<LegId, Box<dyn Branch>>,
     dialogs: BTreeMap<Arc<str>, LegId>,
+    ladders: Ladders,
     timers: Timers<TimerOf>,
     outputs: VecDeque<Output>,
     stats: SipStats,
@@ -202,6 +205,7 @@ impl Agent {
             trunks: Trunks::new(&settings.trunks),
             legs: BTreeMap::new(),
             dialogs: BTreeMap::new(),
+            ladders: Ladders::default(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
             stats: SipStats::default(),
@@ -212,10 +216,17 @@ impl Agent {
     /// A message came along `path`.
     pub fn handle_message(&mut self, message: &[u8], path: &Path, now: Now) {
         match self.guard.inspect(message, path, now) {
-            Verdict::Request(admitted) => self.handle_request(*admitted, path, now),
-            Verdict::Response(response) => self.handle_response(*response, path, now),
+            Verdict::Request(admitted) => {
+                self.ladders.hear(message, path);
+                self.handle_request(*admitted, path, now);
+            }
+            Verdict::Response(response) => {
+                self.ladders.hear(message, path);
+                self.handle_response(*response, path, now);
+            }
             refusal => self.turn_off(refusal),
         }
+        self.ladders.forget_message();
     }
 
     /// What the guard says goes no further than this.
@@ -248,6 +259,7 @@ impl Agent {
             self.trust_with(client::Owner::Leg(id), credentials);
         }
         self.legs.insert(id, Box::new(leg));
+        self.ladders.begin(id, now.mono);
         self.stats.live_legs += 1;
         self.with_leg(id, now, |_| {});
         Ok((id, call_id))
@@ -335,11 +347,15 @@ impl Agent {
     /// Lets a leg do something, then does what it wants and sets its timer.
     fn with_leg(&mut self, id: LegId, now: Now, work: impl FnOnce(&mut dyn Branch)) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
+        self.ladders.heard_by(id, now.mono);
         work(leg.as_mut());
         while let Some(act) = self.legs.get_mut(&id).and_then(|leg| leg.poll_act()) {
             match act {
-                Act::Respond { key, status, bytes } => self.respond(&key, status, bytes, now),
-                Act::Resend(bytes, path) => self.outputs.push_back(Output::Send { bytes, path }),
+                Act::Respond { key, status, bytes } => self.respond(id, &key, status, bytes, now),
+                Act::Resend(bytes, path) => {
+                    self.ladders.said(id, &bytes, &path, now.mono);
+                    self.outputs.push_back(Output::Send { bytes, path });
+                }
                 Act::Request { tx, request } => self.send_request(client::Owner::Leg(id), tx, request, now),
                 Act::Cancel { tx } => self.cancel_request(&client::Owner::Leg(id), tx, now),
                 Act::Ack { tx, request } => self.send_ack(&client::Owner::Leg(id), tx, request, now),
@@ -348,6 +364,8 @@ impl Agent {
                         self.stats.live_legs = self.stats.live_legs.saturating_sub(1);
                         self.stats.count_ended(end);
                         self.guard.left(id, now);
+                        let ladder = self.ladders.finish(id).map(LegEvent::Ladder);
+                        self.outputs.extend(ladder.map(|event| Output::Event { leg: id, event }));
                     }
                     self.outputs.push_back(Output::Event { leg: id, event });
                 }

@@ -82,7 +82,12 @@ async fn next(calls: &mut mpsc::Receiver<IncomingLeg>) -> IncomingLeg {
 }
 
 async fn event(call: &mut IncomingLeg) -> Option<LegEvent> {
-    timeout(PATIENCE, call.events.recv()).await.expect("in time")
+    loop {
+        match timeout(PATIENCE, call.events.recv()).await.expect("in time") {
+            Some(LegEvent::Ladder(_)) => {}
+            event => return event,
+        }
+    }
 }
 
 async fn order(call: &IncomingLeg, command: LegCommand) {

@@ -158,6 +158,9 @@ impl Agent {
         };
         let base = base.clone();
         let _ = path;
+        if let Some(Owner::Leg(leg)) = self.clients.running.get(&base).map(|client| &client.owner) {
+            self.ladders.heard_by(*leg, now.mono);
+        }
         self.with_client(&base, now, |transaction| transaction.handle_response(response, now.mono));
     }
 
@@ -198,6 +201,9 @@ impl Agent {
         if ack {
             let Some(path) = paths.first().copied() else { return };
             let bytes = outgoing.write(&path, &base);
+            if let Owner::Leg(leg) = owner {
+                self.ladders.said(leg, &bytes, &path, now.mono);
+            }
             let invite = self.clients.by_tx.get(&(owner, tx));
             if let Some(client) = invite.and_then(|base| self.clients.running.get_mut(base)) {
                 let tag = outgoing.request.header("To").map(tag_of).unwrap_or_default();
@@ -230,7 +236,12 @@ impl Agent {
         while let Some(client) = self.clients.running.get_mut(base) {
             let Some(todo) = client.transaction.poll() else { break };
             match todo {
-                ClientDo::Send(bytes, path) => self.outputs.push_back(Output::Send { bytes, path }),
+                ClientDo::Send(bytes, path) => {
+                    if let Owner::Leg(leg) = client.owner {
+                        self.ladders.said(leg, &bytes, &path, now.mono);
+                    }
+                    self.outputs.push_back(Output::Send { bytes, path });
+                }
                 ClientDo::News(ClientNews::Again(response), path) => {
                     let tag = response.to_tag().unwrap_or_default();
                     let (owner, tx) = (client.owner.clone(), client.tx);

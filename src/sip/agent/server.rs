@@ -68,6 +68,11 @@ impl Agent {
         let id = self.fresh_leg();
         let tag: Arc<str> = format!("{:016x}", self.rng.next_u64()).into();
         let trying = self.open_invite(&key, &origin, id);
+        self.ladders.begin(id, now.mono);
+        self.ladders.heard_by(id, now.mono);
+        if let Output::Send { bytes, path } = &trying {
+            self.ladders.said(id, bytes, path, now.mono);
+        }
         self.outputs.push_back(trying);
         if let Some(merge_key) = merge_key {
             self.merged.insert(merge_key.clone(), key.clone());
@@ -182,7 +187,7 @@ impl Agent {
     }
 
     /// A leg has answered.
-    pub(super) fn respond(&mut self, key: &Arc<str>, status: u16, bytes: Bytes, now: Now) {
+    pub(super) fn respond(&mut self, leg: LegId, key: &Arc<str>, status: u16, bytes: Bytes, now: Now) {
         if let Some(reply) = self.replies.get_mut(key) {
             let path = reply.to;
             reply.bytes = Some(bytes.clone());
@@ -192,6 +197,7 @@ impl Agent {
                 self.timers.set(TimerOf::Reply(key.clone()), None);
             }
             self.stats.count_refused(status);
+            self.ladders.said(leg, &bytes, &path, now.mono);
             return self.outputs.push_back(Output::Send { bytes, path });
         }
         let Some(transaction) = self.invites.get_mut(key) else { return };
@@ -206,6 +212,7 @@ impl Agent {
             }
             _ => {}
         }
+        self.ladders.said(leg, &bytes, &path, now.mono);
         self.outputs.push_back(Output::Send { bytes, path });
         self.arm_invite(key);
     }

@@ -7,8 +7,8 @@ mod trunks;
 use rand::Rng;
 
 use super::*;
-use crate::sip::LegEnd;
 use crate::sip::guard::DropReason;
+use crate::sip::{Ladder, LegEnd};
 use crate::time::{Clock, SystemClock};
 
 const CALLER: &str = "127.0.0.1:5070";
@@ -27,6 +27,7 @@ struct World {
     events: Vec<LegEvent>,
     queries: Vec<(QueryId, Target)>,
     trunks: Vec<TrunkStatus>,
+    ladders: Vec<Ladder>,
 }
 
 impl World {
@@ -42,8 +43,8 @@ impl World {
         let settings = Settings { server: "Test/1".to_owned(), ..settings };
         let start = SystemClock.now();
         let agent = Agent::new(settings, PeerTable::default(), [7; 32]);
-        let (sent, calls, events, queries, trunks) = Default::default();
-        Self { agent, start, now: start, sent, calls, events, queries, trunks }
+        let (sent, calls, events, queries, trunks, ladders) = Default::default();
+        Self { agent, start, now: start, sent, calls, events, queries, trunks, ladders }
     }
 
     fn receive(&mut self, text: &str) -> Vec<String> {
@@ -90,6 +91,7 @@ impl World {
                     self.sent.push((at, String::from_utf8(bytes.to_vec()).unwrap()));
                 }
                 Output::Incoming(incoming) => self.calls.push(*incoming),
+                Output::Event { event: LegEvent::Ladder(ladder), .. } => self.ladders.push(*ladder),
                 Output::Event { event, .. } => self.events.push(event),
                 Output::Trunk(status) => self.trunks.push(status),
                 Output::Resolve { query, target } => self.queries.push((query, target)),
@@ -120,6 +122,7 @@ impl World {
             && agent.merge_keys.is_empty()
             && agent.replies.is_empty()
             && agent.clients.is_empty()
+            && agent.ladders.is_empty()
             && agent.timers.next().is_none()
     }
 }
@@ -200,6 +203,38 @@ fn a_call_is_offered_rung_answered_and_hung_up() {
         ["SIP/2.0 481 Call/Transaction Does Not Exist"]
     );
     assert!(world.forgets_everything());
+}
+
+/// What both sides said, in order, for whoever has to find out later why a call went as it did.
+#[test]
+fn a_call_leaves_its_ladder() {
+    let mut world = World::new();
+    world.receive(&invite(1, "", SDP));
+    world.receive(&invite(1, "", SDP));
+    let ok = world.command(LegCommand::Answer { sdp: ANSWER.to_owned() });
+    world.run_until(600);
+    world.receive(&in_dialog("ACK", 1, &to_tag(&ok[0]), "ack"));
+    world.receive(&in_dialog("BYE", 2, &to_tag(&ok[0]), "bye"));
+    let rungs: Vec<_> = world.ladders[0]
+        .rungs
+        .iter()
+        .map(|rung| (rung.sent, rung.line.as_str(), rung.cseq.as_str(), rung.again, rung.at_ms))
+        .collect();
+    assert_eq!(
+        rungs,
+        [
+            (false, "INVITE sip:…@127.0.0.1 SIP/2.0", "1 INVITE", 0, 0),
+            (true, "SIP/2.0 100 Trying", "1 INVITE", 0, 0),
+            (true, "SIP/2.0 200 OK", "1 INVITE", 1, 0),
+            (false, "ACK sip:127.0.0.1:5060 SIP/2.0", "1 ACK", 0, 600),
+            (false, "BYE sip:127.0.0.1:5060 SIP/2.0", "2 BYE", 0, 600),
+            (true, "SIP/2.0 200 OK", "2 BYE", 0, 600),
+        ]
+    );
+    let mut world = World::new();
+    world.talk();
+    world.command(LegCommand::Hangup);
+    assert_eq!(world.ladders[0].rungs.last().map(|rung| rung.line.as_str()), Some("BYE sip:…@127.0.0.1:5070 SIP/2.0"));
 }
 
 #[test]
