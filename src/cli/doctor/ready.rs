@@ -22,7 +22,7 @@ pub(super) async fn gateway(config: &Config, running: bool) -> Finding {
     if !running {
         return Finding::fine(check, "none of these settings runs");
     }
-    if config.ops.listen.is_none() {
+    if listen(config).is_none() {
         return Finding::fine(check, "runs; set ops.listen to learn how it is");
     }
     match ready(config).await {
@@ -46,7 +46,7 @@ fn told_by(check: &str, told: &str) -> Finding {
 /// # Errors
 /// A sentence: nobody runs, or it takes no calls and says why.
 pub(super) async fn ready(config: &Config) -> Result<String, String> {
-    let Some(listen) = config.ops.listen else {
+    let Some(listen) = listen(config) else {
         return match network::is_running(config).await {
             true => Ok("running; set ops.listen to learn more".to_owned()),
             false => Err("no gateway of these settings runs".to_owned()),
@@ -59,6 +59,11 @@ pub(super) async fn ready(config: &Config) -> Result<String, String> {
         Err(_) => return Err(format!("http://{listen}/healthz says nothing")),
     };
     judge(&answer)
+}
+
+/// Where `/healthz` is served, if it is; nobody knows which port the system chose where it was asked to.
+fn listen(config: &Config) -> Option<SocketAddr> {
+    config.ops.listen.filter(|listen| listen.port() != 0)
 }
 
 async fn healthz(address: SocketAddr) -> io::Result<String> {
