@@ -180,7 +180,8 @@ async fn a_long_invite_leaves_by_tcp_or_by_datagram_where_there_is_no_tcp() {
         let rest = on(expected, &["INVITE", "ACK", "BYE"]);
         assert_eq!(said, [tried, rest].concat());
     }
-    server.shutdown(PATIENCE).await;
+    // SIPp is gone, perhaps before it has answered our BYE.
+    server.shutdown(Duration::ZERO).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
