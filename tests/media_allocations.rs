@@ -65,7 +65,7 @@ fn ticks(session: &mut Session, now: &mut Instant, sequence: &mut u16, frames: &
             Packet { marker: false, payload_type: 0, sequence: *sequence, timestamp, ssrc: 5, payload: &payload };
         let mut bytes = [0; 300];
         let length = packet.write(&mut bytes).expect("short packets");
-        session.on_datagram(&bytes[..length], far_end(), *now);
+        session.on_datagram(&mut bytes[..length], far_end(), *now, &mut |_, _| true);
         *sequence += 1;
         *now += Duration::from_millis(20);
         session.tick(*now, 0, &mut |_, _| true);
@@ -83,13 +83,15 @@ fn listening_speaking_and_recording_do_not_allocate() {
         ptime_ms: 20,
         send: true,
         receive: true,
+        ..StreamParams::default()
     };
     let open = OpenLeg { leg: LegId(1), params, recording: None, random: 1, call: String::new() };
-    let mut now = SystemClock.now().mono;
+    let opened = SystemClock.now();
+    let mut now = opened.mono;
     let mut sequence = 0;
     // The ring is never drained: a recorder that stalls is part of the test.
     let (tap, _recorder) = ring();
-    let mut session = Session::new(&open, Some(tap), Duration::from_secs(20), now);
+    let mut session = Session::new(&open, Some(tap), Duration::from_secs(20), opened);
     let audio = Arc::new(tone::sine(300.0, -20.0, 60_000, 8_000));
     session.command(MediaCommand::Play { play: PlayId(1), audio, barge_in: BargeIn::Off }, now);
     let (silence, voice) = (fixtures::noise(500, -60.0), fixtures::voice(150, 16_000.0));

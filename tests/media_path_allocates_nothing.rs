@@ -48,10 +48,11 @@ fn a_minute_of_call_with_loss_keys_and_strangers_allocates_nothing() {
         ptime_ms: 30,
         send: true,
         receive: true,
+        ..StreamParams::default()
     };
     let zero = SystemClock.now().mono;
     let mut receiver = Receiver::new(&params, ReceiverConfig::default());
-    let mut sender = Sender::new(Codec::Pcmu, 0, params.ptime_ms, 42);
+    let mut sender = Sender::new(&params, 42);
     let frame: [i16; FRAME_8K] = std::array::from_fn(|at| (at as i16 - 80) * 100);
     let mut heard = [0; FRAME_8K];
     let mut datagram = [0; MAX_PACKET_BYTES];

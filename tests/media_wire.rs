@@ -61,6 +61,7 @@ impl Ours {
             ptime_ms: 20,
             send: true,
             receive: true,
+            ..StreamParams::default()
         };
         let recording = recording.map(|path| RecordingRequest { path: path.to_owned() });
         let open = OpenLeg { leg, params, recording, random: 0x1234_5678_9ABC_DEF0, call: "test".into() };

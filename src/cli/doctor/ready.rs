@@ -1,0 +1,93 @@
+//! `trunkline doctor --ready`: for health checks of containers and service managers.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::network;
+use crate::config::Config;
+
+/// A gateway that is well answers at once.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Longer answers are cut: ours are some hundred bytes.
+const LONGEST: u64 = 64 * 1_024;
+
+/// How it is, in its own words: what `/healthz` says where it is served, else that somebody is there.
+///
+/// # Errors
+/// A sentence: nobody runs, or it takes no calls and says why.
+pub(super) async fn ready(config: &Config) -> Result<String, String> {
+    let Some(listen) = config.ops.listen else {
+        return match network::is_running(config) {
+            true => Ok("running; set ops.listen to learn more".to_owned()),
+            false => Err("no gateway runs on this data folder".to_owned()),
+        };
+    };
+    let asked = tokio::time::timeout(PATIENCE, healthz(reachable(listen)));
+    let answer = match asked.await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => return Err(format!("nobody answers at http://{listen}/healthz: {error}")),
+        Err(_) => return Err(format!("http://{listen}/healthz says nothing")),
+    };
+    judge(&answer)
+}
+
+/// An address that means every one of ours is reached on this machine by loopback.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+async fn healthz(address: SocketAddr) -> io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes()).await?;
+    let mut answer = String::new();
+    stream.take(LONGEST).read_to_string(&mut answer).await?;
+    Ok(answer)
+}
+
+fn judge(answer: &str) -> Result<String, String> {
+    let Some((head, body)) = answer.split_once("\r\n\r\n") else {
+        return Err("what answers there is no Trunkline".to_owned());
+    };
+    let body = body.trim();
+    match head.split(' ').nth(1) {
+        Some("200") => Ok(body.to_owned()),
+        Some("503") => Err(format!("takes no calls: {body}")),
+        _ => Err("what answers there is no Trunkline".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn down_is_not_ready_and_under_load_is() {
+        assert_eq!(
+            judge("HTTP/1.1 200 OK\r\nX: y\r\n\r\n{\"state\":\"under_load\"}\n"),
+            Ok("{\"state\":\"under_load\"}".to_owned())
+        );
+        let down = judge("HTTP/1.1 503 Service Unavailable\r\n\r\n{\"state\":\"down\"}\n").unwrap_err();
+        assert!(down.starts_with("takes no calls: {"), "{down}");
+        for answer in ["", "SSH-2.0-OpenSSH\r\n", "HTTP/1.1 404 Not Found\r\n\r\n"] {
+            assert!(judge(answer).unwrap_err().contains("no Trunkline"), "{answer}");
+        }
+    }
+
+    #[test]
+    fn every_address_is_asked_by_loopback() {
+        let rows =
+            [("0.0.0.0:9060", "127.0.0.1:9060"), ("[::]:9060", "[::1]:9060"), ("192.0.2.1:9060", "192.0.2.1:9060")];
+        for (listen, expect) in rows {
+            assert_eq!(reachable(listen.parse().unwrap()), expect.parse().unwrap());
+        }
+    }
+}
