@@ -6,6 +6,7 @@ use tracing::warn;
 
 use crate::config::{Config, PeerConfig, TrunkConfig};
 use crate::media::driver::MediaConfig;
+use crate::pii::Pii;
 use crate::sip::{AddressRange, Credentials, Peer, PeerTable, Secret, SessionPolicy, SipConfig, TrunkSpec};
 use crate::speech::driver::{PoolSettings, RecognizerPool};
 use crate::speech::engines::Engines;
@@ -41,6 +42,8 @@ pub(super) fn sip_config(config: &Config) -> SipConfig {
         peers: PeerTable::new(config.peers.iter().map(peer).collect()),
         max_calls: config.sip.max_calls,
         trunks: config.trunks.iter().map(trunk).collect(),
+        realm: config.sip.realm.clone(),
+        digest: config.sip.digest.clone(),
         session: SessionPolicy { expires: config.sip.session_expires, min_se: config.sip.min_se },
         ..SipConfig::default()
     }
@@ -52,19 +55,20 @@ fn peer(peer: &PeerConfig) -> Peer {
         name: peer.name.as_str().into(),
         addresses: ranges.filter_map(|network| AddressRange::new(network.address, network.prefix)).collect(),
         trust_identity: peer.trust_identity,
+        credentials: credentials(peer.username.as_ref(), peer.password.as_ref()),
+        max_calls: peer.max_calls,
+        max_cps: peer.max_cps,
     }
 }
 
 fn trunk(trunk: &TrunkConfig) -> TrunkSpec {
     let TrunkConfig { name, uri, username, password, register, expires, caller_id, max_calls, max_cps, ping, .. } =
         trunk;
-    let credentials = username.clone().zip(password.clone());
     TrunkSpec {
         name: name.as_str().into(),
         uri: uri.clone(),
         user: None,
-        credentials: credentials
-            .map(|(username, password)| Credentials { username, password: Secret::new(password.into_inner()) }),
+        credentials: credentials(username.as_ref(), password.as_ref()),
         register: *register,
         expires: *expires,
         caller_id: caller_id.clone(),
@@ -72,4 +76,10 @@ fn trunk(trunk: &TrunkConfig) -> TrunkSpec {
         max_calls: *max_calls,
         max_cps: *max_cps,
     }
+}
+
+/// Settings with one and not the other are refused when they are read.
+fn credentials(username: Option<&String>, password: Option<&Pii<String>>) -> Option<Credentials> {
+    let (username, password) = username.zip(password)?;
+    Some(Credentials { username: username.clone(), password: Secret::new(password.reveal().as_str()) })
 }
