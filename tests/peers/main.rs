@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a far end of somebody else's lives in real time")]
 
+mod calling;
 mod codecs;
 mod dialog;
 mod digest;
