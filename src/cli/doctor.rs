@@ -62,8 +62,7 @@ pub fn run(args: &DoctorArgs) -> ExitCode {
 async fn examine(config: &Config) -> Vec<Finding> {
     let now = SystemClock.now().wall;
     let running = network::is_running(config).await;
-    let house = if running { "runs" } else { "none of these settings runs" };
-    let mut found = vec![Finding::fine("gateway", house)];
+    let mut found = vec![ready::gateway(config, running).await];
     found.extend(network::ports(config, running));
     found.extend(network::addresses(config));
     found.extend(tls::certificate(config, now));

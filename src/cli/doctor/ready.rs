@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::finding::Finding;
 use super::network;
 use crate::config::Config;
 
@@ -14,6 +15,31 @@ use crate::config::Config;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Longer answers are cut: ours are some hundred bytes.
 const LONGEST: u64 = 64 * 1_024;
+
+/// How the gateway is, if it runs: in its own words where `/healthz` is served.
+pub(super) async fn gateway(config: &Config, running: bool) -> Finding {
+    let check = "gateway";
+    if !running {
+        return Finding::fine(check, "none of these settings runs");
+    }
+    if config.ops.listen.is_none() {
+        return Finding::fine(check, "runs; set ops.listen to learn how it is");
+    }
+    match ready(config).await {
+        Ok(told) => told_by(check, &told),
+        Err(why) => Finding::broken(check, format!("runs, but {why}"), "its log says more"),
+    }
+}
+
+/// What a gateway that takes calls says of itself.
+fn told_by(check: &str, told: &str) -> Finding {
+    let health = serde_json::from_str::<serde_json::Value>(told).unwrap_or_default();
+    let reasons = health["reasons"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
+    match reasons.collect::<Vec<_>>().join("; ") {
+        reasons if reasons.is_empty() => Finding::fine(check, format!("runs, {} calls", health["calls"])),
+        reasons => Finding::look(check, format!("runs: {reasons}"), "its log and /metrics say more"),
+    }
+}
 
 /// How it is, in its own words: what `/healthz` says where it is served, else that somebody is there.
 ///
@@ -57,7 +83,16 @@ fn judge(answer: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::finding::Verdict;
     use super::*;
+
+    #[test]
+    fn a_gateway_under_load_is_worth_a_look() {
+        let well = told_by("gateway", r#"{"state":"ok","reasons":[],"calls":3,"version":"1"}"#);
+        assert_eq!(well, Finding::fine("gateway", "runs, 3 calls"));
+        let full = told_by("gateway", r#"{"state":"under_load","reasons":["9 of 9 calls: nearly full"],"calls":9}"#);
+        assert_eq!((full.verdict, full.result.as_str()), (Verdict::Look, "runs: 9 of 9 calls: nearly full"));
+    }
 
     #[test]
     fn down_is_not_ready_and_under_load_is() {
