@@ -30,7 +30,7 @@ mod ladders;
 mod server;
 mod trunks;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,15 +44,17 @@ use self::server::Reply;
 use self::trunks::Trunks;
 use super::auth::{self, Algorithm};
 use super::branch::{Act, Branch, Context};
-use super::guard::{Guard, Verdict};
+use super::guard::{Guard, MAX_MESSAGE, Verdict};
+use super::message::{Raw, Via};
 use super::outbound::OutLeg;
-use super::peers::PeerTable;
+use super::peers::{Peer, PeerTable};
 use super::session_timer::SessionPolicy;
 use super::stats::SipStats;
 use super::timers::Timers;
 use super::transaction::{InviteTransaction, Tick, Timing};
 use super::transport::{Path, Target};
 use super::trunk::{TrunkSpec, TrunkStatus};
+use super::uri::NameAddr;
 use super::{Dial, DialError, LegCommand, LegEvent, Rejection};
 use crate::id::LegId;
 use crate::pii::Pii;
@@ -178,9 +180,13 @@ pub struct Agent {
     replies: BTreeMap<Arc<str>, Reply>,
     clients: Clients,
     trunks: Trunks,
-    legs: BTreeMap<LegId, Box<dyn Branch>>,
-    dialogs: BTreeMap<Arc<str>, LegId>,
     ladders: Ladders,
+    /// Stands for whoever is in a dialog with us and no peer: it may do nothing else.
+    far_end: Arc<Peer>,
+    legs: BTreeMap<LegId, Box<dyn Branch>>,
+    /// The legs that we opened.
+    ours: BTreeSet<LegId>,
+    dialogs: BTreeMap<Arc<str>, LegId>,
     timers: Timers<TimerOf>,
     outputs: VecDeque<Output>,
     stats: SipStats,
@@ -208,9 +214,11 @@ impl Agent {
             replies: BTreeMap::new(),
             clients: Clients::default(),
             trunks: Trunks::new(&settings.trunks),
-            legs: BTreeMap::new(),
-            dialogs: BTreeMap::new(),
             ladders: Ladders::default(),
+            far_end: Arc::new(Peer { name: "far end".into(), addresses: Vec::new(), ..Peer::loopback() }),
+            legs: BTreeMap::new(),
+            ours: BTreeSet::new(),
+            dialogs: BTreeMap::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
             stats: SipStats::default(),
@@ -220,18 +228,22 @@ impl Agent {
 
     /// A message came along `path`.
     pub fn handle_message(&mut self, message: &[u8], path: &Path, now: Now) {
-        match self.guard.inspect(message, path, now) {
+        let verdict = match self.acquaintance(message, path, now) {
+            Some(peer) => self.guard.inspect_as(Some(peer), message, path, now),
+            None => self.guard.inspect(message, path, now),
+        };
+        match verdict {
             Verdict::Request(admitted) => {
-                self.ladders.hear(message, path);
+                self.ladders.arrives(message, path);
                 self.handle_request(*admitted, path, now);
             }
             Verdict::Response(response) => {
-                self.ladders.hear(message, path);
-                self.handle_response(*response, path, now);
+                self.ladders.arrives(message, path);
+                self.handle_response(*response, now);
             }
             refusal => self.turn_off(refusal),
         }
-        self.ladders.forget_message();
+        self.ladders.forget_arriving();
     }
 
     /// What the guard says goes no further than this.
@@ -264,7 +276,8 @@ impl Agent {
             self.trust_with(client::Owner::Leg(id), credentials);
         }
         self.legs.insert(id, Box::new(leg));
-        self.ladders.begin(id, now.mono);
+        self.ours.insert(id);
+        self.ladders.open(id, now);
         self.stats.live_legs += 1;
         self.with_leg(id, now, |_| {});
         Ok((id, call_id))
@@ -307,7 +320,8 @@ impl Agent {
                     match transaction.tick(now.mono) {
                         Tick::GiveUp => self.forget_invite(&key),
                         Tick::Again(bytes, path) => {
-                            self.outputs.push_back(Output::Send { bytes, path });
+                            let leg = transaction.leg;
+                            self.say(leg, bytes, path, now);
                             self.arm_invite(&key);
                         }
                         Tick::Wait => self.arm_invite(&key),
@@ -349,18 +363,45 @@ impl Agent {
         &self.stats
     }
 
+    /// Who sends this, if the guard knows nobody there, but we have to do with somebody: a trunk that we are registered
+    /// with, the far end of a request or a dialog of ours. Branches and tags are drawn at random: nobody guesses one.
+    fn acquaintance(&self, message: &[u8], path: &Path, now: Now) -> Option<Arc<Peer>> {
+        let source = path.hop.address.ip().to_canonical();
+        if self.guard.knows(source, now) {
+            return None;
+        }
+        if let Some(trunk) = self.trunks.at(source) {
+            return Some(trunk);
+        }
+        if self.legs.is_empty() && self.clients.are_none() {
+            return None;
+        }
+        let raw = Raw::read(&message[..message.len().min(MAX_MESSAGE)]);
+        let ours = match raw.is_response() {
+            true => {
+                let via = raw.headers.list("Via").next().and_then(|via| Via::parse(via).ok())?;
+                self.clients.knows(via.branch()?)
+            }
+            false => {
+                let party = |name| raw.headers.first(name).and_then(|value| NameAddr::parse(value).ok());
+                let (to, from) = (party("To")?, party("From")?);
+                // Whoever called us stays where it called from; whom we called may be anywhere.
+                let id = self.dialogs.get(to.tag()?).filter(|id| self.ours.contains(id))?;
+                let leg = self.legs.get(id)?;
+                leg.owns(raw.headers.first("Call-ID")?, from.tag().unwrap_or_default())
+            }
+        };
+        ours.then(|| self.far_end.clone())
+    }
+
     /// Lets a leg do something, then does what it wants and sets its timer.
     fn with_leg(&mut self, id: LegId, now: Now, work: impl FnOnce(&mut dyn Branch)) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
-        self.ladders.heard_by(id, now.mono);
         work(leg.as_mut());
         while let Some(act) = self.legs.get_mut(&id).and_then(|leg| leg.poll_act()) {
             match act {
-                Act::Respond { key, status, bytes } => self.respond(id, &key, status, bytes, now),
-                Act::Resend(bytes, path) => {
-                    self.ladders.said(id, &bytes, &path, now.mono);
-                    self.outputs.push_back(Output::Send { bytes, path });
-                }
+                Act::Respond { key, status, bytes } => self.respond(&key, status, bytes, now),
+                Act::Resend(bytes, path) => self.say(id, bytes, path, now),
                 Act::Request { tx, request } => self.send_request(client::Owner::Leg(id), tx, request, now),
                 Act::Cancel { tx } => self.cancel_request(&client::Owner::Leg(id), tx, now),
                 Act::Ack { tx, request } => self.send_ack(&client::Owner::Leg(id), tx, request, now),
@@ -368,14 +409,17 @@ impl Agent {
                     if let LegEvent::Ended(end) = event {
                         self.stats.live_legs = self.stats.live_legs.saturating_sub(1);
                         self.stats.count_ended(end);
+                        if let Some(ladder) = self.ladders.close(id) {
+                            let event = LegEvent::Ladder(Box::new(ladder));
+                            self.outputs.push_back(Output::Event { leg: id, event });
+                        }
                         self.guard.left(id, now);
-                        let ladder = self.ladders.finish(id).map(LegEvent::Ladder);
-                        self.outputs.extend(ladder.map(|event| Output::Event { leg: id, event }));
                     }
                     self.outputs.push_back(Output::Event { leg: id, event });
                 }
                 Act::Gone => {
                     if let Some(leg) = self.legs.remove(&id) {
+                        self.ours.remove(&id);
                         self.trunks.forget_leg(id);
                         self.dialogs.remove(leg.local_tag());
                         self.clients.forget_owner(&client::Owner::Leg(id));

@@ -205,10 +205,16 @@ impl ClientTransaction {
 
     /// The hop did not take what was sent there.
     pub fn handle_unsent(&mut self, hop: &Hop, now: Instant) {
-        let here = self.attempts.last().is_some_and(|attempt| attempt.path.hop == *hop);
-        if here && matches!(self.state, State::Calling(_)) {
+        if self.calls(hop) {
             self.give_up_hop(ClientFailure::Unreachable, now);
         }
+    }
+
+    /// Is this hop being called, and silent so far?
+    pub fn calls(&self, hop: &Hop) -> bool {
+        let here =
+            |attempt: &Attempt| (attempt.path.hop.transport, attempt.path.hop.address) == (hop.transport, hop.address);
+        matches!(self.state, State::Calling(_)) && self.attempts.last().is_some_and(here)
     }
 
     /// The branch does not want its INVITE answered any more.

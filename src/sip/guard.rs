@@ -164,10 +164,22 @@ impl Guard {
         Self { digest, session, ..self }
     }
 
+    /// Is somebody known by this address?
+    pub fn knows(&self, address: IpAddr, now: Now) -> bool {
+        let address = address.to_canonical();
+        self.peers.find(address).or_else(|| self.visitor(address, now)).is_some()
+    }
+
     /// Judges one message that came along `path`.
     pub fn inspect(&mut self, message: &[u8], path: &Path, now: Now) -> Verdict {
         let source = path.hop.address.ip().to_canonical();
         let peer = self.peers.find(source).or_else(|| self.visitor(source, now)).cloned();
+        self.inspect_as(peer, message, path, now)
+    }
+
+    /// As [`Guard::inspect`], for a sender that is known by something else than its address: its answer to a request
+    /// of ours, its place in a dialog.
+    pub fn inspect_as(&mut self, peer: Option<Arc<Peer>>, message: &[u8], path: &Path, now: Now) -> Verdict {
         if message.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | b'\t' | 0)) {
             return match message == PING && peer.is_some() {
                 true => Verdict::Answer { bytes: PONG.to_vec(), to: *path, status: 0 },

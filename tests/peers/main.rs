@@ -5,4 +5,7 @@
 
 mod dialog;
 mod digest;
+mod outbound;
 mod sipp;
+mod transport;
+mod uas;

@@ -81,10 +81,11 @@ async fn next(calls: &mut mpsc::Receiver<IncomingLeg>) -> IncomingLeg {
     timeout(PATIENCE, calls.recv()).await.expect("in time").expect("the server lives")
 }
 
+/// What happens next; what was said is looked at where it matters.
 async fn event(call: &mut IncomingLeg) -> Option<LegEvent> {
     loop {
         match timeout(PATIENCE, call.events.recv()).await.expect("in time") {
-            Some(LegEvent::Ladder(_)) => {}
+            Some(LegEvent::Ladder(ladder)) => assert!(!ladder.rungs.is_empty(), "nothing was said"),
             event => return event,
         }
     }

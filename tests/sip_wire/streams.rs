@@ -6,7 +6,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use trunkline::sip::{Patience, TlsConfig, Transport};
+use trunkline::pii::Pii;
+use trunkline::sip::{Dial, Patience, TlsConfig, Transport};
 
 use super::*;
 
@@ -325,4 +326,42 @@ async fn our_requests_go_where_their_contact_says() {
     let bye = line.expect("BYE sip:ann@127.0.0.1:").await;
     assert!(bye.contains(&format!("Via: SIP/2.0/TCP {}", server.local_addr())), "{bye}");
     server.shutdown(Duration::ZERO).await;
+}
+
+/// Two of us, one calling the other: with TLS, only a certificate that we believe and that names whom we asked for.
+#[tokio::test]
+async fn a_call_of_ours_over_tls_wants_a_certificate_it_can_believe() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = tls(folder.path());
+    let ca = config.ca.clone();
+    let (callee, mut calls) = server(|sip| sip.tls = Some(config)).await;
+    let us = callee.local_tls_addr().expect("we listen for TLS");
+    for (ca, expected) in [(ca, LegEnd::LocalHangup), (None, LegEnd::Unreachable)] {
+        let believing = TlsConfig { listen: None, certificate: None, private_key: None, ca };
+        let (caller, _) = server(|sip| sip.tls = Some(believing)).await;
+        let dial = Dial {
+            to: Pii::new(format!("sips:bob@{us}")),
+            trunk: None,
+            caller: None,
+            sdp: Some(SDP.to_owned()),
+            ring_timeout: PATIENCE,
+            headers: Vec::new(),
+        };
+        let mut leg = caller.dialer().dial(dial).await.expect("the call is tried");
+        if expected == LegEnd::LocalHangup {
+            let call = next(&mut calls).await;
+            assert_eq!(call.transport, Transport::Tls);
+            order(&call, LegCommand::Answer { sdp: SDP.to_owned() }).await;
+        }
+        let end = loop {
+            match timeout(PATIENCE, leg.events.recv()).await.expect("in time").expect("the last word is Ended") {
+                LegEvent::Established { .. } => leg.commands.send(LegCommand::Hangup).await.expect("the leg lives"),
+                LegEvent::Ended(end) => break end,
+                _ => {}
+            }
+        };
+        assert_eq!(end, expected);
+        caller.shutdown(PATIENCE).await;
+    }
+    callee.shutdown(PATIENCE).await;
 }

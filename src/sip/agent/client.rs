@@ -1,6 +1,7 @@
 //! What we ask of others: whose request it is, which way it goes, what becomes of it.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,13 +15,15 @@ use crate::sip::branch::{ClientFailure, ClientNews, OutRequest, Tx};
 use crate::sip::client::{ClientDo, ClientTransaction, Outgoing, base_of};
 use crate::sip::guard::DropReason;
 use crate::sip::message::Response;
-use crate::sip::transport::{Hop, Path};
+use crate::sip::transport::{Hop, Path, Transport};
 use crate::time::Now;
 
 /// Names being looked up at once: far more than trunks and live legs with names in them; one more request fails.
 const MAX_QUERIES: usize = 4096;
 /// How long a lookup may take: two tries of a resolver that waits two seconds each.
 const LOOKUP_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a far end that took no TCP connection is not asked for one again.
+const WITHOUT_TCP: Duration = Duration::from_secs(600);
 
 /// Who wants a request sent.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +45,8 @@ pub(super) struct Clients {
     /// Digest answers, for owners that have credentials.
     digests: BTreeMap<Owner, Digest>,
     next_query: u64,
+    /// Far ends that took no TCP connection, and until when we believe that: long requests go there by datagram.
+    no_tcp: BTreeMap<SocketAddr, Instant>,
 }
 
 #[derive(Debug)]
@@ -70,10 +75,20 @@ impl Clients {
         !self.looking_up.is_empty() || self.running.values().any(|client| client.transaction.is_waiting())
     }
 
+    /// No request of ours is remembered.
+    pub(super) fn are_none(&self) -> bool {
+        self.running.is_empty()
+    }
+
     /// Nothing at all.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.running.is_empty() && self.by_tx.is_empty() && self.looking_up.is_empty() && self.cseqs.is_empty()
+    }
+
+    /// Is that a branch of ours?
+    pub(super) fn knows(&self, branch: &str) -> bool {
+        base_of(branch).is_some_and(|base| self.running.contains_key(base))
     }
 
     /// The owner is gone; what it asked for goes on without it.
@@ -145,21 +160,27 @@ impl Agent {
 
     /// What was sent along `hop` did not get there (no connection).
     pub fn handle_unsent(&mut self, hop: &Hop, now: Now) {
-        let bases: Vec<Arc<str>> = self.clients.running.keys().cloned().collect();
+        let there = self.clients.running.iter().filter(|(_, client)| client.transaction.calls(hop));
+        let bases: Vec<Arc<str>> = there.map(|(base, _)| base.clone()).collect();
+        if hop.transport == Transport::Tcp && !bases.is_empty() {
+            self.clients.no_tcp.retain(|_, until| now.mono < *until);
+            if self.clients.no_tcp.len() < MAX_QUERIES {
+                self.clients.no_tcp.insert(hop.address, now.mono + WITHOUT_TCP);
+            }
+        }
         for base in bases {
             self.with_client(&base, now, |transaction| transaction.handle_unsent(hop, now.mono));
         }
     }
 
-    pub(super) fn handle_response(&mut self, response: Response, path: &Path, now: Now) {
+    pub(super) fn handle_response(&mut self, response: Response, now: Now) {
         let base = response.via.branch().and_then(base_of);
-        let Some((base, _)) = base.and_then(|base| self.clients.running.get_key_value(base)) else {
+        let Some((base, client)) = base.and_then(|base| self.clients.running.get_key_value(base)) else {
             return self.stats.count_dropped(DropReason::StrayResponse);
         };
         let base = base.clone();
-        let _ = path;
-        if let Some(Owner::Leg(leg)) = self.clients.running.get(&base).map(|client| &client.owner) {
-            self.ladders.heard_by(*leg, now.mono);
+        if let Owner::Leg(leg) = client.owner {
+            self.ladders.hear(leg, now);
         }
         self.with_client(&base, now, |transaction| transaction.handle_response(response, now.mono));
     }
@@ -201,21 +222,19 @@ impl Agent {
         if ack {
             let Some(path) = paths.first().copied() else { return };
             let bytes = outgoing.write(&path, &base);
-            if let Owner::Leg(leg) = owner {
-                self.ladders.said(leg, &bytes, &path, now.mono);
-            }
-            let invite = self.clients.by_tx.get(&(owner, tx));
+            let invite = self.clients.by_tx.get(&(owner.clone(), tx));
             if let Some(client) = invite.and_then(|base| self.clients.running.get_mut(base)) {
                 let tag = outgoing.request.header("To").map(tag_of).unwrap_or_default();
                 client.acks.push((tag, bytes.clone(), path));
             }
-            return self.outputs.push_back(Output::Send { bytes, path });
+            return self.send_for(&owner, bytes, path, now);
         }
         if cancelled {
             // Nothing has been sent, so nobody needs to know.
             return self.tell(&owner, tx, ClientNews::Failed(ClientFailure::Unreachable), None, now);
         }
-        let (tcp, timing) = (self.settings.tcp, self.settings.timing);
+        let refused = |path: &Path| self.clients.no_tcp.get(&path.hop.address).is_some_and(|until| now.mono < *until);
+        let (tcp, timing) = (self.settings.tcp && !paths.iter().any(refused), self.settings.timing);
         let transaction = ClientTransaction::start(outgoing, paths, base.clone(), tcp, timing, now.mono);
         self.clients.by_tx.insert((owner.clone(), tx), base.clone());
         self.clients.running.insert(base.clone(), Client { owner, tx, transaction, acks: Vec::new() });
@@ -237,17 +256,16 @@ impl Agent {
             let Some(todo) = client.transaction.poll() else { break };
             match todo {
                 ClientDo::Send(bytes, path) => {
-                    if let Owner::Leg(leg) = client.owner {
-                        self.ladders.said(leg, &bytes, &path, now.mono);
-                    }
-                    self.outputs.push_back(Output::Send { bytes, path });
+                    let owner = client.owner.clone();
+                    self.send_for(&owner, bytes, path, now);
                 }
                 ClientDo::News(ClientNews::Again(response), path) => {
                     let tag = response.to_tag().unwrap_or_default();
                     let (owner, tx) = (client.owner.clone(), client.tx);
                     match client.acks.iter().find(|(acked, ..)| *acked == tag) {
                         Some((_, bytes, path)) => {
-                            self.outputs.push_back(Output::Send { bytes: bytes.clone(), path: *path });
+                            let (bytes, path) = (bytes.clone(), *path);
+                            self.send_for(&owner, bytes, path, now);
                         }
                         None => self.tell(&owner, tx, ClientNews::Again(response), path, now),
                     }
@@ -298,6 +316,13 @@ impl Agent {
         let name = (client.owner, client.tx);
         if self.clients.by_tx.get(&name) == Some(base) {
             self.clients.by_tx.remove(&name);
+        }
+    }
+
+    fn send_for(&mut self, owner: &Owner, bytes: Bytes, path: Path, now: Now) {
+        match owner {
+            Owner::Leg(leg) => self.say(*leg, bytes, path, now),
+            Owner::Trunk(_) => self.outputs.push_back(Output::Send { bytes, path }),
         }
     }
 

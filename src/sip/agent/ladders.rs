@@ -1,62 +1,69 @@
-//! What is said on each leg, kept until its call is told that it is over.
+//! What was said on each leg, kept while it lives.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use bytes::Bytes;
+
+use super::{Agent, Output};
 use crate::id::LegId;
 use crate::sip::ladder::Ladder;
 use crate::sip::transport::Path;
+use crate::time::Now;
 
-/// The ladders of all live legs.
+/// The ladders of live legs.
 #[derive(Debug, Default)]
 pub(super) struct Ladders {
-    open: BTreeMap<LegId, (Instant, Ladder)>,
-    /// The message at hand, until it is known whose it is.
-    at_hand: Option<(Vec<u8>, Path)>,
+    open: BTreeMap<LegId, (Ladder, Instant)>,
+    /// The message being handled, until it is known whose it is.
+    arriving: Option<(Vec<u8>, Path)>,
 }
 
 impl Ladders {
-    /// A leg has opened.
-    pub(super) fn begin(&mut self, leg: LegId, now: Instant) {
-        self.open.insert(leg, (now, Ladder::default()));
-    }
-
-    /// A message has come; nobody knows yet whose it is.
-    pub(super) fn hear(&mut self, message: &[u8], path: &Path) {
-        self.at_hand = (!self.open.is_empty() || message.starts_with(b"INVITE")).then(|| (message.to_vec(), *path));
+    /// A message is being handled.
+    pub(super) fn arrives(&mut self, message: &[u8], path: &Path) {
+        self.arriving = Some((message.to_vec(), *path));
     }
 
     /// It was nobody's.
-    pub(super) fn forget_message(&mut self) {
-        self.at_hand = None;
+    pub(super) fn forget_arriving(&mut self) {
+        self.arriving = None;
     }
 
-    /// It was this leg's.
-    pub(super) fn heard_by(&mut self, leg: LegId, now: Instant) {
-        if let Some((message, path)) = self.at_hand.take() {
-            self.note(leg, &message, false, &path, now);
+    /// A leg begins.
+    pub(super) fn open(&mut self, leg: LegId, now: Now) {
+        self.open.insert(leg, (Ladder::default(), now.mono));
+    }
+
+    /// A leg is over: all that was said on it.
+    pub(super) fn close(&mut self, leg: LegId) -> Option<Ladder> {
+        self.open.remove(&leg).map(|(ladder, _)| ladder)
+    }
+
+    /// The message being handled is this leg's.
+    pub(super) fn hear(&mut self, leg: LegId, now: Now) {
+        if let (Some((message, path)), Some((ladder, since))) = (self.arriving.take(), self.open.get_mut(&leg)) {
+            ladder.note(&message, false, &path, now.mono.saturating_duration_since(*since));
         }
     }
 
-    /// We say something.
-    pub(super) fn said(&mut self, leg: LegId, message: &[u8], path: &Path, now: Instant) {
-        self.note(leg, message, true, path, now);
-    }
-
-    /// The leg is over: all of it.
-    pub(super) fn finish(&mut self, leg: LegId) -> Option<Box<Ladder>> {
-        self.open.remove(&leg).map(|(_, ladder)| Box::new(ladder))
-    }
-
-    /// Nothing at all.
+    /// Nothing is kept.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.open.is_empty() && self.at_hand.is_none()
+        self.open.is_empty() && self.arriving.is_none()
     }
 
-    fn note(&mut self, leg: LegId, message: &[u8], sent: bool, path: &Path, now: Instant) {
-        if let Some((began, ladder)) = self.open.get_mut(&leg) {
-            ladder.note(message, sent, path, now.saturating_duration_since(*began));
+    fn say(&mut self, leg: LegId, message: &[u8], path: &Path, now: Now) {
+        if let Some((ladder, since)) = self.open.get_mut(&leg) {
+            ladder.note(message, true, path, now.mono.saturating_duration_since(*since));
         }
+    }
+}
+
+impl Agent {
+    /// Sends something that belongs to a leg.
+    pub(super) fn say(&mut self, leg: LegId, bytes: Bytes, path: Path, now: Now) {
+        self.ladders.say(leg, &bytes, &path, now);
+        self.outputs.push_back(Output::Send { bytes, path });
     }
 }

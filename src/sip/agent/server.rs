@@ -19,6 +19,7 @@ use crate::time::Now;
 /// A request of theirs inside a dialog, other than INVITE, and what we said to it.
 #[derive(Debug)]
 pub(super) struct Reply {
+    leg: LegId,
     to: Path,
     /// Nothing until the leg has made up its mind.
     bytes: Option<Bytes>,
@@ -43,9 +44,10 @@ impl Agent {
     fn handle_invite(&mut self, admitted: Admitted, path: &Path, now: Now) {
         let key: Arc<str> = admitted.request.transaction_key().into();
         if let Some(transaction) = self.invites.get(&key) {
-            let path = transaction.to;
-            if let Some(bytes) = transaction.again() {
-                self.outputs.push_back(Output::Send { bytes, path });
+            let (leg, path, again) = (transaction.leg, transaction.to, transaction.again());
+            self.ladders.hear(leg, now);
+            if let Some(bytes) = again {
+                self.say(leg, bytes, path, now);
             }
             return;
         }
@@ -67,13 +69,10 @@ impl Agent {
 
         let id = self.fresh_leg();
         let tag: Arc<str> = format!("{:016x}", self.rng.next_u64()).into();
+        self.ladders.open(id, now);
+        self.ladders.hear(id, now);
         let trying = self.open_invite(&key, &origin, id);
-        self.ladders.begin(id, now.mono);
-        self.ladders.heard_by(id, now.mono);
-        if let Output::Send { bytes, path } = &trying {
-            self.ladders.said(id, bytes, path, now.mono);
-        }
-        self.outputs.push_back(trying);
+        self.say(id, trying, origin.destination, now);
         if let Some(merge_key) = merge_key {
             self.merged.insert(merge_key.clone(), key.clone());
             self.merge_keys.insert(key.clone(), merge_key);
@@ -105,30 +104,37 @@ impl Agent {
         if self.invites.len() >= MAX_TRANSACTIONS {
             return self.turn_away(origin);
         }
+        self.ladders.hear(leg, now);
         let trying = self.open_invite(&key, origin, leg);
         self.with_leg(leg, now, |leg| leg.handle_request(request, origin, &key, now));
         // Most are answered on the spot; who must wait for the call is told so (§17.2.1).
         if self.invites.get(&key).is_some_and(InviteTransaction::is_open) {
-            self.outputs.push_back(trying);
+            self.say(leg, trying, origin.destination, now);
         }
     }
 
     /// Opens the transaction of an INVITE; returns its 100.
-    fn open_invite(&mut self, key: &Arc<str>, origin: &Origin, leg: LegId) -> Output {
+    fn open_invite(&mut self, key: &Arc<str>, origin: &Origin, leg: LegId) -> Bytes {
         let path = origin.destination;
         let trying: Bytes = origin.respond(100, reason_phrase(100), "").finish().into();
         self.invites.insert(key.clone(), InviteTransaction::new(trying.clone(), path, leg));
-        Output::Send { bytes: trying, path }
+        trying
     }
 
     fn handle_ack(&mut self, request: &Request, now: Now) {
         let key: Arc<str> = request.transaction_key().into();
         let timing = self.settings.timing;
-        if self.invites.get_mut(&key).is_some_and(|transaction| transaction.acknowledge(&timing, now.mono)) {
+        if let Some(transaction) = self.invites.get_mut(&key)
+            && transaction.acknowledge(&timing, now.mono)
+        {
+            self.ladders.hear(transaction.leg, now);
             return self.arm_invite(&key);
         }
         match self.dialog_of(request) {
-            Some(leg) => self.with_leg(leg, now, |leg| leg.handle_ack(request, now)),
+            Some(leg) => {
+                self.ladders.hear(leg, now);
+                self.with_leg(leg, now, |leg| leg.handle_ack(request, now));
+            }
             None => self.stats.count_dropped(DropReason::StrayAck),
         }
     }
@@ -140,11 +146,12 @@ impl Agent {
             return self.answer_statelessly(&admitted.origin, 481, |draft| draft);
         };
         let (leg, open) = (transaction.leg, transaction.is_open());
+        self.ladders.hear(leg, now);
         // §9.2: the same To tag as in the response to the INVITE.
         let tag = self.legs.get(&leg).map(|leg| leg.local_tag().clone());
         let tag = tag.unwrap_or_else(|| admitted.origin.stateless_tag(self.secret).into());
         let draft = admitted.origin.respond(200, reason_phrase(200), &tag).header("Server", &self.server);
-        self.outputs.push_back(Output::Send { bytes: draft.finish().into(), path: admitted.origin.destination });
+        self.say(leg, draft.finish().into(), admitted.origin.destination, now);
         if open {
             self.with_leg(leg, now, |leg| leg.handle_cancel(&key, now));
         }
@@ -154,9 +161,13 @@ impl Agent {
     fn handle_inside(&mut self, admitted: &Admitted, now: Now) {
         let Admitted { request, origin, .. } = admitted;
         let key: Arc<str> = request.transaction_key().into();
-        if let Some(Reply { to, bytes }) = self.replies.get(&key) {
-            let again = bytes.clone().map(|bytes| Output::Send { bytes, path: *to });
-            return self.outputs.extend(again);
+        if let Some(Reply { leg, to, bytes }) = self.replies.get(&key) {
+            let (leg, to, again) = (*leg, *to, bytes.clone());
+            self.ladders.hear(leg, now);
+            if let Some(bytes) = again {
+                self.say(leg, bytes, to, now);
+            }
+            return;
         }
         let Some(leg) = self.dialog_of(request) else {
             return self.answer_statelessly(origin, 481, |draft| draft);
@@ -164,7 +175,8 @@ impl Agent {
         if self.replies.len() >= MAX_TRANSACTIONS {
             return self.turn_away(origin);
         }
-        self.replies.insert(key.clone(), Reply { to: origin.destination, bytes: None });
+        self.ladders.hear(leg, now);
+        self.replies.insert(key.clone(), Reply { leg, to: origin.destination, bytes: None });
         self.timers.set(TimerOf::Reply(key.clone()), Some(now.mono + self.settings.timing.give_up()));
         self.with_leg(leg, now, |leg| leg.handle_request(request, origin, &key, now));
     }
@@ -187,9 +199,9 @@ impl Agent {
     }
 
     /// A leg has answered.
-    pub(super) fn respond(&mut self, leg: LegId, key: &Arc<str>, status: u16, bytes: Bytes, now: Now) {
+    pub(super) fn respond(&mut self, key: &Arc<str>, status: u16, bytes: Bytes, now: Now) {
         if let Some(reply) = self.replies.get_mut(key) {
-            let path = reply.to;
+            let (leg, path) = (reply.leg, reply.to);
             reply.bytes = Some(bytes.clone());
             // Timer J: over a stream nothing is asked twice.
             if path.hop.transport.is_reliable() {
@@ -197,12 +209,11 @@ impl Agent {
                 self.timers.set(TimerOf::Reply(key.clone()), None);
             }
             self.stats.count_refused(status);
-            self.ladders.said(leg, &bytes, &path, now.mono);
-            return self.outputs.push_back(Output::Send { bytes, path });
+            return self.say(leg, bytes, path, now);
         }
         let Some(transaction) = self.invites.get_mut(key) else { return };
         transaction.respond(status, bytes.clone(), &self.settings.timing, now.mono);
-        let path = transaction.to;
+        let (leg, path) = (transaction.leg, transaction.to);
         match status {
             200..=299 => self.stats.answered += 1,
             300.. => {
@@ -212,8 +223,7 @@ impl Agent {
             }
             _ => {}
         }
-        self.ladders.said(leg, &bytes, &path, now.mono);
-        self.outputs.push_back(Output::Send { bytes, path });
+        self.say(leg, bytes, path, now);
         self.arm_invite(key);
     }
 

@@ -7,6 +7,7 @@
 //! ```
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use crate::id::LegId;
 use crate::sip::DialError;
 use crate::sip::branch::{Act, ClientNews, OutRequest, Tx};
 use crate::sip::message::Method;
+use crate::sip::peers::Peer;
 use crate::sip::registration::Registration;
 use crate::sip::transport::{Hop, Path, Target};
 use crate::sip::trunk::{TrunkSpec, TrunkState, TrunkStatus};
@@ -43,6 +45,8 @@ struct Trunk {
     spec: TrunkSpec,
     registration: Option<Registration>,
     ping: Ping,
+    /// What it is to the guard when it calls us.
+    peer: Arc<Peer>,
     /// Calls of the last second.
     placed: VecDeque<Instant>,
     told: Option<TrunkState>,
@@ -73,7 +77,9 @@ impl Trunks {
                 last_status: None,
             };
             let (registration, placed, told) = Default::default();
-            (spec.name.clone(), Trunk { spec: spec.clone(), registration, ping, placed, told })
+            let peer = Peer { name: spec.name.clone(), addresses: Vec::new(), ..Peer::loopback() };
+            let peer = Arc::new(Peer { max_calls: spec.max_calls, max_cps: spec.max_cps, ..peer });
+            (spec.name.clone(), Trunk { spec: spec.clone(), registration, ping, peer, placed, told })
         };
         Self { by_name: specs.iter().map(trunk).collect(), legs: BTreeMap::new() }
     }
@@ -81,6 +87,13 @@ impl Trunks {
     /// Is nothing of ours known to any registrar any more?
     pub(super) fn are_done(&self) -> bool {
         self.by_name.values().all(|trunk| trunk.registration.as_ref().is_none_or(Registration::is_done))
+    }
+
+    /// The trunk that is registered and answers from `address`: its calls come from there.
+    pub(super) fn at(&self, address: IpAddr) -> Option<Arc<Peer>> {
+        let registered = self.by_name.values().filter_map(|trunk| Some((trunk, trunk.registration.as_ref()?)));
+        let mut here = registered.filter(|(_, registration)| registration.addresses().contains(&address));
+        here.next().map(|(trunk, _)| trunk.peer.clone())
     }
 
     /// The call is over.

@@ -176,8 +176,9 @@ impl Port {
                 let path = Path { hop, local: self.routes.local_for(&hop) };
                 self.agent.handle_message(&bytes, &path, self.clock.now());
             }
-            News::Closed { key: (transport, address), serial, unsent } => {
-                if self.streams.forget((transport, address), serial) && unsent {
+            News::Closed { key: (transport, address), serial } => {
+                // What was not answered on it will not be: the far end is gone, or never was there.
+                if self.streams.forget((transport, address), serial) {
                     self.agent.handle_unsent(&Hop::new(transport, address), self.clock.now());
                 }
             }
@@ -252,7 +253,7 @@ impl Port {
     fn take_found(&mut self, found: Found) {
         match found {
             Found::ForAgent(query, target, hops) => {
-                let paths = hops.map(|hops| {
+                let paths = self.reachable(hops).map(|hops| {
                     for hop in &hops {
                         self.remember_name(hop.address, &target);
                     }
@@ -261,9 +262,19 @@ impl Port {
                 self.agent.handle_resolved(query, paths, self.clock.now());
             }
             Found::ForDialer(hops, reply) => {
-                let first = hops.and_then(|hops| hops.first().copied().ok_or_else(|| "it has no address".to_owned()));
-                let _ = reply.send(first.map(|hop| self.routes.local_for(&hop).ip()));
+                let first = self.reachable(hops).map(|hops| self.routes.local_for(&hops[0]).ip());
+                let _ = reply.send(first);
             }
+        }
+    }
+
+    /// The hops that a socket of ours can reach; never none of them.
+    fn reachable(&mut self, hops: Result<Vec<Hop>, String>) -> Result<Vec<Hop>, String> {
+        let mut hops = hops?;
+        hops.retain(|hop| self.routes.reach(hop.address.ip()));
+        match hops.is_empty() {
+            true => Err(format!("no address of it can be reached from {}", self.routes.listen.ip())),
+            false => Ok(hops),
         }
     }
 

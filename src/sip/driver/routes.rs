@@ -54,6 +54,16 @@ impl Routes {
         ip
     }
 
+    /// Can our sockets send to `far` at all? An IPv4 socket never reaches IPv6; a host without IPv6 has no route.
+    pub(super) fn reach(&mut self, far: IpAddr) -> bool {
+        let far = far.to_canonical();
+        match (self.listen.ip(), far) {
+            (IpAddr::V4(_), IpAddr::V6(_)) => false,
+            (IpAddr::V6(ours), IpAddr::V4(_)) => ours.is_unspecified(),
+            (ours, _) => !ours.is_unspecified() || self.known.contains_key(&far) || route_to(far).is_some(),
+        }
+    }
+
     /// An IPv6 socket that also serves IPv4 wants IPv4 addresses in IPv6 clothes.
     pub(super) fn fit(&self, to: SocketAddr) -> SocketAddr {
         match (self.listen, to.ip().to_canonical()) {

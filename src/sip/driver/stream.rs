@@ -79,8 +79,8 @@ pub(super) enum News {
     Accepted(Transport, TcpStream, SocketAddr),
     /// A message, whole.
     Message(Key, Vec<u8>),
-    /// A connection is over; `unsent` when it never stood, or broke with messages waiting.
-    Closed { key: Key, serial: u64, unsent: bool },
+    /// A connection is over, or could not be opened.
+    Closed { key: Key, serial: u64 },
 }
 
 /// The connections that stand, or are being opened.
@@ -157,9 +157,10 @@ impl Streams {
             match (transport, acceptor) {
                 (Transport::Tls, Some(acceptor)) => match timeout(first, acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => task.serve(stream, manner).await,
-                    _ => false,
+                    Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                    Err(_) => {}
                 },
-                (Transport::Tls, None) => false,
+                (Transport::Tls, None) => {}
                 (Transport::Tcp | Transport::Udp, _) => task.serve(stream, manner).await,
             }
         });
@@ -206,11 +207,12 @@ impl Streams {
             match timeout(CONNECT, open(address, connector)).await {
                 Ok(Ok(Opened::Plain(stream))) => task.serve(stream, manner).await,
                 Ok(Ok(Opened::Secure(stream))) => task.serve(*stream, manner).await,
-                Ok(Err(error)) => {
-                    tracing::debug!(%error, %transport, %address, "a SIP connection could not be opened");
-                    true
+                Ok(Err(error)) if transport == Transport::Tls => {
+                    // Most likely a certificate, which only a person can set right.
+                    tracing::warn!(%error, %address, "a TLS connection could not be opened");
                 }
-                Err(_) => true,
+                Ok(Err(error)) => tracing::debug!(%error, %address, "a TCP connection could not be opened"),
+                Err(_) => tracing::debug!(%transport, %address, "a connection was not answered in time"),
             }
         });
         true
@@ -219,7 +221,7 @@ impl Streams {
     fn spawn<F, Run>(&mut self, key: Key, stranger: bool, run: F)
     where
         F: FnOnce(Task) -> Run + Send + 'static,
-        Run: Future<Output = bool> + Send,
+        Run: Future<Output = ()> + Send,
     {
         let (queue, queued) = mpsc::channel(QUEUE);
         let serial = self.next_serial;
@@ -227,9 +229,9 @@ impl Streams {
         let task = Task { key, news: self.news.clone(), queue: queue.downgrade(), queued };
         let news = self.news.clone();
         let task = tokio::spawn(async move {
-            let unsent = run(task).await;
+            run(task).await;
             // Nobody listens any more only while we shut down.
-            let _ = news.send(News::Closed { key, serial, unsent }).await;
+            let _ = news.send(News::Closed { key, serial }).await;
         });
         self.open.insert(key, Connection { queue, task: task.abort_handle(), serial, stranger });
     }
@@ -261,17 +263,16 @@ struct Task {
 }
 
 impl Task {
-    /// Reads and writes until either side has had enough. `true` when messages of ours were left unsent.
-    async fn serve<S: AsyncRead + AsyncWrite + Send>(self, stream: S, manner: Manner) -> bool {
+    /// Reads and writes until either side has had enough.
+    async fn serve<S: AsyncRead + AsyncWrite + Send>(self, stream: S, manner: Manner) {
         let Self { key, news, queue, mut queued } = self;
-        let (reader, writer) = tokio::io::split(stream);
-        let mut writer = writer;
+        let (reader, mut writer) = tokio::io::split(stream);
         let refused = {
             let read = read(reader, key, &news, &queue, manner);
             let write = write(&mut writer, &mut queued, manner);
             tokio::select! {
                 refused = read => refused,
-                broken = write => return broken,
+                () = write => false,
             }
         };
         if refused {
@@ -287,7 +288,6 @@ impl Task {
             .await;
         }
         let _ = timeout(Duration::from_secs(1), writer.shutdown()).await;
-        !queued.is_empty()
     }
 }
 
@@ -338,20 +338,20 @@ async fn read<S: AsyncRead>(
     }
 }
 
-/// Writes what is queued; ends when the SIP task lets go (`false`) or the far end does not take it (`true`).
-async fn write<S: AsyncWrite>(writer: &mut WriteHalf<S>, queued: &mut mpsc::Receiver<Bytes>, manner: Manner) -> bool {
+/// Writes what is queued; ends when the SIP task lets go, or the far end does not take it.
+async fn write<S: AsyncWrite>(writer: &mut WriteHalf<S>, queued: &mut mpsc::Receiver<Bytes>, manner: Manner) {
     loop {
         let next = match manner.ours {
             true => timeout(PING_EVERY, queued.recv()).await.unwrap_or(Some(Bytes::from_static(PING))),
             false => queued.recv().await,
         };
-        let Some(bytes) = next else { return false };
+        let Some(bytes) = next else { return };
         let written = timeout(WRITE, async {
             writer.write_all(&bytes).await?;
             writer.flush().await
         });
         if !matches!(written.await, Ok(Ok(()))) {
-            return true;
+            return;
         }
     }
 }

@@ -24,11 +24,20 @@ pub struct TlsConfig {
 
 /// Why TLS cannot be spoken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} `{path}` cannot be used for TLS: {cause}", path = path.display())]
-pub struct TlsFault {
-    what: &'static str,
-    path: PathBuf,
-    cause: String,
+pub enum TlsFault {
+    /// A file is missing, unreadable or holds something else.
+    #[error("{what} `{path}` cannot be used for TLS: {cause}", path = path.display())]
+    File {
+        /// What it should hold.
+        what: &'static str,
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// Others cannot call by TLS without a certificate of ours.
+    #[error("cannot listen for TLS on {0} without a certificate; set sip.certificate and sip.private_key")]
+    NoCertificate(SocketAddr),
 }
 
 /// Both sides, ready to be used.
@@ -46,14 +55,18 @@ impl Tls {
         let acceptor = match (&config.certificate, &config.private_key) {
             (Some(certificate), Some(private_key)) => {
                 let chain = read_certificates("the certificate", certificate)?;
-                let fault = |cause: String| TlsFault { what: "the private key", path: private_key.clone(), cause };
+                let fault =
+                    |cause: String| TlsFault::File { what: "the private key", path: private_key.clone(), cause };
                 let key = PrivateKeyDer::from_pem_file(private_key).map_err(|error| fault(error.to_string()))?;
                 let builder = ServerConfig::builder_with_provider(provider.clone());
                 let builder = builder.with_safe_default_protocol_versions().expect(ring).with_no_client_auth();
                 let server = builder.with_single_cert(chain, key).map_err(|error| fault(error.to_string()))?;
                 Some(TlsAcceptor::from(Arc::new(server)))
             }
-            _ => None,
+            _ => match config.listen {
+                Some(listen) => return Err(TlsFault::NoCertificate(listen)),
+                None => None,
+            },
         };
         let mut roots = RootCertStore::empty();
         // What the system holds may be partly unreadable, or missing in a container: `ca` may be all there is.
@@ -62,7 +75,7 @@ impl Tls {
         }
         if let Some(ca) = &config.ca {
             for certificate in read_certificates("the certificate authority", ca)? {
-                roots.add(certificate).map_err(|error| TlsFault {
+                roots.add(certificate).map_err(|error| TlsFault::File {
                     what: "the certificate authority",
                     path: ca.clone(),
                     cause: error.to_string(),
@@ -87,7 +100,7 @@ pub(super) fn server_name(asked_for: Option<&str>, address: IpAddr) -> ServerNam
 }
 
 fn read_certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
-    let fault = |cause: String| TlsFault { what, path: path.to_owned(), cause };
+    let fault = |cause: String| TlsFault::File { what, path: path.to_owned(), cause };
     let read: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(path).map_err(|error| fault(error.to_string()))?.collect();
     let certificates = read.map_err(|error| fault(error.to_string()))?;

@@ -252,3 +252,36 @@ fn nothing_is_left_of_a_branch_that_is_gone() {
     rig.act(Act::Gone);
     assert!(rig.world.forgets_everything());
 }
+
+#[test]
+fn whoever_answers_us_is_heard_wherever_it_is_and_only_about_that() {
+    let mut rig = Rig::new();
+    let invite = rig.act(ask(1, Method::Invite)).remove(0);
+    let far = "203.0.113.9:5060";
+    rig.world.receive_from(&reply(&invite, "180 Ringing"), far);
+    assert_eq!(rig.heard().len(), 1);
+    rig.world.receive_from(&reply(&invite, "180 Ringing").replace("branch=z9hG4bK", "branch=z9hG4bK0"), far);
+    assert_eq!(rig.heard().len(), 1, "a branch of somebody else");
+    // Our own tag leads into the dialog, a fresh call stays outside.
+    rig.world.agent.dialogs.insert("probe".into(), LegId(77));
+    rig.world.agent.ours.insert(LegId(77));
+    assert!(rig.world.receive_from(&in_dialog("BYE", 1, "probe", "b"), far).is_empty(), "the probe keeps silent");
+    assert_eq!(starts(&rig.world.receive_from(&in_dialog("BYE", 1, "other", "c"), far)), ["SIP/2.0 403 Forbidden"]);
+    assert_eq!(starts(&rig.world.receive_from(&super::invite(1, "", SDP), far)), ["SIP/2.0 403 Forbidden"]);
+}
+
+#[test]
+fn who_takes_no_connection_is_not_asked_for_one_with_every_long_request() {
+    let mut rig = Rig::new();
+    let mut long = request(Method::Invite, &format!("sip:b@{FAR}"), Some(path(FAR)));
+    long.body = Some(("application/sdp", "v".repeat(1400)));
+    let ask = |rig: &mut Rig, tx| rig.act(Act::Request { tx: Tx(tx), request: long.clone() }).remove(0);
+    assert!(ask(&mut rig, 1).contains("Via: SIP/2.0/TCP "));
+    let hop = Hop::new(Transport::Tcp, FAR.parse().unwrap());
+    rig.world.agent.handle_unsent(&hop, rig.world.now);
+    rig.world.collect();
+    assert!(rig.world.sent.last().unwrap().1.contains("Via: SIP/2.0/UDP "));
+    assert!(ask(&mut rig, 2).contains("Via: SIP/2.0/UDP "));
+    rig.world.run_until(600_000);
+    assert!(ask(&mut rig, 3).contains("Via: SIP/2.0/TCP "));
+}

@@ -7,8 +7,9 @@ mod trunks;
 use rand::Rng;
 
 use super::*;
+use crate::sip::LegEnd;
 use crate::sip::guard::DropReason;
-use crate::sip::{Ladder, LegEnd};
+use crate::sip::ladder::Ladder;
 use crate::time::{Clock, SystemClock};
 
 const CALLER: &str = "127.0.0.1:5070";
@@ -203,38 +204,6 @@ fn a_call_is_offered_rung_answered_and_hung_up() {
         ["SIP/2.0 481 Call/Transaction Does Not Exist"]
     );
     assert!(world.forgets_everything());
-}
-
-/// What both sides said, in order, for whoever has to find out later why a call went as it did.
-#[test]
-fn a_call_leaves_its_ladder() {
-    let mut world = World::new();
-    world.receive(&invite(1, "", SDP));
-    world.receive(&invite(1, "", SDP));
-    let ok = world.command(LegCommand::Answer { sdp: ANSWER.to_owned() });
-    world.run_until(600);
-    world.receive(&in_dialog("ACK", 1, &to_tag(&ok[0]), "ack"));
-    world.receive(&in_dialog("BYE", 2, &to_tag(&ok[0]), "bye"));
-    let rungs: Vec<_> = world.ladders[0]
-        .rungs
-        .iter()
-        .map(|rung| (rung.sent, rung.line.as_str(), rung.cseq.as_str(), rung.again, rung.at_ms))
-        .collect();
-    assert_eq!(
-        rungs,
-        [
-            (false, "INVITE sip:…@127.0.0.1 SIP/2.0", "1 INVITE", 0, 0),
-            (true, "SIP/2.0 100 Trying", "1 INVITE", 0, 0),
-            (true, "SIP/2.0 200 OK", "1 INVITE", 1, 0),
-            (false, "ACK sip:127.0.0.1:5060 SIP/2.0", "1 ACK", 0, 600),
-            (false, "BYE sip:127.0.0.1:5060 SIP/2.0", "2 BYE", 0, 600),
-            (true, "SIP/2.0 200 OK", "2 BYE", 0, 600),
-        ]
-    );
-    let mut world = World::new();
-    world.talk();
-    world.command(LegCommand::Hangup);
-    assert_eq!(world.ladders[0].rungs.last().map(|rung| rung.line.as_str()), Some("BYE sip:…@127.0.0.1:5070 SIP/2.0"));
 }
 
 #[test]

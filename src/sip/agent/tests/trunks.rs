@@ -54,7 +54,8 @@ fn a_trunk_is_registered_with_at_once_and_told_goodbye() {
         proved.contains("\r\nCSeq: 2 REGISTER\r\n") && proved.contains("\r\nAuthorization: Digest username=\"bob\"")
     );
     hear(&mut world, &proved, "200 OK\r\nContact: <sip:bob@127.0.0.1:5060>;expires=600");
-    assert!(matches!(states(&world)[..], [TrunkState::Registering, TrunkState::Registered { .. }]));
+    let known = states(&world);
+    assert!(matches!(known[..], [.., TrunkState::Registering, TrunkState::Registered { .. }]), "{known:?}");
     assert!(matches!(world.agent.trunks()[0].state, TrunkState::Registered { .. }));
     assert!(!world.agent.is_idle(), "it still knows us");
     world.agent.handle_shutdown(world.now);
