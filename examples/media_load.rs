@@ -48,6 +48,7 @@ fn main() {
             ptime_ms: 20,
             send: true,
             receive: true,
+            ..StreamParams::default()
         };
         peer.connect(port.address()).expect("loopback");
         peer.set_nonblocking(true).expect("a socket");

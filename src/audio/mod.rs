@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+pub mod codec;
 pub mod decode;
 pub mod file;
 pub mod g711;
+pub mod g722;
 pub mod level;
+pub mod opus;
 pub mod plc;
 pub mod resample;
 pub mod tone;

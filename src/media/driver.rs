@@ -29,16 +29,21 @@ use self::ports::PortPool;
 pub use self::ports::ReservedPort;
 use self::wire::Reader;
 use super::recorder::{Job, Pair, Recorder, ring};
-use super::session::Session;
+use super::session::{MAX_RTCP_BYTES, Session, Traffic};
 use super::{MediaCommand, MediaEvent, OpenLeg, Recording};
 use crate::audio::{FRAME_MS, Pcm, TELEPHONE_HZ, resample};
 use crate::id::LegId;
+use crate::rtp::Rtcp;
 use crate::time::{Clock, Now, SystemClock};
 
 /// The beat.
 const TICK: Duration = Duration::from_millis(FRAME_MS as u64);
 /// A tick later than half a frame is counted: the far end's jitter buffer begins to feel it.
 const LATE: Duration = Duration::from_millis(FRAME_MS as u64 / 2);
+/// How often a leg's traffic goes into the counters, by turns.
+const TICKS_A_SECOND: u64 = 1_000 / FRAME_MS as u64;
+/// How often the RTCP port of a leg is read, by turns: reports come every few seconds.
+const REPORT_TICKS: u64 = 10;
 /// Orders that may wait for the next tick: four for each of a thousand legs, far more than calls give within 20 ms.
 const ORDERS: usize = 4_096;
 
@@ -140,12 +145,20 @@ impl MediaHandle {
     /// Opens a leg on `port`. `events` should have room for a few dozen: what finds none waits a little, then the
     /// oldest is kept and the newest dropped and counted; room for [`MediaEvent::Closed`] is set aside now, so it is
     /// never lost. Dropping the receiver closes the leg.
-    pub fn open(&self, leg: OpenLeg, port: ReservedPort, events: mpsc::Sender<MediaEvent>) -> Result<(), MediaError> {
+    pub fn open(
+        &self,
+        leg: OpenLeg,
+        mut port: ReservedPort,
+        events: mpsc::Sender<MediaEvent>,
+    ) -> Result<(), MediaError> {
         let closed = events.clone().try_reserve_owned().map_err(|error| match error {
             TrySendError::Full(_) => MediaError::Busy,
             TrySendError::Closed(_) => MediaError::Stopped,
         })?;
         let rings = leg.recording.is_some().then(ring);
+        if leg.params.rtcp != Rtcp::Mux {
+            port.open_reports();
+        }
         self.order(Order::Open(Box::new(Opening { leg, port, events, closed, rings })))
     }
 
@@ -156,6 +169,7 @@ impl MediaHandle {
             MediaCommand::Play { play, audio, barge_in } => {
                 MediaCommand::Play { play, audio: at_telephone_rate(audio)?, barge_in }
             }
+            MediaCommand::Hold { sound } => MediaCommand::Hold { sound: sound.map(at_telephone_rate).transpose()? },
             other => other,
         };
         self.order(Order::Command(leg, command))
@@ -164,6 +178,11 @@ impl MediaHandle {
     /// Waits until the media thread is gone, which in service it never is.
     pub async fn stopped(&self) {
         self.orders.closed().await;
+    }
+
+    /// Is the media thread gone?
+    pub fn is_stopped(&self) -> bool {
+        self.orders.is_closed()
     }
 
     /// How the beat has been kept since the start.
@@ -175,6 +194,10 @@ impl MediaHandle {
             worst: Duration::from_micros(read(&self.beat.worst_us)),
             busy: Duration::from_micros(read(&self.beat.busy_us)),
             legs: read(&self.beat.legs),
+            received: read(&self.beat.received),
+            lost: read(&self.beat.lost),
+            concealed: read(&self.beat.concealed),
+            refused: read(&self.beat.refused),
         }
     }
 
@@ -194,7 +217,7 @@ fn at_telephone_rate(audio: Arc<Pcm>) -> Result<Arc<Pcm>, MediaError> {
 }
 
 /// How the beat has been kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Beat {
     /// Ticks so far.
     pub ticks: u64,
@@ -206,6 +229,14 @@ pub struct Beat {
     pub busy: Duration,
     /// Legs open now.
     pub legs: u64,
+    /// RTP packets taken by all legs since the start; like the next three brought up to date once a second.
+    pub received: u64,
+    /// Packets that never came.
+    pub lost: u64,
+    /// Frames made up, at least in part.
+    pub concealed: u64,
+    /// Datagrams refused.
+    pub refused: u64,
 }
 
 #[derive(Debug, Default)]
@@ -215,6 +246,22 @@ struct Counters {
     worst_us: AtomicU64,
     busy_us: AtomicU64,
     legs: AtomicU64,
+    received: AtomicU64,
+    lost: AtomicU64,
+    concealed: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Counters {
+    /// Adds what a leg counted since it was last asked.
+    fn add(&self, before: Traffic, after: Traffic) {
+        // Loss is taken back when a packet turns up after all.
+        let grown = |after: u64, before: u64| after.wrapping_sub(before);
+        self.received.fetch_add(grown(after.received, before.received), Ordering::Relaxed);
+        self.lost.fetch_add(grown(after.lost, before.lost), Ordering::Relaxed);
+        self.concealed.fetch_add(grown(after.concealed, before.concealed), Ordering::Relaxed);
+        self.refused.fetch_add(grown(after.refused, before.refused), Ordering::Relaxed);
+    }
 }
 
 enum Order {
@@ -239,6 +286,8 @@ struct Line {
     /// What became of the recording, where that is settled; `None` while the recorder has it.
     recording: Option<Recording>,
     call: String,
+    /// What of its traffic is in the counters.
+    counted: Traffic,
 }
 
 /// Everything the media thread owns.
@@ -251,13 +300,14 @@ struct Floor {
     /// Lines that are over; emptied within the tick.
     over: Vec<LegId>,
     rtp_timeout: Duration,
+    ticks: u64,
     counters: Arc<Counters>,
 }
 
 impl Floor {
     fn new(rtp_timeout: Duration, recorder: Recorder, counters: Arc<Counters>) -> Self {
         let (lines, backlog, over) = (BTreeMap::new(), VecDeque::new(), Vec::new());
-        Self { lines, reader: Reader::new(), recorder, backlog, over, rtp_timeout, counters }
+        Self { lines, reader: Reader::new(), recorder, backlog, over, rtp_timeout, ticks: 0, counters }
     }
 
     fn run(mut self, mut inbox: mpsc::Receiver<Order>) {
@@ -269,7 +319,7 @@ impl Floor {
             let late = now.mono.saturating_duration_since(deadline);
             let missed = u32::try_from(late.as_millis() / TICK.as_millis()).unwrap_or(u32::MAX);
             deadline += TICK * (missed + 1);
-            open = open && self.take_orders(&mut inbox, now.mono);
+            open = open && self.take_orders(&mut inbox, now);
             if !open {
                 self.lines.values_mut().for_each(|line| line.session.command(MediaCommand::Close, now.mono));
             }
@@ -279,12 +329,12 @@ impl Floor {
     }
 
     /// `false` once nobody can give orders any more.
-    fn take_orders(&mut self, inbox: &mut mpsc::Receiver<Order>, now: Instant) -> bool {
+    fn take_orders(&mut self, inbox: &mut mpsc::Receiver<Order>, now: Now) -> bool {
         loop {
             match inbox.try_recv() {
                 Ok(Order::Open(opening)) => self.open(*opening, now),
                 Ok(Order::Command(leg, command)) => match self.lines.get_mut(&leg) {
-                    Some(line) => line.session.command(command, now),
+                    Some(line) => line.session.command(command, now.mono),
                     None => tracing::debug!(leg = leg.0, "an order came after the leg was closed"),
                 },
                 Err(TryRecvError::Empty) => return true,
@@ -293,7 +343,7 @@ impl Floor {
         }
     }
 
-    fn open(&mut self, opening: Opening, now: Instant) {
+    fn open(&mut self, opening: Opening, now: Now) {
         let Opening { leg, port, events, closed, rings } = opening;
         let (id, call) = (leg.leg, leg.call.clone());
         let path = leg.recording.as_ref().map(|request| request.path.clone());
@@ -310,27 +360,46 @@ impl Floor {
         };
         tracing::debug!(call, leg = id.0, port = port.address().port(), "media opened");
         let session = Session::new(&leg, tap, self.rtp_timeout, now);
-        let line = Line { session, port, events, closed, recording, call };
+        let line = Line { session, port, events, closed, recording, call, counted: Traffic::default() };
         if let Some(replaced) = self.lines.insert(id, Box::new(line)) {
             tracing::error!(call = replaced.call, leg = id.0, "a leg was opened twice; the first one is closed");
-            self.retire(id, *replaced);
+            self.retire(id, *replaced, now.mono);
         }
     }
 
     /// Reads, hears, speaks and sends for every leg. Per tick: no allocation, no lock, no log above trace, except
     /// where a leg is over.
     fn tick(&mut self, now: Now, missed: u32, late: bool) {
+        self.ticks = self.ticks.wrapping_add(1);
+        let mut report = [0; MAX_RTCP_BYTES];
         for (&id, line) in &mut self.lines {
-            let Line { session, port, events, .. } = &mut **line;
+            let Line { session, port, events, counted, .. } = &mut **line;
             self.reader.drain(&port.socket, now, |datagram| match datagram.truncated {
                 true => session.on_oversized(),
-                false => session.on_datagram(datagram.bytes, datagram.from, datagram.at),
+                false => {
+                    let send = &mut |to, packet: &[u8]| port.send(to, packet);
+                    session.on_datagram(datagram.bytes, datagram.from, datagram.at, send);
+                }
             });
+            if let Some(reports) = port.reports.as_ref().filter(|_| id.0 % REPORT_TICKS == self.ticks % REPORT_TICKS) {
+                self.reader.drain(reports, now, |datagram| match datagram.truncated {
+                    true => session.on_oversized(),
+                    false => session.on_rtcp(datagram.bytes, datagram.from, datagram.at),
+                });
+            }
             if late {
                 session.on_late_tick();
             }
-            // A full socket buffer or a peer that refuses is a packet that was not handed over, and counts as such.
-            session.tick(now.mono, missed, &mut |to, packet| port.socket.send_to(packet, to).is_ok());
+            session.tick(now.mono, missed, &mut |to, packet| port.send(to, packet));
+            if let Some((to, length)) = session.poll_report(now.mono, &mut report)
+                && port.send_report(session.reports_apart(), to, &report[..length])
+            {
+                session.report_left();
+            }
+            if id.0 % TICKS_A_SECOND == self.ticks % TICKS_A_SECOND {
+                let traffic = session.traffic();
+                self.counters.add(std::mem::replace(counted, traffic), traffic);
+            }
             let listened_to = deliver(session, events);
             if session.is_closed() || !listened_to {
                 self.over.push(id);
@@ -338,7 +407,7 @@ impl Floor {
         }
         while let Some(id) = self.over.pop() {
             if let Some(line) = self.lines.remove(&id) {
-                self.retire(id, *line);
+                self.retire(id, *line, now.mono);
             }
         }
         while let Some(job) = self.backlog.pop_front() {
@@ -349,9 +418,16 @@ impl Floor {
         }
     }
 
-    /// Gives the port back, finishes the recording, says [`MediaEvent::Closed`].
-    fn retire(&mut self, leg: LegId, line: Line) {
-        let Line { session, port, closed, recording, call, .. } = line;
+    /// Says good-bye, gives the port back, finishes the recording, says [`MediaEvent::Closed`].
+    fn retire(&mut self, leg: LegId, line: Line, now: Instant) {
+        let Line { mut session, port, closed, recording, call, counted, .. } = line;
+        self.counters.add(counted, session.traffic());
+        let mut report = [0; MAX_RTCP_BYTES];
+        if let Some((to, length)) = session.farewell(now, &mut report)
+            && port.send_report(session.reports_apart(), to, &report[..length])
+        {
+            session.report_left();
+        }
         let mut summary = session.into_summary();
         // The port first: whoever hears `Closed` may count on it resting already.
         drop(port);
@@ -412,6 +488,7 @@ mod tests {
             ptime_ms: 20,
             send: true,
             receive: true,
+            ..StreamParams::default()
         };
         let recording = Some(RecordingRequest { path: format!("/nowhere/{leg}.wav").into() });
         let leg = OpenLeg { leg: LegId(leg), params, recording, random: 1, call: String::new() };
@@ -436,7 +513,7 @@ mod tests {
             assert!(orders.try_send(order).is_ok());
         }
         let now = SystemClock.now();
-        assert!(floor.take_orders(&mut inbox, now.mono));
+        assert!(floor.take_orders(&mut inbox, now));
         floor.tick(now, 0, false);
         assert!(first_reports.try_recv().is_err(), "the recorder still owes an end to it");
         let Ok(MediaEvent::Closed(summary)) = second_reports.try_recv() else { panic!("it has no recording") };

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::audio::Pcm;
 use crate::id::{LegId, PlayId, UtteranceId};
-use crate::rtp::{Digit, StreamParams};
+use crate::rtp::{Codec, Digit, Quality, StreamParams};
 
 pub mod barge_in;
 pub mod capture;
@@ -19,6 +19,7 @@ pub mod ear;
 pub mod endpointer;
 #[cfg(test)]
 mod fixtures;
+pub mod hold;
 pub mod playout;
 pub mod recorder;
 pub mod session;
@@ -82,6 +83,24 @@ pub enum MediaCommand {
     Renegotiate {
         /// What was settled.
         params: StreamParams,
+    },
+    /// Put the caller on hold: prompts wait where they are, nothing said is listened to (keys still are), and this is
+    /// heard instead, over and over. Given again, another sound takes over.
+    Hold {
+        /// Any rate; resampled like a prompt. `None`: silence.
+        sound: Option<Arc<Pcm>>,
+    },
+    /// Hold is over: prompts and listening go on.
+    Resume,
+    /// Press keys, one after the other, behind those still waiting (RFC 4733): prompts wait meanwhile. What the far end
+    /// takes no keys for, or what exceeds a few dozen, is not pressed, and a warning in the log.
+    SendKeys {
+        /// Which.
+        keys: Vec<Digit>,
+        /// How long each sounds, milliseconds.
+        tone_ms: u32,
+        /// How long it is silent after each.
+        gap_ms: u32,
     },
     /// Stop sending and receiving, finish the recording, report [`MediaEvent::Closed`].
     Close,
@@ -170,6 +189,8 @@ pub enum MediaEvent {
         /// When.
         at: Instant,
     },
+    /// Every key of [`MediaCommand::SendKeys`] has been pressed and let go, or refused.
+    KeysSent,
     /// Neither RTP nor RTCP for the configured time; again each time it has passed once more.
     RtpTimeout {
         /// How long nothing has come.
@@ -198,6 +219,15 @@ pub struct MediaSummary {
     pub late_ticks: u64,
     /// What became of the recording.
     pub recording: Recording,
+    /// What we sent last; `None` when no media was ever opened.
+    #[serde(default)]
+    pub codec: Option<Codec>,
+    /// How the sound was secured (the SRTP suite's name); `None`: it was not.
+    #[serde(default)]
+    pub secured: Option<String>,
+    /// How good the line was. In a box, because events of this size wait by the dozen.
+    #[serde(default)]
+    pub quality: Box<Quality>,
 }
 
 impl MediaSummary {

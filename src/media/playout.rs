@@ -97,6 +97,11 @@ impl Playout {
         self.target = 1.0;
     }
 
+    /// Something else will be heard instead for a while; what plays comes back without a step.
+    pub fn pause(&mut self) {
+        (self.gain, self.target) = (0.0, 1.0);
+    }
+
     /// Stops the prompt being heard, and those queued behind it, up to the first that `may_stop` refuses; returns
     /// whether any was stopped. What plays fades out with the next frame.
     pub fn stop(&mut self, end: PlayEnd, may_stop: impl Fn(BargeIn) -> bool) -> bool {

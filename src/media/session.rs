@@ -16,18 +16,23 @@ use std::time::{Duration, Instant};
 
 use rtrb::Producer;
 
-use super::barge_in::{Act, EchoGuard, Reflex};
-use super::ear::{Ear, Heard, Thresholds};
-use super::endpointer::Signal;
+mod hear;
+mod report;
+mod speak;
+
+pub use self::report::MAX_RTCP_BYTES;
+use super::barge_in::{EchoGuard, Reflex};
+use super::ear::{Ear, Thresholds};
+use super::hold::Hold;
 use super::playout::Playout;
 use super::recorder::Pair;
-use super::{BargeIn, Listen, MediaCommand, MediaEvent, MediaSummary, Offer, OpenLeg, PlayEnd};
-use crate::audio::level::{SILENCE_DBOV, rms_dbov};
+use super::{Listen, MediaCommand, MediaEvent, MediaSummary, OpenLeg, PlayEnd, Recording};
 use crate::audio::{FRAME_8K, FRAME_MS};
 use crate::id::{PlayId, UtteranceId};
-use crate::rtp::sender::MAX_PACKET_BYTES;
-use crate::rtp::{Accepted, Pulled, Receiver, ReceiverConfig, Sender};
-use crate::rtp::{Digit, StreamParams};
+use crate::rtp::reporter::Reporter;
+use crate::rtp::srtp::Srtp;
+use crate::rtp::{Receiver, ReceiverConfig, Sender, StreamParams};
+use crate::time::Now;
 
 const FRAME: Duration = Duration::from_millis(FRAME_MS as u64);
 const SILENCE: [i16; FRAME_8K] = [0; FRAME_8K];
@@ -45,10 +50,21 @@ pub struct Session {
     params: StreamParams,
     receiver: Receiver,
     sender: Sender,
+    /// Seals and opens packets, where that was agreed on.
+    srtp: Option<Box<Srtp>>,
+    reporter: Reporter,
+    /// Where RTCP came from, on a port of its own.
+    reports_from: Option<SocketAddr>,
+    /// Keys are being pressed and their end has to be reported.
+    pressing: bool,
     ear: Ear,
     reflex: Reflex,
     guard: EchoGuard,
     playout: Playout,
+    /// The caller is on hold.
+    hold: Option<Hold>,
+    /// Hold that is over and still has to fade out.
+    fading: Option<Hold>,
     tap: Option<Tap>,
     events: VecDeque<MediaEvent>,
     events_lost: u64,
@@ -70,40 +86,35 @@ pub struct Session {
 
 impl Session {
     /// A leg that has heard and said nothing. `tap` is where its sound is recorded.
-    pub fn new(open: &OpenLeg, tap: Option<Producer<Pair>>, rtp_timeout: Duration, now: Instant) -> Self {
+    pub fn new(open: &OpenLeg, tap: Option<Producer<Pair>>, rtp_timeout: Duration, now: Now) -> Self {
+        let sender = Sender::new(&open.params, open.random);
+        let reporter = Reporter::new(sender.ssrc(), open.random, now);
         Self {
             params: open.params.clone(),
             receiver: Receiver::new(&open.params, ReceiverConfig::default()),
-            sender: Sender::new(open.params.codec, open.params.payload_type, open.params.ptime_ms, open.random),
+            srtp: open.params.security.as_ref().map(|keys| Box::new(Srtp::new(keys))),
+            sender,
+            reporter,
+            reports_from: None,
+            pressing: false,
             ear: Ear::new(Listen::default(), Thresholds::default()),
             reflex: Reflex::new(),
             guard: EchoGuard::new(),
             playout: Playout::new(),
+            hold: None,
+            fading: None,
             tap: tap.map(Tap::new),
             events: VecDeque::with_capacity(EVENTS),
             events_lost: 0,
             voice: None,
             rtp_timeout,
-            heard_at: now,
+            heard_at: now.mono,
             heard: false,
             missed_at: None,
             closed: false,
             packets_out: 0,
             refused: 0,
             late_ticks: 0,
-        }
-    }
-
-    /// A datagram that came from `from` and reached the kernel at `at`. Strangers, garbage and what we did not ask
-    /// for are counted and otherwise ignored.
-    pub fn on_datagram(&mut self, datagram: &[u8], from: SocketAddr, at: Instant) {
-        if !self.params.receive {
-            self.refused += 1;
-            return;
-        }
-        // RTCP too: a telephone that is muted, or has gone quiet, may send nothing else.
-        if !matches!(self.receiver.accept(datagram, from, at), Accepted::Refused(_)) {
-            self.heard_at = self.heard_at.max(at);
         }
     }
 
@@ -135,10 +146,19 @@ impl Session {
                     self.on_signal(signal);
                 }
             }
-            MediaCommand::Renegotiate { params } => {
-                self.receiver.renegotiate(&params);
-                self.sender.renegotiate(params.codec, params.payload_type, params.ptime_ms);
-                self.params = params;
+            MediaCommand::Renegotiate { params } => self.renegotiate(params, now),
+            MediaCommand::Hold { sound } => {
+                self.reflex.disarm();
+                self.playout.pause();
+                (self.hold, self.fading) = (Some(Hold::new(sound)), None);
+            }
+            MediaCommand::Resume => self.fading = self.hold.take(),
+            MediaCommand::SendKeys { keys, tone_ms, gap_ms } => {
+                self.pressing = true;
+                let pressed = keys.iter().filter(|key| self.sender.press(**key, tone_ms, gap_ms)).count();
+                if pressed < keys.len() {
+                    tracing::warn!(pressed, wanted = keys.len(), "the far end takes no keys, or too many wait");
+                }
             }
             MediaCommand::Close => self.close(now),
         }
@@ -178,6 +198,13 @@ impl Session {
         self.closed && self.events.is_empty()
     }
 
+    /// What has come and gone, for totals over all legs.
+    pub fn traffic(&self) -> Traffic {
+        let stats = self.receiver.stats();
+        let (received, lost, concealed) = (stats.received, stats.lost, stats.concealed);
+        Traffic { received, lost, concealed, refused: stats.refused + self.refused }
+    }
+
     /// What remains. The recording ends with this: its ring is let go.
     pub fn into_summary(self) -> MediaSummary {
         let stats = self.receiver.stats();
@@ -189,122 +216,26 @@ impl Session {
             refused: stats.refused + self.refused,
             jitter_ms: stats.jitter_ms,
             late_ticks: self.late_ticks,
-            recording: super::Recording::Off,
+            recording: Recording::Off,
+            codec: Some(self.params.codec),
+            secured: self.params.security.as_ref().map(|keys| keys.suite.name().to_owned()),
+            quality: Box::new(self.quality()),
         }
     }
 
-    fn hear(&mut self, frame: &mut [i16; FRAME_8K], at: Instant) {
-        self.heard |= self.receiver.pull(at, frame) != Pulled::Silence;
-        while let Some((digit, at)) = self.receiver.poll_digit() {
-            self.on_digit(digit, at);
+    fn renegotiate(&mut self, params: StreamParams, now: Instant) {
+        self.receiver.renegotiate(&params);
+        self.sender.renegotiate(&params);
+        match (&mut self.srtp, &params.security) {
+            (Some(srtp), Some(keys)) => srtp.renegotiate(keys),
+            (srtp, keys) => *srtp = keys.as_ref().map(|keys| Box::new(Srtp::new(keys))),
         }
-        if !self.heard || !self.params.receive {
-            return;
+        if params.rtcp != self.params.rtcp || params.remote != self.params.remote {
+            self.reports_from = None;
         }
-        // A frame that leaves the jitter buffer now arrived earlier, and silence is counted from when it did.
-        let arrived = at.checked_sub(Duration::from_millis(self.receiver.stats().delay_ms)).unwrap_or(at);
-        let heard = self.ear.frame(frame, self.guard.threshold_dbov(), arrived);
-        for signal in heard.signals.into_iter().flatten() {
-            self.on_signal(signal);
-        }
-        let goes_on = heard.signals.iter().flatten().any(|signal| matches!(signal, Signal::Offer { cut: true, .. }));
-        if let Some(voice) = self.voice.as_mut().filter(|_| goes_on) {
-            // It was cut for its length, so what we are about to say is said to somebody who does not stop talking.
-            voice.interrupts = false;
-        }
-        self.react(&heard);
-    }
-
-    /// The barge-in reflex, in the same tick as the frame that causes it.
-    fn react(&mut self, heard: &Heard) {
-        if self.playout.barge_in() != Some(BargeIn::Speech) {
-            self.reflex.disarm();
-            self.playout.unduck();
-            return;
-        }
-        let interrupts = self.voice.is_some_and(|voice| voice.interrupts);
-        let (speaking, began) = (self.ear.is_speaking() && interrupts, heard.speech_began() && interrupts);
-        match self.reflex.frame(heard.loud, speaking, began) {
-            Some(Act::Duck) => self.playout.duck(),
-            Some(Act::Resume) => self.playout.unduck(),
-            Some(Act::Stop) => {
-                self.playout.stop(PlayEnd::BargedIn, |barge_in| barge_in == BargeIn::Speech);
-            }
-            None => {}
-        }
-    }
-
-    fn on_digit(&mut self, digit: Digit, at: Instant) {
-        self.playout.stop(PlayEnd::Keyed, |barge_in| barge_in != BargeIn::Off);
-        self.report(MediaEvent::Digit { digit, at });
-    }
-
-    fn on_signal(&mut self, signal: Signal) {
-        let sound = self.ear.sound(&signal);
-        if let Signal::Started { utterance, .. } = signal {
-            let interrupts = self.playout.barge_in().is_none_or(|barge_in| barge_in == BargeIn::Speech);
-            self.voice = Some(Voice { utterance, during: self.playout.current(), interrupts });
-        }
-        self.report(match (signal, sound) {
-            (Signal::Started { utterance, began, .. }, _) => MediaEvent::SpeechStarted { utterance, at: began.at },
-            (Signal::Resumed { utterance }, _) => MediaEvent::Resumed { utterance },
-            (Signal::Ended { utterance }, _) => MediaEvent::SpeechEnded { utterance },
-            (Signal::Offer { utterance, revision, began, ended, cut, .. }, sound) => MediaEvent::Offered(Offer {
-                utterance,
-                revision,
-                audio: sound.unwrap_or_default(),
-                began_at: began.at,
-                ended_at: ended.at,
-                during: self.voice.and_then(|voice| voice.during),
-                cut,
-            }),
-        });
-    }
-
-    /// Reports silence on the wire each time the timeout has passed: a call that may not act on it yet hears of it
-    /// again.
-    fn watch(&mut self, now: Instant) {
-        let since = self.missed_at.map_or(self.heard_at, |missed_at| missed_at.max(self.heard_at));
-        if self.params.receive && now.saturating_duration_since(since) >= self.rtp_timeout {
-            self.missed_at = Some(now);
-            self.report(MediaEvent::RtpTimeout { silent_for: now.saturating_duration_since(self.heard_at) });
-        }
-    }
-
-    fn speak(&mut self, frame: &mut [i16; FRAME_8K], now: Instant, missed: u32, send: Send<'_>) {
-        let destination = self.receiver.latched().or(self.params.remote).filter(|_| self.params.send);
-        let Some(to) = destination else {
-            // On hold, or nobody said yet where to: time passes, prompts wait, so that they are heard whole.
-            self.sender.skip(missed + 1);
-            self.guard.played(SILENCE_DBOV);
-            let mut reports = Reports { events: &mut self.events, lost: &mut self.events_lost };
-            self.playout.reap(now, |event| reports.push(event));
-            return;
-        };
-        self.sender.skip(missed);
-        let sounds = self.playout.frame(frame);
-        self.guard.played(if sounds { rms_dbov(frame) } else { SILENCE_DBOV });
-        self.sender.push_frame(frame);
-        let mut packet = [0; MAX_PACKET_BYTES];
-        let (mut complete, mut sent) = (false, true);
-        while let Some(length) = self.sender.poll_packet(&mut packet) {
-            let left = send(to, &packet[..length]);
-            (complete, sent) = (true, sent && left);
-            self.packets_out += u64::from(left);
-        }
-        if complete {
-            let mut reports = Reports { events: &mut self.events, lost: &mut self.events_lost };
-            self.playout.delivered(sent, now, |event| reports.push(event));
-        }
-    }
-
-    fn close(&mut self, now: Instant) {
-        if !self.closed {
-            self.closed = true;
-            self.playout.stop(PlayEnd::Flushed, |_| true);
-            let mut reports = Reports { events: &mut self.events, lost: &mut self.events_lost };
-            self.playout.delivered(false, now, |event| reports.push(event));
-        }
+        // Whoever negotiates is there; after a hold, silence is counted from its end.
+        (self.heard_at, self.missed_at) = (now, None);
+        self.params = params;
     }
 
     fn record(&mut self, left: &[i16; FRAME_8K], right: &[i16; FRAME_8K]) {
@@ -313,9 +244,22 @@ impl Session {
         }
     }
 
-    fn report(&mut self, event: MediaEvent) {
+    fn tell(&mut self, event: MediaEvent) {
         Reports { events: &mut self.events, lost: &mut self.events_lost }.push(event);
     }
+}
+
+/// One leg's running counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// RTP packets taken.
+    pub received: u64,
+    /// Packets that never came; falls when one turns up late.
+    pub lost: u64,
+    /// Frames made up, at least in part.
+    pub concealed: u64,
+    /// Datagrams refused.
+    pub refused: u64,
 }
 
 /// What an utterance was said to.

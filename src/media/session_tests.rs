@@ -6,12 +6,16 @@ use rtrb::Consumer;
 
 use super::*;
 use crate::audio::g711::Law;
+use crate::audio::level::rms_dbov;
 use crate::audio::{Pcm, tone};
 use crate::id::LegId;
 use crate::media::fixtures::{Frame, noise, voice};
 use crate::media::recorder::ring;
+use crate::media::{BargeIn, Offer};
 use crate::rtp::Codec;
 use crate::rtp::packet::Packet;
+use crate::rtp::srtp::{Keys, MasterKey, Suite};
+use crate::rtp::{Digit, Ice, Rtcp, rtcp};
 use crate::time::{Clock, SystemClock};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -38,6 +42,7 @@ fn params() -> StreamParams {
         ptime_ms: 20,
         send: true,
         receive: true,
+        ..StreamParams::default()
     }
 }
 
@@ -47,11 +52,12 @@ fn far_end() -> SocketAddr {
 
 impl Leg {
     fn new(params: StreamParams) -> Self {
-        let now = SystemClock.now().mono;
+        let opened = SystemClock.now();
+        let now = opened.mono;
         let (tap, recorded) = ring();
         let (leg, call) = (LegId(1), String::new());
         let open = OpenLeg { leg, params, recording: None, random: 42, call };
-        let session = Session::new(&open, Some(tap), TIMEOUT, now);
+        let session = Session::new(&open, Some(tap), TIMEOUT, opened);
         let (sent, events, offers) = (Vec::new(), Vec::new(), Vec::new());
         Self { session, recorded, now, sequence: 0, sent, events, offers, socket_takes: true }
     }
@@ -76,7 +82,7 @@ impl Leg {
         let packet = Packet { marker: false, payload_type, sequence: self.sequence, timestamp, ssrc: 5, payload };
         let mut bytes = [0; 300];
         let length = packet.write(&mut bytes).expect("short packets");
-        self.session.on_datagram(&bytes[..length], far_end(), self.now);
+        self.session.on_datagram(&mut bytes[..length], far_end(), self.now, &mut |_, _| true);
         self.sequence += 1;
     }
 
@@ -120,6 +126,7 @@ impl Leg {
             MediaEvent::PromptFinished { play, played_ms, total_ms, end, .. } => {
                 format!("{end:?} {play} {played_ms}/{total_ms}")
             }
+            MediaEvent::KeysSent => "keys sent".to_owned(),
             MediaEvent::RtpTimeout { silent_for } => format!("timeout {}", silent_for.as_millis()),
             MediaEvent::Closed(_) => "closed".to_owned(),
         }
@@ -398,14 +405,14 @@ fn silence_on_the_wire_is_reported_each_time_the_timeout_passes_until_it_is_brok
 fn rtcp_of_the_far_end_is_a_sign_of_life_and_that_of_a_stranger_is_not() {
     let mut leg = Leg::new(params());
     leg.receive(&QUIET);
-    let report = [0x80, 201, 0, 1, 0, 0, 0, 5];
+    let mut report = [0x80, 201, 0, 1, 0, 0, 0, 5];
     for _ in 0..5 {
         leg.ticks(500);
-        leg.session.on_datagram(&report, far_end(), leg.now);
+        leg.session.on_datagram(&mut report, far_end(), leg.now, &mut |_, _| true);
     }
     assert!(leg.events.is_empty(), "{:?}", leg.events);
     leg.ticks(500);
-    leg.session.on_datagram(&report, SocketAddr::from(([198, 51, 100, 66], 4_000)), leg.now);
+    leg.session.on_datagram(&mut report, SocketAddr::from(([198, 51, 100, 66], 4_000)), leg.now, &mut |_, _| true);
     leg.ticks(500);
     assert_eq!(leg.events, ["timeout 20000"]);
 }
@@ -469,4 +476,287 @@ fn a_call_that_reads_nothing_loses_only_the_newest_events() {
     assert_eq!(leg.events.len(), EVENTS);
     assert_eq!(leg.events[0], "Completed 0 0/0");
     assert_eq!(leg.session.events_lost, 100 - EVENTS as u64);
+}
+
+#[test]
+fn on_hold_the_caller_hears_the_music_and_the_prompt_waits_to_be_heard_whole() {
+    let mut leg = Leg::new(params());
+    leg.hear(&noise(50, -60.0));
+    leg.play(1, &hum(100), BargeIn::Speech);
+    leg.ticks(2);
+    let music = Arc::new(Pcm { rate_hz: 8_000, samples: vec![5_000; 100] });
+    leg.session.command(MediaCommand::Hold { sound: Some(music) }, leg.now);
+    let before = leg.sent.len();
+    // Whatever is said now is said to nobody; a key still counts.
+    leg.hear(&voice(50, 16_000.0));
+    leg.datagram(101, u32::from(leg.sequence) * 160, &[5, 0x8A, 0, 160]);
+    leg.ticks(50);
+    assert_eq!(leg.events, ["started 1", "key 5", "Keyed 1 40/100"], "a key stops the prompt it was pressed under");
+    assert!(leg.payload(before).is_sorted(), "it comes without a click");
+    assert!((before + 1..leg.sent.len()).all(|sent| leg.payload(sent).iter().all(|s| s.abs_diff(5_000) < 200)));
+    leg.play(2, &hum(40), BargeIn::Speech);
+    leg.ticks(10);
+    assert_eq!(leg.events.len(), 3, "prompts wait");
+    leg.session.command(MediaCommand::Resume, leg.now);
+    leg.ticks(4);
+    assert_eq!(leg.events[3..], ["started 2", "Completed 2 40/40"]);
+}
+
+#[test]
+fn silence_on_hold_is_sent_too_so_that_the_line_stays_open() {
+    let mut leg = Leg::new(params());
+    leg.session.command(MediaCommand::Hold { sound: None }, leg.now);
+    leg.ticks(10);
+    assert_eq!(leg.sent.len(), 10);
+    assert!(leg.payload(9).iter().all(|&sample| sample == 0));
+}
+
+#[test]
+fn after_a_hold_silence_is_counted_from_its_end() {
+    let mut leg = Leg::new(params());
+    leg.hear(&noise(50, -60.0));
+    let held = StreamParams { receive: false, ..params() };
+    leg.session.command(MediaCommand::Renegotiate { params: held }, leg.now);
+    leg.ticks(3_000);
+    assert!(leg.events.is_empty(), "nothing is expected on hold: {:?}", leg.events);
+    leg.session.command(MediaCommand::Renegotiate { params: params() }, leg.now);
+    leg.ticks(990);
+    assert!(leg.events.is_empty(), "{:?}", leg.events);
+    leg.ticks(20);
+    assert_eq!(leg.events, ["timeout 20000"]);
+}
+
+#[test]
+fn music_that_comes_while_they_hold_us_is_no_speech() {
+    let mut leg = Leg::new(params());
+    leg.hear(&noise(50, -60.0));
+    leg.session.command(MediaCommand::Renegotiate { params: StreamParams { send: false, ..params() } }, leg.now);
+    leg.hear(&voice(100, 16_000.0));
+    assert!(leg.events.is_empty(), "{:?}", leg.events);
+}
+
+/// What the leg reports by RTCP at its clock's time.
+fn report(leg: &mut Leg) -> Option<(SocketAddr, Vec<u8>)> {
+    let mut out = [0; MAX_RTCP_BYTES];
+    let (to, length) = leg.session.poll_report(leg.now, &mut out)?;
+    leg.session.report_left();
+    Some((to, out[..length].to_vec()))
+}
+
+/// What the leg reports first, within the seconds a report may take.
+fn next_report(leg: &mut Leg) -> (SocketAddr, Vec<u8>) {
+    for _ in 0..400 {
+        leg.tick(0);
+        if let Some(report) = report(leg) {
+            return report;
+        }
+    }
+    panic!("no report within eight seconds");
+}
+
+#[test]
+fn reports_go_to_the_port_above_until_the_far_end_names_another_and_go_on_while_held() {
+    let mut leg = Leg::new(params());
+    leg.hear(&noise(50, -60.0));
+    let (to, bytes) = next_report(&mut leg);
+    assert_eq!((to, bytes[1]), (SocketAddr::new(far_end().ip(), far_end().port() + 1), 200), "an SR");
+    let ours = rtcp::parse(&bytes, 5).about_us.expect("about the stream we hear");
+    assert_eq!((ours.total_lost, ours.extended_highest & 0xFFFF), (0, 49));
+
+    let named = SocketAddr::from(([192, 0, 2, 9], 7));
+    let held = StreamParams { send: false, receive: false, rtcp: Rtcp::Port(Some(named)), ..params() };
+    leg.session.command(MediaCommand::Renegotiate { params: held }, leg.now);
+    next_report(&mut leg);
+    let (to, bytes) = next_report(&mut leg);
+    assert_eq!((to, bytes[1]), (named, 201), "an RR: nothing was sent since the last");
+
+    let muxed = StreamParams { rtcp: Rtcp::Mux, ..params() };
+    leg.session.command(MediaCommand::Renegotiate { params: muxed }, leg.now);
+    assert_eq!(next_report(&mut leg).0, far_end());
+}
+
+#[test]
+fn what_the_far_end_reports_becomes_the_lines_quality_and_a_strangers_word_does_not() {
+    let mut leg = Leg::new(StreamParams { rtcp: Rtcp::Mux, ..params() });
+    leg.hear(&noise(150, -60.0));
+    let (_, ours) = next_report(&mut leg);
+    let sender = rtcp::parse(&ours, 0).sender_report.expect("an SR");
+    let ssrc = Packet::parse(&leg.sent[0]).expect("we send RTP").ssrc;
+    let about = rtcp::Reception {
+        ssrc,
+        fraction_lost: 26,
+        total_lost: 15,
+        jitter_ticks: 80,
+        last_sender_report: sender,
+        delay_since: 0,
+        ..rtcp::Reception::default()
+    };
+    let mut theirs = [0; MAX_RTCP_BYTES];
+    let length = rtcp::Printer::new(5, "peer").print(None, Some(about), None, false, &mut theirs).expect("room");
+    leg.now += Duration::from_millis(80);
+    let stranger = SocketAddr::from(([198, 51, 100, 1], 9));
+    leg.session.on_datagram(&mut theirs[..length], stranger, leg.now, &mut |_, _| true);
+    assert_eq!(leg.session.quality().round_trip_ms, None);
+    leg.session.on_datagram(&mut theirs[..length], far_end(), leg.now, &mut |_, _| true);
+    let quality = leg.session.quality();
+    assert!((quality.round_trip_ms.expect("measured") - 80.0).abs() < 1.0, "{quality:?}");
+    assert!((quality.jitter_there_ms.expect("told") - 10.0).abs() < 0.01, "{quality:?}");
+    let sent = leg.sent.len() as f64;
+    assert!((quality.loss_there_percent.expect("told") - 1_500.0 / sent).abs() < 0.01, "{quality:?}");
+    assert!(quality.mos > quality.mos_there && quality.mos_there > Some(2.0), "{quality:?}");
+    assert_eq!((quality.rtcp_in, quality.rtcp_out), (1, 1));
+}
+
+#[test]
+fn a_muted_telephone_that_only_reports_is_not_gone() {
+    let mut leg = Leg::new(StreamParams { rtcp: Rtcp::Mux, ..params() });
+    for _ in 0..5 {
+        leg.ticks(500);
+        let mut report = [0; MAX_RTCP_BYTES];
+        let length = rtcp::Printer::new(5, "peer").print(None, None, None, false, &mut report).expect("room");
+        leg.session.on_datagram(&mut report[..length], far_end(), leg.now, &mut |_, _| true);
+    }
+    assert!(leg.events.is_empty(), "{:?}", leg.events);
+}
+
+#[test]
+fn a_leg_that_is_over_says_good_bye_and_one_that_never_spoke_does_not() {
+    let mut out = [0; MAX_RTCP_BYTES];
+    let mut leg = Leg::new(params());
+    assert_eq!(leg.session.farewell(leg.now, &mut out), None);
+    leg.ticks(5);
+    let (_, length) = leg.session.farewell(leg.now, &mut out).expect("it has spoken");
+    let ssrc = Packet::parse(&leg.sent[0]).expect("we send RTP").ssrc;
+    assert_eq!(rtcp::parse(&out[..length], 0).bye, Some(ssrc));
+}
+
+#[test]
+fn when_the_far_end_says_its_stream_is_over_the_next_one_is_heard_at_once() {
+    let mut leg = Leg::new(StreamParams { rtcp: Rtcp::Mux, ..params() });
+    leg.hear(&hum(200));
+    let mut report = [0; MAX_RTCP_BYTES];
+    let length = rtcp::Printer::new(5, "peer").print(None, None, None, true, &mut report).expect("room");
+    leg.session.on_datagram(&mut report[..length], far_end(), leg.now, &mut |_, _| true);
+    let packet = Packet { marker: true, payload_type: 0, sequence: 9_000, timestamp: 7, ssrc: 6, payload: &[0; 160] };
+    let mut bytes = [0; 300];
+    let length = packet.write(&mut bytes).expect("short packets");
+    leg.session.on_datagram(&mut bytes[..length], far_end(), leg.now, &mut |_, _| true);
+    assert_eq!((leg.session.receiver.ssrc(), leg.session.quality().ssrc_changes), (Some(6), 1));
+}
+
+#[test]
+fn keys_are_sent_as_events_while_the_prompt_waits() {
+    let mut leg = Leg::new(StreamParams { send_event: Some(96), ..params() });
+    leg.play(1, &hum(60), BargeIn::Off);
+    let keys = ['1', '#'].map(|face| Digit::new(face).expect("a key")).to_vec();
+    leg.session.command(MediaCommand::SendKeys { keys, tone_ms: 100, gap_ms: 60 }, leg.now);
+    leg.ticks(40);
+    assert_eq!(leg.events, ["keys sent", "started 1", "Completed 1 60/60"]);
+    let events = leg.sent.iter().filter_map(|bytes| {
+        let packet = Packet::parse(bytes).expect("we send RTP");
+        (packet.payload_type == 96).then(|| packet.payload[0])
+    });
+    let mut events: Vec<u8> = events.collect();
+    events.dedup();
+    assert_eq!(events, [1, 11]);
+}
+
+#[test]
+fn keys_that_nobody_takes_are_over_at_once() {
+    let mut leg = Leg::new(params());
+    let keys = vec![Digit::new('1').expect("a key")];
+    leg.session.command(MediaCommand::SendKeys { keys, tone_ms: 100, gap_ms: 60 }, leg.now);
+    leg.tick(0);
+    assert_eq!(leg.events, ["keys sent"]);
+}
+
+fn keys_of(ours: u8, theirs: u8) -> Keys {
+    let suite = Suite::AesCm256Sha1_80;
+    let key = |byte: u8| MasterKey::new(suite, &vec![byte; suite.key_bytes()]).expect("as long as it must be");
+    Keys { suite, ours: key(ours), theirs: key(theirs) }
+}
+
+/// Everything one leg sends reaches the other, and comes as if from where it is expected.
+fn talk(one: &mut Leg, other: &mut Leg, ticks: usize) {
+    for _ in 0..ticks {
+        one.tick(0);
+        for mut packet in std::mem::take(&mut one.sent) {
+            other.session.on_datagram(&mut packet, far_end(), other.now, &mut |_, _| true);
+        }
+        other.tick(0);
+    }
+}
+
+#[test]
+fn two_legs_hear_each_other_in_every_codec_sealed_and_not() {
+    for codec in Codec::ALL {
+        for sealed in [false, true] {
+            let payload_type = codec.static_type().unwrap_or(111);
+            let agreed = StreamParams { codec, payload_type, receive_types: vec![(payload_type, codec)], ..params() };
+            let keyed = |ours, theirs| sealed.then(|| Box::new(keys_of(ours, theirs)));
+            let mut one = Leg::new(StreamParams { security: keyed(1, 2), ..agreed.clone() });
+            let mut other = Leg::new(StreamParams { security: keyed(2, 1), ..agreed });
+            one.play(1, &hum(1_000), BargeIn::Off);
+            talk(&mut one, &mut other, 60);
+            let chunk = other.recorded.read_chunk(other.recorded.slots()).expect("it recorded");
+            let heard: Vec<i16> = chunk.into_iter().map(|[left, _]| left).collect();
+            let level = rms_dbov(&heard[4_000..7_000]);
+            assert!((level + 20.0).abs() < 1.5, "{codec}, sealed: {sealed}: heard at {level} dBov");
+            let summary = other.session.into_summary();
+            assert_eq!((summary.packets_in, summary.refused, summary.codec), (60, 0, Some(codec)));
+            assert_eq!(summary.secured.as_deref(), sealed.then_some("AES_256_CM_HMAC_SHA1_80"));
+            assert!(summary.quality.mos > Some(4.0), "{:?}", summary.quality);
+        }
+    }
+}
+
+#[test]
+fn what_is_not_sealed_by_the_far_end_neither_is_heard_nor_latches() {
+    let mut leg = Leg::new(StreamParams { security: Some(Box::new(keys_of(1, 2))), ..params() });
+    let stranger = SocketAddr::from(([198, 51, 100, 66], 4_000));
+    for n in 0..20 {
+        let packet = Packet { marker: false, payload_type: 0, sequence: n, timestamp: 0, ssrc: 5, payload: &[0; 160] };
+        let mut bytes = [0; 300];
+        let length = packet.write(&mut bytes).expect("short packets");
+        let from = if n % 2 == 0 { stranger } else { far_end() };
+        leg.session.on_datagram(&mut bytes[..length], from, leg.now, &mut |_, _| true);
+        let mut report = [0x80, 201, 0, 1, 0, 0, 0, 5];
+        leg.session.on_datagram(&mut report, far_end(), leg.now, &mut |_, _| true);
+    }
+    assert_eq!((leg.session.receiver.latched(), leg.session.quality().rtcp_in), (None, 0));
+    assert_eq!(leg.session.into_summary().refused, 40);
+}
+
+#[test]
+fn a_changed_key_is_used_from_the_renegotiation_on_and_a_kept_one_goes_on() {
+    let sealed = |ours, theirs| StreamParams { security: Some(Box::new(keys_of(ours, theirs))), ..params() };
+    let (mut one, mut other) = (Leg::new(sealed(1, 2)), Leg::new(sealed(2, 1)));
+    one.play(1, &hum(10_000), BargeIn::Off);
+    talk(&mut one, &mut other, 20);
+    for (ours, theirs) in [(1, 2), (3, 2), (3, 4)] {
+        one.session.command(MediaCommand::Renegotiate { params: sealed(ours, theirs) }, one.now);
+        other.session.command(MediaCommand::Renegotiate { params: sealed(theirs, ours) }, other.now);
+        talk(&mut one, &mut other, 20);
+    }
+    let summary = other.session.into_summary();
+    assert_eq!((summary.packets_in, summary.refused, summary.lost), (80, 0, 0));
+}
+
+#[test]
+fn a_connectivity_check_is_answered_and_nobody_elses_is() {
+    let ice = Ice { ufrag: "ours".into(), password: "a password of 22 chars".into(), their_ufrag: None };
+    let check = |text: &[u8]| {
+        // A binding request without any attribute: it proves nothing.
+        let mut bytes = vec![0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42];
+        bytes.extend(&text[..12]);
+        bytes
+    };
+    let mut leg = Leg::new(StreamParams { ice: Some(Box::new(ice)), ..params() });
+    let mut answers = 0;
+    leg.session.on_datagram(&mut check(b"transaction!"), far_end(), leg.now, &mut |_, _| {
+        answers += 1;
+        true
+    });
+    assert_eq!((answers, leg.session.refused), (0, 1));
+    assert_eq!(leg.session.receiver.destination(), Some(far_end()));
 }

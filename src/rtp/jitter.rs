@@ -1,4 +1,4 @@
-//! Jitter buffer for one incoming RTP stream of G.711, where one byte is one clock tick.
+//! Jitter buffer for one incoming RTP stream of G.711 or G.722, where one byte is one clock tick.
 //!
 //! Packets of any length go in as they arrive; every 20 ms one frame comes out. Both meet on a timeline of bytes:
 //! a packet's **place** is its timestamp without the wraps, `play` is the place of the next byte to hand out.
@@ -10,20 +10,20 @@
 //!                               none missing, so silence     a number missing, so loss
 //! ```
 //!
-//! Sequence numbers tell silence from loss, timestamps say where sound belongs (RFC 3550 §5.1). **Transit** is
-//! arrival minus place; its minimum over the last seconds is the undisturbed network, what exceeds it is
-//! **lateness**. The **delay** of the frame being played, counted from its undisturbed arrival, is what absorbs
-//! lateness; it is steered, a frame at a time, towards the 99th percentile of lateness, within bounds; what is skipped
-//! is silence as long as there is time to wait for some. The same steering follows a sender whose clock is not ours.
+//! Sequence numbers tell silence from loss, timestamps say where sound belongs (RFC 3550 §5.1). The **delay** of the
+//! frame being played, counted from its undisturbed arrival, absorbs what packets come late; it is steered, a frame at
+//! a time, towards the aim that [`super::lateness`] learns; what is skipped is silence as long as there is time to wait
+//! for some. The same steering follows a sender whose clock is not ours.
 //!
 //! `now` comes with every call. Nothing is allocated after `new`; memory is 8 kB, whatever arrives.
 
 use std::time::{Duration, Instant};
 
+use super::lateness::{Lateness, micros_since};
 use super::packet::Packet;
 use super::sequence::Order;
-use crate::audio::g711::Law;
 use crate::audio::{FRAME_8K, FRAME_MS};
+use crate::rtp::Codec;
 
 /// Bytes of timeline kept, a power of two: 512 ms.
 const CAPACITY: usize = 4_096;
@@ -43,15 +43,6 @@ const STALLED_JUMP_MICROS: i64 = 60_000;
 const OVERTAKEN: i64 = 480;
 /// Frames made up when packets stop coming, before it is called silence: as long as concealment sounds.
 const DRY_FRAMES: i64 = 3;
-/// Time over which the undisturbed transit is looked for, twice: long enough to contain a punctual packet, short
-/// enough to follow a clock that drifts.
-const TRANSIT_WINDOW_MICROS: i64 = 2_000_000;
-/// Share of packets that may come later than the delay allows.
-const LATE_SHARE: f64 = 0.01;
-/// How far one packet moves the estimate of that share's lateness.
-const LATENESS_STEP_MICROS: f64 = 5_000.0;
-/// Added to the estimate: our own tick is not exact.
-const MARGIN_MICROS: i64 = 5_000;
 /// Delay may exceed the aim by a frame (it moves in frames) and this much, before a frame is skipped.
 const SLACK_MICROS: i64 = 10_000;
 /// Between two corrections: each may be heard as a small flaw.
@@ -98,7 +89,7 @@ pub enum Presence {
     /// The sender was silent then.
     Silent,
     /// The byte is there, coded like this.
-    Sound(Law),
+    Sound(Codec),
 }
 
 /// One frame as it leaves the buffer, still encoded.
@@ -149,12 +140,13 @@ pub struct JitterStats {
     pub inserted: u64,
     /// Frames skipped to shorten the delay.
     pub skipped: u64,
+    /// Times the sender began anew, in its sequence numbers or its timestamps.
+    pub jumps: u64,
 }
 
 /// The buffer.
 #[derive(Clone, Debug)]
 pub struct JitterBuffer {
-    config: JitterConfig,
     /// Ring of codec bytes, by place.
     bytes: Box<[u8]>,
     /// Ring beside it: what is in each place. Everything outside `play..end` is missing.
@@ -170,9 +162,7 @@ pub struct JitterBuffer {
     new_beginning: bool,
     /// The newest packet said that there is no sound now (a key being pressed, comfort noise).
     silence_announced: bool,
-    transit: TransitFloor,
-    /// Lateness that all but [`LATE_SHARE`] of packets keep, in microseconds.
-    lateness_micros: f64,
+    lateness: Lateness,
     /// Delay of the frames being played, smoothed over the unsteadiness of our own tick.
     delay_micros: f64,
     corrected_at: i64,
@@ -180,6 +170,8 @@ pub struct JitterBuffer {
     too_long_since: Option<i64>,
     /// Frames without sound in a row, counted while it is too long.
     quiet_frames: u32,
+    /// The last frame, decoded, had no sound; see [`JitterBuffer::heard_quiet`].
+    heard_quiet: bool,
     stats: JitterStats,
 }
 
@@ -203,7 +195,6 @@ impl JitterBuffer {
     /// An empty buffer.
     pub fn new(config: JitterConfig) -> Self {
         Self {
-            config,
             bytes: vec![0; CAPACITY].into_boxed_slice(),
             presence: vec![Presence::Missing; CAPACITY].into_boxed_slice(),
             state: State::Waiting { first: None },
@@ -212,21 +203,21 @@ impl JitterBuffer {
             anchor: None,
             new_beginning: false,
             silence_announced: false,
-            transit: TransitFloor::default(),
-            lateness_micros: config.start.as_micros() as f64 - MARGIN_MICROS as f64,
+            lateness: Lateness::new(config),
             delay_micros: 0.0,
             corrected_at: 0,
             too_long_since: None,
             quiet_frames: 0,
+            heard_quiet: false,
             stats: JitterStats::default(),
         }
     }
 
-    /// Takes a packet coded by `law`, which may differ from one packet to the next. `order` is what
+    /// Takes a packet of `codec`, which may differ from one packet to the next. `order` is what
     /// [`super::sequence::Sequence`] said of it; duplicates and suspects do not come here.
     ///
     /// Per packet: no allocation, no lock, no log.
-    pub fn push(&mut self, packet: &Packet<'_>, law: Law, order: Order, arrived: Instant) -> Pushed {
+    pub fn push(&mut self, packet: &Packet<'_>, codec: Codec, order: Order, arrived: Instant) -> Pushed {
         let newest = matches!(order, Order::Next { .. } | Order::Restarted { .. });
         let first = Anchor { timestamp: packet.timestamp, place: OVERTAKEN, origin: arrived };
         let anchor = *self.anchor.get_or_insert(first);
@@ -243,8 +234,9 @@ impl JitterBuffer {
             return self.late();
         }
         if begins {
+            self.stats.jumps += u64::from(!self.new_beginning);
             place = self.end.max(self.play);
-            self.transit = TransitFloor::default();
+            self.lateness.begin_anew();
             self.new_beginning = false;
             if place + length > self.play + CAPACITY as i64 {
                 self.skip_to(place + length - CAPACITY as i64);
@@ -262,7 +254,7 @@ impl JitterBuffer {
             // No packet is missing between the last sound and this one: the sender was silent.
             self.fill(self.end, place, Presence::Silent);
         }
-        self.write(place, packet.payload, law);
+        self.write(place, packet.payload, codec);
         self.state = match self.state {
             State::Waiting { first } => {
                 State::Waiting { first: Some(first.unwrap_or(place).min(place).max(self.play)) }
@@ -292,6 +284,12 @@ impl JitterBuffer {
         self.silence_announced = false;
     }
 
+    /// Had the last frame, decoded, no sound that would be missed? Needed of codecs whose bytes mean nothing by
+    /// themselves (G.722).
+    pub fn heard_quiet(&mut self, quiet: bool) {
+        self.heard_quiet = quiet;
+    }
+
     /// Hands out the next frame. Call once per 20 ms tick, also while nothing has been received.
     ///
     /// Per frame: no allocation, no lock, no log.
@@ -301,7 +299,7 @@ impl JitterBuffer {
         let Some(Anchor { origin, .. }) = self.anchor else { return Popped::Nothing };
         let at = micros_since(origin, now);
         match self.state {
-            State::Waiting { first: Some(first) } if self.delay(at, first) >= self.aim_micros() => {
+            State::Waiting { first: Some(first) } if self.delay(at, first) >= self.lateness.aim_micros() => {
                 self.skip_to(first);
                 self.delay_micros = self.delay(at, first) as f64;
                 self.state = State::Playing { made_up: 0 };
@@ -333,7 +331,12 @@ impl JitterBuffer {
 
     /// Delay aimed at, in milliseconds.
     pub fn aim_ms(&self) -> u64 {
-        self.aim_micros().unsigned_abs() / 1_000
+        self.lateness.aim_micros().unsigned_abs() / 1_000
+    }
+
+    /// How much faster the sender's clock runs than ours, parts per million; `None` before that can be told.
+    pub fn drift_ppm(&self) -> Option<f64> {
+        self.lateness.drift_ppm()
     }
 
     /// Sound waiting in the buffer, in milliseconds. Never more than 512.
@@ -343,7 +346,7 @@ impl JitterBuffer {
 
     /// Does this packet open a new timeline instead of continuing the present one?
     fn begins_anew(&self, order: Order, place: i64, at: i64) -> bool {
-        let off = self.transit.lowest().map_or(0, |lowest| at - place * BYTE_MICROS - lowest);
+        let off = self.lateness.lowest().map_or(0, |lowest| at - place * BYTE_MICROS - lowest);
         let dry = self.state == State::Waiting { first: None };
         let follows = matches!(order, Order::Next { missing: 0, .. });
         self.new_beginning
@@ -360,26 +363,12 @@ impl JitterBuffer {
             State::Waiting { first: Some(first) } => (place - first).rem_euclid(FRAME),
             State::Playing { .. } => (place - self.play).rem_euclid(FRAME),
         };
-        let lateness = (self.transit.push(at, at - place * BYTE_MICROS) + inside * BYTE_MICROS) as f64;
-        // A quantile learnt by steps: up rarely and far, down often and a little; they balance at the share wanted.
-        if lateness > self.lateness_micros {
-            let step = LATENESS_STEP_MICROS * (1.0 - LATE_SHARE);
-            self.lateness_micros += step.max((lateness - self.lateness_micros) / 4.0);
-        } else {
-            self.lateness_micros -= LATENESS_STEP_MICROS * LATE_SHARE;
-        }
-        self.lateness_micros = self.lateness_micros.clamp(0.0, self.config.most.as_micros() as f64);
-    }
-
-    fn aim_micros(&self) -> i64 {
-        let micros = |bound: Duration| i64::try_from(bound.as_micros()).unwrap_or(i64::MAX);
-        let (least, most) = (micros(self.config.least), micros(self.config.most));
-        (self.lateness_micros as i64 + MARGIN_MICROS).max(least).min(most)
+        self.lateness.push(at, at - place * BYTE_MICROS, inside * BYTE_MICROS);
     }
 
     /// Time from the undisturbed arrival of `place` until `at`.
     fn delay(&self, at: i64, place: i64) -> i64 {
-        at - place * BYTE_MICROS - self.transit.lowest().unwrap_or(0)
+        at - place * BYTE_MICROS - self.lateness.lowest().unwrap_or(0)
     }
 
     /// Brings the delay nearer to the aim by skipping ahead, or by asking for a made-up frame (`true`).
@@ -388,7 +377,7 @@ impl JitterBuffer {
         let change = delay - self.delay_micros;
         // Our own tick is some milliseconds early or late; more than a frame is no tick but another timeline.
         self.delay_micros += if change.abs() > FRAME_MICROS as f64 { change } else { change / 8.0 };
-        let excess = self.delay_micros as i64 - self.aim_micros();
+        let excess = self.delay_micros as i64 - self.lateness.aim_micros();
         let pause = if excess > HURRY_MICROS { HURRIED_PAUSE_MICROS } else { CORRECTION_PAUSE_MICROS };
         let rested = at - self.corrected_at >= pause;
         let too_long = excess > FRAME_MICROS + SLACK_MICROS;
@@ -425,7 +414,10 @@ impl JitterBuffer {
     /// Holds the next frame no sound that would be missed?
     fn is_quiet_ahead(&self) -> bool {
         (self.play..self.play + FRAME).map(slot).all(|slot| match self.presence[slot] {
-            Presence::Sound(law) => law.decode(self.bytes[slot]).unsigned_abs() <= QUIET_PEAK,
+            Presence::Sound(codec) => match codec.law() {
+                Some(law) => law.decode(self.bytes[slot]).unsigned_abs() <= QUIET_PEAK,
+                None => self.heard_quiet,
+            },
             Presence::Silent | Presence::Missing => true,
         })
     }
@@ -461,10 +453,10 @@ impl JitterBuffer {
     }
 
     /// Stores sound from `place` on, except what should have been played before.
-    fn write(&mut self, place: i64, payload: &[u8], law: Law) {
+    fn write(&mut self, place: i64, payload: &[u8], codec: Codec) {
         for (place, &byte) in (place..).zip(payload).skip_while(|&(place, _)| place < self.play) {
             self.bytes[slot(place)] = byte;
-            self.presence[slot(place)] = Presence::Sound(law);
+            self.presence[slot(place)] = Presence::Sound(codec);
         }
         self.end = self.end.max(place + payload.len() as i64);
     }
@@ -479,40 +471,8 @@ impl JitterBuffer {
     }
 }
 
-/// Lowest transit over the last two to four seconds, in microseconds, from two windows that follow each other.
-#[derive(Clone, Copy, Debug, Default)]
-struct TransitFloor {
-    began_at: i64,
-    now: Option<i64>,
-    before: Option<i64>,
-}
-
-impl TransitFloor {
-    /// Takes one packet's transit and returns its lateness.
-    fn push(&mut self, at: i64, transit: i64) -> i64 {
-        if self.now.is_none() {
-            self.began_at = at;
-        } else if at - self.began_at >= TRANSIT_WINDOW_MICROS {
-            *self = Self { began_at: at, now: None, before: self.now };
-        }
-        self.now = Some(self.now.map_or(transit, |lowest| lowest.min(transit)));
-        transit - self.lowest().unwrap_or(transit)
-    }
-
-    fn lowest(&self) -> Option<i64> {
-        self.now.into_iter().chain(self.before).min()
-    }
-}
-
 fn slot(place: i64) -> usize {
     place as usize & (CAPACITY - 1)
-}
-
-/// Signed, because packets may carry kernel times from before the first one was read.
-fn micros_since(origin: Instant, at: Instant) -> i64 {
-    let ahead = at.saturating_duration_since(origin).as_micros();
-    let behind = origin.saturating_duration_since(at).as_micros();
-    i64::try_from(ahead).unwrap_or(i64::MAX / 2) - i64::try_from(behind).unwrap_or(i64::MAX / 2)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Rows of packets, random streams, and a table of network traces.
 
 use super::*;
+use crate::audio::g711::Law;
 use crate::rtp::sequence::Sequence;
 use crate::time::{Clock, SystemClock};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -32,7 +33,7 @@ impl Line {
         let packet = Packet { marker: false, payload_type: 0, sequence, timestamp, ssrc: 1, payload };
         let order = self.sequence.push(sequence);
         let at = self.at(ms);
-        (!matches!(order, Order::Duplicate | Order::Suspect)).then(|| self.buffer.push(&packet, Law::Mu, order, at))
+        (!matches!(order, Order::Duplicate | Order::Suspect)).then(|| self.buffer.push(&packet, Codec::Pcmu, order, at))
     }
 
     /// 20 ms of counted bytes.
@@ -166,7 +167,7 @@ fn half_a_frame_lost_leaves_the_other_half() {
     let frames: Vec<_> = (0..6).map(|tick| (line.pop(60.0 + 20.0 * f64::from(tick)), line.frame.clone())).collect();
     assert_eq!(frames[2].0, Popped::Sound);
     assert_eq!(frames[3].0, Popped::Lost);
-    assert_eq!(frames[3].1.presence[..80], [Presence::Sound(Law::Mu); 80]);
+    assert_eq!(frames[3].1.presence[..80], [Presence::Sound(Codec::Pcmu); 80]);
     assert_eq!(frames[3].1.presence[80..], [Presence::Missing; 80]);
     assert_eq!(frames[3].1.bytes[..80], [6; 80]);
     assert_eq!(frames[4].0, Popped::Sound);
@@ -302,7 +303,8 @@ fn without_loss_and_within_the_delay_every_byte_comes_out_in_order() {
             }
             line.pop(now);
             let sound = line.frame.presence.iter().zip(line.frame.bytes);
-            heard.extend(sound.filter(|(presence, _)| **presence == Presence::Sound(Law::Mu)).map(|(_, byte)| byte));
+            heard
+                .extend(sound.filter(|(presence, _)| **presence == Presence::Sound(Codec::Pcmu)).map(|(_, byte)| byte));
         }
         let stats = line.buffer.stats();
         assert_eq!((stats.late, stats.skipped), (0, 0), "seed {seed}, {ptime} ms packets: {stats:?}");

@@ -5,11 +5,7 @@
 //!                                latch        └─▶ telephone-event ─▶ poll_digit()
 //! ```
 //!
-//! **Whom we listen to.** Symmetric RTP: the address in the SDP is often not where packets come from (NAT), so the
-//! first valid packets decide, and afterwards nobody else is heard. The signalled address and port have precedence:
-//! they latch with their first packet and take the latch back from a stranger; a stranger, and so another port of the
-//! same host, which may carry somebody else's call, must send three packets in a row before we believe that the far
-//! end sits behind a NAT.
+//! **Whom we listen to** is [`super::source`]'s to say.
 //!
 //! **Which stream.** The first SSRC heard from the latched source. Another one takes over after three packets in a
 //! row without a word from the old, or at once when the old has been silent for 200 ms; so two streams that are
@@ -19,26 +15,27 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::jitter::{EncodedFrame, JitterBuffer, JitterConfig, Popped, Presence, Pushed};
+use super::comfort_noise::ComfortNoise;
+use super::frames::{self, FrameBuffer};
+use super::jitter::{EncodedFrame, JitterBuffer, JitterConfig, Popped, Presence};
+use super::lateness::Interarrival;
 use super::packet::{MAX_DATAGRAM_BYTES, Packet, is_rtcp};
 use super::sequence::{Order, Sequence};
+use super::source::{BELIEVED_AFTER, Judged, Run, Source};
 use super::telephone_event::{Press, TelephoneEvents};
 use crate::audio::FRAME_8K;
-use crate::audio::g711::Law;
+use crate::audio::codec::{Decoder, MOST_SAMPLES};
 use crate::audio::plc::Concealer;
-use crate::rtp::{Digit, StreamParams};
+use crate::rtp::{Codec, Digit, StreamParams};
 
-/// Packets in a row that make a stranger, or another SSRC, believable.
-const BELIEVED_AFTER: u32 = 3;
 /// Silence of a stream after which another may take over with its first packet.
 const STREAM_SILENT: Duration = Duration::from_millis(200);
 /// Presses kept until they are polled, which happens every tick: nobody presses 16 keys in 20 ms.
 const PRESSES: usize = 16;
-/// Longest payload: 200 ms of sound.
+/// Longest payload of a codec that takes a byte for each sample: 200 ms of sound.
 const MAX_PAYLOAD: usize = 1_600;
-/// Static payload types (RFC 3551 §6) of the two laws.
-const PCMU: u8 = 0;
-const PCMA: u8 = 8;
+/// Sound that never exceeds this, about -38 dB, would not be missed.
+const QUIET_PEAK: u16 = 400;
 /// Static payload type of comfort noise (RFC 3389), which senders use without negotiating it.
 const COMFORT_NOISE: u8 = 13;
 
@@ -92,6 +89,8 @@ pub enum Pulled {
     Audio,
     /// At least in part made up for what was lost.
     Concealed,
+    /// Noise as loud as the far end's own silence, which it described (RFC 3389).
+    Noise,
     /// Zeros: nothing is being sent.
     Silence,
 }
@@ -101,8 +100,16 @@ pub enum Pulled {
 pub struct ReceiverStats {
     /// Packets taken: sound, keys, comfort noise.
     pub received: u64,
+    /// That should have arrived, from the first to the newest of each stream.
+    pub expected: u64,
     /// Expected but never arrived (RFC 3550 §A.3).
     pub lost: u64,
+    /// Arrived after one that was sent later.
+    pub reordered: u64,
+    /// Times sequence numbers or timestamps began anew within a stream.
+    pub jumps: u64,
+    /// Times another stream took over.
+    pub ssrc_changes: u64,
     /// Arrived after their time.
     pub late: u64,
     /// Arrived again.
@@ -111,98 +118,141 @@ pub struct ReceiverStats {
     pub refused: u64,
     /// Frames made up, at least in part.
     pub concealed: u64,
+    /// Stretches of such frames without a good one between them.
+    pub concealed_runs: u64,
     /// Interarrival jitter in milliseconds (RFC 3550 §6.4.1, §A.8).
     pub jitter_ms: f64,
+    /// The same in ticks of the stream's clock, for RTCP.
+    pub jitter_ticks: u32,
+    /// How much faster their clock runs than ours, parts per million; `None` before that can be told.
+    pub drift_ppm: Option<f64>,
     /// Delay the jitter buffer aims at, in milliseconds.
     pub delay_ms: u64,
 }
 
-/// The receiver of one leg. About 12 kB, all of it allocated by `new`.
+/// The receiver of one leg. About 12 kB, and 50 more where Opus may come; all of it allocated by `new` and
+/// [`Receiver::renegotiate`].
 #[derive(Debug)]
 pub struct Receiver {
-    /// What was agreed on; see [`Receiver::law_of`] for what is taken beside it.
-    law: Law,
-    payload_type: u8,
+    config: ReceiverConfig,
+    /// What may come, by our numbers.
+    types: Vec<(u8, Codec)>,
     telephone_event: Option<u8>,
-    /// Address the far end signalled.
-    signalled: Option<SocketAddr>,
-    latch: Option<Latch>,
-    stranger: Option<(SocketAddr, Run)>,
+    source: Source,
     stream: Option<u32>,
     other_stream: Option<Run>,
+    /// The far end said that its stream is over: the next one need not prove itself.
+    stream_over: bool,
+    ssrc_changes: u64,
     sequence: Sequence,
     interarrival: Interarrival,
+    /// Codec of the newest packet that was sound.
+    codec: Codec,
+    /// Codec of the sound decoded last.
+    playing: Codec,
     jitter: JitterBuffer,
-    concealer: Concealer,
     encoded: EncodedFrame,
+    /// For what came in a codec whose packets cannot be cut; `None` where none may come.
+    frames: Option<Box<FrameBuffer>>,
+    /// One for each codec that may come; G.711 needs none.
+    decoders: Vec<(Codec, Decoder)>,
+    concealer: Concealer,
+    comfort_noise: ComfortNoise,
+    concealing: bool,
+    concealed_runs: u64,
     events: TelephoneEvents,
     presses: VecDeque<Press>,
     last_packet_at: Option<Instant>,
     received: u64,
     duplicates: u64,
+    reordered: u64,
     refused: u64,
-}
-
-/// Whom we listen to.
-#[derive(Clone, Copy, Debug)]
-struct Latch {
-    source: SocketAddr,
-    /// It is the address that was signalled.
-    signalled: bool,
-}
-
-/// Packets of one stream following each other.
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    ssrc: u32,
-    sequence: u16,
-    length: u32,
 }
 
 impl Receiver {
     /// A receiver for what was negotiated.
     pub fn new(params: &StreamParams, config: ReceiverConfig) -> Self {
-        Self {
-            law: params.codec.into(),
-            payload_type: params.payload_type,
-            telephone_event: params.telephone_event,
-            signalled: params.remote.map(canonical),
-            latch: None,
-            stranger: None,
+        let mut new = Self {
+            config,
+            types: Vec::new(),
+            telephone_event: None,
+            source: Source::new(params.remote),
             stream: None,
             other_stream: None,
+            stream_over: false,
+            ssrc_changes: 0,
             sequence: Sequence::default(),
             interarrival: Interarrival::default(),
+            codec: params.codec,
+            playing: params.codec,
             jitter: JitterBuffer::new(config.jitter),
-            concealer: Concealer::new(),
             encoded: EncodedFrame::default(),
+            frames: None,
+            decoders: Vec::new(),
+            concealer: Concealer::new(),
+            comfort_noise: ComfortNoise::default(),
+            concealing: false,
+            concealed_runs: 0,
             events: TelephoneEvents::default(),
             presses: VecDeque::with_capacity(PRESSES),
             last_packet_at: None,
             received: 0,
             duplicates: 0,
+            reordered: 0,
             refused: 0,
-        }
+        };
+        new.agree(params);
+        new
     }
 
-    /// The far end signalled another address (answer to a late offer, re-INVITE): whoever sends from there is
-    /// believed at once.
-    pub fn retarget(&mut self, remote: SocketAddr) {
-        let signalled = canonical(remote);
-        self.signalled = Some(signalled);
-        if let Some(latch) = &mut self.latch {
-            latch.signalled = canonical(latch.source) == signalled;
-        }
-    }
-
-    /// Another agreement holds from now on: codec, payload types and address.
+    /// Another agreement holds from now on: codecs, payload types and address. What is buffered is still played.
     pub fn renegotiate(&mut self, params: &StreamParams) {
-        self.law = params.codec.into();
-        self.payload_type = params.payload_type;
-        self.telephone_event = params.telephone_event;
+        self.agree(params);
         if let Some(remote) = params.remote {
-            self.retarget(remote);
+            self.expect(remote);
         }
+    }
+
+    /// The far end signals that it sends from `remote`: whoever does is believed at once.
+    pub fn expect(&mut self, remote: SocketAddr) {
+        self.source.expect(remote);
+    }
+
+    fn agree(&mut self, params: &StreamParams) {
+        self.telephone_event = params.telephone_event;
+        self.types.clear();
+        for &(payload_type, codec) in params.receive_types.iter().chain(&[(params.payload_type, params.codec)]) {
+            if self.types.iter().all(|(known, _)| *known != payload_type) && self.can_decode(codec) {
+                self.types.push((payload_type, codec));
+            }
+        }
+        // The types that RFC 3551 fixes for G.711 are always taken: some send them whatever was agreed on, and before an
+        // answer comes nobody knows which it will be.
+        for codec in [Codec::Pcmu, Codec::Pcma] {
+            if let Some(payload_type) = codec.static_type()
+                && self.codec_of(payload_type).is_none()
+            {
+                self.types.push((payload_type, codec));
+            }
+        }
+    }
+
+    /// Makes what is needed to decode `codec`, once.
+    fn can_decode(&mut self, codec: Codec) -> bool {
+        if codec.law().is_some() || self.decoders.iter().any(|(known, _)| *known == codec) {
+            return true;
+        }
+        match Decoder::new(codec) {
+            Ok(decoder) => self.decoders.push((codec, decoder)),
+            Err(error) => {
+                tracing::error!(%error, "what comes in this codec is not heard");
+                return false;
+            }
+        }
+        if !codec.is_bytewise() {
+            self.frames = Some(Box::new(FrameBuffer::new(codec, self.config.jitter)));
+        }
+        true
     }
 
     /// Takes one datagram with the time the kernel received it.
@@ -227,6 +277,19 @@ impl Receiver {
     ///
     /// Per frame: no allocation, no lock, no log.
     pub fn pull(&mut self, now: Instant, frame: &mut [i16; FRAME_8K]) -> Pulled {
+        let pulled = match self.codec.is_bytewise() {
+            true => self.pull_bytes(now, frame),
+            false => self.pull_frames(now, frame),
+        };
+        self.concealed_runs += u64::from(pulled == Pulled::Concealed && !self.concealing);
+        self.concealing = pulled == Pulled::Concealed;
+        match pulled {
+            Pulled::Silence if self.comfort_noise.frame(frame) => Pulled::Noise,
+            pulled => pulled,
+        }
+    }
+
+    fn pull_bytes(&mut self, now: Instant, frame: &mut [i16; FRAME_8K]) -> Pulled {
         let popped = self.jitter.pop(now, &mut self.encoded);
         if popped == Popped::Nothing {
             frame.fill(0);
@@ -245,8 +308,11 @@ impl Receiver {
                     sound.fill(0);
                     self.concealer.heard(sound);
                 }
-                Presence::Sound(law) => {
-                    law.decode_into(&self.encoded.bytes[from..to], sound);
+                Presence::Sound(codec) => {
+                    if std::mem::replace(&mut self.playing, codec) != codec {
+                        restart(codec, &mut self.decoders);
+                    }
+                    decode(codec, &mut self.decoders, &self.encoded.bytes[from..to], sound);
                     if std::mem::take(&mut after_skip) {
                         self.concealer.heard_after_skip(sound);
                     } else {
@@ -256,7 +322,24 @@ impl Receiver {
             }
             from = to;
         }
+        if self.codec.law().is_none() {
+            // What comes next cannot be known without decoding it; that it sounds like what came before is likely.
+            self.jitter.heard_quiet(frame.iter().all(|sample| sample.unsigned_abs() <= QUIET_PEAK));
+        }
         if popped == Popped::Lost { Pulled::Concealed } else { Pulled::Audio }
+    }
+
+    fn pull_frames(&mut self, now: Instant, frame: &mut [i16; FRAME_8K]) -> Pulled {
+        let decoder = self.decoders.iter_mut().find(|(codec, _)| *codec == self.codec);
+        let (Some((_, decoder)), Some(frames)) = (decoder, &mut self.frames) else {
+            frame.fill(0);
+            return Pulled::Silence;
+        };
+        match frames.pull(now, decoder, &mut self.concealer, frame) {
+            frames::Frame::Sound => Pulled::Audio,
+            frames::Frame::Concealed => Pulled::Concealed,
+            frames::Frame::Nothing => Pulled::Silence,
+        }
     }
 
     /// The next key pressed, and when its first packet arrived.
@@ -269,9 +352,30 @@ impl Receiver {
         self.last_packet_at
     }
 
-    /// Where packets come from, once known: send there (symmetric RTP, RFC 4961).
+    /// Where packets come from, once known.
     pub fn latched(&self) -> Option<SocketAddr> {
-        self.latch.map(|latch| latch.source)
+        self.source.latched()
+    }
+
+    /// Where to send (symmetric RTP, RFC 4961): to whom we hear, before that to where the far end said it is.
+    pub fn destination(&self) -> Option<SocketAddr> {
+        self.source.destination()
+    }
+
+    /// May this host be the far end, reporting from a port of its own?
+    pub fn is_host(&self, from: SocketAddr) -> bool {
+        self.source.is_host(from)
+    }
+
+    /// The far end said that the stream `ssrc` is over (RTCP BYE): if it is the one being heard, the next takes over at
+    /// once.
+    pub fn on_bye(&mut self, ssrc: u32) {
+        self.stream_over |= self.stream == Some(ssrc);
+    }
+
+    /// Codec of the newest packet that was sound; before one came, what was agreed on.
+    pub const fn codec(&self) -> Codec {
+        self.codec
     }
 
     /// Stream being heard.
@@ -286,16 +390,33 @@ impl Receiver {
 
     /// Counters.
     pub fn stats(&self) -> ReceiverStats {
-        let jitter = self.jitter.stats();
+        let (bytes, frames) =
+            (self.jitter.stats(), self.frames.as_ref().map(|frames| frames.stats()).unwrap_or_default());
+        let frames_play = self.frames.as_ref().filter(|_| !self.codec.is_bytewise());
         ReceiverStats {
             received: self.received,
+            expected: self.sequence.expected(),
             lost: self.sequence.lost(),
-            late: jitter.late,
+            reordered: self.reordered,
+            jumps: bytes.jumps + frames.jumps,
+            ssrc_changes: self.ssrc_changes,
+            late: bytes.late + frames.late,
             duplicates: self.duplicates,
             refused: self.refused,
-            concealed: jitter.concealed,
-            jitter_ms: self.interarrival.jitter_ticks / 8.0,
-            delay_ms: self.jitter.aim_ms(),
+            concealed: bytes.concealed + frames.concealed,
+            concealed_runs: self.concealed_runs,
+            jitter_ms: self.interarrival.seconds() * 1_000.0,
+            jitter_ticks: (self.interarrival.seconds() * f64::from(self.codec.clock_rate_hz())) as u32,
+            drift_ppm: frames_play.map_or_else(|| self.jitter.drift_ppm(), |frames| frames.drift_ppm()),
+            delay_ms: self.delay_ms(),
+        }
+    }
+
+    /// Delay the jitter buffer aims at, in milliseconds.
+    pub fn delay_ms(&self) -> u64 {
+        match &self.frames {
+            Some(frames) if !self.codec.is_bytewise() => frames.aim_ms(),
+            _ => self.jitter.aim_ms(),
         }
     }
 
@@ -304,15 +425,16 @@ impl Receiver {
             return Err(Refusal::Oversized);
         }
         if is_rtcp(datagram) {
-            return if self.latched() == Some(source) { Ok(Accepted::Rtcp) } else { Err(Refusal::WrongSource) };
+            return if self.source.may_report(source) { Ok(Accepted::Rtcp) } else { Err(Refusal::WrongSource) };
         }
         let packet = Packet::parse(datagram).map_err(|_| Refusal::Malformed)?;
         let is_event = Some(packet.payload_type) == self.telephone_event;
-        let law = self.law_of(packet.payload_type).filter(|_| !is_event);
-        if !is_event && law.is_none() && packet.payload_type != COMFORT_NOISE {
+        let codec = self.codec_of(packet.payload_type).filter(|_| !is_event);
+        if !is_event && codec.is_none() && packet.payload_type != COMFORT_NOISE {
             return Err(Refusal::UnknownPayloadType);
         }
-        if packet.payload.len() > MAX_PAYLOAD {
+        let longest = codec.filter(|codec| !codec.is_bytewise()).map_or(MAX_PAYLOAD, |_| frames::LONGEST);
+        if packet.payload.len() > longest {
             return Err(Refusal::Oversized);
         }
         let accepted = self.check_source(&packet, source)?;
@@ -325,44 +447,26 @@ impl Receiver {
             }
         }
         self.check_stream(&packet, arrived)?;
-        self.push_packet(&packet, law, arrived)?;
+        self.push_packet(&packet, codec, arrived)?;
         Ok(accepted)
     }
 
-    /// How sound of this type is coded, if we take it. The types that RFC 3551 fixes for both laws are always taken:
-    /// whom we have offered both may send either, by our numbers, whichever we send and whatever it calls them
-    /// (RFC 3264 §6.1, §7); and before the answer comes nobody knows which it will be.
-    fn law_of(&self, payload_type: u8) -> Option<Law> {
-        match payload_type {
-            agreed if agreed == self.payload_type => Some(self.law),
-            PCMU => Some(Law::Mu),
-            PCMA => Some(Law::A),
-            _ => None,
-        }
+    /// How sound of this type is coded, if we take it.
+    fn codec_of(&self, payload_type: u8) -> Option<Codec> {
+        self.types.iter().find(|(known, _)| *known == payload_type).map(|(_, codec)| *codec)
     }
 
     fn check_source(&mut self, packet: &Packet<'_>, source: SocketAddr) -> Result<Accepted, Refusal> {
-        let signalled = self.signalled.is_some_and(|signalled| signalled == canonical(source));
-        match self.latch {
-            Some(latch) if latch.source == source => return Ok(Accepted::Ok),
-            // The signalled address takes precedence over a stranger, and over nobody else.
-            Some(latch) if latch.signalled || !signalled => return Err(Refusal::WrongSource),
-            _ => {}
-        }
-        // Without a signalled address (a late offer not answered yet) nobody is a stranger.
-        if !signalled && self.signalled.is_some() {
-            let run = self.stranger.filter(|(who, _)| *who == source).map(|(_, run)| run);
-            let run = Run::extended(run, packet);
-            self.stranger = Some((source, run));
-            if run.length < BELIEVED_AFTER {
-                return Err(Refusal::WrongSource);
+        match self.source.judge(packet, source) {
+            Judged::Known => Ok(Accepted::Ok),
+            Judged::Stranger => Err(Refusal::WrongSource),
+            Judged::Latched { instead } => {
+                if instead {
+                    self.leave_stream();
+                }
+                Ok(Accepted::Latched(source))
             }
         }
-        if self.latch.replace(Latch { source, signalled }).is_some() {
-            self.leave_stream();
-        }
-        self.stranger = None;
-        Ok(Accepted::Latched(source))
     }
 
     fn check_stream(&mut self, packet: &Packet<'_>, arrived: Instant) -> Result<(), Refusal> {
@@ -374,26 +478,26 @@ impl Receiver {
             let run = Run::extended(self.other_stream.filter(|run| run.ssrc == packet.ssrc), packet);
             self.other_stream = Some(run);
             let silence = self.last_packet_at.map_or(Duration::MAX, |last| arrived.saturating_duration_since(last));
-            if run.length < BELIEVED_AFTER && silence < STREAM_SILENT {
+            if run.length < BELIEVED_AFTER && silence < STREAM_SILENT && !self.stream_over {
                 return Err(Refusal::WrongSsrc);
             }
             self.leave_stream();
         }
-        self.stream = Some(packet.ssrc);
-        self.other_stream = None;
+        (self.stream, self.other_stream, self.stream_over) = (Some(packet.ssrc), None, false);
         Ok(())
     }
 
     /// The next packet belongs to another stream. What is buffered is still played.
     fn leave_stream(&mut self) {
-        self.stream = None;
+        self.ssrc_changes += u64::from(self.stream.take().is_some());
+        restart(self.codec, &mut self.decoders);
         self.sequence.forget();
         self.interarrival.forget();
-        self.jitter.begin_another_stream();
+        self.begin_another_stream();
     }
 
-    /// `law` of a packet that is sound; keys and comfort noise have none.
-    fn push_packet(&mut self, packet: &Packet<'_>, law: Option<Law>, arrived: Instant) -> Result<(), Refusal> {
+    /// `codec` of a packet that is sound; keys and comfort noise have none.
+    fn push_packet(&mut self, packet: &Packet<'_>, codec: Option<Codec>, arrived: Instant) -> Result<(), Refusal> {
         let order = self.sequence.push(packet.sequence);
         match order {
             Order::Suspect => return Err(Refusal::WildSequence),
@@ -401,15 +505,44 @@ impl Receiver {
                 self.duplicates += 1;
                 return Ok(());
             }
-            _ => {}
+            Order::Reordered { .. } => self.reordered += 1,
+            Order::Next { .. } | Order::Restarted { .. } => {}
         }
-        let Some(law) = law.filter(|_| !packet.payload.is_empty()) else {
+        let Some(codec) = codec.filter(|_| !packet.payload.is_empty()) else {
+            if packet.payload_type == COMFORT_NOISE {
+                self.comfort_noise.describe(packet.payload);
+            }
             self.jitter.push_silence(order);
+            if let Some(frames) = &mut self.frames {
+                frames.push_silence(order);
+            }
             return Ok(());
         };
-        self.interarrival.push(packet.timestamp, arrived);
-        let (Pushed::Kept | Pushed::Late) = self.jitter.push(packet, law, order, arrived);
+        if codec.is_bytewise() != self.codec.is_bytewise() {
+            self.change_buffer();
+        }
+        self.codec = codec;
+        self.comfort_noise.stop();
+        self.interarrival.push(packet.timestamp, codec.clock_rate_hz(), arrived);
+        match &mut self.frames {
+            Some(frames) if !codec.is_bytewise() => frames.push(packet, order, arrived),
+            _ => self.jitter.push(packet, codec, order, arrived),
+        };
         Ok(())
+    }
+
+    /// Sound comes in another kind of codec from now on, whose timestamps may count another clock, and waits in another
+    /// buffer; the few tens of milliseconds in the old one are not heard.
+    fn change_buffer(&mut self) {
+        self.interarrival.forget();
+        self.begin_another_stream();
+    }
+
+    fn begin_another_stream(&mut self) {
+        self.jitter.begin_another_stream();
+        if let Some(frames) = &mut self.frames {
+            frames.begin_another_stream();
+        }
     }
 
     fn push_event(&mut self, packet: &Packet<'_>, arrived: Instant) -> Result<(), Refusal> {
@@ -423,46 +556,25 @@ impl Receiver {
     }
 }
 
-impl Run {
-    /// The run with one more packet, or a new one when the packet does not follow.
-    fn extended(run: Option<Self>, packet: &Packet<'_>) -> Self {
-        let length = match run {
-            Some(run) if run.ssrc == packet.ssrc && packet.sequence == run.sequence.wrapping_add(1) => run.length + 1,
-            _ => 1,
-        };
-        Self { ssrc: packet.ssrc, sequence: packet.sequence, length }
+/// Another encoder begins, which knows nothing of what the decoder predicts from: sound would begin with a bang.
+fn restart(codec: Codec, decoders: &mut [(Codec, Decoder)]) {
+    if let Some((_, Decoder::G722(decoder))) = decoders.iter_mut().find(|(known, _)| *known == codec) {
+        **decoder = Default::default();
     }
 }
 
-/// Interarrival jitter (RFC 3550 §A.8), in ticks of 8 kHz.
-#[derive(Clone, Copy, Debug, Default)]
-struct Interarrival {
-    last: Option<(u32, Instant)>,
-    jitter_ticks: f64,
-}
-
-impl Interarrival {
-    fn push(&mut self, timestamp: u32, arrived: Instant) {
-        if let Some((last_timestamp, last_arrived)) = self.last.replace((timestamp, arrived)) {
-            let ahead = arrived.saturating_duration_since(last_arrived).as_secs_f64();
-            let behind = last_arrived.saturating_duration_since(arrived).as_secs_f64();
-            let sent = f64::from(timestamp.wrapping_sub(last_timestamp) as i32);
-            // A timestamp set anew is no jitter; one second is more than any network shows between two packets.
-            let difference = ((ahead - behind) * 8_000.0 - sent).abs();
-            if difference < 8_000.0 {
-                self.jitter_ticks += (difference - self.jitter_ticks) / 16.0;
-            }
-        }
+/// Decodes bytes of a codec that takes one for each sample.
+fn decode(codec: Codec, decoders: &mut [(Codec, Decoder)], bytes: &[u8], sound: &mut [i16]) {
+    if let Some(law) = codec.law() {
+        law.decode_into(bytes, sound);
+        return;
     }
-
-    fn forget(&mut self) {
-        self.last = None;
-    }
-}
-
-/// IPv4 is IPv4, also when a dual-stack socket shows it as IPv6.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
+    let mut decoded = [0; MOST_SAMPLES];
+    let decoder = decoders.iter_mut().find(|(known, _)| *known == codec);
+    let count = decoder.and_then(|(_, decoder)| decoder.decode(bytes, &mut decoded).ok()).unwrap_or(0);
+    // A decoder that fails, which these cannot, leaves silence.
+    sound.copy_from_slice(&decoded[..sound.len()]);
+    sound[count.min(bytes.len())..].fill(0);
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Whom and what a receiver listens to, what it hears, what it counts.
 
 use super::*;
+use crate::audio::g711::Law;
 use crate::audio::level::rms_dbov;
 use crate::audio::tone;
 use crate::rtp::Codec;
@@ -23,6 +24,7 @@ fn params() -> StreamParams {
         ptime_ms: 20,
         send: true,
         receive: true,
+        ..StreamParams::default()
     }
 }
 
@@ -122,9 +124,9 @@ fn the_signalled_address_takes_the_latch_back_from_a_stranger() {
 fn before_a_late_offer_is_answered_the_first_packet_latches_and_the_answer_confirms_or_corrects() {
     let mut ear = Ear::new(&StreamParams { remote: None, ..params() });
     assert_eq!(ear.packet(0, 1, STRANGER), latched(STRANGER.parse().unwrap()));
-    ear.receiver.retarget(PEER.parse().unwrap());
+    ear.receiver.renegotiate(&params());
     assert_eq!(ear.packet(1, 1, PEER), latched(PEER.parse().unwrap()));
-    ear.receiver.retarget(PEER.parse().unwrap());
+    ear.receiver.renegotiate(&params());
     assert_eq!(ear.packet(2, 1, STRANGER), refused(Refusal::WrongSource));
 }
 
@@ -181,7 +183,7 @@ fn sound_sent_is_sound_heard_at_every_packet_length_in_both_laws() {
             let payload_type = if codec == Codec::Pcmu { 0 } else { 8 };
             let params = StreamParams { codec, payload_type, ptime_ms, ..params() };
             let mut ear = Ear::new(&params);
-            let mut sender = Sender::new(codec, payload_type, ptime_ms, 0xFEED_F00D_0000_FFF0);
+            let mut sender = Sender::new(&params, 0xFEED_F00D_0000_FFF0);
             let sent = tone::sine(350.0, -12.0, 2_400, 8_000).samples;
             let mut heard = Vec::new();
             let mut datagram = [0; MAX_PACKET_BYTES];
@@ -196,11 +198,11 @@ fn sound_sent_is_sound_heard_at_every_packet_length_in_both_laws() {
                 match pulled {
                     Pulled::Audio => heard.extend(frame),
                     Pulled::Silence => assert!(heard.is_empty() && frame == [0; FRAME_8K]),
-                    Pulled::Concealed => panic!("{codec:?}, {ptime_ms} ms: nothing was lost"),
+                    Pulled::Concealed | Pulled::Noise => panic!("{codec:?}, {ptime_ms} ms: nothing was lost"),
                 }
             }
             assert!(heard.len() > 17_000, "{codec:?}, {ptime_ms} ms: {} samples", heard.len());
-            let law = Law::from(codec);
+            let law = codec.law().unwrap();
             for (at, (&heard, &sent)) in heard.iter().zip(&sent).enumerate() {
                 assert_eq!(heard, law.decode(law.encode(sent)), "{codec:?}, {ptime_ms} ms, sample {at}");
             }
@@ -214,7 +216,7 @@ fn each_packet_is_decoded_by_its_own_type_whichever_we_send() {
     // 110 is their number for the codec we send.
     for (codec, payload_type) in [(Codec::Pcmu, 0), (Codec::Pcma, 8), (Codec::Pcmu, 110), (Codec::Pcma, 110)] {
         let mut ear = Ear::new(&StreamParams { codec, payload_type, ..params() });
-        let types = [(0, Law::Mu), (8, Law::A), (payload_type, codec.into())];
+        let types = [(0, Law::Mu), (8, Law::A), (payload_type, codec.law().unwrap())];
         let mut heard = Vec::new();
         for n in 0..30 {
             let (payload_type, law) = types[usize::from(n) % 3];
@@ -237,7 +239,7 @@ fn each_packet_is_decoded_by_its_own_type_whichever_we_send() {
 #[test]
 fn a_lost_packet_is_made_up_and_counted() {
     let mut ear = Ear::new(&params());
-    let mut sender = Sender::new(Codec::Pcmu, 0, 20, 7);
+    let mut sender = Sender::new(&params(), 7);
     let mut datagram = [0; MAX_PACKET_BYTES];
     let mut pulled = Vec::new();
     for (n, frame) in tone::sine(200.0, -20.0, 600, 8_000).samples.chunks_exact(FRAME_8K).enumerate() {
@@ -341,4 +343,81 @@ fn thousands_of_hostile_datagrams_change_nothing_for_the_caller() {
     }
     assert!(heard >= 495, "{heard} of 500 frames");
     assert_eq!(ear.receiver.stats().lost, 0);
+}
+
+#[test]
+fn a_silence_that_the_far_end_describes_sounds_like_it() {
+    let mut ear = Ear::new(&params());
+    let loud = [Law::Mu.encode(8_000); 160];
+    for n in 0..10 {
+        ear.typed(0, n, 1, PEER, &loud);
+        ear.pull(u64::from(n) * 20 + 5);
+    }
+    ear.typed(13, 10, 1, PEER, &[55]);
+    let mut noisy = 0;
+    for tick in 10..60_u64 {
+        let (pulled, frame) = ear.pull(tick * 20 + 5);
+        assert_ne!(pulled, Pulled::Concealed, "it was announced");
+        if pulled == Pulled::Noise && (rms_dbov(&frame) + 55.0).abs() < 1.5 {
+            noisy += 1;
+        }
+    }
+    assert!(noisy > 40, "{noisy} frames of noise");
+    // Sound again, and then nothing: the noise is over.
+    for n in 60..70 {
+        ear.typed(0, n, 1, PEER, &loud);
+        ear.pull(u64::from(n) * 20 + 5);
+    }
+    for tick in 70..90_u64 {
+        ear.pull(tick * 20 + 5);
+    }
+    assert_eq!(ear.pull(1_805).0, Pulled::Silence);
+}
+
+#[test]
+fn what_is_taken_goes_by_our_numbers_for_every_codec_we_offered() {
+    let types = vec![(111, Codec::Opus), (9, Codec::G722), (0, Codec::Pcmu)];
+    let params = StreamParams { codec: Codec::G722, payload_type: 96, receive_types: types, ..params() };
+    let mut ear = Ear::new(&params);
+    let offered = [(111, Codec::Opus), (9, Codec::G722), (0, Codec::Pcmu), (8, Codec::Pcma), (96, Codec::G722)];
+    let mut n = 0;
+    for (payload_type, codec) in offered {
+        let params = StreamParams { codec, payload_type, ..StreamParams::default() };
+        let mut sender = Sender::new(&params, 42);
+        let (mut datagram, mut loudest) = ([0; MAX_PACKET_BYTES], f32::MIN);
+        for frame in tone::sine(400.0, -20.0, 800, 8_000).samples.chunks_exact(FRAME_8K) {
+            sender.push_frame(frame.try_into().unwrap());
+            let length = sender.poll_packet(&mut datagram).unwrap();
+            let packet = Packet::parse(&datagram[..length]).unwrap();
+            let timestamp = u32::from(n) * 160 * (codec.clock_rate_hz() / 8_000);
+            let packet = Packet { ssrc: 1, sequence: n, timestamp, ..packet };
+            let mut again = [0; MAX_PACKET_BYTES];
+            let length = packet.write(&mut again).unwrap();
+            let accepted = ear.bytes(&again[..length], PEER, u64::from(n) * 20);
+            assert!(matches!(accepted, Accepted::Ok | Accepted::Latched(_)), "{codec}: {accepted:?}");
+            loudest = loudest.max(rms_dbov(&ear.pull(u64::from(n) * 20 + 5).1));
+            n += 1;
+        }
+        assert_eq!(ear.receiver.codec(), codec);
+        assert!((loudest + 20.0).abs() < 2.0, "{codec} as {payload_type}: {loudest} dBov");
+    }
+    assert_eq!((ear.receiver.stats().lost, ear.receiver.stats().refused), (0, 0));
+}
+
+#[test]
+fn what_a_stream_does_wrong_is_counted() {
+    let mut ear = Ear::new(&params());
+    for n in [0, 1, 3, 2, 4, 4, 5] {
+        ear.packet(n, 1, PEER);
+    }
+    let stats = ear.receiver.stats();
+    assert_eq!((stats.reordered, stats.duplicates, stats.lost, stats.expected), (1, 1, 0, 6));
+    // The sender starts its numbers anew, which its second packet confirms.
+    ear.packet(40_000, 1, PEER);
+    ear.packet(40_001, 1, PEER);
+    assert_eq!((ear.receiver.stats().jumps, ear.receiver.stats().ssrc_changes), (1, 0));
+    for n in 6..9 {
+        ear.packet(n, 2, PEER);
+    }
+    assert_eq!((ear.receiver.stats().jumps, ear.receiver.stats().ssrc_changes), (1, 1));
 }

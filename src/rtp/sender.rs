@@ -1,25 +1,20 @@
-//! One outgoing RTP stream: frames in, packets out, in the packet length that was negotiated.
+//! One outgoing RTP stream: frames and keys in, packets out, in the packet length that was negotiated.
 
+use super::event_sender::{EventPacket, EventSender};
 use super::packet::{HEADER_BYTES, Packet};
+use super::srtp::MOST_TRAILER_BYTES;
 use crate::audio::FRAME_8K;
-use crate::audio::g711::Law;
-use crate::rtp::Codec;
+use crate::audio::codec::Encoder;
+use crate::rtp::{Digit, StreamParams};
 
 /// Longest packet sent: 60 ms.
-const MAX_PAYLOAD: usize = 480;
-/// Codec bytes that may wait: a packet that is nearly full, and four frames pushed before they are polled.
-const PENDING: usize = MAX_PAYLOAD + 4 * FRAME_8K;
-/// Buffer that holds any packet [`Sender::poll_packet`] writes.
-pub const MAX_PACKET_BYTES: usize = HEADER_BYTES + MAX_PAYLOAD;
-
-impl From<Codec> for Law {
-    fn from(codec: Codec) -> Self {
-        match codec {
-            Codec::Pcmu => Self::Mu,
-            Codec::Pcma => Self::A,
-        }
-    }
-}
+const MAX_SAMPLES: usize = 480;
+/// Longest payload sent: G.711 and G.722 take a byte for each sample, Opus takes less.
+const MAX_PAYLOAD: usize = MAX_SAMPLES;
+/// Samples that may wait: a packet that is nearly full, and four frames pushed before they are polled.
+const PENDING: usize = MAX_SAMPLES + 4 * FRAME_8K;
+/// Buffer that holds any packet [`Sender::poll_packet`] writes, and what is needed to seal it (SRTP).
+pub const MAX_PACKET_BYTES: usize = HEADER_BYTES + MAX_PAYLOAD + MOST_TRAILER_BYTES;
 
 /// What has been sent, for RTCP and the call's record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,50 +26,85 @@ pub struct SenderStats {
 }
 
 /// The stream.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Sender {
-    law: Law,
-    payload_type: u8,
-    /// Codec bytes per packet.
-    payload_bytes: usize,
+    voice: Voice,
+    keys: EventSender,
     ssrc: u32,
     sequence: u16,
-    /// Of the first pending byte.
+    /// Of the first pending sample.
     timestamp: u32,
     /// The next packet begins a talk-spurt.
     marker: bool,
-    pending: [u8; PENDING],
-    pending_bytes: usize,
-    /// Set when time was skipped while a packet was filling: that many bytes leave as a shorter packet.
+    pending: [i16; PENDING],
+    pending_samples: usize,
+    /// Set when time was skipped while a packet was filling: that many samples leave as a shorter packet.
     cut: Option<Cut>,
     stats: SenderStats,
 }
 
+/// How sound is sent.
+#[derive(Debug)]
+struct Voice {
+    /// `None` when its library failed: then nothing is sent, and the far end hears silence.
+    encoder: Option<Encoder>,
+    payload_type: u8,
+    packet_samples: usize,
+    /// Ticks of the RTP clock for each sample of 8 kHz.
+    ticks: u32,
+}
+
+impl Voice {
+    fn new(params: &StreamParams) -> Self {
+        let encoder = Encoder::new(params.codec, &params.opus);
+        if let Err(error) = &encoder {
+            tracing::error!(%error, "this call stays silent");
+        }
+        let ptime_ms = match params.ptime_ms {
+            // RFC 6716 §2.1.4: Opus has no frames of 30 ms.
+            30 if params.codec.is_bytewise() => 30,
+            ptime_ms @ (10 | 20 | 40 | 60) => ptime_ms,
+            _ => 20,
+        };
+        Self {
+            encoder: encoder.ok(),
+            payload_type: params.payload_type,
+            packet_samples: ptime_ms as usize * 8,
+            ticks: params.codec.clock_rate_hz() / 8_000,
+        }
+    }
+
+    const fn ticks_of(&self, samples: usize) -> u32 {
+        self.ticks.wrapping_mul(samples as u32)
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Cut {
-    bytes: usize,
+    samples: usize,
     /// Clock ticks between the cut and what follows it.
     gap: u32,
 }
 
 impl Sender {
-    /// A stream of `codec` under `payload_type`, `ptime_ms` (10, 20, 30, 40 or 60; others are taken as 20) per packet.
+    /// A stream as it was agreed on; packets of 10, 20, 30 (not Opus), 40 or 60 ms, others are taken as 20.
     /// SSRC, first sequence number and first timestamp come from `random` (RFC 3550 §5.1).
-    pub fn new(codec: Codec, payload_type: u8, ptime_ms: u32, random: u64) -> Self {
-        let ptime_ms = if matches!(ptime_ms, 10 | 20 | 30 | 40 | 60) { ptime_ms } else { 20 };
+    pub fn new(params: &StreamParams, random: u64) -> Self {
         // 64 bits make 80 by one step of SplitMix64.
         let more = (random ^ (random >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let more = (more ^ (more >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        let sequence = random as u16;
         Self {
-            law: codec.into(),
-            payload_type,
-            payload_bytes: ptime_ms as usize * 8,
+            voice: Voice::new(params),
+            keys: EventSender::new(params.send_event, params.event_clock_hz),
             ssrc: (random >> 32) as u32,
-            sequence: random as u16,
+            // RFC 3711 §3.3.1: whoever hears a sealed stream only from after its first wrap never learns of it, so
+            // sealed streams begin far from one.
+            sequence: if params.security.is_some() { sequence & 0x7FFF } else { sequence },
             timestamp: (more >> 32) as u32,
             marker: true,
             pending: [0; PENDING],
-            pending_bytes: 0,
+            pending_samples: 0,
             cut: None,
             stats: SenderStats::default(),
         }
@@ -82,71 +112,123 @@ impl Sender {
 
     /// Another agreement holds from now on. The stream goes on: same SSRC, next sequence number, next timestamp
     /// (RFC 3550 §5.1: a change of payload type needs no new SSRC); what did not fill a packet yet is dropped.
-    pub fn renegotiate(&mut self, codec: Codec, payload_type: u8, ptime_ms: u32) {
-        let fresh = Self::new(codec, payload_type, ptime_ms, 0);
-        self.timestamp = self.timestamp.wrapping_add(self.pending_bytes as u32);
-        (self.law, self.payload_type, self.payload_bytes) = (fresh.law, fresh.payload_type, fresh.payload_bytes);
-        (self.pending_bytes, self.cut, self.marker) = (0, None, true);
+    pub fn renegotiate(&mut self, params: &StreamParams) {
+        self.timestamp = self.timestamp.wrapping_add(self.voice.ticks_of(self.pending_samples));
+        self.voice = Voice::new(params);
+        self.keys.renegotiate(params.send_event, params.event_clock_hz);
+        (self.pending_samples, self.cut, self.marker) = (0, None, true);
     }
 
-    /// Encodes one frame. Then call [`Self::poll_packet`] until it returns `None`: a frame completes none, one or
+    /// Presses a key: its event takes the place of sound (RFC 4733 §2.5), for `tone_ms`, then silence for `gap_ms`. `false`
+    /// when the far end takes no keys, or 32 wait already.
+    pub fn press(&mut self, digit: Digit, tone_ms: u32, gap_ms: u32) -> bool {
+        self.keys.press(digit, tone_ms, gap_ms)
+    }
+
+    /// Is a key down, or waiting to be? Frames pushed meanwhile are not sent.
+    pub fn is_pressing(&self) -> bool {
+        self.keys.is_pressing()
+    }
+
+    /// Takes one frame. Then call [`Self::poll_packet`] until it returns `None`: a frame completes none, one or
     /// two packets.
     ///
     /// Per frame: no allocation, no lock, no log. Should nobody poll, frames that no longer fit are dropped as if
     /// skipped.
     pub fn push_frame(&mut self, frame: &[i16; FRAME_8K]) {
-        match self.pending.get_mut(self.pending_bytes..self.pending_bytes + FRAME_8K) {
-            Some(place) => self.pending_bytes += self.law.encode_into(frame, place),
+        if self.keys.beat(self.timestamp()) {
+            self.skip(1);
+            return;
+        }
+        match self.pending.get_mut(self.pending_samples..self.pending_samples + FRAME_8K) {
+            Some(place) => {
+                place.copy_from_slice(frame);
+                self.pending_samples += FRAME_8K;
+            }
             None => self.skip(1),
         }
     }
 
-    /// Writes the next complete packet into `out` ([`MAX_PACKET_BYTES`] always suffice) and returns its length.
+    /// Encodes the next complete packet, writes it into `out`, which must hold [`MAX_PACKET_BYTES`], and returns its
+    /// length.
     ///
     /// Per packet: no allocation, no lock, no log.
     pub fn poll_packet(&mut self, out: &mut [u8]) -> Option<usize> {
-        let (bytes, gap) = match self.cut {
-            // A cut longer than a packet leaves whole packets first.
-            Some(cut) if cut.bytes <= self.payload_bytes => (cut.bytes, cut.gap),
-            _ if self.pending_bytes >= self.payload_bytes => (self.payload_bytes, 0),
-            _ => return None,
-        };
-        let packet = Packet {
-            marker: self.marker,
-            payload_type: self.payload_type,
-            sequence: self.sequence,
-            timestamp: self.timestamp,
-            ssrc: self.ssrc,
-            payload: &self.pending[..bytes],
-        };
-        let length = packet.write(out)?;
-        match &mut self.cut {
-            Some(cut) if cut.bytes > self.payload_bytes => cut.bytes -= bytes,
-            cut => *cut = None,
+        let (head, body) = out.get_mut(..HEADER_BYTES + MAX_PAYLOAD)?.split_at_mut(HEADER_BYTES);
+        loop {
+            let (samples, gap) = match self.cut {
+                // A cut longer than a packet leaves whole packets first.
+                Some(cut) if cut.samples <= self.voice.packet_samples => (cut.samples, cut.gap),
+                _ if self.pending_samples >= self.voice.packet_samples => (self.voice.packet_samples, 0),
+                // Sound from before a key leaves before it.
+                _ => {
+                    let event = self.keys.poll()?;
+                    return self.send_event(&event, head, body);
+                }
+            };
+            let payload = match &mut self.voice.encoder {
+                Some(encoder) => encoder.encode(&self.pending[..samples], body),
+                None => 0,
+            };
+            let header = Packet {
+                marker: self.marker,
+                payload_type: self.voice.payload_type,
+                sequence: self.sequence,
+                timestamp: self.timestamp,
+                ssrc: self.ssrc,
+                payload: &[],
+            };
+            header.write(head)?;
+            match &mut self.cut {
+                Some(cut) if cut.samples > self.voice.packet_samples => cut.samples -= samples,
+                cut => *cut = None,
+            }
+            self.timestamp = self.timestamp.wrapping_add(self.voice.ticks_of(samples)).wrapping_add(gap);
+            self.pending.copy_within(samples..self.pending_samples, 0);
+            self.pending_samples -= samples;
+            // What comes after skipped time, or after silence that needed no packet, is a new talk-spurt: its playout
+            // may be placed anew (RFC 3551 §4.1).
+            self.marker = gap > 0 || payload == 0;
+            if payload > 0 {
+                self.count(payload);
+                return Some(HEADER_BYTES + payload);
+            }
         }
-        // What comes after skipped time is a new talk-spurt: its playout may be placed anew (RFC 3551 §4.1).
-        self.marker = gap > 0;
+    }
+
+    fn send_event(&mut self, event: &EventPacket, head: &mut [u8], body: &mut [u8]) -> Option<usize> {
+        let header = Packet {
+            marker: event.marker,
+            payload_type: event.payload_type,
+            sequence: self.sequence,
+            timestamp: event.timestamp,
+            ssrc: self.ssrc,
+            payload: &[],
+        };
+        header.write(head)?;
+        body.get_mut(..event.payload.len())?.copy_from_slice(&event.payload);
+        self.count(event.payload.len());
+        Some(HEADER_BYTES + event.payload.len())
+    }
+
+    fn count(&mut self, payload: usize) {
         self.sequence = self.sequence.wrapping_add(1);
-        self.timestamp = self.timestamp.wrapping_add(bytes as u32).wrapping_add(gap);
-        self.pending.copy_within(bytes..self.pending_bytes, 0);
-        self.pending_bytes -= bytes;
         self.stats.packets += 1;
-        self.stats.octets += bytes as u64;
-        Some(length)
+        self.stats.octets += payload as u64;
     }
 
     /// Lets `frames` of time pass without sound: a late tick, or a pause. Nothing is made up for them later, the
     /// far end conceals or hears silence. What was waiting for a full packet leaves as a shorter one.
     pub fn skip(&mut self, frames: u32) {
-        let ticks = frames.wrapping_mul(FRAME_8K as u32);
+        let ticks = frames.wrapping_mul(self.voice.ticks_of(FRAME_8K));
         if frames == 0 {
-        } else if self.pending_bytes == 0 {
+        } else if self.pending_samples == 0 {
             self.timestamp = self.timestamp.wrapping_add(ticks);
             self.marker = true;
         } else {
-            // Skipping twice before a poll: the earlier bytes keep their place, the later ones move with the cut.
+            // Skipping twice before a poll: the earlier samples keep their place, the later ones move with the cut.
             let gap = self.cut.map_or(0, |cut| cut.gap);
-            self.cut = Some(Cut { bytes: self.pending_bytes, gap: gap.wrapping_add(ticks) });
+            self.cut = Some(Cut { samples: self.pending_samples, gap: gap.wrapping_add(ticks) });
         }
     }
 
@@ -158,7 +240,14 @@ impl Sender {
     /// RTP timestamp of the next sample pushed.
     pub fn timestamp(&self) -> u32 {
         let gap = self.cut.map_or(0, |cut| cut.gap);
-        self.timestamp.wrapping_add(self.pending_bytes as u32).wrapping_add(gap)
+        self.timestamp.wrapping_add(self.voice.ticks_of(self.pending_samples)).wrapping_add(gap)
+    }
+
+    /// What the far end reports to lose (RTCP), in percent.
+    pub fn loss_expected(&mut self, percent: u8) {
+        if let Some(encoder) = &mut self.voice.encoder {
+            encoder.loss_expected(percent);
+        }
     }
 
     /// Counters.
@@ -171,6 +260,7 @@ impl Sender {
 mod tests {
     use super::*;
     use crate::audio::g711::{ALAW_SILENCE, ULAW_SILENCE};
+    use crate::rtp::{Codec, OpusParams};
 
     const FRAME: [i16; FRAME_8K] = [0; FRAME_8K];
 
@@ -191,7 +281,7 @@ mod tests {
     }
 
     fn sender(ptime_ms: u32) -> (Sender, (u16, u32)) {
-        let sender = Sender::new(Codec::Pcmu, 0, ptime_ms, 0x1234_5678_9ABC_FFFF);
+        let sender = Sender::new(&StreamParams { ptime_ms, ..StreamParams::default() }, 0x1234_5678_9ABC_FFFF);
         let first = (sender.sequence, sender.timestamp);
         (sender, first)
     }
@@ -272,18 +362,103 @@ mod tests {
         sender.push_frame(&FRAME);
         assert_eq!(poll_all(&mut sender, first).last(), Some(&(1, 160, false, 160)));
         assert_eq!(sender.ssrc(), 0x1234_5678);
-        let other = Sender::new(Codec::Pcmu, 0, 20, 0x1234_5678_9ABC_FFFE);
+        let other = Sender::new(&StreamParams::default(), 0x1234_5678_9ABC_FFFE);
         assert_ne!(other.timestamp(), first.1);
     }
 
     #[test]
     fn silence_is_the_silence_of_the_law() {
         for (codec, silence) in [(Codec::Pcmu, ULAW_SILENCE), (Codec::Pcma, ALAW_SILENCE)] {
-            let mut sender = Sender::new(codec, 8, 20, 1);
+            let mut sender = Sender::new(&StreamParams { codec, payload_type: 8, ..StreamParams::default() }, 1);
             let mut out = [0; MAX_PACKET_BYTES];
             sender.push_frame(&FRAME);
             let length = sender.poll_packet(&mut out).unwrap();
             assert_eq!(out[HEADER_BYTES..length], [silence; 160]);
         }
+    }
+
+    #[test]
+    fn opus_counts_48_ticks_a_millisecond_and_never_sends_30() {
+        for (ptime_ms, packets, step) in [(10, 6, 480), (20, 3, 960), (30, 3, 960), (40, 1, 1_920), (60, 1, 2_880)] {
+            let params = StreamParams { codec: Codec::Opus, payload_type: 107, ptime_ms, ..StreamParams::default() };
+            let mut sender = Sender::new(&params, 1);
+            let first = (sender.sequence, sender.timestamp);
+            let mut sent = Vec::new();
+            for _ in 0..3 {
+                sender.push_frame(&FRAME);
+                sent.extend(poll_all(&mut sender, first));
+            }
+            assert_eq!(sent.len(), packets, "{ptime_ms} ms");
+            for (n, (sequence, timestamp, ..)) in sent.into_iter().enumerate() {
+                assert_eq!((usize::from(sequence), timestamp), (n, n as u32 * step), "{ptime_ms} ms");
+            }
+            assert_eq!(sender.timestamp().wrapping_sub(first.1), 3 * 960);
+        }
+    }
+
+    #[test]
+    fn silence_that_opus_does_not_send_moves_time_and_not_the_sequence() {
+        let opus = OpusParams { dtx: true, ..OpusParams::default() };
+        let params = StreamParams { codec: Codec::Opus, opus, ..StreamParams::default() };
+        let mut sender = Sender::new(&params, 1);
+        let first = (sender.sequence, sender.timestamp);
+        let mut sent = Vec::new();
+        for _ in 0..100 {
+            sender.push_frame(&FRAME);
+            sent.extend(poll_all(&mut sender, first));
+        }
+        assert!(sent.len() < 60, "{} packets", sent.len());
+        assert!(sent.iter().enumerate().all(|(n, (sequence, ..))| usize::from(*sequence) == n));
+        let jumps = sent.windows(2).filter(|pair| pair[1].1 - pair[0].1 > 960);
+        assert!(jumps.clone().count() > 0 && jumps.clone().all(|pair| pair[1].2), "a talk-spurt begins after silence");
+        assert_eq!(sender.timestamp().wrapping_sub(first.1), 100 * 960);
+    }
+
+    #[test]
+    fn a_key_takes_the_place_of_sound_and_time_goes_on() {
+        let params = StreamParams { send_event: Some(101), ptime_ms: 60, ..StreamParams::default() };
+        let mut sender = Sender::new(&params, 1);
+        let first = (sender.sequence, sender.timestamp);
+        sender.push_frame(&FRAME);
+        assert!(poll_all(&mut sender, first).is_empty());
+        assert!(sender.press(Digit::new('7').unwrap(), 40, 60) && sender.is_pressing());
+        let mut sent = Vec::new();
+        for _ in 0..8 {
+            sender.push_frame(&FRAME);
+            sent.extend(poll_all(&mut sender, first));
+        }
+        assert!(!sender.is_pressing());
+        // What waited, the key at its time: start, end, twice more; then sound where it belongs.
+        let expected = [
+            (0, 0, true, 160),
+            (1, 160, true, 4),
+            (2, 160, false, 4),
+            (3, 160, false, 4),
+            (4, 160, false, 4),
+            (5, 160 * 6, true, 480),
+        ];
+        assert_eq!(sent, expected);
+    }
+
+    #[test]
+    fn a_change_of_codec_goes_on_with_the_stream() {
+        let (mut sender, first) = sender(20);
+        sender.push_frame(&FRAME);
+        assert_eq!(poll_all(&mut sender, first).len(), 1);
+        let opus = StreamParams { codec: Codec::Opus, payload_type: 107, ..StreamParams::default() };
+        sender.renegotiate(&opus);
+        sender.push_frame(&FRAME);
+        let [(sequence, timestamp, marker, _)] = poll_all(&mut sender, first)[..] else { panic!("one packet") };
+        assert_eq!((sequence, timestamp, marker), (1, 160, true));
+        assert!(!sender.press(Digit::new('1').unwrap(), 100, 50), "they take no keys");
+    }
+
+    #[test]
+    fn a_sealed_stream_begins_far_from_its_first_wrap() {
+        let suite = crate::rtp::srtp::Suite::AesCm128Sha1_80;
+        let key = crate::rtp::srtp::MasterKey::new(suite, &[1; 30]).unwrap();
+        let security = Some(Box::new(crate::rtp::srtp::Keys { suite, ours: key, theirs: key }));
+        let sender = Sender::new(&StreamParams { security, ..StreamParams::default() }, 0x1234_5678_9ABC_FFFF);
+        assert_eq!(sender.sequence, 0x7FFF);
     }
 }

@@ -3,21 +3,35 @@
 //! One audio stream is agreed on; every other media line is declined with port 0, in its place. The codec is the
 //! first one both sides have, in their order or ours; keys keep the payload type of the offer.
 
-use std::fmt::{self, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::session::{Direction, Format, Listed, Media, SdpError, address_of, parse};
-use crate::rtp::{Codec, StreamParams};
+use super::crypto::{self, Crypto};
+use super::session::{Direction, Format, Listed, Media, Profile, SdpError, address_of, parse};
+use super::write::{self, Audio, Declined};
+use crate::rtp::srtp::{Keys, Suite};
+use crate::rtp::{Codec, Ice, OpusParams, Rtcp, StreamParams};
 
+/// Payload type under which we offer Opus; what most use.
+const OPUS: u8 = 107;
 /// Payload type under which we offer telephone-event; what everybody uses.
 pub const TELEPHONE_EVENT: u8 = 101;
+/// The same for whoever sends Opus: an event counts in the clock of the sound around it (RFC 4733 §2.1).
+const TELEPHONE_EVENT_48K: u8 = 110;
+/// Payload type of comfort noise (RFC 3389).
+const COMFORT_NOISE: u8 = 13;
+/// How we offer to encrypt, best first. Every line makes an INVITE longer, and the fourth suite helps nobody.
+const SUITES: [Suite; 3] = [Suite::AesCm256Sha1_80, Suite::AesCm128Sha1_80, Suite::AesCm128Sha1_32];
+/// Of [`Local::keys`], those that SRTP keys are made of; the others are for ICE.
+const SRTP_SECRET: usize = 46;
 /// Milliseconds per packet when they ask for nothing, or for what we do not send.
 const PTIME_MS: u32 = 20;
 /// What we can send per packet.
 const PTIMES_MS: [u32; 5] = [10, 20, 30, 40, 60];
 
 /// Whose order of codecs decides.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Preference {
     /// The offer's, as telephones expect.
     #[default]
@@ -26,8 +40,21 @@ pub enum Preference {
     Ours,
 }
 
+/// Whether sound is encrypted (SRTP, with keys in the session description: RFC 4568).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SrtpPolicy {
+    /// Never.
+    #[default]
+    Off,
+    /// If the offer has it; our own offers are plain, because one line cannot offer both.
+    Optional,
+    /// Always: what is offered plain is refused.
+    Required,
+}
+
 /// Our side of a negotiation.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Local<'a> {
     /// Address the far end should send to.
     pub address: IpAddr,
@@ -41,6 +68,39 @@ pub struct Local<'a> {
     pub session_id: u64,
     /// `o=` version: one more with every description of the call that differs from the one before.
     pub session_version: u64,
+    /// Is sound encrypted?
+    pub srtp: SrtpPolicy,
+    /// Do we take, and offer, RTCP on the port of RTP (RFC 5761)?
+    pub rtcp_mux: bool,
+    /// Do we answer connectivity checks (ICE lite, RFC 8445) for those who ask?
+    pub ice: bool,
+    /// Random bytes, new for every call: SRTP keys and the ICE password are made of them. Zeros for whoever has neither.
+    pub keys: [u8; 92],
+}
+
+impl Default for Local<'_> {
+    /// G.711 in plain RTP, with no address yet.
+    fn default() -> Self {
+        Self {
+            address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            port: 0,
+            codecs: &[Codec::Pcmu, Codec::Pcma],
+            preference: Preference::Theirs,
+            session_id: 1,
+            session_version: 1,
+            srtp: SrtpPolicy::Off,
+            rtcp_mux: false,
+            ice: false,
+            keys: [0; 92],
+        }
+    }
+}
+
+impl fmt::Debug for Local<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, port, codecs, srtp, .. } = self;
+        write!(f, "Local {{ {address} {port}, {codecs:?}, srtp {srtp:?}, keys «secret» }}")
+    }
 }
 
 /// Answers an offer: our description, and what the two agree on.
@@ -56,6 +116,7 @@ pub struct Local<'a> {
 ///     preference: Preference::Theirs,
 ///     session_id: 1,
 ///     session_version: 1,
+///     ..Local::default()
 /// };
 /// let offer = "v=0\nc=IN IP4 192.0.2.7\nm=audio 4000 RTP/AVP 18 8 0\n";
 /// let (text, params) = answer(offer, &local).unwrap();
@@ -63,55 +124,235 @@ pub struct Local<'a> {
 /// assert_eq!(params.codec, Codec::Pcma);
 /// ```
 pub fn answer(offer: &str, local: &Local<'_>) -> Result<(String, StreamParams), SdpError> {
+    let answered = answer_with(offer, local, None)?;
+    Ok((answered.text, answered.params))
+}
+
+/// An answer, and what the next offer must respect.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub text: String,
+    pub params: StreamParams,
+    pub layout: Layout,
+}
+
+/// The lines of a session: once there, a line stays, whoever offers next (RFC 3264 §8).
+#[derive(Clone, Debug, Default)]
+pub(super) struct Layout {
+    /// All but ours.
+    declined: Vec<Declined>,
+    /// The place of ours among them.
+    place: usize,
+    /// `proto` of ours.
+    transport: Option<String>,
+    /// Payload types that mean something already, which may not change (RFC 3264 §8.3.2).
+    taken: Vec<u8>,
+}
+
+/// The same within a call, where `agreed` holds: there a stream may also be put away with port 0.
+pub(super) fn answer_with(offer: &str, local: &Local<'_>, agreed: Option<&StreamParams>) -> Result<Answered, SdpError> {
     let theirs = parse(offer)?;
-    let (chosen, format, codec) = choose(&theirs, local)?;
-    let media = &theirs[chosen];
-    let telephone_event = media.formats.iter().find(|format| format.telephone_event).map(|format| format.payload_type);
-    let params = agreed(media, format, codec, telephone_event, local)?;
-    let mut text = head(local);
-    for (place, media) in theirs.iter().enumerate() {
-        if place == chosen {
-            let direction = Direction::new(params.send, params.receive);
-            let codecs = [(params.payload_type, codec)];
-            write_audio(&mut text, local, &media.transport, &codecs, telephone_event, params.ptime_ms, direction);
-        } else {
-            // §6: a declined line stays in its place, with port 0.
-            write_line(&mut text, format_args!("m={} 0 {} {}", media.kind, media.transport, media.format_field));
+    let chosen = match (choose(&theirs, local), agreed) {
+        (Err(SdpError::NoAudio), Some(agreed)) if theirs.iter().any(Media::is_audio_line) => {
+            return Ok(put_away(&theirs, local, agreed));
         }
+        (chosen, _) => chosen?,
+    };
+    let media = &theirs[chosen.place];
+    let event = event_for(media, chosen.codec);
+    let params = StreamParams {
+        telephone_event: event.map(|(number, _)| number),
+        receive_types: receive_types(&[(chosen.format.payload_type, chosen.codec)], Some(media)),
+        security: chosen.crypto.map(|crypto| {
+            let ours = crypto::key_for(crypto.suite, local.srtp_secret());
+            Box::new(Keys { suite: crypto.suite, ours, theirs: crypto.key })
+        }),
+        ..settle(media, chosen.format, chosen.codec, local)?
+    };
+    let ours = params.security.as_ref().map(|keys| Crypto {
+        tag: chosen.crypto.map_or(1, |crypto| crypto.tag),
+        suite: keys.suite,
+        key: keys.ours,
+    });
+    let layout = layout_of(&theirs, chosen.place);
+    let audio = Audio {
+        transport: &media.transport,
+        formats: &[(params.payload_type, params.codec)],
+        events: event.as_slice(),
+        cryptos: ours.as_slice(),
+        ptime_ms: params.ptime_ms,
+        direction: Direction::new(params.send, params.receive),
+        rtcp_mux: params.rtcp == Rtcp::Mux,
+        ice: params.ice.as_deref(),
+    };
+    let text = write::description(local, &layout.declined, layout.place, &audio);
+    Ok(Answered { text, params, layout })
+}
+
+/// Every line declined, because theirs all are: the call goes on in silence.
+fn put_away(theirs: &[Media], local: &Local<'_>, agreed: &StreamParams) -> Answered {
+    let place = theirs.iter().position(Media::is_audio_line).unwrap_or(0);
+    let layout = layout_of(theirs, place);
+    let declined: Vec<Declined> = theirs.iter().map(Declined::of).collect();
+    let params = StreamParams { send: false, receive: false, ..agreed.clone() };
+    Answered { text: write::all_declined(local, &declined), params, layout }
+}
+
+fn layout_of(theirs: &[Media], place: usize) -> Layout {
+    let others = theirs.iter().enumerate().filter(|(at, _)| *at != place);
+    Layout {
+        declined: others.map(|(_, media)| Declined::of(media)).collect(),
+        place,
+        transport: theirs.get(place).map(|media| media.transport.clone()),
+        taken: theirs.get(place).map_or(Vec::new(), |media| media.formats.iter().map(|f| f.payload_type).collect()),
     }
-    Ok((text, params))
+}
+
+/// What we offered, and the answer is read against.
+#[derive(Clone, Debug)]
+pub(super) struct Offered {
+    pub text: String,
+    pub layout: Layout,
+    formats: Vec<(u8, Codec)>,
+    events: Vec<(u8, u32)>,
+    cryptos: Vec<Crypto>,
+    direction: Direction,
 }
 
 /// Our offer, when the INVITE carried none (RFC 3261 §13.2.1) or when we call.
 pub fn offer(local: &Local<'_>) -> String {
-    let mut text = head(local);
-    let codecs: Vec<(u8, Codec)> = local.codecs.iter().map(|&codec| (static_payload_type(codec), codec)).collect();
-    write_audio(&mut text, local, "RTP/AVP", &codecs, Some(TELEPHONE_EVENT), PTIME_MS, Direction::SendRecv);
-    text
+    offer_with(local, Direction::SendRecv, &Layout::default(), None).text
+}
+
+/// Our offer within a call: who may send, seen from us; the lines so far; and what holds.
+pub(super) fn offer_with(
+    local: &Local<'_>,
+    direction: Direction,
+    layout: &Layout,
+    agreed: Option<&StreamParams>,
+) -> Offered {
+    let formats = offered_formats(local, layout, agreed);
+    let events = offered_events(&formats, layout, agreed);
+    let secure = agreed.is_some_and(|agreed| agreed.security.is_some()) || local.srtp == SrtpPolicy::Required;
+    let mut cryptos = Vec::new();
+    if secure {
+        // The suite in use first, and so that its key stays.
+        let current = agreed.and_then(|agreed| agreed.security.as_ref()).map(|keys| keys.suite);
+        let suites = current.into_iter().chain(SUITES.into_iter().filter(|&suite| current != Some(suite)));
+        cryptos.extend((1..).zip(suites).map(|(tag, suite)| Crypto {
+            tag,
+            suite,
+            key: crypto::key_for(suite, local.srtp_secret()),
+        }));
+    }
+    let usual = if secure { "RTP/SAVP" } else { "RTP/AVP" };
+    let transport = layout.transport.as_deref().filter(|_| agreed.is_some()).unwrap_or(usual);
+    let audio = Audio {
+        transport,
+        formats: &formats,
+        events: &events,
+        cryptos: &cryptos,
+        ptime_ms: agreed.map_or(PTIME_MS, |agreed| agreed.ptime_ms),
+        direction,
+        rtcp_mux: local.rtcp_mux,
+        ice: None,
+    };
+    let text = write::description(local, &layout.declined, layout.place, &audio);
+    let layout = Layout { transport: Some(transport.to_owned()), ..layout.clone() };
+    Offered { text, layout, formats, events, cryptos, direction }
+}
+
+/// What holds between our offer and its answer: our first choice, and nowhere to send yet.
+pub(super) fn unsettled(local: &Local<'_>) -> StreamParams {
+    let formats = offered_formats(local, &Layout::default(), None);
+    let (payload_type, codec) = formats.first().copied().unwrap_or((0, Codec::Pcmu));
+    StreamParams {
+        codec,
+        payload_type,
+        receive_types: receive_types(&formats, None),
+        telephone_event: Some(TELEPHONE_EVENT),
+        ..StreamParams::default()
+    }
+}
+
+/// Our codecs under the numbers we give them: the one in use keeps its own, and none takes that of another.
+fn offered_formats(local: &Local<'_>, layout: &Layout, agreed: Option<&StreamParams>) -> Vec<(u8, Codec)> {
+    let number_in_use = |codec| {
+        let types = agreed.map_or(&[][..], |agreed| &agreed.receive_types);
+        types.iter().find(|(_, known)| *known == codec).map(|(number, _)| *number)
+    };
+    let numbered = local.codecs.iter().filter_map(|&codec| {
+        let usual = codec.static_type().unwrap_or(OPUS);
+        let free = codec.static_type().is_some() || !layout.taken.contains(&usual);
+        Some((number_in_use(codec).or(free.then_some(usual))?, codec))
+    });
+    numbered.collect()
+}
+
+/// Keys in every clock that our codecs count in.
+fn offered_events(formats: &[(u8, Codec)], layout: &Layout, agreed: Option<&StreamParams>) -> Vec<(u8, u32)> {
+    let in_use = agreed.and_then(|agreed| Some((agreed.telephone_event?, agreed.event_clock_hz)));
+    let usual = [(TELEPHONE_EVENT, 8_000), (TELEPHONE_EVENT_48K, 48_000)];
+    let mut events: Vec<(u8, u32)> = in_use.into_iter().collect();
+    for (number, clock_hz) in usual {
+        let wanted = clock_hz == 8_000 || formats.iter().any(|(_, codec)| codec.clock_rate_hz() == clock_hz);
+        let known = events.iter().any(|&(_, known_hz)| known_hz == clock_hz);
+        let taken = layout.taken.contains(&number) || events.iter().any(|&(known, _)| known == number);
+        if wanted && !known && !taken {
+            events.push((number, clock_hz));
+        }
+    }
+    events
 }
 
 /// Takes the answer to [`offer`]: what was agreed on.
 pub fn accept_answer(answer: &str, local: &Local<'_>) -> Result<StreamParams, SdpError> {
-    let theirs = parse(answer)?;
-    // §6: lines correspond by place, and we offered one.
-    let media = theirs.first().ok_or(SdpError::NoAudio)?;
-    if !media.is_plain_audio() {
-        let declined = media.port == 0;
-        return Err(if declined { SdpError::Declined } else { not_plain(media) });
-    }
-    let (format, codec) = common_format(media, local).ok_or_else(|| no_common_codec(&[media], local))?;
-    // §6.1: towards us they use the number we gave it.
-    let telephone_event = media.formats.iter().any(|format| format.telephone_event).then_some(TELEPHONE_EVENT);
-    agreed(media, format, codec, telephone_event, local)
+    accept_with(answer, local, &offer_with(local, Direction::SendRecv, &Layout::default(), None))
 }
 
-fn agreed(
-    media: &Media,
-    format: &Format,
-    codec: Codec,
-    telephone_event: Option<u8>,
-    local: &Local<'_>,
-) -> Result<StreamParams, SdpError> {
+/// Takes the answer to what was [`Offered`].
+pub(super) fn accept_with(answer: &str, local: &Local<'_>, offered: &Offered) -> Result<StreamParams, SdpError> {
+    let theirs = parse(answer)?;
+    // §6: lines correspond by place.
+    let media = theirs.get(offered.layout.place).ok_or(SdpError::NoAudio)?;
+    if !media.is_audio() {
+        return Err(SdpError::Declined);
+    }
+    let security = match (offered.cryptos.is_empty(), media.profile()) {
+        (true, Profile::Plain) => None,
+        (true, _) | (_, Profile::Foreign) => return Err(foreign(media, local)),
+        (false, Profile::Plain) if media.cryptos.is_empty() => return Err(SdpError::Unencrypted),
+        // RFC 4568 §5.1.3: the tag says which of our lines they took.
+        (false, _) => {
+            let same = |theirs: &Crypto, ours: &Crypto| (theirs.tag, theirs.suite) == (ours.tag, ours.suite);
+            let pairs = media.cryptos.iter().find_map(|theirs| {
+                let ours = offered.cryptos.iter().find(|ours| same(theirs, ours))?;
+                Some(Box::new(Keys { suite: ours.suite, ours: ours.key, theirs: theirs.key }))
+            });
+            Some(pairs.ok_or_else(|| no_common_suite(media))?)
+        }
+    };
+    let codecs: Vec<Codec> = offered.formats.iter().map(|(_, codec)| *codec).collect();
+    let local = &Local { codecs: &codecs, ..*local };
+    let (format, codec) = common_format(media, local).ok_or_else(|| no_common_codec(&[media], local))?;
+    // §6.1: towards us they use the numbers we gave.
+    let event = event_for(media, codec);
+    let telephone_event =
+        event.and_then(|(_, hz)| offered.events.iter().find(|(_, ours)| *ours == hz)).map(|(number, _)| *number);
+    let settled = settle(media, format, codec, local)?;
+    Ok(StreamParams {
+        telephone_event,
+        receive_types: receive_types(&offered.formats, None),
+        security,
+        // Whoever answers "both" to "only we send" has not read it.
+        send: settled.send && offered.direction.sends(),
+        receive: settled.receive && offered.direction.receives(),
+        ..settled
+    })
+}
+
+/// What follows from their line, and is the same for offers and answers.
+fn settle(media: &Media, format: &Format, codec: Codec, local: &Local<'_>) -> Result<StreamParams, SdpError> {
     let address = address_of(media)?;
     if let Some(address) = address
         && address.is_ipv4() != local.address.is_ipv4()
@@ -120,31 +361,68 @@ fn agreed(
         return Err(SdpError::Address(format!("their address is {theirs}, ours {ours}")));
     }
     let remote = address.map(|address| SocketAddr::new(address, media.port));
+    let event = event_for(media, codec);
+    let rtcp = if local.rtcp_mux && media.rtcp_mux { Rtcp::Mux } else { Rtcp::Port(rtcp_port(media, remote)) };
     Ok(StreamParams {
         remote,
         codec,
         payload_type: format.payload_type,
-        telephone_event,
-        ptime_ms: ptime_for(media),
+        send_event: event.map(|(number, _)| number),
+        event_clock_hz: event.map_or(8_000, |(_, clock_hz)| clock_hz),
+        comfort_noise: media.formats.iter().any(|format| format.payload_type == COMFORT_NOISE),
+        ptime_ms: ptime_for(media, codec),
         // §8.4: an address of zeros is an older way to put us on hold.
         send: media.direction.receives() && remote.is_some(),
         receive: media.direction.sends(),
+        opus: opus_params(format),
+        ice: ice_for(media, remote, rtcp, local),
+        rtcp,
+        ..StreamParams::default()
     })
 }
 
 /// The line to accept, and the format and codec on it.
-fn choose<'a>(theirs: &'a [Media], local: &Local<'_>) -> Result<(usize, &'a Format, Codec), SdpError> {
-    let plain: Vec<&Media> = theirs.iter().filter(|media| media.is_plain_audio()).collect();
-    let mut places = theirs.iter().enumerate().filter(|(_, media)| media.is_plain_audio());
-    let chosen = places.find_map(|(place, media)| {
-        let (format, codec) = common_format(media, local)?;
-        Some((place, format, codec))
-    });
-    match (chosen, theirs.iter().find(|media| media.is_audio())) {
-        (Some(chosen), _) => Ok(chosen),
-        (None, None) => Err(SdpError::NoAudio),
-        (None, Some(audio)) if plain.is_empty() => Err(not_plain(audio)),
-        (None, Some(_)) => Err(no_common_codec(&plain, local)),
+struct Chosen<'a> {
+    place: usize,
+    format: &'a Format,
+    codec: Codec,
+    crypto: Option<Crypto>,
+}
+
+fn choose<'a>(theirs: &'a [Media], local: &Local<'_>) -> Result<Chosen<'a>, SdpError> {
+    let lines = theirs.iter().enumerate().filter(|(_, media)| media.is_audio());
+    let judged: Vec<_> = lines.map(|(place, media)| (place, media, security_of(media, local))).collect();
+    let usable = judged.iter().filter_map(|(place, media, judged)| Some((*place, *media, *judged.as_ref().ok()?)));
+    // Encrypted lines first: whoever writes both wants that (RFC 5939 has a way to say so which few have).
+    let (secure, plain): (Vec<_>, Vec<_>) = usable.partition(|(_, _, crypto)| crypto.is_some());
+    let usable = [secure, plain].concat();
+    for &(place, media, crypto) in &usable {
+        if let Some((format, codec)) = common_format(media, local) {
+            return Ok(Chosen { place, format, codec, crypto });
+        }
+    }
+    if !usable.is_empty() {
+        let lines: Vec<&Media> = usable.iter().map(|(_, media, _)| *media).collect();
+        return Err(no_common_codec(&lines, local));
+    }
+    let mut errors: Vec<SdpError> = judged.into_iter().filter_map(|(_, _, judged)| judged.err()).collect();
+    // What can be helped with least comes last.
+    errors.sort_by_key(|error| matches!(error, SdpError::Transport { .. }));
+    Err(errors.into_iter().next().unwrap_or(SdpError::NoAudio))
+}
+
+/// May this line be taken, and with which key?
+fn security_of(media: &Media, local: &Local<'_>) -> Result<Option<Crypto>, SdpError> {
+    let crypto = media.cryptos.first().copied();
+    match (media.profile(), local.srtp) {
+        (Profile::Plain, SrtpPolicy::Off) => Ok(None),
+        // Keys on a plain line are no standard, and what phones send whose user may be called by anybody.
+        (Profile::Plain, SrtpPolicy::Optional) => Ok(crypto),
+        (Profile::Plain, SrtpPolicy::Required) => crypto.map(Some).ok_or(SdpError::Unencrypted),
+        (Profile::Secure, SrtpPolicy::Optional | SrtpPolicy::Required) => {
+            crypto.map(Some).ok_or_else(|| no_common_suite(media))
+        }
+        (Profile::Secure, SrtpPolicy::Off) | (Profile::Foreign, _) => Err(foreign(media, local)),
     }
 }
 
@@ -156,80 +434,115 @@ fn common_format<'a>(media: &'a Media, local: &Local<'_>) -> Option<(&'a Format,
     }
 }
 
+/// Their telephone-event in the clock of the codec (RFC 4733 §2.1), or else in that of all telephones.
+fn event_for(media: &Media, codec: Codec) -> Option<(u8, u32)> {
+    let in_clock = |hz: u32| media.formats.iter().find(|format| format.event_clock_hz == Some(hz));
+    let format = in_clock(codec.clock_rate_hz()).or_else(|| in_clock(8_000))?;
+    Some((format.payload_type, format.event_clock_hz?))
+}
+
+/// What they may send: what was agreed on, and both laws of G.711 under the numbers of RFC 3551, unless these mean
+/// something else to them.
+fn receive_types(agreed: &[(u8, Codec)], media: Option<&Media>) -> Vec<(u8, Codec)> {
+    let means_other = |number: u8, codec: Codec| {
+        let theirs = media.map_or(&[][..], |media| &media.formats);
+        theirs.iter().any(|format| format.payload_type == number && format.codec != Some(codec))
+    };
+    let mut types = agreed.to_vec();
+    for (number, codec) in [(0, Codec::Pcmu), (8, Codec::Pcma)] {
+        if types.iter().all(|(known, _)| *known != number) && !means_other(number, codec) {
+            types.push((number, codec));
+        }
+    }
+    types
+}
+
 fn no_common_codec(theirs: &[&Media], local: &Local<'_>) -> SdpError {
-    let formats = theirs.iter().flat_map(|media| &media.formats).filter(|format| !format.telephone_event);
+    let formats = theirs.iter().flat_map(|media| &media.formats).filter(|format| format.event_clock_hz.is_none());
     SdpError::NoCommonCodec {
         theirs: Listed::new(formats.map(|format| &format.name)),
-        ours: Listed::new(local.codecs.iter().map(|&codec| encoding(codec))),
+        ours: Listed::new(local.codecs.iter().map(|&codec| codec.rtpmap())),
     }
 }
 
-fn not_plain(media: &Media) -> SdpError {
-    SdpError::Transport { transport: Listed::new([&media.transport]) }
+fn no_common_suite(media: &Media) -> SdpError {
+    SdpError::NoCommonSuite {
+        theirs: Listed::new(&media.suites),
+        ours: Listed::new(Suite::ALL.into_iter().map(Suite::name)),
+    }
+}
+
+fn foreign(media: &Media, local: &Local<'_>) -> SdpError {
+    let ours = match local.srtp {
+        SrtpPolicy::Off => "RTP/AVP",
+        SrtpPolicy::Optional => "RTP/AVP and RTP/SAVP",
+        SrtpPolicy::Required => "RTP/SAVP",
+    };
+    SdpError::Transport { transport: Listed::new([&media.transport]), ours }
 }
 
 /// What we send per packet: what they ask for where we can, never more than they take.
-fn ptime_for(media: &Media) -> u32 {
+fn ptime_for(media: &Media, codec: Codec) -> u32 {
+    // RFC 6716 §2.1.4: Opus has no frames of 30 ms.
+    let can = |ptime: u32| PTIMES_MS.contains(&ptime) && (codec.is_bytewise() || ptime != 30);
     let longest = media.maxptime_ms.unwrap_or(u32::MAX);
-    let asked = media.ptime_ms.filter(|asked| PTIMES_MS.contains(asked)).unwrap_or(PTIME_MS);
+    let asked = media.ptime_ms.filter(|&asked| can(asked)).unwrap_or(PTIME_MS);
     if asked <= longest {
         return asked;
     }
-    PTIMES_MS.into_iter().rfind(|&ptime| ptime <= longest).unwrap_or(PTIMES_MS[0])
+    PTIMES_MS.into_iter().rfind(|&ptime| can(ptime) && ptime <= longest).unwrap_or(PTIMES_MS[0])
 }
 
-fn head(local: &Local<'_>) -> String {
-    let version = if local.address.is_ipv4() { 4 } else { 6 };
-    let Local { address, session_id, session_version, .. } = local;
-    let mut text = String::with_capacity(512);
-    write_line(&mut text, format_args!("v=0"));
-    write_line(&mut text, format_args!("o=- {session_id} {session_version} IN IP{version} {address}"));
-    write_line(&mut text, format_args!("s=-"));
-    write_line(&mut text, format_args!("c=IN IP{version} {address}"));
-    write_line(&mut text, format_args!("t=0 0"));
-    text
-}
-
-fn write_audio(
-    text: &mut String,
-    local: &Local<'_>,
-    transport: &str,
-    codecs: &[(u8, Codec)],
-    telephone_event: Option<u8>,
-    ptime_ms: u32,
-    direction: Direction,
-) {
-    let numbers = codecs.iter().map(|(number, _)| *number).chain(telephone_event);
-    let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
-    write_line(text, format_args!("m=audio {} {transport} {}", local.port, numbers.join(" ")));
-    for &(number, codec) in codecs {
-        write_line(text, format_args!("a=rtpmap:{number} {}", encoding(codec)));
-    }
-    if let Some(number) = telephone_event {
-        write_line(text, format_args!("a=rtpmap:{number} telephone-event/8000"));
-        // RFC 4733 §2.4.1: the sixteen keys.
-        write_line(text, format_args!("a=fmtp:{number} 0-15"));
-    }
-    write_line(text, format_args!("a=ptime:{ptime_ms}"));
-    write_line(text, format_args!("a={}", direction.attribute()));
-}
-
-fn write_line(text: &mut String, line: fmt::Arguments<'_>) {
-    // Writing to a string cannot fail.
-    let _ = write!(text, "{line}\r\n");
-}
-
-const fn encoding(codec: Codec) -> &'static str {
-    match codec {
-        Codec::Pcmu => "PCMU/8000",
-        Codec::Pcma => "PCMA/8000",
+/// RFC 7587 §6.1: what is not said is not wanted.
+fn opus_params(format: &Format) -> OpusParams {
+    let says = |name: &str| format.parameter(name) == Some("1");
+    OpusParams {
+        fec: says("useinbandfec"),
+        dtx: says("usedtx"),
+        cbr: says("cbr"),
+        max_bitrate: format.parameter("maxaveragebitrate").and_then(|bits| bits.parse().ok()),
     }
 }
 
-const fn static_payload_type(codec: Codec) -> u8 {
-    match codec {
-        Codec::Pcmu => 0,
-        Codec::Pcma => 8,
+/// RFC 3605, or RFC 3550 §11: the next port.
+fn rtcp_port(media: &Media, remote: Option<SocketAddr>) -> Option<SocketAddr> {
+    let remote = remote?;
+    match media.rtcp {
+        Some((port, address)) => {
+            let same_family = address.filter(|address| address.is_ipv4() == remote.is_ipv4());
+            Some(SocketAddr::new(same_family.unwrap_or(remote.ip()), port))
+        }
+        None => Some(SocketAddr::new(remote.ip(), remote.port().checked_add(1)?)),
+    }
+}
+
+/// RFC 8839 §4.2.5: who rewrote the addresses on the way (and not the candidates) would break the checks; and we answer
+/// them on one port only.
+fn ice_for(media: &Media, remote: Option<SocketAddr>, rtcp: Rtcp, local: &Local<'_>) -> Option<Box<Ice>> {
+    let theirs = media.ice.as_ref().filter(|_| local.ice && rtcp == Rtcp::Mux)?;
+    theirs.candidates.contains(&remote?).then(|| {
+        let (ufrag, password) = local.random()[SRTP_SECRET..SRTP_SECRET + 24].split_at(6);
+        Box::new(Ice {
+            ufrag: crypto::letters(ufrag),
+            password: crypto::letters(password),
+            their_ufrag: Some(theirs.ufrag.clone()),
+        })
+    })
+}
+
+impl Local<'_> {
+    fn random(&self) -> &[u8; 92] {
+        assert!(self.keys != [0; 92], "whoever allows SRTP or ICE brings random bytes for its secrets");
+        &self.keys
+    }
+
+    fn srtp_secret(&self) -> &[u8] {
+        &self.random()[..SRTP_SECRET]
+    }
+
+    /// Other SRTP keys from now on.
+    pub(super) fn renew_keys(&mut self) {
+        crypto::renew(&mut self.keys[..SRTP_SECRET]);
     }
 }
 

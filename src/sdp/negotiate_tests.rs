@@ -14,6 +14,7 @@ fn local() -> Local<'static> {
         preference: Preference::Theirs,
         session_id: 77,
         session_version: 1,
+        ..Local::default()
     }
 }
 
@@ -44,10 +45,12 @@ fn a_usual_offer_gets_this_answer() {
             remote: Some("192.0.2.7:4000".parse().unwrap()),
             codec: Codec::Pcma,
             payload_type: 8,
+            receive_types: vec![(8, Codec::Pcma), (0, Codec::Pcmu)],
             telephone_event: Some(97),
+            send_event: Some(97),
             ptime_ms: 20,
-            send: true,
-            receive: true,
+            rtcp: Rtcp::Port(Some("192.0.2.7:4001".parse().unwrap())),
+            ..StreamParams::default()
         }
     );
 }
@@ -291,7 +294,7 @@ fn an_answer_that_declines_or_leaves_our_offer_is_refused() {
     let rows = [
         ("m=audio 0 RTP/AVP 0\n", SdpError::Declined),
         ("", SdpError::NoAudio),
-        ("m=audio 4000 RTP/SAVP 0\n", SdpError::Transport { transport: Listed::new(["RTP/SAVP"]) }),
+        ("m=audio 4000 RTP/SAVP 0\n", SdpError::Transport { transport: Listed::new(["RTP/SAVP"]), ours: "RTP/AVP" }),
     ];
     for (lines, expected) in rows {
         assert_eq!(accept_answer(&offer_of(lines), &local()), Err(expected));
@@ -324,6 +327,15 @@ fn random_and_mangled_text_never_panics_and_answers_stay_well_formed() {
         "a=rtpmap:0 PCMU/8000",
         "a=rtpmap:101 telephone-event/8000",
         "a=ptime:",
+        "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz",
+        "m=audio 4002 RTP/SAVP 107 9",
+        "a=rtpmap:107 opus/48000/2",
+        "a=fmtp:107 useinbandfec=1;=;x;usedtx=1",
+        "a=rtcp:4003 IN IP4",
+        "a=rtcp-mux",
+        "a=ice-ufrag:x",
+        "a=ice-pwd:y",
+        "a=candidate:1 1 udp 1 192.0.2.7 4000 typ host",
         "a=sendonly",
         "\r",
         "\0",
@@ -346,8 +358,16 @@ fn random_and_mangled_text_never_panics_and_answers_stay_well_formed() {
         };
         let text =
             if random.random() { format!("v=0\nc=IN IP4 192.0.2.7\nm=audio 4000 RTP/AVP 0\n{text}") } else { text };
-        let _ = accept_answer(&text, &local());
-        if let Ok((answered, params)) = answer(&text, &local()) {
+        let local = Local {
+            codecs: &Codec::ALL,
+            srtp: SrtpPolicy::Optional,
+            rtcp_mux: true,
+            ice: true,
+            keys: [7; 92],
+            ..local()
+        };
+        let _ = accept_answer(&text, &local);
+        if let Ok((answered, params)) = answer(&text, &local) {
             let lines: Vec<&str> = answered.split_terminator("\r\n").collect();
             assert!(
                 lines.iter().all(|line| line.as_bytes().get(1) == Some(&b'=') && !line.contains(['\r', '\n', '\0'])),
@@ -356,5 +376,228 @@ fn random_and_mangled_text_never_panics_and_answers_stay_well_formed() {
             assert_eq!(answered.matches("m=audio 20000 ").count(), 1, "{answered:?}");
             assert!(PTIMES_MS.contains(&params.ptime_ms));
         }
+    }
+}
+
+/// All we can do.
+fn able() -> Local<'static> {
+    Local { codecs: &Codec::ALL, srtp: SrtpPolicy::Optional, rtcp_mux: true, ice: true, keys: [7; 92], ..local() }
+}
+
+#[test]
+fn wideband_codecs_are_taken_in_the_order_that_counts() {
+    let lines = "m=audio 4000 RTP/AVP 96 9 0 8\na=rtpmap:96 opus/48000/2\na=fmtp:96 useinbandfec=1; maxaveragebitrate=16000;usedtx=0\n";
+    let (text, params) = answer(&offer_of(lines), &able()).unwrap();
+    assert_eq!((params.codec, params.payload_type), (Codec::Opus, 96));
+    assert_eq!(params.opus, OpusParams { fec: true, max_bitrate: Some(16_000), ..OpusParams::default() });
+    assert_eq!(params.receive_types, [(96, Codec::Opus), (0, Codec::Pcmu), (8, Codec::Pcma)]);
+    assert!(text.contains("a=rtpmap:96 opus/48000/2\r\na=fmtp:96 useinbandfec=1;stereo=0"), "{text}");
+    let ours = Local { codecs: &[Codec::G722, Codec::Opus], preference: Preference::Ours, ..able() };
+    let (text, params) = answer(&offer_of(lines), &ours).unwrap();
+    assert_eq!((params.codec, params.payload_type), (Codec::G722, 9));
+    assert!(text.contains("m=audio 20000 RTP/AVP 9\r\na=rtpmap:9 G722/8000\r\n"), "{text}");
+    // Names that are nearly right are not.
+    for name in ["opus/48000", "opus/8000/2", "G722/16000"] {
+        let lines = format!("m=audio 4000 RTP/AVP 96 8\na=rtpmap:96 {name}\n");
+        assert_eq!(answer(&offer_of(&lines), &able()).unwrap().1.codec, Codec::Pcma, "{name}");
+    }
+}
+
+#[test]
+fn keys_count_in_the_clock_of_the_codec_where_both_can() {
+    let events = "a=rtpmap:96 opus/48000/2\na=rtpmap:100 telephone-event/48000\na=rtpmap:101 telephone-event/8000\n";
+    // Formats; codec, payload type of keys, their clock.
+    let rows = [
+        ("96 100 101", Codec::Opus, Some(100), 48_000),
+        ("96 101", Codec::Opus, Some(101), 8_000),
+        ("0 100 101", Codec::Pcmu, Some(101), 8_000),
+        ("0 100", Codec::Pcmu, None, 8_000),
+        ("9 101", Codec::G722, Some(101), 8_000),
+    ];
+    for (formats, codec, number, clock_hz) in rows {
+        let lines = format!("m=audio 4000 RTP/AVP {formats}\n{events}");
+        let (text, params) = answer(&offer_of(&lines), &able()).unwrap();
+        assert_eq!((params.codec, params.telephone_event, params.send_event), (codec, number, number), "{formats}");
+        assert_eq!(params.event_clock_hz, clock_hz, "{formats}");
+        assert_eq!(text.matches("telephone-event").count(), usize::from(number.is_some()));
+    }
+}
+
+#[test]
+fn packets_of_30_ms_are_not_for_opus() {
+    let lines = |more: &str| offer_of(&format!("m=audio 4000 RTP/AVP 96\na=rtpmap:96 opus/48000/2\n{more}"));
+    for (more, expected) in
+        [("a=ptime:30\n", 20), ("a=ptime:60\na=maxptime:30\n", 20), ("a=maxptime:15\n", 10), ("a=ptime:40\n", 40)]
+    {
+        assert_eq!(answer(&lines(more), &able()).unwrap().1.ptime_ms, expected, "{more}");
+    }
+}
+
+#[test]
+fn rtcp_goes_where_they_say() {
+    let port = |port: &str| Rtcp::Port(Some(port.parse().unwrap()));
+    let rows = [
+        ("m=audio 4000 RTP/AVP 0\n", port("192.0.2.7:4001")),
+        ("m=audio 4000 RTP/AVP 0\na=rtcp:5000\n", port("192.0.2.7:5000")),
+        ("m=audio 4000 RTP/AVP 0\na=rtcp:5000 IN IP4 192.0.2.8\n", port("192.0.2.8:5000")),
+        ("m=audio 4000 RTP/AVP 0\na=rtcp:5000 IN IP6 2001:db8::1\n", port("192.0.2.7:5000")),
+        ("m=audio 4000 RTP/AVP 0\na=rtcp:0\n", port("192.0.2.7:4001")),
+        ("m=audio 4000 RTP/AVP 0\na=rtcp-mux\na=rtcp:5000\n", Rtcp::Mux),
+        ("m=audio 65535 RTP/AVP 0\n", Rtcp::Port(None)),
+        ("m=audio 4000 RTP/AVP 0\nc=IN IP4 0.0.0.0\n", Rtcp::Port(None)),
+    ];
+    for (lines, expected) in rows {
+        let (text, params) = answer(&offer_of(lines), &able()).unwrap();
+        assert_eq!(params.rtcp, expected, "{lines}");
+        assert_eq!(text.contains("a=rtcp-mux\r\n"), expected == Rtcp::Mux, "{lines}");
+    }
+    let separate = Local { rtcp_mux: false, ..able() };
+    let (text, params) = answer(&offer_of("m=audio 4000 RTP/AVP 0\na=rtcp-mux\n"), &separate).unwrap();
+    assert!(params.rtcp == port("192.0.2.7:4001") && !text.contains("rtcp-mux"));
+}
+
+const KEY: &str = "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+
+#[test]
+fn encryption_is_taken_required_or_refused_as_we_are_told() {
+    let plain = "m=audio 4000 RTP/AVP 0\n".to_owned();
+    let hopeful = format!("{plain}a=crypto:1 AES_CM_128_HMAC_SHA1_80 {KEY}\n");
+    let secure = format!(
+        "m=audio 4002 RTP/SAVP 0\na=crypto:5 F8_128_HMAC_SHA1_80 {KEY}\na=crypto:7 AES_CM_128_HMAC_SHA1_32 {KEY}\n"
+    );
+    let useless = format!("m=audio 4002 RTP/SAVPF 0\na=crypto:5 F8_128_HMAC_SHA1_80 {KEY}\n");
+    let dtls = "m=audio 4004 UDP/TLS/RTP/SAVPF 0\n".to_owned();
+    let both = format!("{plain}{secure}");
+    let carried = "the audio is offered only over";
+    let must = "the audio must be encrypted (RTP/SAVP with a=crypto), and is offered plain";
+    let no_way = "no way of encryption in common: they offer F8_128_HMAC_SHA1_80, we have AES_256_CM_HMAC_SHA1_80,";
+    // Offer; off, optional, required: port and tag that are taken, or the refusal.
+    type Taken = Result<(u16, Option<u32>), &'static str>;
+    let rows: [(&str, &str, [Taken; 3]); 6] = [
+        ("plain", &plain, [Ok((4000, None)), Ok((4000, None)), Err(must)]),
+        ("hopeful", &hopeful, [Ok((4000, None)), Ok((4000, Some(1))), Ok((4000, Some(1)))]),
+        ("secure", &secure, [Err(carried), Ok((4002, Some(7))), Ok((4002, Some(7)))]),
+        ("useless", &useless, [Err(carried), Err(no_way), Err(no_way)]),
+        ("dtls", &dtls, [Err(carried), Err(carried), Err(carried)]),
+        ("both", &both, [Ok((4000, None)), Ok((4002, Some(7))), Ok((4002, Some(7)))]),
+    ];
+    for (name, lines, expected) in rows {
+        for (srtp, expected) in [SrtpPolicy::Off, SrtpPolicy::Optional, SrtpPolicy::Required].into_iter().zip(expected)
+        {
+            match (answer(&offer_of(lines), &Local { srtp, ..able() }), expected) {
+                (Ok((text, params)), Ok((port, tag))) => {
+                    assert_eq!(params.remote.map(|remote| remote.port()), Some(port), "{name}, {srtp:?}");
+                    let line = text.lines().find_map(|line| line.strip_prefix("a=crypto:"));
+                    let ours = line.and_then(Crypto::parse);
+                    assert_eq!(ours.map(|crypto| crypto.tag), tag, "{name}, {srtp:?}: {text}");
+                    let keys = params.security.as_ref().map(|keys| (keys.suite, keys.ours));
+                    assert_eq!(ours.map(|crypto| (crypto.suite, crypto.key)), keys, "{name}, {srtp:?}");
+                    if let Some(keys) = params.security {
+                        assert_eq!(keys.theirs.bytes(keys.suite), b"YS___semctl () {\t220;}\n}\nunles");
+                        assert_ne!(keys.ours, keys.theirs);
+                    }
+                }
+                (Err(error), Err(words)) => {
+                    assert!(error.to_string().starts_with(words), "{name}, {srtp:?}: {error}");
+                    assert_eq!(error.sip_status(), 488);
+                }
+                (taken, _) => panic!("{name}, {srtp:?}: {taken:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "random bytes")]
+fn no_key_is_made_of_nothing() {
+    let _ = offer(&Local { srtp: SrtpPolicy::Required, keys: [0; 92], ..able() });
+}
+
+#[test]
+fn an_encrypted_offer_is_answered_encrypted_or_not_accepted() {
+    let required = Local { srtp: SrtpPolicy::Required, ..able() };
+    let offered = offer(&required);
+    assert_eq!(offered.matches("a=crypto:").count(), 3, "{offered}");
+    assert!(offered.contains(" RTP/SAVP "));
+    let them = Local { keys: [9; 92], port: 4_000, ..required };
+    let (answered, theirs) = answer(&offered, &them).unwrap();
+    let ours = accept_answer(&answered, &required).unwrap();
+    let (ours, theirs) = (ours.security.unwrap(), theirs.security.unwrap());
+    assert_eq!((ours.suite, ours.ours, ours.theirs), (theirs.suite, theirs.theirs, theirs.ours));
+    assert_eq!(ours.suite, Suite::AesCm256Sha1_80);
+    for (changed, expected) in [
+        (answered.replace("RTP/SAVP", "RTP/AVP").replace("a=crypto", "a=other"), SdpError::Unencrypted),
+        (answered.replace("a=crypto:1 ", "a=crypto:2 "), no_common_suite(&parse(&answered).unwrap()[0])),
+    ] {
+        assert_eq!(accept_answer(&changed, &required), Err(expected), "{changed}");
+    }
+    assert!(matches!(
+        accept_answer(&answered.replace("a=crypto", "a=other"), &required),
+        Err(SdpError::NoCommonSuite { .. })
+    ));
+}
+
+#[test]
+fn checks_of_connectivity_are_answered_for_who_asks_and_whose_addresses_agree() {
+    let asks = "m=audio 4000 RTP/AVP 0\na=rtcp-mux\na=ice-ufrag:them\na=ice-pwd:abcdefghijklmnopqrstuvwx\n\
+                a=candidate:1 1 UDP 2130706431 192.0.2.7 4000 typ host\na=candidate:2 1 TCP 1 192.0.2.7 9 typ host\n";
+    let (text, params) = answer(&offer_of(asks), &able()).unwrap();
+    let ice = params.ice.unwrap();
+    assert_eq!((ice.ufrag.len(), ice.password.len(), ice.their_ufrag.as_deref()), (8, 24, Some("them")));
+    let (session, media) = text.split_once("m=audio").unwrap();
+    assert!(session.contains("a=ice-lite\r\n"), "{text}");
+    assert!(media.contains(&format!("a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", ice.ufrag, ice.password)), "{text}");
+    assert!(media.contains("a=candidate:1 1 UDP 2130706431 192.0.2.1 20000 typ host\r\na=end-of-candidates\r\n"));
+    for (name, lines) in [
+        ("no candidate is the address of the line", asks.replace("192.0.2.7 4000", "192.0.2.7 4002")),
+        ("two ports", asks.replace("a=rtcp-mux\n", "")),
+        ("no password", asks.replace("ice-pwd", "ice-pw")),
+        ("only TCP", asks.replace("UDP", "TCP")),
+    ] {
+        let (text, params) = answer(&offer_of(&lines), &able()).unwrap();
+        assert!(params.ice.is_none() && !text.contains("ice"), "{name}: {text}");
+    }
+    assert!(answer(&offer_of(asks), &Local { ice: false, ..able() }).unwrap().1.ice.is_none());
+}
+
+#[test]
+fn numbers_that_mean_something_else_are_not_taken_for_g_711() {
+    let lines = "m=audio 4000 RTP/AVP 9 0\na=rtpmap:0 L16/8000\n";
+    let (_, params) = answer(&offer_of(lines), &able()).unwrap();
+    assert_eq!(params.receive_types, [(9, Codec::G722), (8, Codec::Pcma)]);
+}
+
+#[test]
+fn our_offer_says_all_we_can_and_whatever_of_it_comes_is_taken() {
+    let local = Local { srtp: SrtpPolicy::Off, ..able() };
+    let text = offer(&local);
+    assert!(text.contains("m=audio 20000 RTP/AVP 0 8 9 107 101 110\r\n"), "{text}");
+    let params = accept_answer(
+        &offer_of("m=audio 4000 RTP/AVP 96 97\na=rtpmap:96 opus/48000/2\na=rtpmap:97 telephone-event/48000\n"),
+        &local,
+    )
+    .unwrap();
+    assert_eq!((params.codec, params.payload_type), (Codec::Opus, 96));
+    // What we send has their numbers, what they send ours.
+    assert_eq!((params.send_event, params.telephone_event, params.event_clock_hz), (Some(97), Some(110), 48_000));
+    assert_eq!(params.receive_types, [(0, Codec::Pcmu), (8, Codec::Pcma), (9, Codec::G722), (107, Codec::Opus)]);
+    let before = unsettled(&local);
+    assert_eq!((before.remote, before.receive_types), (None, params.receive_types));
+}
+
+#[test]
+fn bombs_of_lines_are_read_in_time() {
+    let lines = |line: &str| line.repeat(60_000 / (line.len() + 1));
+    for line in [
+        "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x\n",
+        "a=crypto\n",
+        "a=candidate:1 1 udp 1 192.0.2.7 4000 typ host\n",
+        "a=fmtp:0 x=1;\n",
+        "a=rtpmap:1 x/1\n",
+        "a=group:BUNDLE 0 0 0 0\n",
+    ] {
+        let numbers: String = (0..128).map(|number| format!(" {number}")).collect();
+        let offer = offer_of(&format!("m=audio 4000 RTP/AVP{numbers}\n{}", lines(line)));
+        assert!(answer(&offer, &able()).is_ok(), "{line}");
     }
 }

@@ -4,16 +4,19 @@
 //! `o=`, `t=` or `b=` wrong in many ways, end lines with LF or CR CR LF, and none of that should cost a call.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use sdp_types::{Attribute, Connection, Session};
 
+use super::crypto::{self, Crypto};
 use crate::rtp::Codec;
 
 /// Longest description read. Browsers with many candidates write some 10 kB.
 const MAX_BYTES: usize = 64 * 1024;
 /// Most media descriptions in one.
 const MAX_MEDIA: usize = 64;
+/// Most ICE candidates of one media description looked at.
+const MAX_CANDIDATES: usize = 64;
 /// Most formats of one media description looked at; there are only 128 payload types.
 const MAX_FORMATS: usize = 128;
 
@@ -30,10 +33,23 @@ pub enum SdpError {
     #[error("the session description offers no audio")]
     NoAudio,
     /// Audio, but only in a way we cannot carry.
-    #[error("the audio is offered only over {transport}, we speak RTP/AVP")]
+    #[error("the audio is offered only over {transport}, we speak {ours}")]
     Transport {
         /// The `proto` field of their line.
         transport: Listed,
+        /// What they could have written there.
+        ours: &'static str,
+    },
+    /// We take nothing that anybody on the way can listen to.
+    #[error("the audio must be encrypted (RTP/SAVP with a=crypto), and is offered plain")]
+    Unencrypted,
+    /// Encrypted, but in no way we know.
+    #[error("no way of encryption in common: they offer {theirs}, we have {ours}")]
+    NoCommonSuite {
+        /// In their order.
+        theirs: Listed,
+        /// In our order.
+        ours: Listed,
     },
     /// Nothing both sides speak.
     #[error("no codec in common: they offer {theirs}, we have {ours}")]
@@ -46,6 +62,9 @@ pub enum SdpError {
     /// Where their audio should go is missing, a name, a multicast group, or of another IP version.
     #[error("the audio cannot be sent to them: {0}")]
     Address(String),
+    /// An answer to nothing.
+    #[error("an answer came, and nothing was offered")]
+    Unasked,
     /// They answered our offer with port 0.
     #[error("they declined the audio we offered")]
     Declined,
@@ -157,8 +176,38 @@ pub struct Format {
     pub name: String,
     /// The codec, if it is one of ours.
     pub codec: Option<Codec>,
-    /// It is telephone-event at 8 kHz.
-    pub telephone_event: bool,
+    /// It is telephone-event, with this many ticks a second.
+    pub event_clock_hz: Option<u32>,
+    /// What `a=fmtp` says of it.
+    pub parameters: Option<String>,
+}
+
+impl Format {
+    /// The value of one parameter, such as `useinbandfec`.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.parameters.as_deref()?.split(';').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(key, _)| key.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    }
+}
+
+/// What becomes of a `proto` field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// RTP in clear text. AVPF (RFC 4585) only adds RTCP feedback, which nobody has to send.
+    Plain,
+    /// SRTP with keys in the description.
+    Secure,
+    /// Another: keys by DTLS, T.38, …
+    Foreign,
+}
+
+/// What they say for connectivity checks (RFC 8839).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IceOffer {
+    /// Their user fragment.
+    pub ufrag: String,
+    /// Where their sound could come from. Names are left out.
+    pub candidates: Vec<SocketAddr>,
 }
 
 /// One media description.
@@ -182,18 +231,36 @@ pub struct Media {
     pub ptime_ms: Option<u32>,
     /// Longest packet the writer takes, milliseconds.
     pub maxptime_ms: Option<u32>,
+    /// Ways to encrypt it that we know, in order of preference.
+    pub cryptos: Vec<Crypto>,
+    /// The names of those and of the others.
+    pub suites: Vec<String>,
+    /// RTCP may come on the same port (RFC 5761).
+    pub rtcp_mux: bool,
+    /// Where RTCP goes, if not to the next port: port and, maybe, address (RFC 3605).
+    pub rtcp: Option<(u16, Option<IpAddr>)>,
+    /// They check connectivity.
+    pub ice: Option<IceOffer>,
 }
 
 impl Media {
-    /// Is it sound over plain RTP that has not been declined?
-    pub fn is_plain_audio(&self) -> bool {
-        // AVPF (RFC 4585) only adds RTCP feedback, which nobody has to send.
-        self.is_audio() && ["RTP/AVP", "RTP/AVPF"].iter().any(|ours| self.transport.eq_ignore_ascii_case(ours))
+    /// How its packets are carried.
+    pub fn profile(&self) -> Profile {
+        match self.transport.to_ascii_uppercase().as_str() {
+            "RTP/AVP" | "RTP/AVPF" => Profile::Plain,
+            "RTP/SAVP" | "RTP/SAVPF" => Profile::Secure,
+            _ => Profile::Foreign,
+        }
     }
 
     /// Is it sound that has not been declined?
     pub fn is_audio(&self) -> bool {
-        self.kind.eq_ignore_ascii_case("audio") && self.port != 0
+        self.is_audio_line() && self.port != 0
+    }
+
+    /// Is it sound, even if declined?
+    pub fn is_audio_line(&self) -> bool {
+        self.kind.eq_ignore_ascii_case("audio")
     }
 }
 
@@ -237,7 +304,43 @@ fn read_media(media: &sdp_types::Media, session: &Session) -> Media {
         direction: direction(&media.attributes).or_else(|| direction(&session.attributes)).unwrap_or_default(),
         ptime_ms: number("ptime"),
         maxptime_ms: number("maxptime"),
+        cryptos: crypto_lines(media).filter_map(Crypto::parse).collect(),
+        suites: crypto_lines(media).map(suite_of).collect(),
+        rtcp_mux: media.attributes.iter().any(|a| a.attribute == "rtcp-mux"),
+        rtcp: attribute("rtcp").and_then(read_rtcp),
+        ice: attribute("ice-ufrag")
+            .filter(|_| attribute("ice-pwd").is_some())
+            .map(|ufrag| IceOffer { ufrag: ufrag.to_owned(), candidates: candidates(&media.attributes) }),
     }
+}
+
+fn crypto_lines(media: &sdp_types::Media) -> impl Iterator<Item = &str> {
+    let lines = media.attributes.iter().filter(|a| a.attribute == "crypto");
+    lines.take(crypto::MOST_LINES).filter_map(|a| a.value.as_deref()).map(str::trim)
+}
+
+/// The second word of a line `tag suite key`.
+fn suite_of(line: &str) -> String {
+    line.split_ascii_whitespace().nth(1).unwrap_or_default().to_owned()
+}
+
+/// `53020` or `53020 IN IP4 126.16.64.4`.
+fn read_rtcp(value: &str) -> Option<(u16, Option<IpAddr>)> {
+    let mut words = value.split_ascii_whitespace();
+    let port = words.next()?.parse().ok().filter(|&port| port != 0)?;
+    Some((port, words.nth(2).and_then(|address| address.parse().ok())))
+}
+
+/// RFC 8839 §5.1: `foundation component transport priority address port typ …`, those of RTP over UDP.
+fn candidates(attributes: &[Attribute]) -> Vec<SocketAddr> {
+    let lines = attributes.iter().filter(|a| a.attribute == "candidate").take(MAX_CANDIDATES);
+    let read = |line: &Attribute| {
+        let mut words = line.value.as_deref()?.split_ascii_whitespace().skip(1);
+        let (component, transport) = (words.next()?, words.next()?);
+        let (address, port) = (words.nth(1)?.parse().ok()?, words.next()?.parse().ok()?);
+        (component == "1" && transport.eq_ignore_ascii_case("udp")).then(|| SocketAddr::new(address, port))
+    };
+    lines.filter_map(read).collect()
 }
 
 fn value_of<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {
@@ -260,12 +363,13 @@ fn read_format(payload_type: u8, attributes: &[Attribute]) -> Format {
     let name = name.unwrap_or_else(|| format!("payload type {payload_type}"));
     let lower = name.to_ascii_lowercase();
     let encoding = lower.strip_suffix("/1").unwrap_or(&lower);
-    let codec = match encoding {
-        "pcmu/8000" => Some(Codec::Pcmu),
-        "pcma/8000" => Some(Codec::Pcma),
-        _ => None,
-    };
-    Format { payload_type, codec, telephone_event: encoding == "telephone-event/8000", name }
+    let codec = Codec::ALL.into_iter().find(|codec| codec.rtpmap().eq_ignore_ascii_case(encoding));
+    let event_clock_hz = encoding.strip_prefix("telephone-event/").and_then(|clock| clock.parse().ok());
+    let parameters = attributes.iter().filter(|a| a.attribute == "fmtp").find_map(|a| {
+        let (number, parameters) = a.value.as_deref()?.trim().split_once(char::is_whitespace)?;
+        (number.parse() == Ok(payload_type)).then(|| parameters.trim().to_owned())
+    });
+    Format { payload_type, codec, event_clock_hz, parameters, name }
 }
 
 /// RFC 3551 §6, the audio half of table 4 as far as telephones still use it.

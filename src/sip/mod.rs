@@ -51,7 +51,7 @@ use crate::id::LegId;
 use crate::pii::Pii;
 use crate::rtp::Digit;
 
-pub use auth::{Credentials, Secret};
+pub use auth::{Algorithm, Credentials, Secret};
 pub use driver::{Dialer, Patience, SipConfig, SipError, SipServer, TlsConfig, TlsFault};
 pub use ladder::{Ladder, Rung};
 pub use peers::{AddressRange, NotARange, Peer, PeerTable};

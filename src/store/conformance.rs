@@ -8,6 +8,7 @@ use crate::call::record::{CallEnd, CallRecord, Direction, Latency, PromptRecord,
 use crate::id::CallId;
 use crate::media::{MediaSummary, Recording};
 use crate::pii::Pii;
+use crate::rtp::{Codec, Quality};
 use crate::sip::ladder::{Ladder, Rung};
 
 /// Tests of one store: `$fresh` makes an empty one, and whatever must live as long as it.
@@ -108,6 +109,27 @@ pub(crate) fn full_record(number: u8) -> CallRecord {
             jitter_ms: 1.625,
             late_ticks: 4,
             recording: Recording::Saved { path: "/var/lib/trunkline/recordings/call.wav".into() },
+            codec: Some(Codec::Opus),
+            secured: Some("AES_CM_128_HMAC_SHA1_80".into()),
+            quality: Box::new(Quality {
+                mos: Some(4.25),
+                mos_there: Some(3.5),
+                round_trip_ms: Some(80.5),
+                loss_percent: 0.1875,
+                late_percent: 0.0625,
+                burst_ratio: 1.5,
+                buffer_ms: 40,
+                concealed: 5,
+                duplicates: 1,
+                reordered: 2,
+                jumps: 3,
+                ssrc_changes: 4,
+                drift_ppm: Some(-12.5),
+                loss_there_percent: Some(0.5),
+                jitter_there_ms: Some(2.125),
+                rtcp_in: 6,
+                rtcp_out: 7,
+            }),
         },
         ladder: Ladder {
             rungs: vec![rung(0, false, "INVITE sip:…@192.0.2.1 SIP/2.0"), rung(4, true, "SIP/2.0 100 Trying")],

@@ -92,7 +92,8 @@ fn header(record: &CallRecord, zone: &TimeZone) -> String {
 }
 
 fn footer(record: &CallRecord) -> String {
-    let MediaSummary { packets_in, packets_out, lost, late, refused, jitter_ms, late_ticks, recording } = &record.media;
+    let MediaSummary { packets_in, packets_out, lost, late, refused, jitter_ms, late_ticks, recording, .. } =
+        &record.media;
     let mut text = String::new();
     line(
         &mut text,

@@ -4,12 +4,12 @@
 //! else's call.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use nix::sys::socket::{setsockopt, sockopt::ReceiveTimestampns};
+use nix::sys::socket::{setsockopt, sockopt::Ipv6TClass, sockopt::ReceiveTimestampns};
 use rand::seq::SliceRandom;
 
 use super::MediaError;
@@ -38,6 +38,8 @@ struct Ports {
 #[derive(Debug)]
 pub struct ReservedPort {
     pub(super) socket: UdpSocket,
+    /// For RTCP, on the odd port above, where it does not share this one.
+    pub(super) reports: Option<UdpSocket>,
     address: SocketAddr,
     pool: Arc<PortPool>,
 }
@@ -46,6 +48,27 @@ impl ReservedPort {
     /// Where we receive: the configured address (perhaps 0.0.0.0: SDP then names the advertised one) and the port.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Binds the odd port above for RTCP (RFC 3550 §11). If somebody else has it, there is none on this call.
+    pub(super) fn open_reports(&mut self) {
+        let Some(port) = self.address.port().checked_add(1) else { return };
+        match bind(SocketAddr::new(self.address.ip(), port)) {
+            Ok(socket) => self.reports = Some(socket),
+            Err(error) => tracing::warn!(port, %error, "no RTCP on this call: its port cannot be bound"),
+        }
+    }
+
+    /// Sends one RTP packet; `true` when the socket took it. A full socket buffer or a peer that refuses is a packet
+    /// that was not handed over.
+    pub(super) fn send(&self, to: SocketAddr, packet: &[u8]) -> bool {
+        self.socket.send_to(packet, fit(to, self.address)).is_ok()
+    }
+
+    /// Sends one RTCP packet, from the port above when they go `apart`.
+    pub(super) fn send_report(&self, apart: bool, to: SocketAddr, packet: &[u8]) -> bool {
+        let socket = if apart { self.reports.as_ref() } else { Some(&self.socket) };
+        socket.is_some_and(|socket| socket.send_to(packet, fit(to, self.address)).is_ok())
     }
 }
 
@@ -77,7 +100,7 @@ impl PortPool {
             };
             let address = SocketAddr::new(self.address, port);
             match bind(address) {
-                Ok(socket) => return Ok(ReservedPort { socket, address, pool: Arc::clone(self) }),
+                Ok(socket) => return Ok(ReservedPort { socket, reports: None, address, pool: Arc::clone(self) }),
                 Err(error) => {
                     self.lock().resting.push_back((now + self.rest, port));
                     last_error = Some(error);
@@ -108,11 +131,21 @@ fn bind(address: SocketAddr) -> std::io::Result<UdpSocket> {
     let socket = UdpSocket::bind(address)?;
     socket.set_nonblocking(true)?;
     setsockopt(&socket, ReceiveTimestampns, &true)?;
-    if address.is_ipv4() {
-        // A network that ignores the mark is no reason to refuse a call.
-        let _ = socket2::SockRef::from(&socket).set_tos_v4(TOS_EXPEDITED);
+    // A network that ignores the mark is no reason to refuse a call. A dual-stack socket marks each family by its own.
+    let marked = socket2::SockRef::from(&socket);
+    let _ = marked.set_tos_v4(TOS_EXPEDITED);
+    if address.is_ipv6() {
+        let _ = setsockopt(&socket, Ipv6TClass, &(TOS_EXPEDITED as i32));
     }
     Ok(socket)
+}
+
+/// `to` as a socket bound to `local` must be told of it: a dual-stack socket knows IPv4 only as a part of IPv6.
+fn fit(to: SocketAddr, local: SocketAddr) -> SocketAddr {
+    match to {
+        SocketAddr::V4(v4) if local.is_ipv6() => SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0).into(),
+        to => SocketAddr::new(if local.is_ipv4() { to.ip().to_canonical() } else { to.ip() }, to.port()),
+    }
 }
 
 #[cfg(test)]
@@ -136,6 +169,23 @@ mod tests {
         assert_eq!(pool.take(now + REST), Some(12));
         assert_eq!(pool.take(now + REST), None);
         assert_eq!(pool.take(now + 2 * REST), Some(10));
+    }
+
+    #[test]
+    fn an_ipv4_peer_is_reached_from_a_socket_of_either_family() {
+        let peer = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        peer.set_read_timeout(Some(REST)).expect("a socket");
+        let to = peer.local_addr().expect("bound");
+        for local in ["127.0.0.1", "::"] {
+            let pool = PortPool::new(local.parse().expect("an address"), 34_000..=34_999, REST).expect("a range");
+            let mut port = pool.reserve(SystemClock.now().mono).expect("a port is free");
+            assert!(port.send(to, b"sound"), "from {local}");
+            assert_eq!(peer.recv(&mut [0; 9]).expect("it arrives"), 5, "from {local}");
+            port.open_reports();
+            assert!(port.send_report(true, to, b"report"));
+            let (length, from) = peer.recv_from(&mut [0; 9]).expect("it arrives");
+            assert_eq!((length, from.port()), (6, port.address().port() + 1));
+        }
     }
 
     #[test]

@@ -24,7 +24,8 @@ const OLDEST: Duration = Duration::from_secs(2);
 
 /// A datagram as it was received.
 pub(super) struct Datagram<'a> {
-    pub(super) bytes: &'a [u8],
+    /// May be decrypted where it lies.
+    pub(super) bytes: &'a mut [u8],
     pub(super) from: SocketAddr,
     /// When the kernel had it.
     pub(super) at: Instant,
@@ -36,12 +37,14 @@ pub(super) struct Datagram<'a> {
 pub(super) struct Reader {
     headers: MultiHeaders<SockaddrStorage>,
     buffers: Box<[[u8; LONGEST]]>,
+    /// The one being taken: what was read is shown to us for reading only.
+    one: Box<[u8; LONGEST]>,
 }
 
 impl Reader {
     pub(super) fn new() -> Self {
         let headers = MultiHeaders::preallocate(BATCH, Some(nix::cmsg_space!(TimeSpec)));
-        Self { headers, buffers: vec![[0; LONGEST]; BATCH].into_boxed_slice() }
+        Self { headers, buffers: vec![[0; LONGEST]; BATCH].into_boxed_slice(), one: Box::new([0; LONGEST]) }
     }
 
     /// Hands everything that waits at `socket` to `take`; returns how many there were. Errors (an ICMP refusal by the
@@ -58,7 +61,9 @@ impl Reader {
             let Some(from) = message.address.as_ref().and_then(address) else { continue };
             let at = received_at(&message, now);
             let truncated = message.flags.contains(MsgFlags::MSG_TRUNC);
-            let bytes = message.iovs().next().unwrap_or_default();
+            let read = message.iovs().next().unwrap_or_default();
+            let bytes = &mut self.one[..read.len()];
+            bytes.copy_from_slice(read);
             take(Datagram { bytes, from, at, truncated });
         }
         count

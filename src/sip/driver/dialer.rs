@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::port::Control;
+use crate::sip::stats::SipStats;
 use crate::sip::transport::Target;
 use crate::sip::trunk::{TrunkSpec, TrunkStatus};
 use crate::sip::uri::Uri;
@@ -47,6 +48,11 @@ impl Dialer {
     /// How the trunks are doing, in the order of their names; empty once the server is down.
     pub async fn trunks(&self) -> Vec<TrunkStatus> {
         self.ask(Control::Trunks).await.unwrap_or_default()
+    }
+
+    /// Counters so far; `None` once the server is down.
+    pub async fn stats(&self) -> Option<SipStats> {
+        self.ask(Control::Stats).await.ok()
     }
 
     async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Control) -> Result<T, DialError> {

@@ -12,6 +12,7 @@ use crate::call::record::{CallEnd, CallRecord, Latency, PromptRecord, TurnRecord
 use crate::id::CallId;
 use crate::media::{MediaSummary, Recording};
 use crate::pii::Pii;
+use crate::rtp::Quality;
 use crate::sip::ladder::Ladder;
 use crate::store::{CallFilter, CallSummary};
 
@@ -19,8 +20,9 @@ const INSERT_CALL: &str = "
     insert into calls (id, direction, peer, sip_call_id, caller, called, plan, plan_version,
                        arrived_at_ns, answered_at_ns, ended_at_ns, end_why, end_detail, result, path,
                        packets_in, packets_out, lost, late, refused, jitter_ms, late_ticks,
-                       recording, recording_path, recording_fault, disposition, ladder)
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                       recording, recording_path, recording_fault, disposition, ladder,
+                       codec, secured, mos, round_trip_ms, quality)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     on conflict (id) do nothing";
 
 const INSERT_TURN: &str = "
@@ -42,7 +44,20 @@ pub(super) async fn insert(to: &mut SqliteConnection, record: &CallRecord) -> Re
     let CallRecord { id, direction, peer, sip_call_id, caller, called, plan, plan_version, .. } = record;
     let CallRecord { arrived_at, answered_at, ended_at, end, disposition, result, path, .. } = record;
     let CallRecord { turns, prompts, media, ladder, .. } = record;
-    let MediaSummary { packets_in, packets_out, lost, late, refused, jitter_ms, late_ticks, recording } = media;
+    // Taken apart without `..`: a field added to the summary asks here for its column.
+    let MediaSummary {
+        packets_in,
+        packets_out,
+        lost,
+        late,
+        refused,
+        jitter_ms,
+        late_ticks,
+        recording,
+        codec,
+        secured,
+        quality,
+    } = media;
     let (end_why, end_detail) = end_columns(end)?;
     let (recording, recording_path, recording_fault) = recording_columns(recording)?;
     let inserted = sqlx::query(INSERT_CALL)
@@ -73,6 +88,11 @@ pub(super) async fn insert(to: &mut SqliteConnection, record: &CallRecord) -> Re
         .bind(recording_fault)
         .bind(disposition.as_ref().map(name_of).transpose()?)
         .bind(ladder_column(ladder)?)
+        .bind(codec.as_ref().map(name_of).transpose()?)
+        .bind(secured)
+        .bind(quality.mos.map(finite))
+        .bind(quality.round_trip_ms.map(finite))
+        .bind(quality_column(quality)?)
         .execute(&mut *to)
         .await?;
     if inserted.rows_affected() == 0 {
@@ -249,7 +269,21 @@ fn media(row: &SqliteRow) -> Result<MediaSummary, Error> {
             (None, Some(reason)) => Recording::Failed { reason },
             (None, None) => Recording::Off,
         },
+        codec: row.try_get::<Option<String>, _>("codec")?.map(named).transpose()?,
+        secured: row.try_get("secured")?,
+        quality: Box::new(quality(row)?),
     })
+}
+
+/// Calls without a word of it have no column; the two numbers that are counted stand in columns of their own as well.
+fn quality_column(quality: &Quality) -> Result<Option<String>, Error> {
+    let is_empty = *quality == Quality::default();
+    (!is_empty).then(|| serde_json::to_string(quality)).transpose().map_err(unwritable)
+}
+
+fn quality(row: &SqliteRow) -> Result<Quality, Error> {
+    let json = row.try_get::<Option<String>, _>("quality")?;
+    json.map_or(Ok(Quality::default()), |json| serde_json::from_str(&json).map_err(unreadable))
 }
 
 fn recording_columns(recording: &Recording) -> Result<(&'static str, Option<&str>, Option<&str>), Error> {

@@ -1,0 +1,63 @@
+//! What a leg says: prompts, keys, hold music, silence.
+
+use std::time::Instant;
+
+use super::{Reports, Send, Session};
+use crate::audio::FRAME_8K;
+use crate::audio::level::{SILENCE_DBOV, rms_dbov};
+use crate::media::{MediaEvent, PlayEnd};
+use crate::rtp::sender::MAX_PACKET_BYTES;
+
+impl Session {
+    pub(super) fn speak(&mut self, frame: &mut [i16; FRAME_8K], now: Instant, missed: u32, send: Send<'_>) {
+        let destination = self.receiver.destination().filter(|_| self.params.send);
+        let Some(to) = destination else {
+            // On hold, or nobody said yet where to: time passes, prompts wait, so that they are heard whole.
+            self.sender.skip(missed + 1);
+            self.guard.played(SILENCE_DBOV);
+            let mut reports = Reports { events: &mut self.events, lost: &mut self.events_lost };
+            self.playout.reap(now, |event| reports.push(event));
+            return;
+        };
+        self.sender.skip(missed);
+        let sounds = !self.sender.is_pressing() && self.sound(frame);
+        self.guard.played(if sounds { rms_dbov(frame) } else { SILENCE_DBOV });
+        self.sender.push_frame(frame);
+        let mut packet = [0; MAX_PACKET_BYTES];
+        let (mut complete, mut sent) = (false, true);
+        while let Some(length) = self.sender.poll_packet(&mut packet) {
+            let sealed = match &mut self.srtp {
+                Some(srtp) => srtp.sealer.rtp(&mut packet, length),
+                None => Some(length),
+            };
+            let left = sealed.is_some_and(|length| send(to, &packet[..length]));
+            (complete, sent) = (true, sent && left);
+            self.packets_out += u64::from(left);
+        }
+        if std::mem::replace(&mut self.pressing, self.sender.is_pressing()) && !self.pressing {
+            self.tell(MediaEvent::KeysSent);
+        }
+        if complete {
+            let mut reports = Reports { events: &mut self.events, lost: &mut self.events_lost };
+            self.playout.delivered(sent, now, |event| reports.push(event));
+        }
+    }
+
+    /// Fills `frame` with what the caller hears next; `false` when that is silence.
+    fn sound(&mut self, frame: &mut [i16; FRAME_8K]) -> bool {
+        let fades = self.fading.take().is_some_and(|over| over.last_frame(frame));
+        match &mut self.hold {
+            Some(hold) => hold.frame(frame),
+            None => fades || self.playout.frame(frame),
+        }
+    }
+
+    pub(super) fn close(&mut self, now: Instant) {
+        if !self.closed {
+            self.closed = true;
+            self.playout.stop(PlayEnd::Flushed, |_| true);
+            let mut reports = Reports { events: &mut self.events, lost: &mut self.events_lost };
+            self.playout.delivered(false, now, |event| reports.push(event));
+        }
+    }
+}

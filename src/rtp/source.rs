@@ -1,0 +1,219 @@
+//! Whom a receiver listens to, and where we send.
+//!
+//! Symmetric RTP (RFC 4961): the address in the SDP is often not where packets come from (NAT), so the first valid
+//! packets decide, and afterwards nobody else is heard. The signalled address and port have precedence: they latch with
+//! their first packet and take the latch back from a stranger; a stranger, and so another port of the same host, which
+//! may carry somebody else's call, must send three packets in a row before we believe that the far end sits behind a
+//! NAT.
+//!
+//! When the far end signals another address, the old one is still heard, for its last packets are on their way, but we
+//! send to the new one at once: two ends that wait to hear each other first would stay deaf.
+
+use std::net::SocketAddr;
+
+use super::packet::Packet;
+
+/// Packets in a row that make a stranger, or another SSRC, believable.
+pub(super) const BELIEVED_AFTER: u32 = 3;
+/// Packets after which we send to an address again that is not the one signalled meanwhile: 1 s of them. It is behind
+/// a NAT, and nothing really moved.
+const STILL_THERE_AFTER: u32 = 50;
+
+/// Packets of one stream following each other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    pub(super) ssrc: u32,
+    sequence: u16,
+    pub(super) length: u32,
+}
+
+impl Run {
+    /// The run with one more packet, or a new one when the packet does not follow.
+    pub(super) fn extended(run: Option<Self>, packet: &Packet<'_>) -> Self {
+        let length = match run {
+            Some(run) if run.ssrc == packet.ssrc && packet.sequence == run.sequence.wrapping_add(1) => run.length + 1,
+            _ => 1,
+        };
+        Self { ssrc: packet.ssrc, sequence: packet.sequence, length }
+    }
+}
+
+/// What became of a packet's source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Judged {
+    /// The one we listen to.
+    Known,
+    /// From now on the one we listen to; `instead` of another one.
+    Latched { instead: bool },
+    /// Somebody else.
+    Stranger,
+}
+
+/// Whom we listen to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Source {
+    /// Address the far end signalled.
+    signalled: Option<SocketAddr>,
+    latch: Option<Latch>,
+    stranger: Option<(SocketAddr, Run)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Latch {
+    address: SocketAddr,
+    /// It is the address that was signalled.
+    signalled: bool,
+    /// Packets still to come from it before we send there: another one has been signalled since.
+    doubt: u32,
+}
+
+impl Source {
+    /// Nobody has been heard; `remote` is where the far end said it is.
+    pub(super) fn new(remote: Option<SocketAddr>) -> Self {
+        Self { signalled: remote.and_then(real), ..Self::default() }
+    }
+
+    /// The far end signals `remote` (an answer to a late offer, a re-INVITE): whoever sends from there is believed at
+    /// once.
+    pub(super) fn expect(&mut self, remote: SocketAddr) {
+        let Some(signalled) = real(remote) else { return };
+        // The first word on it (the answer to a late offer) contradicts nobody.
+        let moved = self.signalled.replace(signalled).is_some_and(|before| before != signalled);
+        if let Some(latch) = &mut self.latch {
+            latch.signalled = canonical(latch.address) == signalled;
+            if moved {
+                latch.doubt = if latch.signalled { 0 } else { STILL_THERE_AFTER };
+            }
+        }
+    }
+
+    /// Judges where a valid packet came from.
+    pub(super) fn judge(&mut self, packet: &Packet<'_>, from: SocketAddr) -> Judged {
+        let signalled = self.signalled == Some(canonical(from));
+        if let Some(latch) = &mut self.latch {
+            if latch.address == from {
+                latch.doubt = latch.doubt.saturating_sub(1);
+                return Judged::Known;
+            }
+            // The signalled address takes precedence over a stranger, and over nobody else. One that is in doubt may
+            // have moved to where we do not expect it: then it is like before anybody was heard.
+            if latch.signalled || (!signalled && latch.doubt == 0) {
+                return Judged::Stranger;
+            }
+        }
+        // Without a signalled address (a late offer not answered yet) nobody is a stranger.
+        if !signalled && self.signalled.is_some() {
+            let run = self.stranger.filter(|(who, _)| *who == from).map(|(_, run)| run);
+            let run = Run::extended(run, packet);
+            self.stranger = Some((from, run));
+            if run.length < BELIEVED_AFTER {
+                return Judged::Stranger;
+            }
+        }
+        self.stranger = None;
+        Judged::Latched { instead: self.latch.replace(Latch { address: from, signalled, doubt: 0 }).is_some() }
+    }
+
+    /// Where packets come from, once known.
+    pub(super) fn latched(&self) -> Option<SocketAddr> {
+        self.latch.map(|latch| latch.address)
+    }
+
+    /// Where to send: to whom we hear, before that to where the far end said it is.
+    pub(super) fn destination(&self) -> Option<SocketAddr> {
+        self.latch.filter(|latch| latch.doubt == 0).map(|latch| latch.address).or(self.signalled)
+    }
+
+    /// May this be the far end reporting on the RTP port (RFC 5761)? Before anybody is heard, from where it said it is:
+    /// a telephone that is muted from the start sends nothing else.
+    pub(super) fn may_report(&self, from: SocketAddr) -> bool {
+        match self.latch {
+            Some(latch) => latch.address == from || self.signalled == Some(canonical(from)),
+            None => self.signalled == Some(canonical(from)),
+        }
+    }
+
+    /// May this host be the far end reporting from a port of its own?
+    pub(super) fn is_host(&self, from: SocketAddr) -> bool {
+        let host = canonical(from).ip();
+        self.latched().into_iter().chain(self.signalled).any(|known| canonical(known).ip() == host)
+    }
+}
+
+/// IPv4 is IPv4, also when a dual-stack socket shows it as IPv6.
+pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// 0.0.0.0 is how old telephones say "hold" (RFC 3264 §8.4), and port 0 is no port: neither is a place.
+fn real(address: SocketAddr) -> Option<SocketAddr> {
+    let address = canonical(address);
+    (!address.ip().is_unspecified() && address.port() != 0).then_some(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 7], port))
+    }
+
+    fn packet(sequence: u16) -> Packet<'static> {
+        Packet { marker: false, payload_type: 0, sequence, timestamp: 0, ssrc: 1, payload: &[] }
+    }
+
+    #[test]
+    fn another_address_signalled_is_where_we_send_at_once_and_the_old_one_is_still_heard() {
+        let mut source = Source::new(Some(at(1)));
+        assert_eq!(source.destination(), Some(at(1)));
+        assert_eq!(source.judge(&packet(0), at(1)), Judged::Latched { instead: false });
+        source.expect(at(2));
+        assert_eq!(source.destination(), Some(at(2)));
+        assert_eq!(source.judge(&packet(1), at(1)), Judged::Known, "its last packets");
+        assert_eq!(source.destination(), Some(at(2)));
+        assert_eq!(source.judge(&packet(9), at(2)), Judged::Latched { instead: true });
+        assert_eq!(source.judge(&packet(2), at(1)), Judged::Stranger);
+    }
+
+    #[test]
+    fn behind_a_nat_the_new_place_is_found_and_an_old_one_that_never_moved_is_sent_to_again() {
+        let mut source = Source::new(Some(at(1)));
+        // Heard from elsewhere: a NAT.
+        (0..3).for_each(|n| _ = source.judge(&packet(n), at(50)));
+        assert_eq!(source.destination(), Some(at(50)));
+        source.expect(at(2));
+        (0..2).for_each(|n| assert_eq!(source.judge(&packet(n), at(60)), Judged::Stranger));
+        assert_eq!(source.judge(&packet(2), at(60)), Judged::Latched { instead: true });
+        assert_eq!(source.destination(), Some(at(60)));
+        source.expect(at(3));
+        (0..STILL_THERE_AFTER as u16).for_each(|n| assert_eq!(source.judge(&packet(n), at(60)), Judged::Known));
+        assert_eq!(source.destination(), Some(at(60)));
+        (0..9).for_each(|n| assert_eq!(source.judge(&packet(n), at(70)), Judged::Stranger));
+    }
+
+    #[test]
+    fn signalling_the_same_address_again_changes_nothing() {
+        let mut source = Source::new(Some(at(1)));
+        (0..3).for_each(|n| _ = source.judge(&packet(n), at(50)));
+        source.expect(at(1));
+        assert_eq!(source.destination(), Some(at(50)));
+    }
+
+    #[test]
+    fn the_address_of_an_old_telephone_on_hold_is_no_place() {
+        let mut source = Source::new(Some(at(1)));
+        source.expect(SocketAddr::from(([0, 0, 0, 0], 4_000)));
+        assert_eq!(source.destination(), Some(at(1)));
+        assert_eq!(Source::new(Some(SocketAddr::from(([0, 0, 0, 0], 4_000)))).destination(), None);
+    }
+
+    #[test]
+    fn a_muted_telephone_may_report_before_it_is_heard_and_a_stranger_may_not() {
+        let mut source = Source::new(Some(at(1)));
+        assert!(source.may_report(at(1)) && !source.may_report(at(2)));
+        assert!(source.is_host(at(2)) && !source.is_host(SocketAddr::from(([192, 0, 2, 8], 1))));
+        (0..3).for_each(|n| _ = source.judge(&packet(n), at(50)));
+        assert!(source.may_report(at(50)) && !source.may_report(at(51)));
+    }
+}
