@@ -6,6 +6,7 @@
 mod dialog;
 mod digest;
 mod outbound;
+mod registrar;
 mod sipp;
 mod transport;
 mod uas;
