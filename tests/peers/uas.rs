@@ -147,12 +147,13 @@ impl Scenario {
     }
 
     fn text(&self) -> String {
-        format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<scenario name=\"answering\">\n{}  <Reference \
-             variables=\"{}\"/>\n</scenario>\n",
-            self.steps,
-            self.variables.join(",")
-        )
+        // SIPp complains of a variable that nobody reads, and of naming none.
+        let read = match self.variables.as_slice() {
+            [] => String::new(),
+            all => format!("  <Reference variables=\"{}\"/>\n", all.join(",")),
+        };
+        let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<scenario name=\"answering\">\n";
+        format!("{head}{}{read}</scenario>\n", self.steps)
     }
 }
 
