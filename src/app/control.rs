@@ -47,10 +47,22 @@ pub enum Request {
     Status,
     /// Every live call.
     Calls,
+    /// How the trunks are doing.
+    Trunks,
     /// Make a call, and tell how it goes.
     Call(CallRequest),
     /// End a call.
     Hangup {
+        /// Its id, or the beginning of it.
+        call: String,
+    },
+    /// Put the far end of a call on hold.
+    Hold {
+        /// Its id, or the beginning of it.
+        call: String,
+    },
+    /// Take it back.
+    Resume {
         /// Its id, or the beginning of it.
         call: String,
     },
@@ -216,7 +228,22 @@ async fn answer(request: Request, house: &House) -> Value {
             });
             json!({ "calls": calls.collect::<Vec<_>>() })
         }
+        Request::Trunks => {
+            let trunks = house.dialer.trunks().await;
+            let told = trunks.iter().map(|trunk| {
+                json!({
+                    "trunk": &*trunk.name,
+                    "state": format!("{:?}", trunk.state),
+                    "hop": trunk.hop.map(|hop| hop.to_string()),
+                    "since": trunk.since,
+                    "last_status": trunk.last_status,
+                })
+            });
+            json!({ "trunks": told.collect::<Vec<_>>() })
+        }
         Request::Hangup { call } => ordered(call, Order::Hangup),
+        Request::Hold { call } => ordered(call, Order::Hold),
+        Request::Resume { call } => ordered(call, Order::Resume),
         Request::Transfer { call, to } => ordered(call, Order::Transfer { to }),
         Request::Drain => {
             info!("asked to drain through the control socket");

@@ -16,6 +16,7 @@ use tracing::{debug, error, info};
 
 use super::record::CallRecord;
 use super::{Call, Input, Order, Output, TimelineEvent};
+use crate::audio::Pcm;
 use crate::id::{LegId, UtteranceId};
 use crate::media::driver::MediaHandle;
 use crate::media::{MediaCommand, MediaEvent, MediaSummary, PlayEnd};
@@ -56,6 +57,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Fires when the gateway shuts down.
     pub drain: CancellationToken,
+    /// What the far end hears when we put it on hold; silence without.
+    pub hold_music: Option<Arc<Pcm>>,
     /// What others want of this call.
     pub orders: mpsc::Receiver<Order>,
     /// Somebody who watches it live; slow watchers miss lines.
@@ -119,6 +122,10 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
                 input
             }
             order = ports.orders.recv(), if takes_orders => match order {
+                Some(order @ (Order::Hold | Order::Resume)) => match hold(&mut ports, order == Order::Hold).await {
+                    Some(input) => input,
+                    None => continue,
+                },
                 Some(order) => Input::Order(order),
                 None => {
                     takes_orders = false;
@@ -213,7 +220,22 @@ impl Jobs {
 
 /// Settles what an event says about media. Gives back what the call must know of it, before the event itself.
 async fn settle(ports: &mut Ports, event: &LegEvent) -> Option<Input> {
-    let Settled { reply, params, input } = ports.agreement.handle(event);
+    let settled = ports.agreement.handle(event);
+    carry(ports, settled).await
+}
+
+/// Puts the far end on hold, or takes it back.
+async fn hold(ports: &mut Ports, hold: bool) -> Option<Input> {
+    let settled = ports.agreement.hold(hold);
+    if settled.reply.is_some() {
+        let sound = ports.hold_music.clone();
+        order(ports, if hold { MediaCommand::Hold { sound } } else { MediaCommand::Resume });
+    }
+    carry(ports, settled).await
+}
+
+async fn carry(ports: &Ports, settled: Settled) -> Option<Input> {
+    let Settled { reply, params, input } = settled;
     if let Some(params) = params {
         order(ports, MediaCommand::Renegotiate { params });
     }
@@ -237,8 +259,8 @@ fn log(event: &TimelineEvent) {
     match event {
         TimelineEvent::Ringing => debug!("ringing"),
         TimelineEvent::Answered => info!("answered"),
-        TimelineEvent::Held => info!("put on hold by the far end"),
-        TimelineEvent::Resumed => info!("taken back by the far end"),
+        TimelineEvent::Held => info!("on hold"),
+        TimelineEvent::Resumed => info!("hold is over"),
         TimelineEvent::Transferring => info!("sending the far end on"),
         TimelineEvent::TransferFailed { status } => info!(status, "the far end could not be sent on"),
         TimelineEvent::BotSaid { step, .. } => debug!(step, "prompt began"),

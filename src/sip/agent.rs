@@ -42,6 +42,7 @@ use self::client::Clients;
 use self::ladders::Ladders;
 use self::server::Reply;
 use self::trunks::Trunks;
+use super::auth::{self, Algorithm};
 use super::branch::{Act, Branch, Context};
 use super::guard::{Guard, MAX_MESSAGE, Verdict};
 use super::message::{Raw, Via};
@@ -77,6 +78,8 @@ pub struct Settings {
     pub session: SessionPolicy,
     /// What peers are asked for their password in the name of.
     pub realm: String,
+    /// How, the best first (RFC 8760).
+    pub digest: Vec<Algorithm>,
     /// Where calls go out.
     pub trunks: Vec<TrunkSpec>,
     /// Do we speak TCP? Then long requests leave by it (RFC 3261 §18.1.1).
@@ -91,6 +94,7 @@ impl Default for Settings {
             timing: Timing::default(),
             session: SessionPolicy::default(),
             realm: "trunkline".to_owned(),
+            digest: auth::server::ALGORITHMS.to_vec(),
             trunks: Vec::new(),
             tcp: true,
         }
@@ -195,10 +199,11 @@ impl Agent {
         let secret = rng.next_u64();
         let mut nonces = [0; 32];
         rng.fill_bytes(&mut nonces);
+        let digest = auth::server::Server::new(&settings.realm, nonces).offering(settings.digest.clone());
         let guard = Guard::new(peers, settings.server.clone(), secret);
         Self {
             server: settings.server.as_str().into(),
-            guard: guard.keeping(&settings.realm, nonces, settings.session),
+            guard: guard.keeping(digest, settings.session),
             rng,
             secret,
             next_leg: 1,
@@ -348,9 +353,10 @@ impl Agent {
         self.stats.live_legs
     }
 
-    /// Nothing left to wait for: no leg, and every request of ours is done with.
+    /// Nothing left to wait for: every call is over, and every request of ours done with. (A leg may outlive its call,
+    /// to hang up on far ends that answer too late.)
     pub fn is_idle(&self) -> bool {
-        self.legs.is_empty() && !self.clients.are_waiting() && self.trunks.are_done()
+        self.stats.live_legs == 0 && !self.clients.are_waiting() && self.trunks.are_done()
     }
 
     /// Counters so far.

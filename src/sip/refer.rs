@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::branch::Tx;
 use super::message::Headers;
+use super::uri::Uri;
 
 /// How long a transfer may say nothing: as long as a transaction lives.
 const SILENCE: Duration = Duration::from_secs(32);
@@ -78,6 +79,20 @@ pub fn will_not_report(headers: &Headers) -> bool {
     answer.split(';').next().is_some_and(|answer| answer.trim().eq_ignore_ascii_case("false"))
 }
 
+/// Whom they shall call: a URI as it is, a number at their own host (`remote_target`). `None` for anything else.
+pub fn target(to: &str, remote_target: &str) -> Option<String> {
+    if let Ok(uri) = Uri::parse(to) {
+        return matches!(uri.scheme.as_str(), "sip" | "sips" | "tel").then(|| to.to_owned());
+    }
+    let dialled = |c: char| c.is_ascii_digit() || matches!(c, '*' | '#');
+    let digits = to.strip_prefix('+').unwrap_or(to);
+    let remote = Uri::parse(remote_target).ok().filter(|_| !digits.is_empty() && digits.chars().all(dialled))?;
+    let host = if remote.host.contains(':') { format!("[{}]", remote.host) } else { remote.host };
+    let port = remote.port.map_or_else(String::new, |port| format!(":{port}"));
+    // RFC 3261 §25.1: the hash is no user character.
+    Some(format!("sip:{}@{host}{port}", to.replace('#', "%23")))
+}
+
 /// `Refer-To`: whom they shall call, and in whose stead (`replaces` as a Replaces header writes it).
 pub fn refer_to(to: &str, replaces: Option<&str>) -> String {
     match replaces {
@@ -134,6 +149,23 @@ mod tests {
         }
         assert!(is_referral(&headers("o: Refer;id=3")) && !is_referral(&headers("Event: message-summary")));
         assert!(will_not_report(&headers("Refer-Sub: FALSE")) && !will_not_report(&headers("Refer-Sub: true")));
+    }
+
+    #[test]
+    fn numbers_are_called_where_the_far_end_is() {
+        for (to, target) in [
+            ("sip:bob@h;transport=tcp", Some("sip:bob@h;transport=tcp")),
+            ("tel:+12025550123", Some("tel:+12025550123")),
+            ("+12025550123", Some("sip:+12025550123@[2001:db8::1]:5070")),
+            ("*98#", Some("sip:*98%23@[2001:db8::1]:5070")),
+            ("http://h", None),
+            ("sip:bob@h>, <sip:eve@h", None),
+            ("bob", None),
+            ("+", None),
+            ("", None),
+        ] {
+            assert_eq!(super::target(to, "sip:ann@[2001:db8::1]:5070").as_deref(), target, "{to}");
+        }
     }
 
     #[test]

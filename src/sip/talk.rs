@@ -406,10 +406,13 @@ impl Talk {
         if self.referral.is_some() {
             return self.tell(LegEvent::Referred { status: 491, last: true });
         }
+        let Some(to) = refer::target(to, &self.dialog.remote_target) else {
+            return self.tell(LegEvent::Referred { status: 400, last: true });
+        };
         let tx = self.fresh_tx();
         let mut request = self.dialog.request(Method::Refer);
         let local = NameAddr::parse(&self.dialog.local).map(|local| local.uri.text).unwrap_or_default();
-        request.headers.push(("Refer-To".into(), refer::refer_to(to, None)));
+        request.headers.push(("Refer-To".into(), refer::refer_to(&to, None)));
         request.headers.push(("Referred-By".into(), format!("<{local}>")));
         request.contact = Some(String::new());
         self.referral = Some(Referral::new(tx, now.mono));
@@ -434,7 +437,6 @@ impl Talk {
             Some(referral) => referral.hear(now.mono),
             None => return,
         }
-        // 202 without reports says nothing of the new call; a 2xx of a report does.
         self.moved |= last && (200..300).contains(&status);
         self.tell(LegEvent::Referred { status, last });
     }

@@ -80,6 +80,7 @@ async fn fifty_calls(us: SocketAddr, words: &[&str]) {
     let folder = tempfile::tempdir().expect("a folder for sipp's files");
     let sipp = tokio::process::Command::new("sipp")
         .args(["-sn", "uac", "-m", "50", "-r", "50", "-d", "100", "-nostdin", "-timeout", "30s", "-timeout_error"])
+        .args(["-trace_err", "-error_file", "errors"])
         .args(words)
         .arg(us.to_string())
         .current_dir(folder.path())
@@ -89,7 +90,8 @@ async fn fifty_calls(us: SocketAddr, words: &[&str]) {
         .kill_on_drop(true)
         .status();
     let status = timeout(PATIENCE, sipp).await.expect("sipp ends").expect("sipp runs");
-    assert!(status.success(), "sipp counted failed calls with {words:?}: {status}");
+    let errors = std::fs::read_to_string(folder.path().join("errors")).unwrap_or_default();
+    assert!(status.success(), "sipp counted failed calls with {words:?}: {status}\n{errors}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -98,8 +100,8 @@ async fn sipp_calls_over_one_connection_over_many_and_over_ipv6() {
         return;
     }
     let v4 = server(|_| {}).await;
-    for words in [["-t", "t1", "-i", "127.0.0.1"], ["-t", "tn", "-i", "127.0.0.1"]] {
-        fifty_calls(v4.local_addr(), &words).await;
+    for words in [["-t", "t1"].as_slice(), &["-t", "tn", "-max_socket", "100"]] {
+        fifty_calls(v4.local_addr(), &[words, &["-i", "127.0.0.1"]].concat()).await;
     }
     let stats = v4.stats().await;
     assert_eq!((stats.accepted, stats.ended.remote_hangup, stats.live_legs), (100, 100, 0));

@@ -140,6 +140,31 @@ impl Scenario {
         self
     }
 
+    /// A new offer of its own inside the dialog of the telephone `a`, to be answered with that direction.
+    pub fn offers(mut self, cseq: u32, direction: &str, answer: &str) -> Self {
+        let head = |method: &str| {
+            format!(
+                "{method} sip:trunkline@[remote_ip]:[remote_port] SIP/2.0\n\
+                 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\nFrom:[$to];tag=a\nTo:[$from]\n\
+                 Call-ID: [call_id]\nCSeq: {cseq} {method}\nMax-Forwards: 70\n\
+                 Contact: <sip:uas@[local_ip]:[local_port]>\n"
+            )
+        };
+        let sdp = SDP.replace("sipp 1 1 ", &format!("sipp 1 {} ", cseq + 1));
+        let variable = format!("d{cseq}");
+        let _ = writeln!(
+            self.steps,
+            "  <send retrans=\"500\"><![CDATA[\n{}Content-Type: application/sdp\nContent-Length: [len]\n\n\
+             {sdp}a={direction}\n]]></send>\n  <recv response=\"100\" optional=\"true\"/>\n\
+             <recv response=\"200\"><action><ereg regexp=\"a={answer}\" search_in=\"body\" check_it=\"true\" \
+             assign_to=\"{variable}\"/></action></recv>\n  <send><![CDATA[\n{}Content-Length: 0\n\n]]></send>",
+            head("INVITE"),
+            head("ACK"),
+        );
+        self.variables.push(variable);
+        self
+    }
+
     /// Nothing for a while.
     pub fn waits(mut self, milliseconds: u64) -> Self {
         let _ = writeln!(self.steps, "  <pause milliseconds=\"{milliseconds}\"/>");

@@ -9,6 +9,7 @@ fn response(headers: &str) -> Response {
     let raw = Raw::read(text.as_bytes());
     Response {
         status: 401,
+        reason: "Unauthorized".to_owned(),
         via: Via::parse("SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx").unwrap(),
         cseq: CSeq::parse("1 REGISTER").unwrap(),
         headers: raw.headers,
