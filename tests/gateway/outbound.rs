@@ -111,7 +111,7 @@ fn a_trunk_proves_who_it_is_and_a_wrong_password_is_told_apart() {
         ),
         ..Settings::default()
     };
-    for (password, code) in [("s3cret-right", 0), ("s3cret-wrong", 5)] {
+    for (password, code) in [("s3cret-right", 0), ("s3cret-wrong", 1)] {
         let called = Gateway::start(peer("s3cret-right"));
         let calling = Gateway::start(Settings {
             extra: format!(
