@@ -10,6 +10,7 @@ mod caller;
 mod callers;
 mod calls;
 mod house;
+mod line;
 mod sound;
 mod trouble;
 
