@@ -7,5 +7,6 @@ mod dialog;
 mod digest;
 mod outbound;
 mod sipp;
+mod softphone;
 mod transport;
 mod uas;
