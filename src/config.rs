@@ -127,6 +127,9 @@ pub struct RtpConfig {
     pub order: Preference,
     /// Encrypted media (SRTP, keys by SDES).
     pub srtp: SrtpPolicy,
+    /// Sound file for callers whom we put on hold; absent: silence.
+    #[serde(deserialize_with = "values::optional_path")]
+    pub hold_music: Option<PathBuf>,
 }
 
 /// `[[route]]`
@@ -259,9 +262,10 @@ impl Default for RtpConfig {
             address: Ipv4Addr::LOCALHOST.into(),
             ports,
             timeout: Duration::from_secs(20),
-            codecs: vec![Codec::Pcmu, Codec::Pcma],
+            codecs: Codec::ALL.to_vec(),
             order: Preference::default(),
             srtp: SrtpPolicy::default(),
+            hold_music: None,
         }
     }
 }

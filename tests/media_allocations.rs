@@ -8,14 +8,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use trunkline::audio::g711::Law;
 use trunkline::audio::tone;
 use trunkline::id::{LegId, PlayId};
 use trunkline::media::recorder::ring;
-use trunkline::media::session::Session;
+use trunkline::media::session::{MAX_RTCP_BYTES, Session};
 use trunkline::media::{BargeIn, MediaCommand, OpenLeg};
-use trunkline::rtp::packet::Packet;
-use trunkline::rtp::{Codec, StreamParams};
+use trunkline::rtp::sender::MAX_PACKET_BYTES;
+use trunkline::rtp::srtp::{Keys, MasterKey, Srtp, Suite};
+use trunkline::rtp::{Codec, Sender, StreamParams};
 use trunkline::time::{Clock, SystemClock};
 
 #[path = "../src/media/fixtures.rs"]
@@ -55,40 +55,57 @@ fn far_end() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 4_000))
 }
 
-/// Ticks `session` once for each of `frames`; how many allocations that took.
-fn ticks(session: &mut Session, now: &mut Instant, sequence: &mut u16, frames: &[fixtures::Frame]) -> u64 {
-    let before = ALLOCATIONS.with(Cell::get);
-    for frame in frames {
-        let payload = frame.map(|sample| Law::Mu.encode(sample));
-        let timestamp = u32::from(*sequence) * 160;
-        let packet =
-            Packet { marker: false, payload_type: 0, sequence: *sequence, timestamp, ssrc: 5, payload: &payload };
-        let mut bytes = [0; 300];
-        let length = packet.write(&mut bytes).expect("short packets");
-        session.on_datagram(&mut bytes[..length], far_end(), *now, &mut |_, _| true);
-        *sequence += 1;
-        *now += Duration::from_millis(20);
-        session.tick(*now, 0, &mut |_, _| true);
-    }
-    ALLOCATIONS.with(Cell::get) - before
+/// The far end: a sender like ours, of the same codec, sealed if ours is.
+struct FarEnd {
+    sender: Sender,
+    srtp: Option<Srtp>,
 }
 
-#[test]
-fn listening_speaking_and_recording_do_not_allocate() {
+/// Ticks `session` once for each of `frames`; how many allocations that took.
+fn ticks(session: &mut Session, far: &mut FarEnd, now: &mut Instant, frames: &[fixtures::Frame]) -> u64 {
+    let mut ours = 0;
+    for frame in frames {
+        let mut bytes = [0; MAX_PACKET_BYTES];
+        far.sender.push_frame(frame);
+        let before = ALLOCATIONS.with(Cell::get);
+        while let Some(length) = far.sender.poll_packet(&mut bytes) {
+            let length = match &mut far.srtp {
+                Some(srtp) => srtp.sealer.rtp(&mut bytes, length).expect("room for a tag"),
+                None => length,
+            };
+            session.on_datagram(&mut bytes[..length], far_end(), *now, &mut |_, _| true);
+        }
+        *now += Duration::from_millis(20);
+        session.tick(*now, 0, &mut |_, _| true);
+        let mut report = [0; MAX_RTCP_BYTES];
+        if session.poll_report(*now, &mut report).is_some() {
+            session.report_left();
+        }
+        ours += ALLOCATIONS.with(Cell::get) - before;
+    }
+    ours
+}
+
+fn keys(ours: u8, theirs: u8) -> Keys {
+    let suite = Suite::AesCm128Sha1_80;
+    let key = |byte| MasterKey::new(suite, &vec![byte; suite.key_bytes()]).expect("as long as the suite wants it");
+    Keys { suite, ours: key(ours), theirs: key(theirs) }
+}
+
+fn nothing_allocates(codec: Codec, payload_type: u8, sealed: bool) {
     let params = StreamParams {
         remote: Some(far_end()),
-        codec: Codec::Pcmu,
-        payload_type: 0,
-        telephone_event: None,
-        ptime_ms: 20,
-        send: true,
-        receive: true,
+        codec,
+        payload_type,
+        receive_types: vec![(payload_type, codec)],
+        security: sealed.then(|| Box::new(keys(1, 2))),
         ..StreamParams::default()
     };
+    let theirs = StreamParams { security: sealed.then(|| Box::new(keys(2, 1))), ..params.clone() };
+    let mut far = FarEnd { sender: Sender::new(&theirs, 7), srtp: theirs.security.as_deref().map(Srtp::new) };
     let open = OpenLeg { leg: LegId(1), params, recording: None, random: 1, call: String::new() };
     let opened = SystemClock.now();
     let mut now = opened.mono;
-    let mut sequence = 0;
     // The ring is never drained: a recorder that stalls is part of the test.
     let (tap, _recorder) = ring();
     let mut session = Session::new(&open, Some(tap), Duration::from_secs(20), opened);
@@ -96,8 +113,24 @@ fn listening_speaking_and_recording_do_not_allocate() {
     session.command(MediaCommand::Play { play: PlayId(1), audio, barge_in: BargeIn::Off }, now);
     let (silence, voice) = (fixtures::noise(500, -60.0), fixtures::voice(150, 16_000.0));
 
-    assert_eq!(ticks(&mut session, &mut now, &mut sequence, &silence), 0, "a silent caller");
-    assert_eq!(ticks(&mut session, &mut now, &mut sequence, &voice), 0, "a caller who speaks for three seconds");
-    let offered = ticks(&mut session, &mut now, &mut sequence, &silence);
-    assert!((1..=4).contains(&offered), "an offer copies its sound, once: {offered} allocations");
+    let what = format!("{codec}, sealed: {sealed}");
+    assert_eq!(ticks(&mut session, &mut far, &mut now, &silence), 0, "a silent caller, {what}");
+    assert_eq!(ticks(&mut session, &mut far, &mut now, &voice), 0, "a caller who speaks for three seconds, {what}");
+    let offered = ticks(&mut session, &mut far, &mut now, &silence);
+    assert!((1..=4).contains(&offered), "an offer copies its sound, once: {offered} allocations, {what}");
+    let summary = session.into_summary();
+    assert!(summary.packets_in > 1_100 && summary.quality.rtcp_out >= 3, "{what}: {summary:?}");
+    assert_eq!(summary.secured.is_some(), sealed);
+}
+
+#[test]
+fn listening_speaking_recording_and_reporting_do_not_allocate() {
+    nothing_allocates(Codec::Pcmu, 0, false);
+}
+
+#[test]
+fn no_codec_and_no_seal_allocates_either() {
+    nothing_allocates(Codec::Pcma, 8, true);
+    nothing_allocates(Codec::G722, 9, false);
+    nothing_allocates(Codec::Opus, 111, true);
 }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::LivePlan;
 use super::ledger::Ledger;
 use super::plans::Plans;
+use crate::audio::Pcm;
 use crate::call::driver::{Agreement, Ports};
 use crate::call::registry::{LiveCall, Registry, Seat};
 use crate::call::{Order, TimelineEvent};
@@ -43,6 +44,8 @@ pub struct House {
     pub recognizers: Arc<RecognizerPool>,
     /// Live calls.
     pub registry: Registry,
+    /// What callers hear whom we put on hold; silence without.
+    pub hold_music: Option<Arc<Pcm>>,
     /// Where records go.
     pub records: Ledger,
     /// Fires when live calls must say goodbye.
@@ -147,6 +150,7 @@ impl House {
             prompts: live.prompts.clone(),
             clock: self.clock.clone(),
             drain: self.goodbye.clone(),
+            hold_music: self.hold_music.clone(),
             orders,
             watch,
         }

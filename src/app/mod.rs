@@ -34,7 +34,7 @@ use self::ops::{Ops, OpsError};
 use self::originate::{Originate, OriginateError};
 use self::plans::Plans;
 pub use self::plans::{LivePlan, prompts};
-use self::settings::{media_config, sip_config, start_recognizers};
+use self::settings::{hold_music, media_config, sip_config, start_recognizers};
 use crate::call::record::CallRecord;
 use crate::call::registry::Registry;
 use crate::call::{Order, TimelineEvent};
@@ -86,6 +86,9 @@ pub enum AppError {
         /// How many prompts of which plan, why, and what to do.
         silence: String,
     },
+    /// The hold music cannot be played.
+    #[error("rtp.hold_music: {0}")]
+    HoldMusic(String),
     /// Rendering prompts hit a bug of ours.
     #[error("rendering the prompts of plan `{plan}` failed; the log says where")]
     Prompts {
@@ -128,6 +131,7 @@ struct Running {
 
 /// Starts every room in its order.
 async fn open_house(config: Config, plans: Plans, clock: Arc<dyn Clock>) -> Result<Running, AppError> {
+    let hold_music = hold_music(&config).map_err(AppError::HoldMusic)?;
     let recognizers = start_recognizers(&config, clock.clone());
     let media = MediaServer::start(media_config(&config))?;
     let numbers = NumberPolicy::open(config.privacy.numbers, &config.data_dir, rand::rng().random())?;
@@ -139,6 +143,7 @@ async fn open_house(config: Config, plans: Plans, clock: Arc<dyn Clock>) -> Resu
         dialer: sip.dialer(),
         recognizers,
         registry: Registry::with_seats(config.sip.max_calls),
+        hold_music,
         records: Ledger::new(records, Arc::new(Tally::default())),
         goodbye: CancellationToken::new(),
         draining: CancellationToken::new(),

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use tracing::warn;
 
+use crate::audio::resample::resample;
+use crate::audio::{Pcm, TELEPHONE_HZ, decode};
 use crate::config::{Config, PeerConfig, TrunkConfig};
 use crate::media::driver::MediaConfig;
 use crate::pii::Pii;
-use crate::sip::{AddressRange, Credentials, Peer, PeerTable, Secret, SessionPolicy, SipConfig, TrunkSpec};
+use crate::sip::{AddressRange, Credentials, Peer, PeerTable, Secret, SessionPolicy, SipConfig, TlsConfig, TrunkSpec};
 use crate::speech::driver::{PoolSettings, RecognizerPool};
 use crate::speech::engines::Engines;
 use crate::speech::models::ModelDirs;
@@ -26,6 +28,14 @@ pub(super) fn start_recognizers(config: &Config, clock: Arc<dyn Clock>) -> Arc<R
     Arc::new(RecognizerPool::start(engines, PoolSettings::workers(config.recognition_workers()), clock))
 }
 
+/// Read once for all calls, at the rate they have.
+pub(super) fn hold_music(config: &Config) -> Result<Option<Arc<Pcm>>, String> {
+    let Some(file) = &config.rtp.hold_music else { return Ok(None) };
+    let sound = decode::read(file).map_err(|error| error.to_string())?;
+    let sound = resample(&sound, TELEPHONE_HZ).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(Some(Arc::new(sound)))
+}
+
 pub(super) fn media_config(config: &Config) -> MediaConfig {
     MediaConfig {
         address: config.rtp.address,
@@ -39,10 +49,18 @@ pub(super) fn sip_config(config: &Config) -> SipConfig {
     SipConfig {
         listen: config.sip.listen,
         advertise: config.sip.advertise,
+        tcp: config.sip.tcp,
+        tls: Some(TlsConfig {
+            listen: config.sip.tls_listen,
+            certificate: config.sip.certificate.clone(),
+            private_key: config.sip.private_key.clone(),
+            ca: config.sip.ca.clone(),
+        }),
+        resolver: config.sip.resolver,
         peers: PeerTable::new(config.peers.iter().map(peer).collect()),
         max_calls: config.sip.max_calls,
-        trunks: config.trunks.iter().map(trunk).collect(),
         realm: config.sip.realm.clone(),
+        trunks: config.trunks.iter().map(trunk).collect(),
         digest: config.sip.digest.clone(),
         session: SessionPolicy { expires: config.sip.session_expires, min_se: config.sip.min_se },
         ..SipConfig::default()
@@ -55,7 +73,7 @@ fn peer(peer: &PeerConfig) -> Peer {
         name: peer.name.as_str().into(),
         addresses: ranges.filter_map(|network| AddressRange::new(network.address, network.prefix)).collect(),
         trust_identity: peer.trust_identity,
-        credentials: credentials(peer.username.as_ref(), peer.password.as_ref()),
+        credentials: credentials(peer.username.as_deref(), peer.password.as_ref()),
         max_calls: peer.max_calls,
         max_cps: peer.max_cps,
     }
@@ -68,7 +86,7 @@ fn trunk(trunk: &TrunkConfig) -> TrunkSpec {
         name: name.as_str().into(),
         uri: uri.clone(),
         user: None,
-        credentials: credentials(username.as_ref(), password.as_ref()),
+        credentials: credentials(username.as_deref(), password.as_ref()),
         register: *register,
         expires: *expires,
         caller_id: caller_id.clone(),
@@ -78,8 +96,8 @@ fn trunk(trunk: &TrunkConfig) -> TrunkSpec {
     }
 }
 
-/// Settings with one and not the other are refused when they are read.
-fn credentials(username: Option<&String>, password: Option<&Pii<String>>) -> Option<Credentials> {
+/// The settings are refused unless there are both or neither.
+fn credentials(username: Option<&str>, password: Option<&Pii<String>>) -> Option<Credentials> {
     let (username, password) = username.zip(password)?;
-    Some(Credentials { username: username.clone(), password: Secret::new(password.reveal().as_str()) })
+    Some(Credentials { username: username.to_owned(), password: Secret::new(password.reveal().as_str()) })
 }

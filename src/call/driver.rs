@@ -16,9 +16,11 @@ use tracing::{debug, error, info};
 
 use super::record::CallRecord;
 use super::{Call, Input, Order, Output, TimelineEvent};
+use crate::audio::Pcm;
 use crate::id::{LegId, UtteranceId};
 use crate::media::driver::MediaHandle;
 use crate::media::{MediaCommand, MediaEvent, MediaSummary, PlayEnd};
+use crate::rtp::Digit;
 use crate::sip::{LegCommand, LegEnd, LegEvent};
 use crate::speech::driver::RecognizerPool;
 use crate::speech::prompts::PromptBook;
@@ -33,6 +35,11 @@ use agreement::Settled;
 /// Recognition results on their way back. A call has one utterance under recognition and at most one cancelled one
 /// still running behind it; eight leaves room for bursts of short revisions.
 const HEARD_BOUND: usize = 8;
+
+/// How long a key we press is held, in milliseconds: what people do. Q.24 asks receivers for 40.
+const TONE_MS: u32 = 100;
+/// Silence between two of them.
+const GAP_MS: u32 = 80;
 
 /// Everything outside that a call talks to.
 pub struct Ports {
@@ -56,6 +63,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Fires when the gateway shuts down.
     pub drain: CancellationToken,
+    /// What the far end hears when we put it on hold; silence without.
+    pub hold_music: Option<Arc<Pcm>>,
     /// What others want of this call.
     pub orders: mpsc::Receiver<Order>,
     /// Somebody who watches it live; slow watchers miss lines.
@@ -119,6 +128,14 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
                 input
             }
             order = ports.orders.recv(), if takes_orders => match order {
+                Some(order @ (Order::Hold | Order::Resume)) => match hold(&mut ports, order == Order::Hold).await {
+                    Some(input) => input,
+                    None => continue,
+                },
+                Some(Order::Keys(keys)) => {
+                    press(&ports, keys.into_inner()).await;
+                    continue;
+                }
                 Some(order) => Input::Order(order),
                 None => {
                     takes_orders = false;
@@ -213,7 +230,38 @@ impl Jobs {
 
 /// Settles what an event says about media. Gives back what the call must know of it, before the event itself.
 async fn settle(ports: &mut Ports, event: &LegEvent) -> Option<Input> {
-    let Settled { reply, params, input } = ports.agreement.handle(event);
+    let settled = ports.agreement.handle(event);
+    carry(ports, settled).await
+}
+
+/// Puts the far end on hold, or takes it back.
+async fn hold(ports: &mut Ports, hold: bool) -> Option<Input> {
+    let settled = ports.agreement.hold(hold);
+    if settled.reply.is_some() {
+        let sound = ports.hold_music.clone();
+        order(ports, if hold { MediaCommand::Hold { sound } } else { MediaCommand::Resume });
+    }
+    carry(ports, settled).await
+}
+
+/// Presses keys towards the far end, in the way it takes them.
+async fn press(ports: &Ports, keys: Vec<Digit>) {
+    match ports.agreement.takes_events() {
+        Some(true) => order(ports, MediaCommand::SendKeys { keys, tone_ms: TONE_MS, gap_ms: GAP_MS }),
+        Some(false) => {
+            for digit in keys {
+                let command = LegCommand::SendKey { digit, duration_ms: TONE_MS };
+                if ports.commands.send(command).await.is_err() {
+                    debug!("the leg is gone; its keys are moot");
+                }
+            }
+        }
+        None => debug!("nobody is there to press keys for"),
+    }
+}
+
+async fn carry(ports: &Ports, settled: Settled) -> Option<Input> {
+    let Settled { reply, params, input } = settled;
     if let Some(params) = params {
         order(ports, MediaCommand::Renegotiate { params });
     }
@@ -237,8 +285,8 @@ fn log(event: &TimelineEvent) {
     match event {
         TimelineEvent::Ringing => debug!("ringing"),
         TimelineEvent::Answered => info!("answered"),
-        TimelineEvent::Held => info!("put on hold by the far end"),
-        TimelineEvent::Resumed => info!("taken back by the far end"),
+        TimelineEvent::Held => info!("on hold"),
+        TimelineEvent::Resumed => info!("hold is over"),
         TimelineEvent::Transferring => info!("sending the far end on"),
         TimelineEvent::TransferFailed { status } => info!(status, "the far end could not be sent on"),
         TimelineEvent::BotSaid { step, .. } => debug!(step, "prompt began"),

@@ -116,8 +116,8 @@ impl Call {
 
     // Hold
 
-    /// The far end does not want to hear us, or wants to again. Meanwhile nothing is asked of it: prompts wait, what
-    /// it sends (music, as a rule) is no answer, and no silence of it counts.
+    /// One end does not want to hear the other, or wants to again. Meanwhile nothing is asked of the far end: prompts
+    /// wait, what it sends (music, as a rule) is no answer, and no silence of it counts.
     pub(super) fn held(&mut self, held: bool, now: Now) {
         match (self.held_since, held) {
             (None, true) => {
@@ -156,7 +156,8 @@ impl Call {
                 self.outputs.push_back(Output::Timeline(TimelineEvent::Transferring));
                 self.outputs.push_back(Output::Leg(LegCommand::Refer { to, replaces: None }));
             }
-            Order::Hangup | Order::Transfer { .. } => {}
+            // Those depend on what was agreed on, which the driver knows; of hold the call is told by `Input::Held`.
+            Order::Hangup | Order::Transfer { .. } | Order::Hold | Order::Resume | Order::Keys(_) => {}
         }
     }
 

@@ -17,6 +17,7 @@ use crate::id::{CallId, PlayId, UtteranceId};
 use crate::language::Language;
 use crate::media::{BargeIn, MediaCommand, MediaEvent};
 use crate::pii::Pii;
+use crate::rtp::Digit;
 use crate::sip::{LegCommand, LegEvent};
 use crate::speech::{RecognizeError, Utter};
 use crate::understand::NBest;
@@ -108,7 +109,7 @@ pub enum Input {
         /// What came of it.
         result: Result<NBest, RecognizeError>,
     },
-    /// The far end has put us on hold (true), or takes us back.
+    /// One end has put the other on hold (true), or takes it back.
     Held(bool),
     /// No media can be agreed on with the far end; why, in words.
     Incompatible(String),
@@ -123,6 +124,12 @@ pub enum Input {
 pub enum Order {
     /// End it now.
     Hangup,
+    /// Put the far end on hold; it hears the hold music.
+    Hold,
+    /// Take it back.
+    Resume,
+    /// Press keys towards the far end: as telephone-events where they were agreed on, else by INFO.
+    Keys(Pii<Vec<Digit>>),
     /// Send the far end on to somebody else (REFER); heard once it has answered.
     Transfer {
         /// Whom: a URI.
@@ -186,9 +193,9 @@ pub enum TimelineEvent {
     Ringing,
     /// 200 acknowledged.
     Answered,
-    /// The far end has put us on hold.
+    /// One end has put the other on hold.
     Held,
-    /// It has taken us back.
+    /// Hold is over.
     Resumed,
     /// It has been asked to go on to somebody else.
     Transferring,

@@ -197,8 +197,8 @@ fn describe(event: &TimelineEvent) -> Option<String> {
     Some(match event {
         TimelineEvent::Ringing => print_line("...", "rings"),
         TimelineEvent::Answered => print_line("...", "answered"),
-        TimelineEvent::Held => print_line("...", "put us on hold"),
-        TimelineEvent::Resumed => print_line("...", "took us back"),
+        TimelineEvent::Held => print_line("...", "on hold"),
+        TimelineEvent::Resumed => print_line("...", "hold is over"),
         TimelineEvent::Transferring => print_line("...", "is being sent on"),
         TimelineEvent::TransferFailed { status } => print_line("...", &format!("could not be sent on ({status})")),
         TimelineEvent::BotSaid { text, .. } => print_line("bot", &harmless(text)),

@@ -11,6 +11,7 @@ use super::{complain, fail, print};
 use crate::config::Config;
 use crate::time::{Clock as _, SystemClock};
 
+mod ask;
 mod finding;
 mod machine;
 mod network;
@@ -60,9 +61,8 @@ pub fn run(args: &DoctorArgs) -> ExitCode {
 
 async fn examine(config: &Config) -> Vec<Finding> {
     let now = SystemClock.now().wall;
-    let running = network::is_running(config);
-    let house = if running { "a gateway runs on this data folder" } else { "no gateway runs on this data folder" };
-    let mut found = vec![Finding::fine("gateway", house)];
+    let running = network::is_running(config).await;
+    let mut found = vec![ready::gateway(config, running).await];
     found.extend(network::ports(config, running));
     found.extend(network::addresses(config));
     found.extend(tls::certificate(config, now));

@@ -443,3 +443,7 @@ impl Ready {
 const fn slot(index: u64) -> usize {
     (index % SLOTS) as usize
 }
+
+#[cfg(test)]
+#[path = "frames_tests.rs"]
+mod tests;

@@ -344,3 +344,80 @@ fn thousands_of_hostile_datagrams_change_nothing_for_the_caller() {
     assert!(heard >= 495, "{heard} of 500 frames");
     assert_eq!(ear.receiver.stats().lost, 0);
 }
+
+#[test]
+fn a_silence_that_the_far_end_describes_sounds_like_it() {
+    let mut ear = Ear::new(&params());
+    let loud = [Law::Mu.encode(8_000); 160];
+    for n in 0..10 {
+        ear.typed(0, n, 1, PEER, &loud);
+        ear.pull(u64::from(n) * 20 + 5);
+    }
+    ear.typed(13, 10, 1, PEER, &[55]);
+    let mut noisy = 0;
+    for tick in 10..60_u64 {
+        let (pulled, frame) = ear.pull(tick * 20 + 5);
+        assert_ne!(pulled, Pulled::Concealed, "it was announced");
+        if pulled == Pulled::Noise && (rms_dbov(&frame) + 55.0).abs() < 1.5 {
+            noisy += 1;
+        }
+    }
+    assert!(noisy > 40, "{noisy} frames of noise");
+    // Sound again, and then nothing: the noise is over.
+    for n in 60..70 {
+        ear.typed(0, n, 1, PEER, &loud);
+        ear.pull(u64::from(n) * 20 + 5);
+    }
+    for tick in 70..90_u64 {
+        ear.pull(tick * 20 + 5);
+    }
+    assert_eq!(ear.pull(1_805).0, Pulled::Silence);
+}
+
+#[test]
+fn what_is_taken_goes_by_our_numbers_for_every_codec_we_offered() {
+    let types = vec![(111, Codec::Opus), (9, Codec::G722), (0, Codec::Pcmu)];
+    let params = StreamParams { codec: Codec::G722, payload_type: 96, receive_types: types, ..params() };
+    let mut ear = Ear::new(&params);
+    let offered = [(111, Codec::Opus), (9, Codec::G722), (0, Codec::Pcmu), (8, Codec::Pcma), (96, Codec::G722)];
+    let mut n = 0;
+    for (payload_type, codec) in offered {
+        let params = StreamParams { codec, payload_type, ..StreamParams::default() };
+        let mut sender = Sender::new(&params, 42);
+        let (mut datagram, mut loudest) = ([0; MAX_PACKET_BYTES], f32::MIN);
+        for frame in tone::sine(400.0, -20.0, 800, 8_000).samples.chunks_exact(FRAME_8K) {
+            sender.push_frame(frame.try_into().unwrap());
+            let length = sender.poll_packet(&mut datagram).unwrap();
+            let packet = Packet::parse(&datagram[..length]).unwrap();
+            let timestamp = u32::from(n) * 160 * (codec.clock_rate_hz() / 8_000);
+            let packet = Packet { ssrc: 1, sequence: n, timestamp, ..packet };
+            let mut again = [0; MAX_PACKET_BYTES];
+            let length = packet.write(&mut again).unwrap();
+            let accepted = ear.bytes(&again[..length], PEER, u64::from(n) * 20);
+            assert!(matches!(accepted, Accepted::Ok | Accepted::Latched(_)), "{codec}: {accepted:?}");
+            loudest = loudest.max(rms_dbov(&ear.pull(u64::from(n) * 20 + 5).1));
+            n += 1;
+        }
+        assert_eq!(ear.receiver.codec(), codec);
+        assert!((loudest + 20.0).abs() < 2.0, "{codec} as {payload_type}: {loudest} dBov");
+    }
+    assert_eq!((ear.receiver.stats().lost, ear.receiver.stats().refused), (0, 0));
+}
+
+#[test]
+fn what_a_stream_does_wrong_is_counted() {
+    let mut ear = Ear::new(&params());
+    for n in [0, 1, 3, 2, 4, 4, 5] {
+        ear.packet(n, 1, PEER);
+    }
+    let stats = ear.receiver.stats();
+    assert_eq!((stats.reordered, stats.duplicates, stats.lost, stats.expected), (1, 1, 0, 6));
+    // The sender starts its numbers anew, which its second packet confirms.
+    ear.packet(40_000, 1, PEER);
+    ear.packet(40_001, 1, PEER);
+    assert_eq!((ear.receiver.stats().jumps, ear.receiver.stats().ssrc_changes), (1, 0));
+    for n in 6..9 {
+        ear.packet(n, 2, PEER);
+    }
+    assert_eq!((ear.receiver.stats().jumps, ear.receiver.stats().ssrc_changes), (1, 1));
+}

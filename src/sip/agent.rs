@@ -365,9 +365,10 @@ impl Agent {
         self.stats.live_legs
     }
 
-    /// Nothing left to wait for: no leg, and every request of ours is done with.
+    /// Nothing left to wait for: every call is over, and every request of ours done with. (A leg may outlive its call,
+    /// to hang up on far ends that answer too late.)
     pub fn is_idle(&self) -> bool {
-        self.legs.is_empty() && !self.clients.are_waiting() && self.trunks.are_done()
+        self.stats.live_legs == 0 && !self.clients.are_waiting() && self.trunks.are_done()
     }
 
     /// Counters so far.

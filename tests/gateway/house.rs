@@ -1,8 +1,10 @@
 //! A gateway under test: a process of its own, with ports and a data folder nobody else has.
 
 use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -191,6 +193,15 @@ impl Gateway {
         let mut command = Command::new(env!("CARGO_BIN_EXE_trunkline"));
         command.args(words).arg("-c").arg(&self.config).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("trunkline starts")
+    }
+
+    /// What its control socket answers.
+    pub fn ask(&self, request: &str) -> Value {
+        let mut socket = UnixStream::connect(self.data.path().join("control.sock")).expect("the control socket");
+        writeln!(socket, "{request}").expect("it is read");
+        let mut line = String::new();
+        BufReader::new(socket).read_line(&mut line).expect("it answers");
+        serde_json::from_str(&line).expect("JSON")
     }
 
     /// Runs a command against this gateway to its end.

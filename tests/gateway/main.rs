@@ -10,6 +10,7 @@ mod callee;
 mod caller;
 mod callers;
 mod calls;
+mod hold;
 mod house;
 mod ops;
 mod outbound;

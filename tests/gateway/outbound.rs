@@ -1,7 +1,5 @@
 //! Calls that we make: `trunkline call`, through a gateway and without one, and what it exits with.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -62,6 +60,98 @@ fn two_gateways_talk_to_each_other_and_both_remember_it() {
         assert_eq!((&theirs["direction"], &theirs["disposition"]), (&"inbound".into(), &Value::Null));
         assert_eq!(theirs["caller"], "+12025550177");
     }
+}
+
+/// One gateway calls the other; what the command and the called one's record say.
+fn talk(called: Settings, calling: Settings, uri: impl FnOnce(&Gateway) -> String, more: &[&str]) -> (Ended, Value) {
+    let called = Gateway::start(called);
+    let calling = Gateway::start(calling);
+    let out = ended(call(&calling, &uri(&called), more));
+    let theirs = called.wait_for_records(1).remove(0);
+    if out.code != Some(0) {
+        println!("{}\n{}\n{}", out.told, calling.log(), called.log());
+    }
+    (out, theirs)
+}
+
+fn plainly(called: &Gateway) -> String {
+    format!("sip:1000@{}", called.sip)
+}
+
+#[test]
+fn every_codec_carries_a_conversation_and_both_records_name_it() {
+    for codec in ["pcma", "g722", "opus"] {
+        let only = || Settings { rtp: format!("codecs = [{codec:?}]"), ..Settings::default() };
+        let (out, theirs) = talk(only(), only(), plainly, &[]);
+        assert_eq!(out.code, Some(0), "{codec}");
+        assert_eq!((&out.record["media"]["codec"], &theirs["media"]["codec"]), (&codec.into(), &codec.into()));
+        assert!(theirs["media"]["packets_in"].as_u64() > Some(40), "{codec}: {:#}", theirs["media"]);
+    }
+}
+
+#[test]
+fn encrypted_sound_is_heard_and_plain_sound_refused_where_it_is_required() {
+    let srtp = |policy: &str| Settings { rtp: format!("srtp = {policy:?}"), ..Settings::default() };
+    let (out, theirs) = talk(srtp("required"), srtp("required"), plainly, &[]);
+    assert_eq!(out.code, Some(0));
+    for record in [&out.record, &theirs] {
+        assert!(record["media"]["secured"].as_str().is_some_and(|suite| suite.starts_with("AES")), "{record:#}");
+        assert!(record["media"]["packets_in"].as_u64() > Some(40), "{:#}", record["media"]);
+    }
+    let (out, theirs) = talk(srtp("required"), srtp("off"), plainly, &[]);
+    assert_eq!((out.code, &out.record["end"]["detail"]), (Some(1), &488.into()), "{:#}", out.record);
+    assert_eq!(theirs["end"]["detail"], 488);
+}
+
+#[test]
+fn a_trunk_proves_who_it_is_and_a_wrong_password_is_told_apart() {
+    let peer = |password: &str| Settings {
+        extra: format!(
+            "[[peer]]\nname = \"pbx\"\naddresses = [\"127.0.0.0/8\"]\nusername = \"house\"\npassword = {password:?}\n"
+        ),
+        ..Settings::default()
+    };
+    for (password, code) in [("s3cret-right", 0), ("s3cret-wrong", 1)] {
+        let called = Gateway::start(peer("s3cret-right"));
+        let calling = Gateway::start(Settings {
+            extra: format!(
+                "[[trunk]]\nname = \"pbx\"\nuri = \"sip:{}\"\nusername = \"house\"\npassword = {password:?}\n\
+                 caller_id = \"+12025550188\"\n",
+                called.sip
+            ),
+            ..Settings::default()
+        });
+        let out = ended(call(&calling, "1000", &["--trunk", "pbx"]));
+        assert_eq!(out.code, Some(code), "{password}: {}\n{}\n{}", out.told, calling.log(), called.log());
+        assert_eq!((&out.record["peer"], &out.record["caller"]), (&"pbx".into(), &"+12025550188".into()));
+        if code == 0 {
+            assert_eq!(called.record()["caller"], "+12025550188");
+        }
+        for gateway in [&called, &calling] {
+            assert!(!gateway.log().contains(password), "a password stands in the log");
+        }
+    }
+}
+
+#[test]
+fn a_call_over_tls_is_a_call() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
+    std::fs::write(&certificate, made.cert.pem()).expect("it can be written");
+    std::fs::write(&key, made.signing_key.serialize_pem()).expect("it can be written");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+    let called = Settings {
+        sip: format!("tls_listen = \"127.0.0.1:{port}\"\ncertificate = {certificate:?}\nprivate_key = {key:?}"),
+        rtp: "srtp = \"required\"".to_owned(),
+        ..Settings::default()
+    };
+    let calling =
+        Settings { sip: format!("ca = {certificate:?}"), rtp: "srtp = \"required\"".to_owned(), ..Settings::default() };
+    let (out, theirs) = talk(called, calling, |_| format!("sips:1000@127.0.0.1:{port}"), &[]);
+    assert_eq!(out.code, Some(0));
+    assert!(theirs["media"]["secured"].is_string(), "{theirs:#}");
+    assert_eq!(out.record["ladder"]["rungs"][0]["transport"], "tls", "{:#}", out.record["ladder"]);
 }
 
 #[test]
@@ -175,7 +265,7 @@ fn a_live_call_is_seen_and_ended_through_the_control_socket() {
     let mut callee = Callee::new();
     let child = call(&gateway, &callee.uri(), &[]);
     callee.pick_up();
-    let ask = |request: &str| asked(&gateway, request);
+    let ask = |request: &str| gateway.ask(request);
     assert_eq!(ask(r#"{"do":"status"}"#)["calls"], 1);
     let live = ask(r#"{"do":"calls"}"#);
     assert_eq!(live["calls"][0]["direction"], "outbound", "{live}");
@@ -183,8 +273,12 @@ fn a_live_call_is_seen_and_ended_through_the_control_socket() {
     for nonsense in ["hello", "{}", r#"{"do":"sing"}"#, r#"{"do":"hangup"}"#] {
         assert!(ask(nonsense)["error"].as_str().is_some_and(|why| why.starts_with("that is no request")), "{nonsense}");
     }
-    assert!(ask(r#"{"do":"hangup","call":"7ZZZ"}"#)["error"].is_string());
     let id = live["calls"][0]["call"].as_str().expect("an id").to_owned();
+    let keys = |keys: &str| ask(&format!(r#"{{"do":"keys","call":"{id}","keys":"{keys}"}}"#));
+    assert_eq!(keys("1#")["ok"], id);
+    assert_eq!(callee.wait_for_keys(2), "1#");
+    assert!(keys("x")["error"].is_string());
+    assert!(ask(r#"{"do":"hangup","call":"7ZZZ"}"#)["error"].is_string());
     assert_eq!(ask(&format!(r#"{{"do":"hangup","call":"{id}"}}"#))["ok"], id);
     callee.be_hung_up_on();
     let out = ended(child);
@@ -197,9 +291,9 @@ fn whoever_is_asked_to_send_the_far_end_on_sends_refer() {
     let mut callee = Callee::new();
     let child = call(&gateway, &callee.uri(), &[]);
     callee.pick_up();
-    let live = asked(&gateway, r#"{"do":"calls"}"#);
+    let live = gateway.ask(r#"{"do":"calls"}"#);
     let id = live["calls"][0]["call"].as_str().expect("a live call");
-    let told = asked(&gateway, &format!(r#"{{"do":"transfer","call":"{id}","to":"sip:bob@192.0.2.9"}}"#));
+    let told = gateway.ask(&format!(r#"{{"do":"transfer","call":"{id}","to":"sip:bob@192.0.2.9"}}"#));
     assert_eq!(told["ok"], id);
     let refer = callee.wait_for("REFER");
     assert!(refer.contains("Refer-To: <sip:bob@192.0.2.9>"), "{refer}");
@@ -217,14 +311,4 @@ fn whoever_is_asked_to_send_the_far_end_on_sends_refer() {
     callee.be_hung_up_on();
     let out = ended(child);
     assert_eq!((out.code, &out.record["end"]["why"]), (Some(0), &"transferred".into()), "{}", out.told);
-}
-
-/// What the control socket answers.
-fn asked(gateway: &Gateway, request: &str) -> Value {
-    let path = gateway.data.path().join("control.sock");
-    let mut socket = UnixStream::connect(path).expect("the control socket");
-    writeln!(socket, "{request}").expect("it is read");
-    let mut line = String::new();
-    BufReader::new(socket).read_line(&mut line).expect("it answers");
-    serde_json::from_str(&line).expect("JSON")
 }

@@ -16,7 +16,18 @@ pub struct Agreement {
     negotiation: Negotiation,
     /// The INVITE, or our 200 to one without an offer, carried our offer, and no answer has come.
     awaits_answer: bool,
-    held: bool,
+    /// The dialog stands: offers may be made.
+    stands: bool,
+    held: HeldBy,
+    /// What the call was told last.
+    told: bool,
+}
+
+/// Who does not want to hear the other.
+#[derive(Clone, Copy, Debug, Default)]
+struct HeldBy {
+    them: bool,
+    us: bool,
 }
 
 /// What an event of the leg leads to.
@@ -33,22 +44,44 @@ pub(super) struct Settled {
 impl Agreement {
     /// They offered in their INVITE, and `negotiation` has answered.
     pub const fn answered(negotiation: Negotiation) -> Self {
-        Self { negotiation, awaits_answer: false, held: false }
+        Self::new(negotiation, false)
     }
 
     /// `negotiation` has offered, and nobody has answered yet.
     pub const fn offered(negotiation: Negotiation) -> Self {
-        Self { negotiation, awaits_answer: true, held: false }
+        Self::new(negotiation, true)
+    }
+
+    const fn new(negotiation: Negotiation, awaits_answer: bool) -> Self {
+        Self { negotiation, awaits_answer, stands: false, held: HeldBy { them: false, us: false }, told: false }
     }
 
     /// The call begins. `Some` when it begins on hold.
     pub(super) fn begin(&mut self) -> Option<Input> {
         let sends = self.negotiation.agreed().is_none_or(|params| params.send);
-        self.hold(!sends)
+        self.held.them = !sends;
+        self.tell()
+    }
+
+    /// We put them on hold, or take them back. Nothing changes before the call stands, or where it is so already.
+    pub(super) fn hold(&mut self, hold: bool) -> Settled {
+        if !self.stands || self.held.us == hold {
+            return Settled::default();
+        }
+        self.held.us = hold;
+        let sdp = self.negotiation.offer(self.direction());
+        Settled { reply: Some(LegCommand::Offer { sdp }), params: None, input: self.tell() }
+    }
+
+    /// Does the far end take telephone-events? `None` while there is nobody to press keys for.
+    pub(super) fn takes_events(&self) -> Option<bool> {
+        let agreed = self.negotiation.agreed().filter(|_| self.stands)?;
+        Some(agreed.send_event.is_some())
     }
 
     /// Something happened on the leg.
     pub(super) fn handle(&mut self, event: &LegEvent) -> Settled {
+        self.stands |= matches!(event, LegEvent::Established { .. });
         match event {
             LegEvent::Progress { sdp: Some(answer), .. } => self.early(answer),
             LegEvent::Established { sdp } if self.awaits_answer => self.first_answer(sdp.as_deref()),
@@ -63,7 +96,7 @@ impl Agreement {
                 }
             },
             LegEvent::Offered { sdp: None } => {
-                let sdp = self.negotiation.offer(Direction::SendRecv);
+                let sdp = self.negotiation.offer(self.direction());
                 Settled { reply: Some(LegCommand::AnswerOffer { sdp }), ..Settled::default() }
             }
             LegEvent::OfferAnswered { sdp } => match self.negotiation.accept(sdp) {
@@ -113,12 +146,18 @@ impl Agreement {
     }
 
     fn agreed_on(&mut self, params: StreamParams) -> Settled {
-        let input = self.hold(!params.send);
-        Settled { params: Some(params), input, ..Settled::default() }
+        self.held.them = !params.send;
+        Settled { params: Some(params), input: self.tell(), ..Settled::default() }
     }
 
-    fn hold(&mut self, held: bool) -> Option<Input> {
-        let changed = std::mem::replace(&mut self.held, held) != held;
+    /// Who may send, as we want it.
+    const fn direction(&self) -> Direction {
+        if self.held.us { Direction::SendOnly } else { Direction::SendRecv }
+    }
+
+    fn tell(&mut self) -> Option<Input> {
+        let held = self.held.them || self.held.us;
+        let changed = std::mem::replace(&mut self.told, held) != held;
         changed.then_some(Input::Held(held))
     }
 }
@@ -153,6 +192,9 @@ mod tests {
     fn hold_and_resume_are_answered_and_told_once_each() {
         let mut agreement = answered();
         assert!(agreement.begin().is_none());
+        assert_eq!(agreement.takes_events(), None, "nobody is there yet");
+        agreement.handle(&LegEvent::Established { sdp: None });
+        assert_eq!(agreement.takes_events(), Some(false), "their offer has none");
         for (direction, answer, held, told) in [
             ("sendonly", "a=recvonly", true, true),
             ("inactive", "a=inactive", true, false),
@@ -217,6 +259,25 @@ mod tests {
         assert_eq!(last.params.map(|params| params.codec), Some(Codec::Pcma));
         let bare = agreement.handle(&LegEvent::Established { sdp: None });
         assert!(bare.params.is_none() && bare.input.is_none());
+    }
+
+    #[test]
+    fn we_put_them_on_hold_and_take_them_back() {
+        let mut agreement = answered();
+        assert!(agreement.hold(true).reply.is_none(), "nothing stands yet");
+        agreement.handle(&LegEvent::Established { sdp: None });
+        let held = agreement.hold(true);
+        let Some(LegCommand::Offer { sdp }) = held.reply else { panic!("no offer") };
+        assert!(sdp.contains("a=sendonly"), "{sdp}");
+        assert!(matches!(held.input, Some(Input::Held(true))));
+        assert!(agreement.hold(true).reply.is_none(), "once is enough");
+        let agreed = agreement.handle(&LegEvent::OfferAnswered { sdp: description(5_000, "0", "recvonly") });
+        assert_eq!(agreed.params.map(|params| (params.send, params.receive)), Some((true, false)));
+        assert!(agreed.input.is_none(), "still on hold");
+        let back = agreement.hold(false);
+        assert!(matches!((back.reply, back.input), (Some(LegCommand::Offer { .. }), Some(Input::Held(false)))));
+        agreement.handle(&LegEvent::OfferRefused { status: 491 });
+        assert!(agreement.hold(true).reply.is_some());
     }
 
     #[test]

@@ -1,15 +1,35 @@
 //! Ports and addresses: can we listen where the settings say, and would those who call us find us there?
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::net::UnixStream;
 
+use super::ask;
 use super::finding::Finding;
 use crate::config::Config;
+use crate::sip::{Hop, Target, Transport};
 
-/// Is a gateway of ours running on this data folder? It answers at its control socket.
-pub(super) fn is_running(config: &Config) -> bool {
-    UnixStream::connect(config.control_socket()).is_ok()
+/// Is a gateway of ours running? It answers at its control socket, or where it listens and by its name.
+pub(super) async fn is_running(config: &Config) -> bool {
+    if UnixStream::connect(config.control_socket()).is_ok() {
+        return true;
+    }
+    let listen = reachable(config.sip.listen);
+    let target = Target { host: listen.ip().to_string(), port: Some(listen.port()), transport: None, secure: false };
+    let hop = Hop::new(Transport::Udp, listen);
+    let answer = tokio::time::timeout(ask::PATIENCE, ask::options(hop, &target, config)).await;
+    let server = answer.ok().and_then(Result::ok).and_then(|answer| answer.server);
+    server.is_some_and(|server| server.starts_with("Trunkline"))
+}
+
+/// An address that means every one of ours is reached on this machine by loopback.
+pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
 }
 
 /// Every port the settings name is free, or held by our own running gateway.
@@ -31,7 +51,7 @@ pub(super) fn ports(config: &Config, running: bool) -> Vec<Finding> {
 
 fn port(check: &str, key: &str, address: SocketAddr, refused: Option<io::Error>, running: bool) -> Finding {
     let Some(error) = refused else {
-        let note = if running { ", though a gateway runs on this data folder" } else { "" };
+        let note = if running { ", though a gateway of these settings runs" } else { "" };
         return Finding::fine(check, format!("{address} is free{note}"));
     };
     let number = address.port();
@@ -234,6 +254,15 @@ mod tests {
         ];
         for (finding, verdict, says) in rows {
             assert!(finding.verdict == verdict && finding.result.contains(says), "{finding:?}");
+        }
+    }
+
+    #[test]
+    fn every_address_is_asked_by_loopback() {
+        let rows =
+            [("0.0.0.0:9060", "127.0.0.1:9060"), ("[::]:9060", "[::1]:9060"), ("192.0.2.1:9060", "192.0.2.1:9060")];
+        for (listen, expect) in rows {
+            assert_eq!(reachable(listen.parse().unwrap()), expect.parse().unwrap());
         }
     }
 

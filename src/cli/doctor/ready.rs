@@ -1,12 +1,13 @@
 //! `trunkline doctor --ready`: for health checks of containers and service managers.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::finding::Finding;
 use super::network;
 use crate::config::Config;
 
@@ -15,34 +16,49 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Longer answers are cut: ours are some hundred bytes.
 const LONGEST: u64 = 64 * 1_024;
 
+/// How the gateway is, if it runs: in its own words where `/healthz` is served.
+pub(super) async fn gateway(config: &Config, running: bool) -> Finding {
+    let check = "gateway";
+    if !running {
+        return Finding::fine(check, "none of these settings runs");
+    }
+    if config.ops.listen.is_none() {
+        return Finding::fine(check, "runs; set ops.listen to learn how it is");
+    }
+    match ready(config).await {
+        Ok(told) => told_by(check, &told),
+        Err(why) => Finding::broken(check, format!("runs, but {why}"), "its log says more"),
+    }
+}
+
+/// What a gateway that takes calls says of itself.
+fn told_by(check: &str, told: &str) -> Finding {
+    let health = serde_json::from_str::<serde_json::Value>(told).unwrap_or_default();
+    let reasons = health["reasons"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
+    match reasons.collect::<Vec<_>>().join("; ") {
+        reasons if reasons.is_empty() => Finding::fine(check, format!("runs, {} calls", health["calls"])),
+        reasons => Finding::look(check, format!("runs: {reasons}"), "its log and /metrics say more"),
+    }
+}
+
 /// How it is, in its own words: what `/healthz` says where it is served, else that somebody is there.
 ///
 /// # Errors
 /// A sentence: nobody runs, or it takes no calls and says why.
 pub(super) async fn ready(config: &Config) -> Result<String, String> {
     let Some(listen) = config.ops.listen else {
-        return match network::is_running(config) {
+        return match network::is_running(config).await {
             true => Ok("running; set ops.listen to learn more".to_owned()),
-            false => Err("no gateway runs on this data folder".to_owned()),
+            false => Err("no gateway of these settings runs".to_owned()),
         };
     };
-    let asked = tokio::time::timeout(PATIENCE, healthz(reachable(listen)));
+    let asked = tokio::time::timeout(PATIENCE, healthz(network::reachable(listen)));
     let answer = match asked.await {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => return Err(format!("nobody answers at http://{listen}/healthz: {error}")),
         Err(_) => return Err(format!("http://{listen}/healthz says nothing")),
     };
     judge(&answer)
-}
-
-/// An address that means every one of ours is reached on this machine by loopback.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
 }
 
 async fn healthz(address: SocketAddr) -> io::Result<String> {
@@ -67,7 +83,16 @@ fn judge(answer: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::finding::Verdict;
     use super::*;
+
+    #[test]
+    fn a_gateway_under_load_is_worth_a_look() {
+        let well = told_by("gateway", r#"{"state":"ok","reasons":[],"calls":3,"version":"1"}"#);
+        assert_eq!(well, Finding::fine("gateway", "runs, 3 calls"));
+        let full = told_by("gateway", r#"{"state":"under_load","reasons":["9 of 9 calls: nearly full"],"calls":9}"#);
+        assert_eq!((full.verdict, full.result.as_str()), (Verdict::Look, "runs: 9 of 9 calls: nearly full"));
+    }
 
     #[test]
     fn down_is_not_ready_and_under_load_is() {
@@ -79,15 +104,6 @@ mod tests {
         assert!(down.starts_with("takes no calls: {"), "{down}");
         for answer in ["", "SSH-2.0-OpenSSH\r\n", "HTTP/1.1 404 Not Found\r\n\r\n"] {
             assert!(judge(answer).unwrap_err().contains("no Trunkline"), "{answer}");
-        }
-    }
-
-    #[test]
-    fn every_address_is_asked_by_loopback() {
-        let rows =
-            [("0.0.0.0:9060", "127.0.0.1:9060"), ("[::]:9060", "[::1]:9060"), ("192.0.2.1:9060", "192.0.2.1:9060")];
-        for (listen, expect) in rows {
-            assert_eq!(reachable(listen.parse().unwrap()), expect.parse().unwrap());
         }
     }
 }
