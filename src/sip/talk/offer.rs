@@ -23,7 +23,7 @@ pub(super) enum Exchange {
     /// Nobody's.
     Idle,
     /// The call thinks about their offer.
-    Theirs(Theirs),
+    Theirs(Box<Theirs>),
     /// They think about ours.
     Ours(Tx, Ours),
     /// Both offered at once; ours goes out again then.
@@ -129,7 +129,7 @@ impl Talk {
             }
             sdp => {
                 let offered = LegEvent::Offered { sdp: sdp.clone() };
-                self.exchange = Exchange::Theirs(theirs);
+                self.exchange = Exchange::Theirs(Box::new(theirs));
                 self.tell(offered);
             }
         }
@@ -139,7 +139,7 @@ impl Talk {
     pub(super) fn answer_offer(&mut self, sdp: String, now: Now) {
         match std::mem::replace(&mut self.exchange, Exchange::Idle) {
             Exchange::Theirs(theirs) => {
-                self.accept(theirs, Some(sdp), now);
+                self.accept(*theirs, Some(sdp), now);
                 self.go_on();
             }
             other => self.exchange = other,
