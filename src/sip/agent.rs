@@ -48,6 +48,7 @@ use super::guard::{Guard, MAX_MESSAGE, Verdict};
 use super::message::{Raw, Via};
 use super::outbound::OutLeg;
 use super::peers::{Peer, PeerTable};
+use super::refer;
 use super::session_timer::SessionPolicy;
 use super::stats::SipStats;
 use super::timers::Timers;
@@ -285,7 +286,18 @@ impl Agent {
 
     /// The call has decided something.
     pub fn handle_command(&mut self, leg: LegId, command: LegCommand, now: Now) {
+        let command = self.with_replaced(command);
         self.with_leg(leg, now, |leg| leg.handle_command(command, now));
+    }
+
+    /// An attended transfer names a leg of ours; the far end knows it as a dialog (RFC 3891). Untouched when that leg has
+    /// none.
+    fn with_replaced(&self, command: LegCommand) -> LegCommand {
+        let LegCommand::Refer { to, replaces: Some(other) } = command else { return command };
+        match self.legs.get(&other).and_then(|leg| leg.replaces()) {
+            Some(dialog) => LegCommand::Refer { to: refer::in_stead_of(&to, &dialog), replaces: None },
+            None => LegCommand::Refer { to, replaces: Some(other) },
+        }
     }
 
     /// The call has vanished without a word: its leg ends as if it had hung up, an unanswered one with 500.

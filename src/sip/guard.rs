@@ -224,7 +224,7 @@ impl Guard {
         if let Some(credentials) = &peer.credentials
             && let Err(challenge) = self.digest.check(asked, Some(credentials), now)
         {
-            if peer.is_roaming() {
+            if challenge.failed && peer.is_roaming() {
                 if self.strangers.receive(source, now.mono) == Reception::Ignore {
                     return Err(Verdict::Drop(DropReason::Stranger));
                 }

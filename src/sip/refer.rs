@@ -93,12 +93,11 @@ pub fn target(to: &str, remote_target: &str) -> Option<String> {
     Some(format!("sip:{}@{host}{port}", to.replace('#', "%23")))
 }
 
-/// `Refer-To`: whom they shall call, and in whose stead (`replaces` as a Replaces header writes it).
-pub fn refer_to(to: &str, replaces: Option<&str>) -> String {
-    match replaces {
-        Some(replaces) => format!("<{to}?Replaces={}>", escaped(replaces)),
-        None => format!("<{to}>"),
-    }
+/// `to`, called in the stead of the dialog that `replaces` names as a Replaces header does (RFC 3891 §3): whoever is
+/// there takes the new call for the old one.
+pub fn in_stead_of(to: &str, replaces: &str) -> String {
+    let join = if to.contains('?') { '&' } else { '?' };
+    format!("{to}{join}Replaces={}", escaped(replaces))
 }
 
 fn sipfrag_status(body: &[u8]) -> Option<u16> {
@@ -170,11 +169,11 @@ mod tests {
 
     #[test]
     fn a_replaced_dialog_is_named_inside_the_uri() {
-        assert_eq!(refer_to("sip:bob@h", None), "<sip:bob@h>");
-        assert_eq!(
-            refer_to("sip:bob@h", Some("c1@h;to-tag=a;from-tag=b")),
-            "<sip:bob@h?Replaces=c1%40h%3Bto-tag%3Da%3Bfrom-tag%3Db>"
-        );
+        let replaces = "c1@h;to-tag=a;from-tag=b";
+        let attended = in_stead_of("sip:bob@h;transport=tcp", replaces);
+        assert_eq!(attended, "sip:bob@h;transport=tcp?Replaces=c1%40h%3Bto-tag%3Da%3Bfrom-tag%3Db");
+        assert_eq!(super::target(&attended, "sip:x@h"), Some(attended.clone()), "and is still a target");
+        assert!(in_stead_of("sip:bob@h?X=1", replaces).contains("?X=1&Replaces=c1"));
     }
 
     #[test]

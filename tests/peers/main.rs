@@ -13,6 +13,7 @@ mod house;
 mod outbound;
 mod registrar;
 mod sipp;
+mod softphone;
 mod transport;
 mod uas;
 
