@@ -21,7 +21,7 @@ use jiff::Timestamp;
 
 use super::auth::Algorithm;
 use super::branch::{Act, ClientNews, Context, OutRequest, Tx};
-use super::callee::{account, host_port};
+use super::callee::{account, escape_user, host_port};
 use super::message::{Method, Response};
 use super::respond::ALLOW;
 use super::transport::{Path, Target};
@@ -90,7 +90,7 @@ impl Registration {
         };
         let (tag, call_id) = (draw("tag")[..16].to_owned(), draw("call")[..32].to_owned());
         Some(Self {
-            user: account(&spec).unwrap_or("trunkline").to_owned(),
+            user: escape_user(account(&spec).unwrap_or("trunkline")),
             expires: spec.expires.clamp(Duration::from_secs(1), LONGEST_EXPIRES),
             registrar,
             towards,

@@ -11,6 +11,7 @@ mod digest;
 #[allow(dead_code, reason = "the gateway of the other tests can do more than these need")]
 mod house;
 mod outbound;
+mod registrar;
 mod sipp;
 mod transport;
 mod uas;
