@@ -140,13 +140,17 @@ impl Callee {
         self.sip.send_to(text.as_bytes(), to).expect("loopback accepts datagrams");
     }
 
-    /// Rings, answers, and waits for the ACK.
+    /// Rings, answers, and waits for the ACK and the first sound: from then on the call surely stands.
     pub fn pick_up(&mut self) {
         let invite = self.wait_for("INVITE");
         self.reply(&invite, "180 Ringing", "");
         let sdp = self.sdp("sendrecv");
         self.reply(&invite, "200 OK", &sdp);
         self.wait_for("ACK");
+        let give_up = Instant::now() + LONG_ENOUGH;
+        while self.packets_in(Duration::from_millis(20)) == 0 {
+            assert!(Instant::now() < give_up, "no sound came");
+        }
     }
 
     /// Waits for BYE and confirms it.

@@ -29,6 +29,11 @@ impl Scenario {
         Self::default().invited_again(&[])
     }
 
+    /// The same, and where it wants requests of ours is kept for [`Self::offers`].
+    pub fn invited_from() -> Self {
+        Self::default().invited_again(&[("Contact:", "sip:[^>;]*")])
+    }
+
     /// A further INVITE, with these headers in it (regular expressions).
     pub fn invited_again(self, wanted: &[(&str, &str)]) -> Self {
         let mut all =
@@ -140,11 +145,11 @@ impl Scenario {
         self
     }
 
-    /// A new offer of its own inside the dialog of the telephone `a`, to be answered with that direction.
+    /// After [`Self::invited_from`]: a new offer of its own inside the dialog of the telephone `a`, to be answered with that direction.
     pub fn offers(mut self, cseq: u32, direction: &str, answer: &str) -> Self {
         let head = |method: &str| {
             format!(
-                "{method} sip:trunkline@[remote_ip]:[remote_port] SIP/2.0\n\
+                "{method} [$w0_0] SIP/2.0\n\
                  Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\nFrom:[$to];tag=a\nTo:[$from]\n\
                  Call-ID: [call_id]\nCSeq: {cseq} {method}\nMax-Forwards: 70\n\
                  Contact: <sip:uas@[local_ip]:[local_port]>\n"
