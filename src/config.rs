@@ -20,9 +20,11 @@ mod values;
 
 pub use error::ConfigError;
 pub use trunks::{PeerConfig, TrunkConfig};
-pub use values::{Encryption, Network, NumberPattern, Order, PortRange};
+pub use values::{Network, NumberPattern, PortRange};
 
 use crate::rtp::Codec;
+use crate::sdp::{Preference, SrtpPolicy};
+use crate::sip::Algorithm;
 use crate::store::numbers::KeepNumbers;
 
 /// Read when no file is named, if it is there.
@@ -94,6 +96,8 @@ pub struct SipConfig {
     pub max_calls: usize,
     /// Realm of the passwords that peers prove.
     pub realm: String,
+    /// How they may prove them, the best first (RFC 8760).
+    pub digest: Vec<Algorithm>,
     /// Longest time between two signs of life in a dialog (RFC 4028 `Session-Expires`).
     #[serde(deserialize_with = "values::duration")]
     pub session_expires: Duration,
@@ -120,9 +124,12 @@ pub struct RtpConfig {
     /// What we speak, best first.
     pub codecs: Vec<Codec>,
     /// Whose order of codecs decides when we answer.
-    pub order: Order,
+    pub order: Preference,
     /// Encrypted media (SRTP, keys by SDES).
-    pub srtp: Encryption,
+    pub srtp: SrtpPolicy,
+    /// Sound file for callers whom we put on hold; absent: silence.
+    #[serde(deserialize_with = "values::optional_path")]
+    pub hold_music: Option<PathBuf>,
 }
 
 /// `[[route]]`
@@ -240,6 +247,7 @@ impl Default for SipConfig {
             advertise: None,
             max_calls: 400,
             realm: "trunkline".to_owned(),
+            digest: vec![Algorithm::Sha256, Algorithm::Md5],
             session_expires: Duration::from_secs(1_800),
             min_se: Duration::from_secs(90),
             resolver: None,
@@ -254,9 +262,10 @@ impl Default for RtpConfig {
             address: Ipv4Addr::LOCALHOST.into(),
             ports,
             timeout: Duration::from_secs(20),
-            codecs: vec![Codec::Pcmu, Codec::Pcma],
-            order: Order::default(),
-            srtp: Encryption::default(),
+            codecs: Codec::ALL.to_vec(),
+            order: Preference::default(),
+            srtp: SrtpPolicy::default(),
+            hold_music: None,
         }
     }
 }

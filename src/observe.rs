@@ -1,4 +1,4 @@
-//! The program's own log: where it goes, what is in it, and that a panic gets there too.
+//! What the program says of itself: its log, and below it ([`metrics`], [`health`]) its figures and how it is.
 //!
 //! Lines go to standard error. Libraries are held at `warn`: below that they write what they please, such as whole
 //! statements of the database. Ours keep people's data out by type: [`Pii`](crate::pii::Pii) prints as `«pii»`.
@@ -9,6 +9,11 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::config::{LogConfig, LogFormat};
+
+pub mod exposition;
+pub mod health;
+pub mod metrics;
+pub mod tally;
 
 /// What libraries may say.
 const LIBRARIES: &str = "warn";

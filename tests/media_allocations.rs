@@ -103,11 +103,11 @@ fn nothing_allocates(codec: Codec, payload_type: u8, sealed: bool) {
         codec,
         payload_type,
         receive_types: vec![(payload_type, codec)],
-        security: sealed.then(|| keys(1, 2)),
+        security: sealed.then(|| Box::new(keys(1, 2))),
         ..StreamParams::default()
     };
-    let theirs = StreamParams { security: sealed.then(|| keys(2, 1)), ..params.clone() };
-    let mut far = FarEnd { sender: Sender::new(&theirs, 7), srtp: theirs.security.as_ref().map(Srtp::new) };
+    let theirs = StreamParams { security: sealed.then(|| Box::new(keys(2, 1))), ..params.clone() };
+    let mut far = FarEnd { sender: Sender::new(&theirs, 7), srtp: theirs.security.as_deref().map(Srtp::new) };
     let open = OpenLeg { leg: LegId(1), params, recording: None, random: 1, call: String::new() };
     let opened = SystemClock.now();
     let mut now = opened.mono;

@@ -81,15 +81,17 @@ def loud_spans(packets, pause=PAUSE):
 
 
 def reply_latencies(caller, ours):
-    """For each sentence of the caller, the seconds from its last packet to the first packet of our reply; `None`
-    where the caller spoke again before any reply came, or none came at all. A reply begins after silence of ours: a
-    prompt that plays on is none."""
+    """For each sentence of the caller, the seconds from its last packet to the first packet of our reply. A reply
+    begins after silence of ours: a prompt that plays on is none. Below zero, it began within the sentence, at a pause
+    that was taken for its end: the caller was cut off. `None` where none came before the caller spoke again."""
     replies = [first.at for first, _ in loud_spans(ours, pause=0.1)]
+    prompts = loud_spans(ours)
     waits = []
     sentences = loud_spans(caller)
-    for place, (_, last) in enumerate(sentences):
+    for place, (first, last) in enumerate(sentences):
         next_sentence = sentences[place + 1][0].at if place + 1 < len(sentences) else float("inf")
-        reply = next((at for at in replies if at > last.at), None)
+        early = next((begin.at for begin, _ in prompts if first.at < begin.at <= last.at), None)
+        reply = next((at for at in replies if at > last.at), None) if early is None else early
         waits.append(reply - last.at if reply is not None and reply < next_sentence else None)
     return waits
 

@@ -232,9 +232,9 @@ def place(gateway, callers, folder):
         print_timeline(new[0])
         for heard, said in wire.streams(new).values():
             mine = capture.reply_latencies(heard, said)
-            waits += [wait for wait in mine if wait is not None]
+            waits += [wait for wait in mine if wait is not None and wait > 0]
             if mine:
-                shown = (f"{wait * 1000:.0f} ms" if wait is not None else "never" for wait in mine)
+                shown = ("never" if wait is None else f"{wait * 1000:.0f} ms" if wait > 0 else "(before its end)" for wait in mine)
                 print("    on the wire, the reply to each sentence began after", ", ".join(shown))
         problem = judge(new[0], wanted)
         print(f"    ✗ {problem}" if problem else "    ✓ it went where its caller wanted")

@@ -94,6 +94,10 @@ class Gateway:
         """Ids of every call, oldest first."""
         return [call["id"] for call in reversed(json.loads(self.run("calls", "--limit", "1000", "--json")))]
 
+    def call_ids_all(self):
+        """Ids of every call, however many."""
+        return [call["id"] for call in json.loads(self.run("calls", "--limit", "4000000000", "--json"))]
+
     def call(self, call_id):
         """One call record, whole."""
         return json.loads(self.run("calls", "show", call_id, "--json"))
@@ -161,15 +165,16 @@ class Capture:
                 if ports.get(record["sip_call_id"]) in by_port}
 
 
-def sipp(gateway, script, folder, caller, number="1000", calls=1, rate=1, at_once=None, scenario="caller.xml", hold_ms=None):
-    """Places calls with SIPp; each plays `script`. Returns the process; `wait` on it."""
+def sipp(gateway, script, folder, caller, number="1000", calls=1, rate=1, at_once=None, scenario="caller.xml", hold_ms=None,
+         period_ms=1_000, within=180):
+    """Places calls with SIPp, `rate` in each `period_ms`; each plays `script`. Returns the process; `wait` on it."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     script.save_pcap(folder / "call.pcap")
     shutil.copy(HERE / scenario, folder / scenario)
     command = [*AS_ROOT, "sipp", f"127.0.0.1:{gateway.sip_port}", "-sf", scenario, "-i", "127.0.0.1", "-mi", "127.0.0.1",
-               "-s", number, "-key", "caller", caller, "-m", str(calls), "-r", str(rate), "-l", str(at_once or calls),
-               "-p", str(free_port(0)), "-mp", str(next(MEDIA_PORTS)), "-nostdin", "-timeout", "180s", "-trace_err", "-error_file", "errors.log"]
+               "-s", number, "-key", "caller", caller, "-m", str(calls), "-r", str(rate), "-rp", str(period_ms), "-l", str(at_once or calls),
+               "-p", str(free_port(0)), "-mp", str(next(MEDIA_PORTS)), "-nostdin", "-timeout", f"{within}s", "-trace_err", "-error_file", "errors.log"]
     if hold_ms:
         command += ["-d", str(hold_ms)]
     return subprocess.Popen(command, cwd=folder, stdout=open(folder / "sipp.log", "w"), stderr=subprocess.STDOUT)

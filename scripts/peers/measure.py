@@ -60,8 +60,9 @@ def latency(folder, binary, at_once, rounds, seed):
     spoken = [(first.at, last.at) for caller, _ in streams.values() for first, last in capture.loud_spans(caller)]
     at_a_time = [sum(begin <= mine[1] and end >= mine[0] for begin, end in spoken) for mine in spoken]
     print(f"\nReply latency, {at_once} call{'s' if at_once > 1 else ''} speaking at once, {rounds} round{'s' if rounds > 1 else ''}, seed {seed}")
-    row("on the wire, every sentence", [wait for wait in waits if wait is not None])
-    print(f"  sentences without a reply before the next one: {waits.count(None)} of {len(waits)}; "
+    row("on the wire, every sentence", [wait for wait in waits if wait is not None and wait > 0])
+    print(f"  of {len(waits)} sentences, cut off at a pause within: {sum(wait is not None and wait <= 0 for wait in waits)}, "
+          f"without a reply before the next one: {waits.count(None)}; "
           f"callers speaking during a sentence: median {capture.percentile(at_a_time, 0.5)}, most {max(at_a_time)}")
     turns = [turn for record in records for turn in record["turns"]]
     parts = [turn["latency"] for turn in turns if turn["latency"] and turn["heard"]]
@@ -88,11 +89,14 @@ def correlate(left, right, reach=4000):
     coarse_left, coarse_right = envelope(left), envelope(right)
 
     def score(a, b, shift):
+        least = min(len(a), len(b)) // 2
         if shift >= 0:
             a, b = a[shift:], b
         else:
             a, b = a, b[-shift:]
         size = min(len(a), len(b))
+        if size < least:
+            return -1.0  # any two scraps are alike
         a, b = a[:size], b[:size]
         top = sum(x * y for x, y in zip(a, b))
         bottom = (sum(x * x for x in a) * sum(y * y for y in b)) ** 0.5
@@ -142,11 +146,11 @@ def intact(folder, binary, seed):
         gateway.stop()
     caller, bot = channels(record["media"]["recording"]["path"])
     heard, said = (sound.read_wav(next((folder / "intact-peer").glob(f"dump-*-{side}.wav"))) for side in ("dec", "enc"))
-    print("\nAudio intact (baresip, G.711 mu-law, whole call)")
+    print("\nAudio intact (baresip, G.711 mu-law)")
     ratio, shift = correlate(bot, heard, reach=16000)
     print(f"  ours → theirs: what we recorded as said against baresip's own recording: correlation {ratio:.4f} (shift {shift / 8:.0f} ms)")
     for begin, end in sentences(said):
-        ratio, shift = correlate(said[begin:end], caller[max(0, begin - 8000):end + 8000], reach=24000)
+        ratio, shift = correlate(said[begin:end], caller[max(0, begin - 8000):end + 8000], reach=9000)
         print(f"  theirs → ours: a sentence as baresip kept it against our recording: correlation {ratio:.4f}")
     for prompt in record["prompts"]:
         if prompt["protected"]:

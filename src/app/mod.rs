@@ -3,40 +3,50 @@
 //! ```text
 //! settings → data folder → plans → prompts → recognisers → media thread → SIP socket → calls … drain
 //! ```
+//!
+//! [`serve`] is the gateway, [`call_once`] one that lives as long as the single call it makes.
 
+pub mod control;
+mod house;
+mod ledger;
+mod ops;
+mod originate;
+mod plans;
 mod reception;
+mod settings;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::Rng;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
-use crate::audio::TELEPHONE_HZ;
+use self::control::{CallRequest, Control};
+use self::house::House;
+use self::ledger::Ledger;
+use self::ops::{Ops, OpsError};
+use self::originate::{Originate, OriginateError};
+use self::plans::Plans;
+pub use self::plans::{LivePlan, prompts};
+use self::settings::{hold_music, media_config, sip_config, start_recognizers};
+use crate::call::record::CallRecord;
 use crate::call::registry::Registry;
-use crate::call::utter;
+use crate::call::{Order, TimelineEvent};
 use crate::config::Config;
-use crate::dialplan::diagnostic::{Diagnostics, Severity};
-use crate::dialplan::load::load;
-use crate::dialplan::plan::Plan;
+use crate::dialplan::diagnostic::Diagnostics;
 use crate::files::{create_private_folder, narrow_folder};
-use crate::media::driver::{MediaConfig, MediaError, MediaServer};
-use crate::sip::{AddressRange, IncomingLeg, Peer, PeerTable, SipConfig, SipError, SipServer};
-use crate::speech::driver::{PoolSettings, RecognizerPool};
-use crate::speech::engines::Engines;
-use crate::speech::models::ModelDirs;
-use crate::speech::prompts::{PromptBook, Prompts};
-use crate::speech::voices::SystemVoices;
-use crate::store::driver::{self as writer, WriterSetup};
+use crate::media::driver::{MediaError, MediaServer};
+use crate::observe::tally::Tally;
+use crate::sip::{IncomingLeg, SipError, SipServer};
+use crate::store::driver::{self as writer, WriterSetup, WriterTask};
 use crate::store::numbers::{NumberPolicy, SaltError};
 use crate::time::Clock;
-use reception::Reception;
 
 /// How long calls may take to say goodbye once the drain is over.
 const GOODBYE: Duration = Duration::from_secs(8);
@@ -76,6 +86,9 @@ pub enum AppError {
         /// How many prompts of which plan, why, and what to do.
         silence: String,
     },
+    /// The hold music cannot be played.
+    #[error("rtp.hold_music: {0}")]
+    HoldMusic(String),
     /// Rendering prompts hit a bug of ours.
     #[error("rendering the prompts of plan `{plan}` failed; the log says where")]
     Prompts {
@@ -91,106 +104,206 @@ pub enum AppError {
     /// The SIP socket.
     #[error(transparent)]
     Sip(#[from] SipError),
+    /// `/healthz` and `/metrics` cannot be served.
+    #[error(transparent)]
+    Ops(#[from] OpsError),
     /// The SIP task is gone while we were in service.
     #[error("signalling stopped by a bug of ours; the log says where. Start the gateway again")]
     SipStopped,
     /// The media thread is gone while we were in service.
     #[error("the media thread stopped by a bug of ours; the log says where. Start the gateway again")]
     MediaStopped,
+    /// The one call could not be begun.
+    #[error(transparent)]
+    Originate(#[from] OriginateError),
     /// Signals cannot be listened to.
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),
 }
 
-/// A dial plan and everything it can say, ready for calls.
-#[derive(Clone, Debug)]
-pub struct LivePlan {
-    /// Compiled.
-    pub plan: Arc<Plan>,
-    /// Rendered.
-    pub prompts: Arc<PromptBook>,
+/// The house, and what runs beside it.
+struct Running {
+    house: Arc<House>,
+    sip: SipServer,
+    incoming: mpsc::Receiver<IncomingLeg>,
+    writer: WriterTask,
 }
 
-/// Runs the gateway until it is told to stop (SIGTERM, SIGINT) and the last call is over.
-pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(AppError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
-    prepare_data_folder(&config.data_dir)?;
-    let plans = live_plans(&config).await?;
+/// Starts every room in its order.
+async fn open_house(config: Config, plans: Plans, clock: Arc<dyn Clock>) -> Result<Running, AppError> {
+    let hold_music = hold_music(&config).map_err(AppError::HoldMusic)?;
     let recognizers = start_recognizers(&config, clock.clone());
     let media = MediaServer::start(media_config(&config))?;
     let numbers = NumberPolicy::open(config.privacy.numbers, &config.data_dir, rand::rng().random())?;
     let (records, writer) = writer::start(WriterSetup { data_dir: config.data_dir.clone(), numbers }, clock.clone());
-    let (sip, mut incoming) = SipServer::bind(sip_config(&config), clock.clone()).await?;
-
-    let registry = Registry::with_seats(config.sip.max_calls);
-    let goodbye = CancellationToken::new();
-    let drain_timeout = config.drain_timeout;
-    let reception = Arc::new(Reception {
-        media_address: config.media_address(),
-        config,
+    let (sip, incoming) = SipServer::bind(sip_config(&config), clock.clone()).await?;
+    let house = Arc::new(House {
         plans,
         media,
+        dialer: sip.dialer(),
         recognizers,
-        registry: registry.clone(),
-        records,
-        goodbye: goodbye.clone(),
+        registry: Registry::with_seats(config.sip.max_calls),
+        hold_music,
+        records: Ledger::new(records, Arc::new(Tally::default())),
+        goodbye: CancellationToken::new(),
+        draining: CancellationToken::new(),
         clock,
+        config,
     });
-    info!(sip = %sip.local_addr(), plans = reception.plans.len(), "ready for calls");
+    Ok(Running { house, sip, incoming, writer })
+}
+
+/// Runs the gateway until it is told to stop (SIGTERM, SIGINT, `drain`) and the last call is over.
+pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError> {
+    let mut signals = Signals::listen()?;
+    prepare_data_folder(&config.data_dir)?;
+    let plans = Plans::routed(&config).await?;
+    let Running { house, sip, mut incoming, writer } = open_house(config, plans, clock).await?;
+    let ops = Ops::start(house.config.ops.listen, ops::Sources::of(&house)).await?;
+    let control = open_control(&house).await;
+    info!(sip = %sip.local_addr(), plans = house.plans.len(), "ready for calls");
 
     let mut calls = JoinSet::new();
     let reason = loop {
         tokio::select! {
             leg = incoming.recv() => match leg {
-                Some(leg) => take(&mut calls, &reception, leg),
+                Some(leg) => take(&mut calls, &house, leg),
                 None => break Err(AppError::SipStopped),
             },
             Some(ended) = calls.join_next(), if !calls.is_empty() => report_panic(ended),
-            () = reception.media.stopped() => break Err(AppError::MediaStopped),
-            _ = terminate.recv() => break Ok(()),
-            _ = interrupt.recv() => break Ok(()),
+            () = house.media.stopped() => break Err(AppError::MediaStopped),
+            () = house.draining.cancelled() => break Ok(()),
+            () = signals.next() => break Ok(()),
         }
     };
 
-    info!(live = registry.len(), "draining: no new calls, the live ones may finish");
+    info!(live = house.registry.len(), "draining: no new calls, the live ones may finish");
+    house.draining.cancel();
+    ops.drain();
     sip.drain().await;
     // INVITEs that have had their 100 and still wait for us must hear a final answer.
     incoming.close();
     while let Some(leg) = incoming.recv().await {
-        let reception = reception.clone();
-        calls.spawn(async move { reception.turn_away(leg).await });
+        let house = house.clone();
+        calls.spawn(async move { house.turn_away(leg).await });
     }
+    let live = || house.registry.len();
     tokio::select! {
-        () = all_done(&mut calls) => {}
-        () = tokio::time::sleep(drain_timeout) => warn!(live = registry.len(), "drain time is over; saying goodbye"),
-        () = reception.media.stopped() => warn!(live = registry.len(), "calls cannot go on without media"),
-        _ = terminate.recv() => warn!(live = registry.len(), "told twice to stop; saying goodbye"),
-        _ = interrupt.recv() => warn!(live = registry.len(), "told twice to stop; saying goodbye"),
+        () = nobody_left(&mut calls, &house) => {}
+        () = tokio::time::sleep(house.config.drain_timeout) => warn!(live = live(), "drain time is over; saying goodbye"),
+        () = house.media.stopped() => warn!(live = live(), "calls cannot go on without media"),
+        () = signals.next() => warn!(live = live(), "told twice to stop; saying goodbye"),
     }
-    goodbye.cancel();
-    if tokio::time::timeout(GOODBYE, all_done(&mut calls)).await.is_err() {
-        warn!(live = registry.len(), "calls did not end in time; hanging up");
+    house.goodbye.cancel();
+    if tokio::time::timeout(GOODBYE, nobody_left(&mut calls, &house)).await.is_err() {
+        warn!(live = live(), "calls did not end in time; hanging up");
     }
     sip.shutdown(BYE_GRACE).await;
     // Hung up is not yet remembered: recordings are being closed and records written.
-    if tokio::time::timeout(LAST_WORDS, all_done(&mut calls)).await.is_err() {
-        warn!(live = registry.len(), "calls did not close in time; what they left behind is incomplete");
+    if tokio::time::timeout(LAST_WORDS, nobody_left(&mut calls, &house)).await.is_err() {
+        warn!(live = live(), "calls did not close in time; what they left behind is incomplete");
+    }
+    if let Some(mut control) = control {
+        control.shutdown().await;
     }
     writer.close().await;
     calls.shutdown().await;
-    // Dropping the pool waits for its workers, and a hung engine must not keep us.
-    let dropped = tokio::task::spawn_blocking(move || drop(reception));
-    if tokio::time::timeout(LAST_WORDS, dropped).await.is_err() {
-        warn!("a recognition worker did not stop; leaving it behind");
-    }
+    ops.close().await;
+    leave(house).await;
     info!("stopped");
     reason
 }
 
-fn take(calls: &mut JoinSet<()>, reception: &Arc<Reception>, leg: IncomingLeg) {
-    let reception = reception.clone();
-    calls.spawn(async move { reception.receive(leg).await });
+/// Makes one call with a house of its own, on any free port, and closes it again. SIGINT and SIGTERM hang up.
+pub async fn call_once(
+    mut config: Config,
+    request: CallRequest,
+    watch: mpsc::Sender<TimelineEvent>,
+    clock: Arc<dyn Clock>,
+) -> Result<CallRecord, AppError> {
+    let mut signals = Signals::listen()?;
+    prepare_data_folder(&config.data_dir)?;
+    let plans = Plans::none(&config);
+    let live = plans.fetch(&request.plan, &request.variables).await?;
+    // Registrations are a gateway's, and so is the port that carriers know.
+    config.sip.listen.set_port(0);
+    config.sip.tls_listen.iter_mut().for_each(|listen| listen.set_port(0));
+    config.trunks.iter_mut().for_each(|trunk| trunk.register = false);
+    let Running { house, sip, mut incoming, writer } = open_house(config, plans, clock).await?;
+    let order = Originate { watch: Some(watch), ..request.order(live) };
+    let mut call = Box::pin(house.originate(order, |_| {}));
+    let made = loop {
+        tokio::select! {
+            made = &mut call => break made,
+            // Nobody is served here.
+            Some(leg) = incoming.recv() => house.turn_away(leg).await,
+            () = signals.next() => {
+                for (call, _) in house.registry.snapshot() {
+                    let _ = house.registry.order(call.as_str(), Order::Hangup);
+                }
+            }
+        }
+    };
+    drop(call);
+    sip.shutdown(BYE_GRACE).await;
+    writer.close().await;
+    leave(house).await;
+    Ok(made?)
+}
+
+/// What tells us to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, AppError> {
+        let of = |kind| signal(kind).map_err(AppError::Signals);
+        Ok(Self { terminate: of(SignalKind::terminate())?, interrupt: of(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Opens the control socket; without one the gateway serves all the same. Dropping what comes back closes it.
+async fn open_control(house: &Arc<House>) -> Option<JoinSet<()>> {
+    let path = house.config.control_socket();
+    match Control::open(&path).await {
+        Ok(control) => {
+            let mut task = JoinSet::new();
+            task.spawn(control.run(house.clone()));
+            Some(task)
+        }
+        Err(error) => {
+            warn!(path = %path.display(), %error, "no control socket; `trunkline call` cannot reach this gateway");
+            None
+        }
+    }
+}
+
+/// Dropping the pool waits for its workers, and a hung engine must not keep us.
+async fn leave(house: Arc<House>) {
+    let dropped = tokio::task::spawn_blocking(move || drop(house));
+    if tokio::time::timeout(LAST_WORDS, dropped).await.is_err() {
+        warn!("a recognition worker did not stop; leaving it behind");
+    }
+}
+
+fn take(calls: &mut JoinSet<()>, house: &Arc<House>, leg: IncomingLeg) {
+    let house = house.clone();
+    calls.spawn(async move { house.receive(leg).await });
+}
+
+/// Waits for the calls that came in, and for those that were ordered.
+async fn nobody_left(calls: &mut JoinSet<()>, house: &House) {
+    all_done(calls).await;
+    house.registry.emptied().await;
 }
 
 async fn all_done(calls: &mut JoinSet<()>) {
@@ -214,100 +327,6 @@ fn prepare_data_folder(folder: &Path) -> Result<(), AppError> {
         warn!(folder = %folder.display(), %cause, "other users may look into the data folder; make it this user's");
     }
     Ok(())
-}
-
-/// Loads every routed plan once and renders what it can say.
-async fn live_plans(config: &Config) -> Result<BTreeMap<PathBuf, LivePlan>, AppError> {
-    if config.routes.is_empty() {
-        return Err(AppError::NoRoute);
-    }
-    let prompts = Arc::new(prompts(config));
-    let mut plans = BTreeMap::new();
-    for route in &config.routes {
-        if !plans.contains_key(&route.plan) {
-            plans.insert(route.plan.clone(), live_plan(&route.plan, prompts.clone()).await?);
-        }
-    }
-    Ok(plans)
-}
-
-/// The prompt cache of this configuration.
-pub fn prompts(config: &Config) -> Prompts {
-    Prompts::new(config.data_dir.join("prompts"), TELEPHONE_HZ, Arc::new(SystemVoices::speaking(&config.speech.voice)))
-}
-
-async fn live_plan(path: &Path, prompts: Arc<Prompts>) -> Result<LivePlan, AppError> {
-    if !path.exists() {
-        return Err(AppError::NoPlan(path.to_owned()));
-    }
-    let loaded = load(path).map_err(AppError::Plan)?;
-    if loaded.warnings.count(Severity::Warning) > 0 {
-        warn!(plan = loaded.plan.name, "the plan has warnings; `trunkline check` shows them");
-    }
-    let plan = loaded.plan;
-    let wanted: Vec<_> = plan.utterances().map(|(prompt, language)| utter(prompt, language)).collect();
-    let prepare = tokio::task::spawn_blocking(move || prompts.prepare(wanted, |_| {}));
-    let prepared = prepare.await.map_err(|_| AppError::Prompts { plan: plan.name.clone() })?;
-    for problem in prepared.problems.iter().filter(|problem| !problem.silent) {
-        warn!(plan = plan.name, "{}", problem.sentence);
-    }
-    if let Some(silence) = prepared.silence() {
-        let sentence = silence.sentence(&plan.name);
-        if silence.is_total() {
-            return Err(AppError::Silent { silence: sentence });
-        }
-        error!("{sentence}");
-    }
-    info!(
-        plan = plan.name,
-        version = plan.version,
-        recorded = prepared.recorded,
-        cached = prepared.cached,
-        synthesized = prepared.synthesized,
-        "dial plan loaded"
-    );
-    Ok(LivePlan { plan, prompts: Arc::new(prepared.book) })
-}
-
-fn start_recognizers(config: &Config, clock: Arc<dyn Clock>) -> Arc<RecognizerPool> {
-    let dirs = ModelDirs::from_env();
-    let dirs = match &config.speech.models {
-        Some(models) => dirs.preferring(models),
-        None => dirs,
-    };
-    let engines = Engines::auto(&dirs);
-    for missing in engines.missing() {
-        warn!("{missing}");
-    }
-    Arc::new(RecognizerPool::start(engines, PoolSettings::workers(config.recognition_workers()), clock))
-}
-
-fn media_config(config: &Config) -> MediaConfig {
-    MediaConfig {
-        address: config.rtp.address,
-        ports: config.rtp.ports.first..=config.rtp.ports.last,
-        rtp_timeout: config.rtp.timeout,
-        ..MediaConfig::default()
-    }
-}
-
-fn sip_config(config: &Config) -> SipConfig {
-    let peer = |peer: &crate::config::PeerConfig| Peer {
-        name: peer.name.as_str().into(),
-        addresses: peer
-            .addresses
-            .iter()
-            .filter_map(|network| AddressRange::new(network.address, network.prefix))
-            .collect(),
-        trust_identity: peer.trust_identity,
-    };
-    SipConfig {
-        listen: config.sip.listen,
-        advertise: config.sip.advertise,
-        peers: PeerTable::new(config.peers.iter().map(peer).collect()),
-        max_calls: config.sip.max_calls,
-        ..SipConfig::default()
-    }
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
-use crate::audio::{Pcm, tone};
+use crate::audio::{Pcm, TELEPHONE_HZ, tone};
 use crate::config::LogFormat;
+use crate::dialplan::diagnostic::Severity;
 use crate::language::Language;
 use crate::observe::captured;
+use crate::speech::prompts::Prompts;
 use crate::speech::{SynthesizeError, Synthesizer};
 
 const GREETING: &str = "Welcome aboard.";
@@ -47,7 +49,7 @@ async fn loaded(plan: &str, voice: Speaks) -> (Result<LivePlan, AppError>, Strin
     std::fs::write(&file, plan).unwrap();
     let (page, _guard) = captured("info", LogFormat::Text);
     let prompts = Prompts::new(folder.path().join("prompts"), TELEPHONE_HZ, Arc::new(voice));
-    (live_plan(&file, Arc::new(prompts)).await, page.text())
+    (plans::loaded(&file, prompts).await, page.text())
 }
 
 fn plan(more: &str) -> String {
@@ -94,7 +96,7 @@ async fn a_plan_that_is_not_there_says_how_to_name_another() {
         data_dir: std::env::temp_dir(),
         ..config
     };
-    let sentence = live_plans(&config).await.unwrap_err().to_string();
+    let sentence = Plans::routed(&config).await.unwrap_err().to_string();
     assert!(sentence.starts_with("the dial plan nowhere/ship.yaml does not exist; set `plan` of"), "{sentence}");
     assert!(sentence.contains("[[route]] in trunkline.toml") && sentence.contains("`-c FILE`"), "{sentence}");
 }

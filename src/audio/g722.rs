@@ -138,8 +138,8 @@ impl LowerBand {
         let steering = usize::from(code >> 2);
         let difference = (self.scale * STEPS_4[steering]) >> 15;
         // LOGSCL, SCALEL.
-        self.log_scale = ((self.log_scale * 127 >> 7) + SCALE_MOVES[steering]).clamp(0, 18_432);
-        let (step, octaves) = (OCTAVE[(self.log_scale >> 6 & 31) as usize], 8 - (self.log_scale >> 11));
+        self.log_scale = (((self.log_scale * 127) >> 7) + SCALE_MOVES[steering]).clamp(0, 18_432);
+        let (step, octaves) = (OCTAVE[((self.log_scale >> 6) & 31) as usize], 8 - (self.log_scale >> 11));
         self.scale = (if octaves < 0 { step << -octaves } else { step >> octaves }) << 2;
         self.predict(difference);
     }
@@ -153,16 +153,16 @@ impl LowerBand {
         let [before, earlier] = self.partial.map(|value| (value < 0) == (partial < 0));
         let turned = saturated(self.poles[0] << 2);
         let turned = (if before { -turned } else { turned }).min(32_767);
-        let second = (turned >> 7) + if earlier { 128 } else { -128 } + (self.poles[1] * 32_512 >> 15);
+        let second = (turned >> 7) + if earlier { 128 } else { -128 } + ((self.poles[1] * 32_512) >> 15);
         let second = second.clamp(-12_288, 12_288);
         let limit = saturated(15_360 - second);
-        let first = saturated((self.poles[0] * 32_640 >> 15) + if before { 192 } else { -192 });
+        let first = saturated(((self.poles[0] * 32_640) >> 15) + if before { 192 } else { -192 });
         self.poles = [first.clamp(-limit, limit), second];
         // UPZERO.
         let push = if difference == 0 { 0 } else { 128 };
         for (zero, &past) in self.zeros.iter_mut().zip(&self.differences) {
             let push = if (past < 0) == (difference < 0) { push } else { -push };
-            *zero = saturated((*zero * 32_640 >> 15) + push);
+            *zero = saturated(((*zero * 32_640) >> 15) + push);
         }
         // DELAYA.
         self.differences.rotate_right(1);
@@ -171,7 +171,7 @@ impl LowerBand {
         self.partial = [partial, self.partial[0]];
         // FILTEP, FILTEZ, PREDIC.
         let through = |weights: &[i32], values: &[i32]| -> i32 {
-            weights.iter().zip(values).map(|(weight, value)| weight * saturated(value * 2) >> 15).sum()
+            weights.iter().zip(values).map(|(weight, value)| (weight * saturated(value * 2)) >> 15).sum()
         };
         let from_poles = saturated(through(&self.poles, &self.rebuilt));
         self.from_zeros = saturated(through(&self.zeros, &self.differences));

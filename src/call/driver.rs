@@ -12,19 +12,24 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, info};
 
 use super::record::CallRecord;
-use super::{Call, Input, Output, TimelineEvent};
+use super::{Call, Input, Order, Output, TimelineEvent};
+use crate::audio::Pcm;
 use crate::id::{LegId, UtteranceId};
 use crate::media::driver::MediaHandle;
 use crate::media::{MediaCommand, MediaEvent, MediaSummary, PlayEnd};
-use crate::sdp::{self, Local};
 use crate::sip::{LegCommand, LegEnd, LegEvent};
 use crate::speech::driver::RecognizerPool;
 use crate::speech::prompts::PromptBook;
 use crate::speech::{Cancel, RecognizeJob};
 use crate::time::Clock;
+
+mod agreement;
+
+pub use agreement::Agreement;
+use agreement::Settled;
 
 /// Recognition results on their way back. A call has one utterance under recognition and at most one cancelled one
 /// still running behind it; eight leaves room for bursts of short revisions.
@@ -42,8 +47,8 @@ pub struct Ports {
     pub media: MediaHandle,
     /// From this leg's media.
     pub media_events: mpsc::Receiver<MediaEvent>,
-    /// What we offered, when the INVITE brought no offer: the answer comes with the ACK.
-    pub late_offer: Option<Local<'static>>,
+    /// What the two ends have said about sound so far.
+    pub agreement: Agreement,
     /// The recognition pool.
     pub recognizers: Arc<RecognizerPool>,
     /// Everything the plan can say, as sound.
@@ -52,6 +57,12 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Fires when the gateway shuts down.
     pub drain: CancellationToken,
+    /// What the far end hears when we put it on hold; silence without.
+    pub hold_music: Option<Arc<Pcm>>,
+    /// What others want of this call.
+    pub orders: mpsc::Receiver<Order>,
+    /// Somebody who watches it live; slow watchers miss lines.
+    pub watch: Option<mpsc::Sender<TimelineEvent>>,
 }
 
 /// Drives `call` to its end and returns what remains of it.
@@ -60,7 +71,11 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
     let mut jobs = Jobs { running: BTreeMap::new(), heard: heard_in };
     let mut leg_reports = true;
     let mut media_reports = true;
+    let mut takes_orders = true;
     let mut draining = false;
+    if let Some(input) = ports.agreement.begin() {
+        call.handle(input, ports.clock.now());
+    }
     loop {
         while let Some(output) = call.poll_output() {
             if let Output::Finished(record) = output {
@@ -75,10 +90,10 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
         let input = tokio::select! {
             event = ports.leg_events.recv(), if leg_reports => match event {
                 Some(event) => {
-                    if let LegEvent::Established { sdp } = &event {
-                        settle_late_offer(&ports, sdp.as_deref());
-                    }
                     leg_reports = !matches!(event, LegEvent::Ended(_));
+                    if let Some(input) = settle(&mut ports, &event).await {
+                        call.handle(input, ports.clock.now());
+                    }
                     Input::Leg(event)
                 }
                 None => {
@@ -106,6 +121,17 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
                 }
                 input
             }
+            order = ports.orders.recv(), if takes_orders => match order {
+                Some(order @ (Order::Hold | Order::Resume)) => match hold(&mut ports, order == Order::Hold).await {
+                    Some(input) => input,
+                    None => continue,
+                },
+                Some(order) => Input::Order(order),
+                None => {
+                    takes_orders = false;
+                    continue;
+                }
+            },
             () = ports.drain.cancelled(), if !draining => {
                 draining = true;
                 Input::Drain
@@ -162,7 +188,12 @@ async fn carry_out(output: Output, ports: &Ports, jobs: &mut Jobs) -> Option<Inp
                 cancel.cancel();
             }
         }
-        Output::Timeline(event) => log(&event),
+        Output::Timeline(event) => {
+            log(&event);
+            if let Some(watch) = &ports.watch {
+                let _ = watch.try_send(event);
+            }
+        }
         Output::Finished(_) => unreachable!("the loop returns on the last output"),
     }
     None
@@ -187,14 +218,33 @@ impl Jobs {
     }
 }
 
-/// The far end answered our late offer in its ACK: media learns where to send and in which codec.
-fn settle_late_offer(ports: &Ports, answer: Option<&str>) {
-    let Some(ours) = &ports.late_offer else { return };
-    match answer.map(|answer| sdp::accept_answer(answer, ours)) {
-        Some(Ok(params)) => order(ports, MediaCommand::Renegotiate { params }),
-        Some(Err(error)) => warn!(%error, "the answer in the ACK cannot be used; waiting for media to latch"),
-        None => warn!("the ACK to our offer brought no answer; waiting for media to latch"),
+/// Settles what an event says about media. Gives back what the call must know of it, before the event itself.
+async fn settle(ports: &mut Ports, event: &LegEvent) -> Option<Input> {
+    let settled = ports.agreement.handle(event);
+    carry(ports, settled).await
+}
+
+/// Puts the far end on hold, or takes it back.
+async fn hold(ports: &mut Ports, hold: bool) -> Option<Input> {
+    let settled = ports.agreement.hold(hold);
+    if settled.reply.is_some() {
+        let sound = ports.hold_music.clone();
+        order(ports, if hold { MediaCommand::Hold { sound } } else { MediaCommand::Resume });
     }
+    carry(ports, settled).await
+}
+
+async fn carry(ports: &Ports, settled: Settled) -> Option<Input> {
+    let Settled { reply, params, input } = settled;
+    if let Some(params) = params {
+        order(ports, MediaCommand::Renegotiate { params });
+    }
+    if let Some(reply) = reply
+        && ports.commands.send(reply).await.is_err()
+    {
+        debug!("the leg is gone; its answer is moot");
+    }
+    input
 }
 
 async fn sleep_until(deadline: Option<std::time::Instant>) {
@@ -209,6 +259,10 @@ fn log(event: &TimelineEvent) {
     match event {
         TimelineEvent::Ringing => debug!("ringing"),
         TimelineEvent::Answered => info!("answered"),
+        TimelineEvent::Held => info!("on hold"),
+        TimelineEvent::Resumed => info!("hold is over"),
+        TimelineEvent::Transferring => info!("sending the far end on"),
+        TimelineEvent::TransferFailed { status } => info!(status, "the far end could not be sent on"),
         TimelineEvent::BotSaid { step, .. } => debug!(step, "prompt began"),
         TimelineEvent::CallerSaid { confidence, meaning, barge_in, .. } => {
             debug!(confidence, meaning, barge_in, "caller spoke");

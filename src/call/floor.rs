@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use crate::call::Output;
+use crate::call::leg::Way;
 use crate::call::machine::{Call, State};
 use crate::call::record::{CallEnd, TurnOutcome};
 use crate::call::turn::{Turn, TurnEnd, TurnOutput, TurnSetup};
@@ -184,7 +185,7 @@ impl Call {
                 self.feed_typed_ahead(now);
             }
             State::Parting { .. } => self.hang_up(CallEnd::Completed, now),
-            State::Answering { .. } | State::Leaving { .. } | State::Over => {}
+            State::Answering { .. } | State::Dialling { .. } | State::Leaving { .. } | State::Over => {}
         }
     }
 
@@ -212,7 +213,10 @@ impl Call {
 
     pub(super) fn media(&mut self, event: MediaEvent, now: Now) {
         match event {
-            MediaEvent::Digit { digit, at } => self.digit(digit, at, now),
+            MediaEvent::Digit { digit, at } => self.key(digit, Way::Media, at, now),
+            // On hold it is music, as a rule, and never an answer.
+            MediaEvent::SpeechStarted { .. } if self.held_since.is_some() => {}
+            MediaEvent::Offered(offer) if self.held_since.is_some() => self.commit(offer.utterance),
             MediaEvent::SpeechStarted { utterance, at } => self.speech_started(utterance, at, now),
             MediaEvent::Offered(offer) => self.offered(&offer, now),
             MediaEvent::Resumed { utterance } => {
@@ -237,9 +241,10 @@ impl Call {
             // Nothing in a plan waits for keys that we press.
             MediaEvent::KeysSent => {}
             MediaEvent::RtpTimeout { .. } => {
-                // Before the ACK a far end may rightly be silent; the leg's own timer ends that. After it, media says so
-                // again.
-                if matches!(self.state, State::Saying { .. } | State::Asking { .. } | State::Parting { .. }) {
+                // Before the ACK and on hold a far end may rightly be silent; the leg's own timer ends that. After it, media
+                // says so again.
+                let talking = matches!(self.state, State::Saying { .. } | State::Asking { .. } | State::Parting { .. });
+                if talking && self.held_since.is_none() {
                     self.intended_end = Some(CallEnd::NoMedia);
                     self.hang_up(CallEnd::NoMedia, now);
                 }
@@ -254,7 +259,7 @@ impl Call {
         }
     }
 
-    fn digit(&mut self, digit: Digit, at: Instant, now: Now) {
+    pub(super) fn digit(&mut self, digit: Digit, at: Instant, now: Now) {
         let armed = self.armed();
         match &mut self.state {
             State::Asking { turn, .. } if armed != Some(BargeIn::Off) && self.typed_ahead.reveal().is_empty() => {
@@ -267,7 +272,7 @@ impl Call {
                     self.prompts_over(at, now);
                 }
             }
-            State::Parting { .. } | State::Leaving { .. } | State::Over => {}
+            State::Dialling { .. } | State::Parting { .. } | State::Leaving { .. } | State::Over => {}
         }
     }
 

@@ -1,8 +1,9 @@
 //! The life of one call, as a pure core: leg, turn and plan meet here and nowhere else.
 //!
 //! ```text
-//!   Answering ─ACK─▶ Saying ⇄ Asking ─▶ Parting ─last word said─▶ Leaving ─leg ended, media closed─▶ Over
-//!        └───────────────┴───────┴─── the caller hangs up, media dies, drain ──▲
+//!   Answering ─ACK─┬▶ Saying ⇄ Asking ─▶ Parting ─last word said─▶ Leaving ─leg ended, media closed─▶ Over
+//!   Dialling ──200─┘      │       │                                   ▲
+//!        └────────────────┴───────┴─── a hang-up, a refusal, media dies, drain
 //! ```
 //!
 //! Whatever happens, in whatever order, the record leaves exactly once and last: after the leg has ended *and* media
@@ -12,6 +13,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::call::leg::Twins;
 use crate::call::record::CallEnd;
 use crate::call::scribe::Scribe;
 use crate::call::turn::Turn;
@@ -23,13 +25,14 @@ use crate::id::{PlayId, UtteranceId};
 use crate::media::{BargeIn, Listen, MediaCommand, MediaSummary};
 use crate::pii::Pii;
 use crate::rtp::Digit;
-use crate::sip::{LegCommand, LegEnd, LegEvent};
+use crate::sip::{LegCommand, LegEnd};
 use crate::time::Now;
 
 /// A leg reports its end within this: 64·T1 for a lost ACK or BYE (RFC 3261 §17) and a little.
-const LEG_PATIENCE: Duration = Duration::from_secs(40);
+pub(super) const LEG_PATIENCE: Duration = Duration::from_secs(40);
 /// Media closes within this: the recording's last block, on a disk that is slow or busy with everybody else's.
-const MEDIA_PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const MEDIA_PATIENCE: Duration = Duration::from_secs(30);
+
 /// One call. See the module's drawing; every input and every timeout is followed by [`Call::poll_output`] until
 /// it is empty.
 #[derive(Debug)]
@@ -44,6 +47,7 @@ pub struct Call {
     /// Prompts asked for and not finished, of the act in hand.
     pub(super) playing: VecDeque<PlayId>,
     pub(super) typed_ahead: Pii<Vec<Digit>>,
+    pub(super) twins: Twins,
     /// Speech that has just interrupted a prompt without a question; a question that follows at once may be
     /// answered by it. Never outlives the input that brought it.
     pub(super) spoken_ahead: Option<(UtteranceId, Instant)>,
@@ -51,6 +55,10 @@ pub struct Call {
     pub(super) committed: Option<UtteranceId>,
     pub(super) hears: bool,
     pub(super) listen: Option<Listen>,
+    /// The far end has told us that it rings.
+    pub(super) rang: bool,
+    /// The far end does not hear us since then.
+    pub(super) held_since: Option<Instant>,
     pub(super) ends_at: Instant,
     pub(super) intended_end: Option<CallEnd>,
     pub(super) leg_ended: Option<LegEnd>,
@@ -62,6 +70,8 @@ pub struct Call {
 pub(super) enum State {
     /// 200 sent, no ACK yet.
     Answering { until: Instant },
+    /// INVITE sent, no final answer yet.
+    Dialling { until: Instant },
     /// A `say` plays.
     Saying { until: Instant },
     /// A question is open.
@@ -77,25 +87,7 @@ pub(super) enum State {
 impl Call {
     /// A call that has come in and is answered at once.
     pub fn inbound(setup: CallSetup, now: Now) -> Self {
-        let mut call = Self {
-            plan: setup.plan.clone(),
-            interpreter: Interpreter::new(setup.plan.clone(), &setup.language),
-            state: State::Answering { until: now.mono + LEG_PATIENCE },
-            outputs: VecDeque::new(),
-            plays: Vec::new(),
-            playing: VecDeque::new(),
-            typed_ahead: Pii::new(Vec::new()),
-            spoken_ahead: None,
-            committed: None,
-            hears: true,
-            listen: None,
-            ends_at: now.mono + setup.longest,
-            intended_end: None,
-            leg_ended: None,
-            media_closed: None,
-            close_sent: false,
-            scribe: Scribe::new(setup),
-        };
+        let mut call = Self::new(setup, State::Answering { until: now.mono + LEG_PATIENCE }, now);
         call.outputs.push_back(Output::Leg(LegCommand::Ring));
         call.outputs.push_back(Output::Timeline(TimelineEvent::Ringing));
         let sdp = call.scribe.setup().sdp.clone();
@@ -104,14 +96,46 @@ impl Call {
         call
     }
 
+    /// A call that we make: its leg is dialling, and gives up by itself after `ring`.
+    pub fn outbound(setup: CallSetup, ring: Duration, now: Now) -> Self {
+        Self::new(setup, State::Dialling { until: now.mono + ring + LEG_PATIENCE }, now)
+    }
+
+    fn new(setup: CallSetup, state: State, now: Now) -> Self {
+        Self {
+            plan: setup.plan.clone(),
+            interpreter: Interpreter::new(setup.plan.clone(), &setup.language).knowing(setup.variables.clone()),
+            state,
+            outputs: VecDeque::new(),
+            plays: Vec::new(),
+            playing: VecDeque::new(),
+            typed_ahead: Pii::new(Vec::new()),
+            twins: Twins::default(),
+            spoken_ahead: None,
+            committed: None,
+            hears: true,
+            listen: None,
+            rang: false,
+            held_since: None,
+            ends_at: now.mono + setup.longest,
+            intended_end: None,
+            leg_ended: None,
+            media_closed: None,
+            close_sent: false,
+            scribe: Scribe::new(setup),
+        }
+    }
+
     /// Takes what happened.
     pub fn handle(&mut self, input: Input, now: Now) {
         if matches!(self.state, State::Over) {
             return;
         }
         match input {
-            Input::Leg(LegEvent::Established { .. }) => self.established(now),
-            Input::Leg(LegEvent::Ended(why)) => self.leg_ended(why, now),
+            Input::Leg(event) => self.leg(event, now),
+            Input::Held(held) => self.held(held, now),
+            Input::Incompatible(why) => self.hang_up(CallEnd::Failed(why), now),
+            Input::Order(order) => self.order(order, now),
             Input::Media(event) => self.media(event, now),
             Input::Heard { utterance, revision, result } => {
                 if let State::Asking { turn, .. } = &mut self.state {
@@ -133,6 +157,9 @@ impl Call {
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
         let longest = Some((self.ends_at, Reason::Longest));
         let due = match &self.state {
+            // On hold nothing is waited for but the end.
+            State::Saying { .. } | State::Asking { .. } if self.held_since.is_some() => [longest, None, None],
+            State::Dialling { until } => [Some((*until, Reason::Ring)), None, longest],
             State::Answering { until } => [Some((*until, Reason::Acknowledge)), None, longest],
             State::Saying { until } => [Some((*until, Reason::Prompt)), None, longest],
             State::Asking { turn, until, .. } => {
@@ -157,6 +184,7 @@ impl Call {
             }
             (Reason::Prompt, _) => self.prompt_overdue(now),
             (Reason::Acknowledge, _) => self.hang_up(CallEnd::NoAck, now),
+            (Reason::Ring, _) => self.hang_up(CallEnd::NoAnswer, now),
             (Reason::LegEnd, _) => self.leg_ended(LegEnd::Failed, now),
             (Reason::MediaEnd, _) => {
                 let unreported = || MediaSummary::unreported("the recorder did not finish in time");
@@ -189,45 +217,11 @@ impl Call {
         &self.step(self.interpreter.place()).name
     }
 
-    // The leg
-
-    fn established(&mut self, now: Now) {
-        if matches!(self.state, State::Answering { .. }) {
-            self.outputs.push_back(Output::Timeline(TimelineEvent::Answered));
-            let act = self.interpreter.start();
-            self.perform(act, now);
-        }
-    }
-
-    fn leg_ended(&mut self, why: LegEnd, now: Now) {
-        if self.leg_ended.is_none() {
-            self.leg_ended = Some(why);
-            self.close_turn(now);
-            self.leave(MEDIA_PATIENCE, now);
-        }
-    }
-
-    /// Says BYE. What is said after that reaches nobody, so media closes with it.
-    pub(super) fn hang_up(&mut self, end: CallEnd, now: Now) {
-        self.intended_end.get_or_insert(end);
-        self.close_turn(now);
-        if self.leg_ended.is_none() {
-            self.outputs.push_back(Output::Leg(LegCommand::Hangup));
-        }
-        self.leave(LEG_PATIENCE, now);
-    }
-
-    fn leave(&mut self, patience: Duration, now: Now) {
-        if !self.close_sent {
-            self.close_sent = true;
-            self.outputs.push_back(Output::Media(MediaCommand::Close));
-        }
-        self.state = State::Leaving { until: now.mono + patience };
-    }
+    // The end
 
     fn drain(&mut self, now: Now) {
         match self.state {
-            State::Answering { .. } => self.hang_up(CallEnd::Drained, now),
+            State::Answering { .. } | State::Dialling { .. } => self.hang_up(CallEnd::Drained, now),
             State::Saying { .. } | State::Asking { .. } => self.say_goodbye(CallEnd::Drained, now),
             State::Parting { .. } | State::Leaving { .. } | State::Over => {}
         }
@@ -236,7 +230,7 @@ impl Call {
     /// Ends a call that the plan has not ended: the house's goodbye, then BYE.
     fn say_goodbye(&mut self, end: CallEnd, now: Now) {
         self.close_turn(now);
-        if matches!(self.state, State::Answering { .. }) {
+        if matches!(self.state, State::Answering { .. } | State::Dialling { .. }) {
             self.hang_up(end, now);
             return;
         }
@@ -252,17 +246,10 @@ impl Call {
         }
         let Some(leg_end) = self.leg_ended else { return };
         let Some(media) = self.media_closed.take() else { return };
-        let end = match (leg_end, self.intended_end.take()) {
-            (LegEnd::Cancelled, _) => CallEnd::Cancelled,
-            (LegEnd::Rejected(status), _) => CallEnd::Rejected(status),
-            (LegEnd::NoAck, _) => CallEnd::NoAck,
-            (_, Some(intended)) => intended,
-            (LegEnd::RemoteHangup, None) => CallEnd::CallerHungUp,
-            (LegEnd::LocalHangup, None) => CallEnd::Failed("the leg was ended on our side by another hand".into()),
-            (LegEnd::Failed, None) => CallEnd::Failed("the SIP stack or the network failed".into()),
-        };
+        let end = self.end_of(leg_end);
+        let disposition = self.disposition_of(leg_end, &end);
         let plan = (self.plan.name.as_str(), self.plan.version.as_str());
-        let record = self.scribe.finish(plan, self.interpreter.path(), end.clone(), media, now.wall);
+        let record = self.scribe.finish(plan, self.interpreter.path(), (end.clone(), disposition), media, now.wall);
         self.outputs.push_back(Output::Timeline(TimelineEvent::Ended { end }));
         self.outputs.push_back(Output::Finished(Box::new(record)));
         self.state = State::Over;
@@ -270,7 +257,7 @@ impl Call {
 
     // The plan
 
-    fn perform(&mut self, act: Act, now: Now) {
+    pub(super) fn perform(&mut self, act: Act, now: Now) {
         match act {
             Act::Say { step, lines, protected, barge_in } => {
                 self.forget_spoken_ahead();
@@ -297,7 +284,8 @@ impl Call {
         self.playing.clear();
         let until = self.play(step, lines, BargeIn::Off, false, now);
         self.state = State::Parting { until };
-        if self.playing.is_empty() {
+        // On hold nobody would hear it, and it would wait for ever.
+        if self.playing.is_empty() || self.held_since.is_some() {
             self.prompts_over(now.mono, now);
         }
     }

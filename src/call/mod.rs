@@ -5,13 +5,13 @@
 //!                     ▲                                   poll_timeout() ──▶ handle_timeout(now)
 //! ```
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::audio::Pcm;
+use crate::dialplan::fill::{Variables, fill};
 use crate::dialplan::plan::{Plan, Prompt};
 use crate::id::{CallId, PlayId, UtteranceId};
 use crate::language::Language;
@@ -24,6 +24,7 @@ use crate::understand::NBest;
 pub mod disposition;
 pub mod driver;
 mod floor;
+mod leg;
 mod machine;
 pub mod record;
 pub mod registry;
@@ -54,14 +55,14 @@ pub struct CallSetup {
     pub called: Pii<String>,
     /// SIP Call-ID.
     pub sip_call_id: String,
-    /// INVITE seen.
+    /// INVITE seen, or sent.
     pub arrived_at: Timestamp,
-    /// Our session description: the answer to their offer, or our offer when they sent none.
+    /// Our session description where they call: the answer to their offer, or our offer when they sent none.
     pub sdp: String,
     /// No call lasts longer than this; then it is ended politely.
     pub longest: Duration,
     /// What is known of the person before the call, by name: may be personal.
-    pub variables: BTreeMap<String, Pii<String>>,
+    pub variables: Variables,
 }
 
 /// What a deadline is for, for traces and tests.
@@ -81,6 +82,8 @@ pub enum Reason {
     Prompt,
     /// Our 200 is neither acknowledged nor given up by the leg.
     Acknowledge,
+    /// Nobody answers, and the leg does not say so.
+    Ring,
     /// The leg owes its end.
     LegEnd,
     /// Media owes its summary.
@@ -105,17 +108,37 @@ pub enum Input {
         /// What came of it.
         result: Result<NBest, RecognizeError>,
     },
+    /// One end has put the other on hold (true), or takes it back.
+    Held(bool),
+    /// No media can be agreed on with the far end; why, in words.
+    Incompatible(String),
+    /// Somebody wants something of this call.
+    Order(Order),
     /// Shutting down: say goodbye and hang up.
     Drain,
 }
 
-/// `prompt` in `language`, as something to be spoken; a prompt without words in it says nothing.
-pub fn utter(prompt: &Prompt, language: &Language) -> Utter {
-    Utter {
-        text: prompt.texts.get(language).cloned().unwrap_or_default(),
-        language: language.clone(),
-        file: prompt.files.get(language).cloned(),
-    }
+/// What somebody outside may want of a live call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// End it now.
+    Hangup,
+    /// Put the far end on hold; it hears the hold music.
+    Hold,
+    /// Take it back.
+    Resume,
+    /// Send the far end on to somebody else (REFER); heard once it has answered.
+    Transfer {
+        /// Whom: a URI.
+        to: String,
+    },
+}
+
+/// `prompt` in `language`, with its variables filled in, as something to be spoken; a prompt without words in it says
+/// nothing.
+pub fn utter(prompt: &Prompt, language: &Language, variables: &Variables) -> Utter {
+    let text = prompt.texts.get(language).map(|text| fill(text, variables).into_owned());
+    Utter { text: text.unwrap_or_default(), language: language.clone(), file: prompt.files.get(language).cloned() }
 }
 
 /// What a call wants done.
@@ -160,13 +183,24 @@ pub enum Output {
 }
 
 /// One line of a live transcript.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
 pub enum TimelineEvent {
-    /// 180 sent.
+    /// 180 sent, or come.
     Ringing,
     /// 200 acknowledged.
     Answered,
+    /// One end has put the other on hold.
+    Held,
+    /// Hold is over.
+    Resumed,
+    /// It has been asked to go on to somebody else.
+    Transferring,
+    /// That came to nothing; the call goes on here.
+    TransferFailed {
+        /// What the far end, or the one it was sent to, said.
+        status: u16,
+    },
     /// A prompt began.
     BotSaid {
         /// The step.

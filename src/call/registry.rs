@@ -4,38 +4,67 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
+use tokio::sync::{Notify, mpsc};
 
+use super::Order;
+use super::record::Direction;
 use crate::id::CallId;
 
 /// What can be said of a live call without asking its task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveCall {
-    /// When its INVITE came.
+    /// When its INVITE came, or went.
     pub since: Timestamp,
     /// Name of the plan it runs.
     pub plan: String,
+    /// Who called whom.
+    pub direction: Direction,
+    /// Peer it came from, or trunk it goes through.
+    pub peer: String,
+}
+
+/// Why an order reached no call.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// None begins so.
+    #[error("no live call begins with {0}")]
+    NoSuchCall(String),
+    /// More than one does.
+    #[error("more than one live call begins with {0}; type more of the id")]
+    Ambiguous(String),
+    /// It is ending, or has orders enough.
+    #[error("the call takes no orders just now")]
+    Deaf,
+}
+
+#[derive(Debug)]
+struct Entry {
+    live: LiveCall,
+    orders: mpsc::Sender<Order>,
 }
 
 /// Every live call of this process. Clones share the seats.
 #[derive(Clone, Debug)]
 pub struct Registry {
-    live: Arc<Mutex<BTreeMap<CallId, LiveCall>>>,
+    live: Arc<Mutex<BTreeMap<CallId, Entry>>>,
+    left: Arc<Notify>,
     seats: usize,
 }
 
 impl Registry {
     /// Room for `seats` calls at once.
     pub fn with_seats(seats: usize) -> Self {
-        Self { live: Arc::default(), seats }
+        Self { live: Arc::default(), left: Arc::default(), seats }
     }
 
-    /// Takes a seat, or `None` when every one is taken: the caller hears 503 rather than bad sound.
-    pub fn take(&self, call: CallId, live: LiveCall) -> Option<Seat> {
+    /// Takes a seat, or `None` when every one is taken: the caller hears 503 rather than bad sound. What others want of
+    /// the call goes into `orders`.
+    pub fn take(&self, call: CallId, live: LiveCall, orders: mpsc::Sender<Order>) -> Option<Seat> {
         let mut seats = self.locked();
         if seats.len() >= self.seats {
             return None;
         }
-        seats.insert(call.clone(), live);
+        seats.insert(call.clone(), Entry { live, orders });
         Some(Seat { registry: self.clone(), call })
     }
 
@@ -49,12 +78,39 @@ impl Registry {
         self.len() == 0
     }
 
-    /// A copy of what is live now, by arrival.
-    pub fn snapshot(&self) -> Vec<(CallId, LiveCall)> {
-        self.locked().iter().map(|(call, live)| (call.clone(), live.clone())).collect()
+    /// Waits until nobody is on the line.
+    pub async fn emptied(&self) {
+        loop {
+            let left = self.left.notified();
+            tokio::pin!(left);
+            // From here on no leaving is missed.
+            left.as_mut().enable();
+            if self.is_empty() {
+                return;
+            }
+            left.await;
+        }
     }
 
-    fn locked(&self) -> MutexGuard<'_, BTreeMap<CallId, LiveCall>> {
+    /// A copy of what is live now, by arrival.
+    pub fn snapshot(&self) -> Vec<(CallId, LiveCall)> {
+        self.locked().iter().map(|(call, entry)| (call.clone(), entry.live.clone())).collect()
+    }
+
+    /// Gives a live call an order; `typed` is its id or the beginning of it, in either case.
+    pub fn order(&self, typed: &str, order: Order) -> Result<CallId, OrderError> {
+        let wanted = typed.trim().to_ascii_uppercase();
+        let live = self.locked();
+        let mut fitting = live.iter().filter(|(call, _)| call.as_str().starts_with(&wanted));
+        let (call, entry) = fitting.next().ok_or_else(|| OrderError::NoSuchCall(wanted.clone()))?;
+        if fitting.next().is_some() {
+            return Err(OrderError::Ambiguous(wanted));
+        }
+        entry.orders.try_send(order).map_err(|_| OrderError::Deaf)?;
+        Ok(call.clone())
+    }
+
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<CallId, Entry>> {
         self.live.lock().expect("nobody panics while holding the register of calls")
     }
 }
@@ -69,6 +125,7 @@ pub struct Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.registry.locked().remove(&self.call);
+        self.registry.left.notify_waiters();
     }
 }
 
@@ -76,16 +133,63 @@ impl Drop for Seat {
 mod tests {
     use super::*;
 
+    fn live() -> LiveCall {
+        let (plan, peer) = ("bank".into(), "local".into());
+        LiveCall { since: Timestamp::UNIX_EPOCH, plan, direction: Direction::Inbound, peer }
+    }
+
+    fn id(random: u128) -> CallId {
+        CallId::new(Timestamp::UNIX_EPOCH, random)
+    }
+
     #[test]
     fn a_full_house_turns_callers_away_until_one_leaves() {
         let registry = Registry::with_seats(1);
-        let live = LiveCall { since: Timestamp::UNIX_EPOCH, plan: "bank".into() };
-        let id = |random| CallId::new(Timestamp::UNIX_EPOCH, random);
-        let first = registry.take(id(1), live.clone());
+        let (orders, _kept) = mpsc::channel(1);
+        let take = |random| registry.take(id(random), live(), orders.clone());
+        let first = take(1);
         assert!(first.is_some());
-        assert!(registry.take(id(2), live.clone()).is_none());
+        assert!(take(2).is_none());
         drop(first);
         assert!(registry.is_empty());
-        assert!(registry.take(id(3), live).is_some());
+        assert!(take(3).is_some());
+    }
+
+    #[test]
+    fn an_order_reaches_the_call_it_names_and_no_other() {
+        let registry = Registry::with_seats(9);
+        let (one, mut of_one) = mpsc::channel(1);
+        let (other, mut of_other) = mpsc::channel(1);
+        let _seats = [registry.take(id(1), live(), one), registry.take(id(2), live(), other)];
+        let typed = id(2).as_str().to_lowercase();
+        assert_eq!(registry.order(&typed, Order::Hangup), Ok(id(2)));
+        assert!(of_one.try_recv().is_err());
+        assert_eq!(of_other.try_recv(), Ok(Order::Hangup));
+        assert!(matches!(registry.order("", Order::Hangup), Err(OrderError::Ambiguous(_))));
+        assert!(matches!(registry.order("7ZZZ", Order::Hangup), Err(OrderError::NoSuchCall(_))));
+        drop(of_one);
+        assert_eq!(registry.order(id(1).as_str(), Order::Hangup), Err(OrderError::Deaf));
+    }
+
+    #[tokio::test]
+    async fn waiting_for_the_last_to_leave_ends_when_it_has() {
+        let registry = Registry::with_seats(2);
+        registry.emptied().await;
+        let (orders, _kept) = mpsc::channel(1);
+        let seats = [registry.take(id(1), live(), orders.clone()), registry.take(id(2), live(), orders)];
+        let waiting = registry.emptied();
+        tokio::pin!(waiting);
+        assert!(futures_pending(waiting.as_mut()).await);
+        drop(seats);
+        waiting.await;
+    }
+
+    /// Is it still waiting, after everything that could run has?
+    async fn futures_pending(future: std::pin::Pin<&mut impl Future<Output = ()>>) -> bool {
+        tokio::select! {
+            biased;
+            () = future => false,
+            () = tokio::task::yield_now() => true,
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::call::disposition::Disposition;
 use crate::call::record::{CallEnd, CallRecord, Latency, PromptRecord, TurnOutcome, TurnRecord};
 use crate::call::turn::TurnEnd;
 use crate::call::{CallSetup, HIDDEN, TimelineEvent};
@@ -28,6 +29,7 @@ pub(super) struct Scribe {
     /// Of the recognition whose turn has not been committed yet.
     understanding: Duration,
     pub(super) result: Option<String>,
+    pub(super) ladder: Ladder,
 }
 
 /// A turn whose reply has not begun.
@@ -53,6 +55,7 @@ impl Scribe {
             reply: None,
             understanding: Duration::ZERO,
             result: None,
+            ladder: Ladder { rungs: Vec::new(), left_out: 0 },
         }
     }
 
@@ -62,6 +65,10 @@ impl Scribe {
 
     pub(super) const fn answered(&mut self, mono: Instant, wall: Timestamp) {
         self.answered = Some((mono, wall));
+    }
+
+    pub(super) const fn is_answered(&self) -> bool {
+        self.answered.is_some()
     }
 
     /// A prompt has been asked for. Prompts are numbered from 0 by their [`PlayId`].
@@ -181,7 +188,7 @@ impl Scribe {
         &mut self,
         plan: (&str, &str),
         path: &[String],
-        end: CallEnd,
+        (end, disposition): (CallEnd, Option<Disposition>),
         media: MediaSummary,
         now: Timestamp,
     ) -> CallRecord {
@@ -199,13 +206,13 @@ impl Scribe {
             answered_at: self.answered.filter(|_| end != CallEnd::Cancelled).map(|(_, wall)| wall),
             ended_at: now,
             end,
-            disposition: None,
+            disposition,
             result: self.result.take(),
             path: path.to_vec(),
             turns: std::mem::take(&mut self.turns),
             prompts: std::mem::take(&mut self.prompts),
             media,
-            ladder: Ladder::default(),
+            ladder: std::mem::take(&mut self.ladder),
         }
     }
 

@@ -293,6 +293,33 @@ impl Turn {
         }
     }
 
+    /// The far end has put us on hold. What it has finished saying counts; what it was saying is given up.
+    pub fn hold(&mut self, now: Instant) {
+        match &mut self.voice {
+            Voice::Quiet => {}
+            Voice::Speaking { utterance, .. } => {
+                self.outputs.push_back(TurnOutput::Commit { utterance: *utterance });
+                self.voice = Voice::Quiet;
+            }
+            Voice::Thinking { offered, .. } => offered.closed = true,
+            Voice::Knowing { .. } => self.commit(now),
+        }
+    }
+
+    /// It has taken us back: every wait begins anew.
+    pub fn resume(&mut self, now: Instant) {
+        self.last_sound = Some(now);
+        if let PromptPhase::Over { at } = &mut self.prompt {
+            *at = now;
+        }
+        if let Some(at) = &mut self.last_key_at {
+            *at = now;
+        }
+        if let Voice::Thinking { asked_at, .. } = &mut self.voice {
+            *asked_at = now;
+        }
+    }
+
     /// What this turn wants done.
     pub fn poll_output(&mut self) -> Option<TurnOutput> {
         self.outputs.pop_front()

@@ -15,6 +15,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{CallFilter, CallSummary, DATABASE_FILE, Store as _, StoreError};
 use crate::time::{Clock as _, SystemClock};
 
+mod ladder;
 mod timeline;
 
 /// `trunkline calls`
@@ -45,6 +46,9 @@ enum What {
     Show {
         /// Its id, or the beginning of it
         id: String,
+        /// Its SIP instead, message by message, to be laid beside somebody else's trace
+        #[arg(long)]
+        ladder: bool,
     },
 }
 
@@ -91,9 +95,14 @@ async fn answer(args: &Args, data_dir: &Path, zone: &TimeZone, now: Timestamp) -
     let since = args.since.as_deref().map(|text| parse_since(text, zone, now)).transpose()?;
     let store = SqliteStore::open_read_only(&data_dir.join(DATABASE_FILE)).await?;
     let answer = match &args.what {
-        Some(What::Show { id }) => {
+        Some(What::Show { id, ladder }) => {
             let record = store.get(id).await?;
-            if args.json { json(&record)? } else { timeline::render(&record, zone) }
+            match (args.json, ladder) {
+                (false, false) => timeline::render(&record, zone),
+                (false, true) => ladder::render(&record),
+                (true, false) => json(&record)?,
+                (true, true) => json(&record.ladder)?,
+            }
         }
         None => {
             let calls = store.list(&CallFilter { limit: args.limit, since }).await?;

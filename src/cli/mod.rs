@@ -9,8 +9,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub mod call;
 pub mod calls;
 pub mod check;
+pub mod doctor;
 pub mod hear;
 pub mod models;
 pub mod prompts;
@@ -49,8 +51,12 @@ enum Command {
     Understand(understand::UnderstandArgs),
     /// Speech models: what is known, what is here
     Models(models::ModelsArgs),
+    /// Call somebody and let a plan talk to them; the exit code says what came of it
+    Call(call::CallArgs),
     /// What happened: the latest calls, or one of them whole
     Calls(calls::Args),
+    /// Would calls be served? What is wrong, and what to do about it
+    Doctor(doctor::DoctorArgs),
     /// Which version this is
     Version,
 }
@@ -67,7 +73,9 @@ pub fn main() -> ExitCode {
         Command::Say(args) => say::run(args),
         Command::Understand(args) => understand::run(&args),
         Command::Models(args) => models::run(args),
+        Command::Call(args) => call::run(args),
         Command::Calls(args) => calls::run(args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Version => print(concat!("trunkline ", env!("CARGO_PKG_VERSION"), "\n")),
     }
 }

@@ -13,6 +13,7 @@ use crate::app;
 use crate::audio::wav::write_mono;
 use crate::call::utter;
 use crate::config::Config;
+use crate::dialplan::fill::Variables;
 use crate::dialplan::load::load;
 use crate::dialplan::plan::Plan;
 use crate::language::Language;
@@ -82,7 +83,7 @@ fn list(plan: &Plan, prompts: &Prompts, args: &PromptsArgs, out: &mut impl Write
         for (place, prompt) in step.kind.prompts().into_iter().enumerate() {
             for (language, text) in &prompt.texts {
                 let file = args.save.as_ref().map(|folder| folder.join(file_name(&step.name, place, language)));
-                let sound = prompts.render(&utter(prompt, language)).and_then(|sound| {
+                let sound = prompts.render(&utter(prompt, language, &Variables::new())).and_then(|sound| {
                     let kept = file.as_ref().map_or(Ok(()), |file| write_mono(file, &sound));
                     kept.map(|()| sound).map_err(|error| error.to_string())
                 });

@@ -152,6 +152,10 @@ fn describe(event: &TimelineEvent) -> Option<String> {
         TimelineEvent::NoInput => Some("← silence".to_owned()),
         TimelineEvent::Ringing
         | TimelineEvent::Answered
+        | TimelineEvent::Held
+        | TimelineEvent::Resumed
+        | TimelineEvent::Transferring
+        | TimelineEvent::TransferFailed { .. }
         | TimelineEvent::BotSaid { .. }
         | TimelineEvent::Replied { .. }
         | TimelineEvent::Ended { .. } => None,

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::values::{self, Encryption, Network};
+use super::values::{self, Network};
 use crate::pii::Pii;
+use crate::sdp::SrtpPolicy;
 
 /// `[[peer]]`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -14,7 +15,8 @@ use crate::pii::Pii;
 pub struct PeerConfig {
     /// What records and logs call it.
     pub name: String,
-    /// Where it sends from.
+    /// Where it sends from; with a username, none means anywhere.
+    #[serde(default)]
     pub addresses: Vec<Network>,
     /// It must prove by a password that it is this user; absent: its address is proof enough.
     pub username: Option<String>,
@@ -31,7 +33,7 @@ pub struct PeerConfig {
     #[serde(default)]
     pub trust_identity: bool,
     /// Its own rule for encrypted media instead of `rtp.srtp`.
-    pub srtp: Option<Encryption>,
+    pub srtp: Option<SrtpPolicy>,
 }
 
 /// `[[trunk]]`
@@ -62,7 +64,7 @@ pub struct TrunkConfig {
     /// No more calls in one second through it.
     pub max_cps: Option<u32>,
     /// Its own rule for encrypted media instead of `rtp.srtp`.
-    pub srtp: Option<Encryption>,
+    pub srtp: Option<SrtpPolicy>,
     /// Ask it so often whether it is there (OPTIONS); absent: only its registration shows.
     #[serde(default, deserialize_with = "values::optional_duration")]
     pub ping: Option<Duration>,

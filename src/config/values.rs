@@ -150,30 +150,6 @@ impl TryFrom<String> for NumberPattern {
     }
 }
 
-/// `rtp.order`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Order {
-    /// The offer's, as telephones expect.
-    #[default]
-    Theirs,
-    /// That of `rtp.codecs`.
-    Ours,
-}
-
-/// `rtp.srtp`, and `srtp` of a peer or trunk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Encryption {
-    /// Never: an offer that asks for it is refused.
-    #[default]
-    Off,
-    /// Whenever the far end asks for it; our own offers stay plain.
-    Optional,
-    /// Always: who cannot is refused.
-    Required,
-}
-
 /// A password: never shown, not even where it is wrong.
 pub(super) fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Pii<String>>, D::Error> {
     let value = <Value as Deserialize>::deserialize(from)?;

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::dialplan::fill::{Variables, fill};
 use crate::dialplan::plan::{Plan, Prompt, Question, Step, StepIx, Target};
 use crate::dialplan::step::{self, Answer, Event, Excuse, Next};
 use crate::language::Language;
@@ -85,6 +86,7 @@ pub struct Interpreter {
     /// Questions in the order asked; the one being asked is last.
     asked: Vec<StepIx>,
     slots: BTreeMap<String, Pii<String>>,
+    variables: Variables,
     path: Vec<String>,
     steps_without_answer: u32,
     keys_only_said: bool,
@@ -108,10 +110,18 @@ impl Interpreter {
             attempt: 1,
             asked: Vec::new(),
             slots: BTreeMap::new(),
+            variables: Variables::new(),
             path: Vec::new(),
             steps_without_answer: 0,
             keys_only_said: false,
         }
+    }
+
+    /// What is known of the caller before the call, for prompts.
+    #[must_use]
+    pub fn knowing(mut self, variables: Variables) -> Self {
+        self.variables = variables;
+        self
     }
 
     /// The first act of the call.
@@ -157,7 +167,8 @@ impl Interpreter {
     /// A prompt in the call's language.
     pub fn line(&self, prompt: &Prompt) -> Line {
         let text = prompt.texts.get(&self.language).or_else(|| prompt.texts.values().next());
-        Line { text: text.cloned().unwrap_or_default(), file: prompt.files.get(&self.language).cloned() }
+        let text = text.map(|text| fill(text, &self.variables).into_owned());
+        Line { text: text.unwrap_or_default(), file: prompt.files.get(&self.language).cloned() }
     }
 
     /// The place of the step in hand.

@@ -9,6 +9,7 @@
 
 mod compile;
 pub mod diagnostic;
+pub mod fill;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod house;

@@ -180,6 +180,11 @@ impl MediaHandle {
         self.orders.closed().await;
     }
 
+    /// Is the media thread gone?
+    pub fn is_stopped(&self) -> bool {
+        self.orders.is_closed()
+    }
+
     /// How the beat has been kept since the start.
     pub fn beat(&self) -> Beat {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -212,7 +217,7 @@ fn at_telephone_rate(audio: Arc<Pcm>) -> Result<Arc<Pcm>, MediaError> {
 }
 
 /// How the beat has been kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Beat {
     /// Ticks so far.
     pub ticks: u64,

@@ -693,7 +693,7 @@ fn two_legs_hear_each_other_in_every_codec_sealed_and_not() {
         for sealed in [false, true] {
             let payload_type = codec.static_type().unwrap_or(111);
             let agreed = StreamParams { codec, payload_type, receive_types: vec![(payload_type, codec)], ..params() };
-            let keyed = |ours, theirs| sealed.then(|| keys_of(ours, theirs));
+            let keyed = |ours, theirs| sealed.then(|| Box::new(keys_of(ours, theirs)));
             let mut one = Leg::new(StreamParams { security: keyed(1, 2), ..agreed.clone() });
             let mut other = Leg::new(StreamParams { security: keyed(2, 1), ..agreed });
             one.play(1, &hum(1_000), BargeIn::Off);
@@ -712,7 +712,7 @@ fn two_legs_hear_each_other_in_every_codec_sealed_and_not() {
 
 #[test]
 fn what_is_not_sealed_by_the_far_end_neither_is_heard_nor_latches() {
-    let mut leg = Leg::new(StreamParams { security: Some(keys_of(1, 2)), ..params() });
+    let mut leg = Leg::new(StreamParams { security: Some(Box::new(keys_of(1, 2))), ..params() });
     let stranger = SocketAddr::from(([198, 51, 100, 66], 4_000));
     for n in 0..20 {
         let packet = Packet { marker: false, payload_type: 0, sequence: n, timestamp: 0, ssrc: 5, payload: &[0; 160] };
@@ -729,7 +729,7 @@ fn what_is_not_sealed_by_the_far_end_neither_is_heard_nor_latches() {
 
 #[test]
 fn a_changed_key_is_used_from_the_renegotiation_on_and_a_kept_one_goes_on() {
-    let sealed = |ours, theirs| StreamParams { security: Some(keys_of(ours, theirs)), ..params() };
+    let sealed = |ours, theirs| StreamParams { security: Some(Box::new(keys_of(ours, theirs))), ..params() };
     let (mut one, mut other) = (Leg::new(sealed(1, 2)), Leg::new(sealed(2, 1)));
     one.play(1, &hum(10_000), BargeIn::Off);
     talk(&mut one, &mut other, 20);
@@ -751,7 +751,7 @@ fn a_connectivity_check_is_answered_and_nobody_elses_is() {
         bytes.extend(&text[..12]);
         bytes
     };
-    let mut leg = Leg::new(StreamParams { ice: Some(ice), ..params() });
+    let mut leg = Leg::new(StreamParams { ice: Some(Box::new(ice)), ..params() });
     let mut answers = 0;
     leg.session.on_datagram(&mut check(b"transaction!"), far_end(), leg.now, &mut |_, _| {
         answers += 1;

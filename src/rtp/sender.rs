@@ -457,7 +457,7 @@ mod tests {
     fn a_sealed_stream_begins_far_from_its_first_wrap() {
         let suite = crate::rtp::srtp::Suite::AesCm128Sha1_80;
         let key = crate::rtp::srtp::MasterKey::new(suite, &[1; 30]).unwrap();
-        let security = Some(crate::rtp::srtp::Keys { suite, ours: key, theirs: key });
+        let security = Some(Box::new(crate::rtp::srtp::Keys { suite, ours: key, theirs: key }));
         let sender = Sender::new(&StreamParams { security, ..StreamParams::default() }, 0x1234_5678_9ABC_FFFF);
         assert_eq!(sender.sequence, 0x7FFF);
     }

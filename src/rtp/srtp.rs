@@ -346,7 +346,7 @@ impl Window {
     /// Too old to know counts as seen.
     fn has_seen(&self, index: u64) -> bool {
         match self.newest {
-            Some(newest) if index <= newest => newest - index >= 64 || self.seen >> (newest - index) & 1 == 1,
+            Some(newest) if index <= newest => newest - index >= 64 || (self.seen >> (newest - index)) & 1 == 1,
             _ => false,
         }
     }

@@ -185,9 +185,9 @@ pub struct StreamParams {
     /// Where RTCP goes.
     pub rtcp: Rtcp,
     /// Keys, if the stream is encrypted (SRTP).
-    pub security: Option<Keys>,
+    pub security: Option<Box<Keys>>,
     /// They check connectivity before they send; answer them.
-    pub ice: Option<Ice>,
+    pub ice: Option<Box<Ice>>,
 }
 
 impl Default for StreamParams {

@@ -238,7 +238,7 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 /// CRC-32 of ISO 3309, bit by bit: a check has a hundred bytes, and a call sees one in a second or fewer.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |sum, &byte| {
-        (0..8).fold(sum ^ u32::from(byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xEDB8_8320 } else { sum >> 1 })
+        (0..8).fold(sum ^ u32::from(byte), |sum, _| if sum & 1 == 1 { (sum >> 1) ^ 0xEDB8_8320 } else { sum >> 1 })
     })
 }
 

@@ -163,14 +163,13 @@ pub(super) fn answer_with(offer: &str, local: &Local<'_>, agreed: Option<&Stream
     let params = StreamParams {
         telephone_event: event.map(|(number, _)| number),
         receive_types: receive_types(&[(chosen.format.payload_type, chosen.codec)], Some(media)),
-        security: chosen.crypto.map(|crypto| Keys {
-            suite: crypto.suite,
-            ours: crypto::key_for(crypto.suite, local.srtp_secret()),
-            theirs: crypto.key,
+        security: chosen.crypto.map(|crypto| {
+            let ours = crypto::key_for(crypto.suite, local.srtp_secret());
+            Box::new(Keys { suite: crypto.suite, ours, theirs: crypto.key })
         }),
         ..settle(media, chosen.format, chosen.codec, local)?
     };
-    let ours = params.security.map(|keys| Crypto {
+    let ours = params.security.as_ref().map(|keys| Crypto {
         tag: chosen.crypto.map_or(1, |crypto| crypto.tag),
         suite: keys.suite,
         key: keys.ours,
@@ -184,7 +183,7 @@ pub(super) fn answer_with(offer: &str, local: &Local<'_>, agreed: Option<&Stream
         ptime_ms: params.ptime_ms,
         direction: Direction::new(params.send, params.receive),
         rtcp_mux: params.rtcp == Rtcp::Mux,
-        ice: params.ice.as_ref(),
+        ice: params.ice.as_deref(),
     };
     let text = write::description(local, &layout.declined, layout.place, &audio);
     Ok(Answered { text, params, layout })
@@ -238,7 +237,7 @@ pub(super) fn offer_with(
     let mut cryptos = Vec::new();
     if secure {
         // The suite in use first, and so that its key stays.
-        let current = agreed.and_then(|agreed| agreed.security).map(|keys| keys.suite);
+        let current = agreed.and_then(|agreed| agreed.security.as_ref()).map(|keys| keys.suite);
         let suites = current.into_iter().chain(SUITES.into_iter().filter(|&suite| current != Some(suite)));
         cryptos.extend((1..).zip(suites).map(|(tag, suite)| Crypto {
             tag,
@@ -328,7 +327,7 @@ pub(super) fn accept_with(answer: &str, local: &Local<'_>, offered: &Offered) ->
             let same = |theirs: &Crypto, ours: &Crypto| (theirs.tag, theirs.suite) == (ours.tag, ours.suite);
             let pairs = media.cryptos.iter().find_map(|theirs| {
                 let ours = offered.cryptos.iter().find(|ours| same(theirs, ours))?;
-                Some(Keys { suite: ours.suite, ours: ours.key, theirs: theirs.key })
+                Some(Box::new(Keys { suite: ours.suite, ours: ours.key, theirs: theirs.key }))
             });
             Some(pairs.ok_or_else(|| no_common_suite(media))?)
         }
@@ -519,12 +518,15 @@ fn rtcp_port(media: &Media, remote: Option<SocketAddr>) -> Option<SocketAddr> {
 
 /// RFC 8839 §4.2.5: who rewrote the addresses on the way (and not the candidates) would break the checks; and we answer
 /// them on one port only.
-fn ice_for(media: &Media, remote: Option<SocketAddr>, rtcp: Rtcp, local: &Local<'_>) -> Option<Ice> {
+fn ice_for(media: &Media, remote: Option<SocketAddr>, rtcp: Rtcp, local: &Local<'_>) -> Option<Box<Ice>> {
     let theirs = media.ice.as_ref().filter(|_| local.ice && rtcp == Rtcp::Mux)?;
-    theirs.candidates.contains(&remote?).then(|| Ice {
-        ufrag: crypto::letters(&local.random()[SRTP_SECRET..SRTP_SECRET + 6]),
-        password: crypto::letters(&local.random()[SRTP_SECRET + 6..SRTP_SECRET + 24]),
-        their_ufrag: Some(theirs.ufrag.clone()),
+    theirs.candidates.contains(&remote?).then(|| {
+        let (ufrag, password) = local.random()[SRTP_SECRET..SRTP_SECRET + 24].split_at(6);
+        Box::new(Ice {
+            ufrag: crypto::letters(ufrag),
+            password: crypto::letters(password),
+            their_ufrag: Some(theirs.ufrag.clone()),
+        })
     })
 }
 

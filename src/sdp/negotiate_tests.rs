@@ -490,7 +490,7 @@ fn encryption_is_taken_required_or_refused_as_we_are_told() {
                     let line = text.lines().find_map(|line| line.strip_prefix("a=crypto:"));
                     let ours = line.and_then(Crypto::parse);
                     assert_eq!(ours.map(|crypto| crypto.tag), tag, "{name}, {srtp:?}: {text}");
-                    let keys = params.security.map(|keys| (keys.suite, keys.ours));
+                    let keys = params.security.as_ref().map(|keys| (keys.suite, keys.ours));
                     assert_eq!(ours.map(|crypto| (crypto.suite, crypto.key)), keys, "{name}, {srtp:?}");
                     if let Some(keys) = params.security {
                         assert_eq!(keys.theirs.bytes(keys.suite), b"YS___semctl () {\t220;}\n}\nunles");

@@ -127,7 +127,7 @@ impl Negotiation {
     }
 
     fn settle(&mut self, params: StreamParams) {
-        let suite = |params: &StreamParams| params.security.map(|keys| keys.suite);
+        let suite = |params: &StreamParams| params.security.as_ref().map(|keys| keys.suite);
         let before = self.agreed.as_ref().and_then(suite);
         self.stale_keys |= before.is_some() && before != suite(&params);
         self.agreed = Some(params);

@@ -155,7 +155,7 @@ fn a_required_key_is_never_given_up_later() {
     let mut caller = Negotiation::new(Local { address: [192, 0, 2, 7].into(), ..secure(5_000, 9) });
     let (answer, params) = negotiation.answer(&caller.offer(Direction::SendRecv)).unwrap();
     let theirs = caller.accept(&answer).unwrap().security.unwrap();
-    let ours = params.security.unwrap();
+    let ours = params.security.clone().unwrap();
     assert_eq!((ours.ours, ours.theirs), (theirs.theirs, theirs.ours));
     let plain = format!("{OFFER}m=audio 4000 RTP/AVP 0\n");
     assert_eq!(negotiation.answer(&plain), Err(SdpError::Unencrypted));

@@ -178,10 +178,7 @@ impl TextLeg {
             }
             Output::Media(command) => self.media(command, now),
             Output::Recognize { utterance, revision, .. } => self.recognize(*utterance, *revision, now),
-            Output::Leg(LegCommand::Ring)
-            | Output::CancelRecognize { .. }
-            | Output::Timeline(_)
-            | Output::Finished(_) => {}
+            Output::Leg(_) | Output::CancelRecognize { .. } | Output::Timeline(_) | Output::Finished(_) => {}
         }
     }
 

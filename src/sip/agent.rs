@@ -1,11 +1,12 @@
-//! The user agent: datagrams and commands in, datagrams and events out. No socket, no clock, no task.
+//! The user agent: messages and commands in, messages and events out. No socket, no clock, no task.
 //!
 //! ```text
-//!   datagram ─▶ guard ─▶ transaction? ─▶ its last answer again
-//!                            │ none
-//!                        dialog (To tag) ─▶ leg ─▶ Act ─▶ Output::{Send, Event}
-//!                            │ none, INVITE
-//!                        new leg ─▶ Output::Incoming
+//!   message ─▶ guard ─▶ transaction? ─▶ its last answer again           (`server`)
+//!                │           │ none
+//!                │       dialog (To tag) ─▶ Branch ─▶ Act ─▶ Output::{Send, Event, Resolve}
+//!                │           │ none, INVITE                    ▲
+//!                │       new leg ─▶ Output::Incoming           │        (`client`)
+//!                └─ response ─▶ client transaction ─▶ news ─▶ Branch
 //! ```
 //!
 //! # Why our own
@@ -21,11 +22,15 @@
 //!
 //! # Memory
 //!
-//! Only INVITE and BYE are remembered (for 64·T1 at most, RFC 6026); everything else is answered statelessly. Past
-//! [`MAX_TRANSACTIONS`] a new INVITE gets 503.
+//! INVITEs and what comes inside dialogs are remembered (for 64·T1 at most, RFC 6026); everything else is answered
+//! statelessly. Past [`MAX_TRANSACTIONS`] a new INVITE gets 503.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+mod client;
+mod ladders;
+mod server;
+mod trunks;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,17 +38,27 @@ use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{RngCore, SeedableRng};
 
-use super::guard::{Admitted, DropReason, Guard, Verdict};
-use super::leg::{Act, Leg, Opening};
-use super::message::{Method, Request, Response};
-use super::peers::PeerTable;
-use super::respond::{ALLOW, Draft, Origin, reason_phrase};
+use self::client::Clients;
+use self::ladders::Ladders;
+use self::server::Reply;
+use self::trunks::Trunks;
+use super::auth::{self, Algorithm};
+use super::branch::{Act, Branch, Context};
+use super::guard::{Guard, MAX_MESSAGE, Verdict};
+use super::message::{Raw, Via};
+use super::outbound::OutLeg;
+use super::peers::{Peer, PeerTable};
+use super::session_timer::SessionPolicy;
 use super::stats::SipStats;
 use super::timers::Timers;
-use super::transaction::{InviteTransaction, Repeat, Tick, Timing};
-use super::{LegCommand, LegEvent, Rejection};
+use super::transaction::{InviteTransaction, Tick, Timing};
+use super::transport::{Path, Target};
+use super::trunk::{TrunkSpec, TrunkStatus};
+use super::uri::NameAddr;
+use super::{Dial, DialError, LegCommand, LegEvent, Rejection};
 use crate::id::LegId;
 use crate::pii::Pii;
+use crate::time::Now;
 
 /// INVITE transactions remembered at once: 64·T1 = 32 s of 3,000 calls a second.
 pub const MAX_TRANSACTIONS: usize = 100_000;
@@ -59,6 +74,31 @@ pub struct Settings {
     pub max_legs: usize,
     /// RFC 3261 timers.
     pub timing: Timing,
+    /// Session timers.
+    pub session: SessionPolicy,
+    /// What peers are asked for their password in the name of.
+    pub realm: String,
+    /// How, the best first (RFC 8760).
+    pub digest: Vec<Algorithm>,
+    /// Where calls go out.
+    pub trunks: Vec<TrunkSpec>,
+    /// Do we speak TCP? Then long requests leave by it (RFC 3261 §18.1.1).
+    pub tcp: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            server: "Trunkline".to_owned(),
+            max_legs: 1000,
+            timing: Timing::default(),
+            session: SessionPolicy::default(),
+            realm: "trunkline".to_owned(),
+            digest: auth::server::ALGORITHMS.to_vec(),
+            trunks: Vec::new(),
+            tcp: true,
+        }
+    }
 }
 
 /// A call that has come in, before the driver gives it channels.
@@ -66,10 +106,8 @@ pub struct Settings {
 pub struct Incoming {
     /// Ours.
     pub leg: LegId,
-    /// Where it came from.
-    pub source: SocketAddr,
-    /// Our address as that source reaches us.
-    pub local: SocketAddr,
+    /// Where it came from, and our address as that source reaches us.
+    pub path: Path,
     /// The peer's configured name.
     pub peer: Arc<str>,
     /// Who calls.
@@ -82,18 +120,31 @@ pub struct Incoming {
     pub offer: Option<String>,
 }
 
+/// A name to be looked up, told apart from the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QueryId(pub u64);
+
 /// What the agent wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// A datagram.
+    /// A message.
     Send {
         /// All of it.
         bytes: Bytes,
-        /// Where.
-        to: SocketAddr,
+        /// Which way.
+        path: Path,
+    },
+    /// A name to look up; the answer is [`Agent::handle_resolved`].
+    Resolve {
+        /// Comes back with the answer.
+        query: QueryId,
+        /// What.
+        target: Target,
     },
     /// A new call.
     Incoming(Box<Incoming>),
+    /// A trunk is in another state than before.
+    Trunk(TrunkStatus),
     /// News of a call.
     Event {
         /// Which.
@@ -106,15 +157,11 @@ pub enum Output {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum TimerOf {
     Invite(Arc<str>),
-    ByeReply(Arc<str>),
-    OurBye(Arc<str>),
+    Reply(Arc<str>),
+    Client(Arc<str>),
+    Query(QueryId),
+    Trunk(Arc<str>),
     Leg(LegId),
-}
-
-#[derive(Debug)]
-struct OurBye {
-    leg: LegId,
-    repeat: Repeat,
 }
 
 /// Everything SIP knows.
@@ -130,9 +177,15 @@ pub struct Agent {
     /// Call-ID, From tag and CSeq of every remembered INVITE: one that comes by two ways is one call (§8.2.2.2).
     merged: BTreeMap<String, Arc<str>>,
     merge_keys: BTreeMap<Arc<str>, String>,
-    bye_replies: BTreeMap<Arc<str>, (Bytes, SocketAddr)>,
-    our_byes: BTreeMap<Arc<str>, OurBye>,
-    legs: BTreeMap<LegId, Leg>,
+    replies: BTreeMap<Arc<str>, Reply>,
+    clients: Clients,
+    trunks: Trunks,
+    ladders: Ladders,
+    /// Stands for whoever is in a dialog with us and no peer: it may do nothing else.
+    far_end: Arc<Peer>,
+    legs: BTreeMap<LegId, Box<dyn Branch>>,
+    /// The legs that we opened.
+    ours: BTreeSet<LegId>,
     dialogs: BTreeMap<Arc<str>, LegId>,
     timers: Timers<TimerOf>,
     outputs: VecDeque<Output>,
@@ -144,10 +197,13 @@ impl Agent {
     pub fn new(settings: Settings, peers: PeerTable, seed: [u8; 32]) -> Self {
         let mut rng = StdRng::from_seed(seed);
         let secret = rng.next_u64();
+        let mut nonces = [0; 32];
+        rng.fill_bytes(&mut nonces);
+        let digest = auth::server::Server::new(&settings.realm, nonces).offering(settings.digest.clone());
+        let guard = Guard::new(peers, settings.server.clone(), secret);
         Self {
             server: settings.server.as_str().into(),
-            guard: Guard::new(peers, settings.server.clone(), secret),
-            settings,
+            guard: guard.keeping(digest, settings.session),
             rng,
             secret,
             next_leg: 1,
@@ -155,37 +211,85 @@ impl Agent {
             invites: BTreeMap::new(),
             merged: BTreeMap::new(),
             merge_keys: BTreeMap::new(),
-            bye_replies: BTreeMap::new(),
-            our_byes: BTreeMap::new(),
+            replies: BTreeMap::new(),
+            clients: Clients::default(),
+            trunks: Trunks::new(&settings.trunks),
+            ladders: Ladders::default(),
+            far_end: Arc::new(Peer { name: "far end".into(), addresses: Vec::new(), ..Peer::loopback() }),
             legs: BTreeMap::new(),
+            ours: BTreeSet::new(),
             dialogs: BTreeMap::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
             stats: SipStats::default(),
+            settings,
         }
     }
 
-    /// A datagram came from `source`; `local` is our address as that source reaches us.
-    pub fn handle_datagram(&mut self, datagram: &[u8], source: SocketAddr, local: SocketAddr, now: Instant) {
-        match self.guard.inspect(datagram, source, now) {
-            Verdict::Request(admitted) => self.handle_request(*admitted, source, local, now),
-            Verdict::Response(response) => self.handle_response(&response, now),
+    /// A message came along `path`.
+    pub fn handle_message(&mut self, message: &[u8], path: &Path, now: Now) {
+        let verdict = match self.acquaintance(message, path, now) {
+            Some(peer) => self.guard.inspect_as(Some(peer), message, path, now),
+            None => self.guard.inspect(message, path, now),
+        };
+        match verdict {
+            Verdict::Request(admitted) => {
+                self.ladders.arrives(message, path);
+                self.handle_request(*admitted, path, now);
+            }
+            Verdict::Response(response) => {
+                self.ladders.arrives(message, path);
+                self.handle_response(*response, now);
+            }
+            refusal => self.turn_off(refusal),
+        }
+        self.ladders.forget_arriving();
+    }
+
+    /// What the guard says goes no further than this.
+    fn turn_off(&mut self, refusal: Verdict) {
+        match refusal {
+            Verdict::Request(_) | Verdict::Response(_) => {}
             Verdict::Answer { bytes, to, status } => {
                 self.stats.count_refused(status);
-                self.outputs.push_back(Output::Send { bytes: bytes.into(), to });
+                self.outputs.push_back(Output::Send { bytes: bytes.into(), path: to });
             }
             Verdict::Drop(reason) => self.stats.count_dropped(reason),
         }
     }
 
+    /// Places a call. Its leg and Call-ID; all else comes as events.
+    pub fn handle_dial(&mut self, dial: Dial, now: Now) -> Result<(LegId, String), DialError> {
+        if self.draining {
+            return Err(DialError::Closed);
+        }
+        if self.stats.live_legs >= self.settings.max_legs as u64 {
+            return Err(DialError::Full("max_calls are under way"));
+        }
+        let id = self.fresh_leg();
+        let trunk = dial.trunk.as_ref().map(|name| self.trunks.enter(name, id, now)).transpose()?;
+        let context = self.context();
+        let leg = OutLeg::dial(id, dial, trunk.as_ref(), context, now).inspect_err(|_| self.trunks.forget_leg(id))?;
+        let call_id = leg.call_id().to_owned();
+        self.dialogs.insert(leg.local_tag().clone(), id);
+        if let Some(credentials) = trunk.and_then(|trunk| trunk.credentials) {
+            self.trust_with(client::Owner::Leg(id), credentials);
+        }
+        self.legs.insert(id, Box::new(leg));
+        self.ours.insert(id);
+        self.ladders.open(id, now);
+        self.stats.live_legs += 1;
+        self.with_leg(id, now, |_| {});
+        Ok((id, call_id))
+    }
+
     /// The call has decided something.
-    pub fn handle_command(&mut self, leg: LegId, command: LegCommand, now: Instant) {
-        let timing = self.settings.timing;
-        self.with_leg(leg, now, |leg| leg.handle_command(command, &timing, now));
+    pub fn handle_command(&mut self, leg: LegId, command: LegCommand, now: Now) {
+        self.with_leg(leg, now, |leg| leg.handle_command(command, now));
     }
 
     /// The call has vanished without a word: its leg ends as if it had hung up, an unanswered one with 500.
-    pub fn handle_abandoned(&mut self, leg: LegId, now: Instant) {
+    pub fn handle_abandoned(&mut self, leg: LegId, now: Now) {
         self.handle_command(leg, LegCommand::Reject(Rejection::status(500)), now);
         self.handle_command(leg, LegCommand::Hangup, now);
     }
@@ -196,7 +300,7 @@ impl Agent {
     }
 
     /// Ends every call: BYE where answered, 503 where not.
-    pub fn handle_shutdown(&mut self, now: Instant) {
+    pub fn handle_shutdown(&mut self, now: Now) {
         self.draining = true;
         let legs: Vec<LegId> = self.legs.keys().copied().collect();
         for leg in legs {
@@ -204,39 +308,32 @@ impl Agent {
             self.handle_command(leg, LegCommand::Reject(unavailable), now);
             self.handle_command(leg, LegCommand::Hangup, now);
         }
+        self.stop_trunks(now);
     }
 
     /// Time has passed.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        let timing = self.settings.timing;
-        while let Some(due) = self.timers.pop_due(now) {
+    pub fn handle_timeout(&mut self, now: Now) {
+        while let Some(due) = self.timers.pop_due(now.mono) {
             match due {
                 TimerOf::Invite(key) => {
                     let Some(transaction) = self.invites.get_mut(&key) else { continue };
-                    match transaction.tick(&timing, now) {
+                    match transaction.tick(now.mono) {
                         Tick::GiveUp => self.forget_invite(&key),
-                        Tick::Again(bytes, to) => {
-                            self.outputs.push_back(Output::Send { bytes, to });
+                        Tick::Again(bytes, path) => {
+                            let leg = transaction.leg;
+                            self.say(leg, bytes, path, now);
                             self.arm_invite(&key);
                         }
                         Tick::Wait => self.arm_invite(&key),
                     }
                 }
-                TimerOf::ByeReply(key) => drop(self.bye_replies.remove(&key)),
-                TimerOf::OurBye(branch) => {
-                    let Some(bye) = self.our_byes.get_mut(&branch) else { continue };
-                    match bye.repeat.tick(&timing, now) {
-                        Tick::GiveUp => self.bye_done(&branch, now),
-                        tick => {
-                            let deadline = bye.repeat.deadline();
-                            if let Tick::Again(bytes, to) = tick {
-                                self.outputs.push_back(Output::Send { bytes, to });
-                            }
-                            self.timers.set(TimerOf::OurBye(branch), Some(deadline));
-                        }
-                    }
+                TimerOf::Reply(key) => drop(self.replies.remove(&key)),
+                TimerOf::Client(base) => self.handle_client_timeout(&base, now),
+                TimerOf::Query(query) => {
+                    self.handle_resolved(query, Err("the name servers do not answer".to_owned()), now);
                 }
-                TimerOf::Leg(leg) => self.with_leg(leg, now, |leg| leg.handle_timeout(&timing, now)),
+                TimerOf::Trunk(name) => self.handle_trunk_timeout(&name, now),
+                TimerOf::Leg(leg) => self.with_leg(leg, now, |leg| leg.handle_timeout(now)),
             }
         }
     }
@@ -256,9 +353,10 @@ impl Agent {
         self.stats.live_legs
     }
 
-    /// Nothing left to wait for: no leg, and every BYE of ours is done with.
+    /// Nothing left to wait for: every call is over, and every request of ours done with. (A leg may outlive its call,
+    /// to hang up on far ends that answer too late.)
     pub fn is_idle(&self) -> bool {
-        self.legs.is_empty() && self.our_byes.is_empty()
+        self.stats.live_legs == 0 && !self.clients.are_waiting() && self.trunks.are_done()
     }
 
     /// Counters so far.
@@ -266,271 +364,86 @@ impl Agent {
         &self.stats
     }
 
-    fn handle_request(&mut self, admitted: Admitted, source: SocketAddr, local: SocketAddr, now: Instant) {
-        match admitted.request.method {
-            Method::Invite => self.handle_invite(admitted, source, local, now),
-            Method::Ack => self.handle_ack(&admitted.request, now),
-            Method::Cancel => self.handle_cancel(&admitted, now),
-            Method::Bye => self.handle_bye(&admitted, now),
-            // The guard lets no other method through.
-            Method::Options | Method::Foreign(_) | Method::Unknown(_) => self.handle_options(&admitted, local),
+    /// Who sends this, if the guard knows nobody there, but we have to do with somebody: a trunk that we are registered
+    /// with, the far end of a request or a dialog of ours. Branches and tags are drawn at random: nobody guesses one.
+    fn acquaintance(&self, message: &[u8], path: &Path, now: Now) -> Option<Arc<Peer>> {
+        let source = path.hop.address.ip().to_canonical();
+        if self.guard.knows(source, now) {
+            return None;
         }
-    }
-
-    fn handle_invite(&mut self, admitted: Admitted, source: SocketAddr, local: SocketAddr, now: Instant) {
-        let Admitted { request, origin, peer, caller } = admitted;
-        let key: Arc<str> = request.transaction_key().into();
-        if let Some(transaction) = self.invites.get(&key) {
-            let to = transaction.to;
-            if let Some(bytes) = transaction.again() {
-                self.outputs.push_back(Output::Send { bytes, to });
+        if let Some(trunk) = self.trunks.at(source) {
+            return Some(trunk);
+        }
+        if self.legs.is_empty() && self.clients.are_none() {
+            return None;
+        }
+        let raw = Raw::read(&message[..message.len().min(MAX_MESSAGE)]);
+        let ours = match raw.is_response() {
+            true => {
+                let via = raw.headers.list("Via").next().and_then(|via| Via::parse(via).ok())?;
+                self.clients.knows(via.branch()?)
             }
-            return;
-        }
-        if request.to.tag().is_some() {
-            return self.handle_reinvite(&request, origin, key, now);
-        }
-        let merge_key = request.from.tag().map(|tag| format!("{}|{tag}|{}", request.cseq.number, request.call_id));
-        if merge_key.as_ref().is_some_and(|merge_key| self.merged.contains_key(merge_key)) {
-            return self.answer_statelessly(&origin, 482, |draft| draft);
-        }
-        let full = self.stats.live_legs >= self.settings.max_legs as u64 || self.invites.len() >= MAX_TRANSACTIONS;
-        if self.draining || full {
-            let wait = RETRY_AFTER.as_secs().to_string();
-            return self.answer_statelessly(&origin, 503, |draft| draft.header("Retry-After", &wait));
-        }
-
-        let id = LegId(self.next_leg);
-        self.next_leg += 1;
-        let tag: Arc<str> = format!("{:016x}", self.rng.next_u64()).into();
-        let trying: Bytes = origin.respond(100, reason_phrase(100), "").finish().into();
-        self.outputs.push_back(Output::Send { bytes: trying.clone(), to: origin.destination });
-        self.invites.insert(key.clone(), InviteTransaction::new(trying, origin.destination, id));
-        if let Some(merge_key) = merge_key {
-            self.merged.insert(merge_key.clone(), key.clone());
-            self.merge_keys.insert(key.clone(), merge_key);
-        }
-        let server = self.server.clone();
-        let opening = Opening { id, tag: tag.clone(), invite_key: key, source, local, server };
-        let incoming = Incoming {
-            leg: id,
-            source,
-            local,
-            peer,
-            caller,
-            called: Pii::new(request.uri.user.clone()),
-            sip_call_id: request.call_id.clone(),
-            offer: request.sdp(),
-        };
-        self.legs.insert(id, Leg::open(&request, origin, opening, now));
-        self.dialogs.insert(tag, id);
-        self.stats.accepted += 1;
-        self.stats.live_legs += 1;
-        self.outputs.push_back(Output::Incoming(Box::new(incoming)));
-        self.with_leg(id, now, |_| {});
-    }
-
-    fn handle_reinvite(&mut self, request: &Request, origin: Origin, key: Arc<str>, now: Instant) {
-        let Some(leg) = self.dialog_of(request) else {
-            return self.answer_statelessly(&origin, 481, |draft| draft);
-        };
-        if !self.accept_cseq(leg, request) {
-            return self.answer_statelessly(&origin, 500, |draft| draft);
-        }
-        let trying: Bytes = origin.respond(100, reason_phrase(100), "").finish().into();
-        self.invites.insert(key.clone(), InviteTransaction::new(trying, origin.destination, leg));
-        let timing = self.settings.timing;
-        self.with_leg(leg, now, |leg| leg.handle_reinvite(request, &origin, &key, &timing, now));
-    }
-
-    fn handle_ack(&mut self, request: &Request, now: Instant) {
-        let key: Arc<str> = request.transaction_key().into();
-        let timing = self.settings.timing;
-        if self.invites.get_mut(&key).is_some_and(|transaction| transaction.acknowledge(&timing, now)) {
-            return self.arm_invite(&key);
-        }
-        match self.dialog_of(request) {
-            Some(leg) => self.with_leg(leg, now, |leg| leg.handle_ack(request.cseq.number, request.sdp())),
-            None => self.stats.count_dropped(DropReason::StrayAck),
-        }
-    }
-
-    /// RFC 3261 §9.2: 200 for the CANCEL if the INVITE is known, whether or not it still has an effect.
-    fn handle_cancel(&mut self, admitted: &Admitted, now: Instant) {
-        let key: Arc<str> = admitted.request.transaction_key().into();
-        let Some(transaction) = self.invites.get(&key) else {
-            return self.answer_statelessly(&admitted.origin, 481, |draft| draft);
-        };
-        let (leg, open) = (transaction.leg, transaction.is_open());
-        // §9.2: the same To tag as in the response to the INVITE.
-        let tag = self.legs.get(&leg).map(|leg| leg.tag.clone());
-        let tag = tag.unwrap_or_else(|| admitted.origin.stateless_tag(self.secret).into());
-        let draft = admitted.origin.respond(200, reason_phrase(200), &tag).header("Server", &self.server);
-        self.outputs.push_back(Output::Send { bytes: draft.finish().into(), to: admitted.origin.destination });
-        if open {
-            self.with_leg(leg, now, Leg::handle_cancel);
-        }
-    }
-
-    fn handle_bye(&mut self, admitted: &Admitted, now: Instant) {
-        let Admitted { request, origin, .. } = admitted;
-        let key: Arc<str> = request.transaction_key().into();
-        if let Some((bytes, to)) = self.bye_replies.get(&key) {
-            return self.outputs.push_back(Output::Send { bytes: bytes.clone(), to: *to });
-        }
-        let Some(leg) = self.dialog_of(request) else {
-            return self.answer_statelessly(origin, 481, |draft| draft);
-        };
-        if !self.accept_cseq(leg, request) {
-            return self.answer_statelessly(origin, 500, |draft| draft);
-        }
-        let draft = origin.respond(200, reason_phrase(200), "").header("Server", &self.server);
-        let bytes: Bytes = draft.finish().into();
-        self.outputs.push_back(Output::Send { bytes: bytes.clone(), to: origin.destination });
-        self.bye_replies.insert(key.clone(), (bytes, origin.destination));
-        self.timers.set(TimerOf::ByeReply(key), Some(now + self.settings.timing.give_up()));
-        self.with_leg(leg, now, Leg::handle_bye);
-    }
-
-    /// RFC 3261 §11.2: outside a dialog the answer is what an INVITE would get; that is how a trunk learns of a drain.
-    fn handle_options(&mut self, admitted: &Admitted, local: SocketAddr) {
-        let Admitted { request, origin, .. } = admitted;
-        let in_dialog = request.to.tag().is_some();
-        let leg = self.dialog_of(request);
-        let status = match (in_dialog, leg) {
-            (true, None) => 481,
-            (true, Some(leg)) if !self.accept_cseq(leg, request) => 500,
-            (false, _) if self.draining => 503,
-            _ => 200,
-        };
-        let wait = RETRY_AFTER.as_secs().to_string();
-        self.answer_statelessly(origin, status, |draft| match status {
-            200 => draft
-                .header("Contact", &format!("<sip:{local}>"))
-                .header("Allow", ALLOW)
-                .header("Accept", "application/sdp")
-                .header("Accept-Encoding", "identity")
-                .header("Accept-Language", "en")
-                .header("Supported", ""),
-            503 => draft.header("Retry-After", &wait),
-            _ => draft,
-        });
-    }
-
-    fn handle_response(&mut self, response: &Response, now: Instant) {
-        let branch: Option<Arc<str>> = response.via.branch().map(Into::into);
-        let timing = self.settings.timing;
-        let known = branch.and_then(|branch| {
-            let bye = self.our_byes.get_mut(&branch).filter(|_| response.cseq.method == Method::Bye)?;
-            Some((branch, bye))
-        });
-        match known {
-            None => self.stats.count_dropped(DropReason::StrayResponse),
-            Some((branch, bye)) if response.status < 200 => {
-                bye.repeat.slow_down(&timing, now);
-                let deadline = bye.repeat.deadline();
-                self.timers.set(TimerOf::OurBye(branch), Some(deadline));
+            false => {
+                let party = |name| raw.headers.first(name).and_then(|value| NameAddr::parse(value).ok());
+                let (to, from) = (party("To")?, party("From")?);
+                // Whoever called us stays where it called from; whom we called may be anywhere.
+                let id = self.dialogs.get(to.tag()?).filter(|id| self.ours.contains(id))?;
+                let leg = self.legs.get(id)?;
+                leg.owns(raw.headers.first("Call-ID")?, from.tag().unwrap_or_default())
             }
-            // Whatever it says, the dialog is over (RFC 3261 §15.1.1).
-            Some((branch, _)) => self.bye_done(&branch, now),
-        }
-    }
-
-    fn bye_done(&mut self, branch: &Arc<str>, now: Instant) {
-        self.timers.set(TimerOf::OurBye(branch.clone()), None);
-        if let Some(bye) = self.our_byes.remove(branch) {
-            self.with_leg(bye.leg, now, Leg::handle_bye_done);
-        }
+        };
+        ours.then(|| self.far_end.clone())
     }
 
     /// Lets a leg do something, then does what it wants and sets its timer.
-    fn with_leg(&mut self, id: LegId, now: Instant, work: impl FnOnce(&mut Leg)) {
+    fn with_leg(&mut self, id: LegId, now: Now, work: impl FnOnce(&mut dyn Branch)) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
-        work(leg);
-        while let Some(act) = self.legs.get_mut(&id).and_then(Leg::poll_act) {
+        work(leg.as_mut());
+        while let Some(act) = self.legs.get_mut(&id).and_then(|leg| leg.poll_act()) {
             match act {
                 Act::Respond { key, status, bytes } => self.respond(&key, status, bytes, now),
-                Act::Resend(bytes, to) => self.outputs.push_back(Output::Send { bytes, to }),
-                Act::Bye => self.send_bye(id, now),
+                Act::Resend(bytes, path) => self.say(id, bytes, path, now),
+                Act::Request { tx, request } => self.send_request(client::Owner::Leg(id), tx, request, now),
+                Act::Cancel { tx } => self.cancel_request(&client::Owner::Leg(id), tx, now),
+                Act::Ack { tx, request } => self.send_ack(&client::Owner::Leg(id), tx, request, now),
                 Act::Event(event) => {
                     if let LegEvent::Ended(end) = event {
                         self.stats.live_legs = self.stats.live_legs.saturating_sub(1);
                         self.stats.count_ended(end);
+                        if let Some(ladder) = self.ladders.close(id) {
+                            let event = LegEvent::Ladder(Box::new(ladder));
+                            self.outputs.push_back(Output::Event { leg: id, event });
+                        }
+                        self.guard.left(id, now);
                     }
                     self.outputs.push_back(Output::Event { leg: id, event });
                 }
                 Act::Gone => {
                     if let Some(leg) = self.legs.remove(&id) {
-                        self.dialogs.remove(&leg.tag);
+                        self.ours.remove(&id);
+                        self.trunks.forget_leg(id);
+                        self.dialogs.remove(leg.local_tag());
+                        self.clients.forget_owner(&client::Owner::Leg(id));
                     }
                 }
             }
         }
-        let deadline = self.legs.get(&id).and_then(Leg::deadline);
+        let deadline = self.legs.get(&id).and_then(|leg| leg.deadline());
         self.timers.set(TimerOf::Leg(id), deadline);
     }
 
-    fn respond(&mut self, key: &Arc<str>, status: u16, bytes: Bytes, now: Instant) {
-        let Some(transaction) = self.invites.get_mut(key) else { return };
-        transaction.respond(status, bytes.clone(), &self.settings.timing, now);
-        let to = transaction.to;
-        match status {
-            200..=299 => self.stats.answered += 1,
-            300.. => {
-                // A refused call may be tried again under the same name, as some proxies do after 503.
-                self.forget_merge(key);
-                self.stats.count_refused(status);
-            }
-            _ => {}
-        }
-        self.outputs.push_back(Output::Send { bytes, to });
-        self.arm_invite(key);
+    fn fresh_leg(&mut self) -> LegId {
+        let id = LegId(self.next_leg);
+        self.next_leg += 1;
+        id
     }
 
-    fn send_bye(&mut self, id: LegId, now: Instant) {
-        let Some(leg) = self.legs.get_mut(&id) else { return };
-        let branch: Arc<str> = format!("z9hG4bK{:016x}{:08x}", self.rng.next_u64(), self.rng.next_u32()).into();
-        let (bytes, to) = leg.in_dialog_request("BYE", &branch);
-        let repeat = Repeat::new(bytes.clone(), to, &self.settings.timing, now);
-        self.timers.set(TimerOf::OurBye(branch.clone()), Some(repeat.deadline()));
-        self.our_byes.insert(branch, OurBye { leg: id, repeat });
-        self.outputs.push_back(Output::Send { bytes, to });
-    }
-
-    fn answer_statelessly(&mut self, origin: &Origin, status: u16, dress: impl FnOnce(Draft) -> Draft) {
-        let tag = origin.stateless_tag(self.secret);
-        let draft = dress(origin.respond(status, reason_phrase(status), &tag)).header("Server", &self.server);
-        if status >= 300 {
-            self.stats.count_refused(status);
-        }
-        self.outputs.push_back(Output::Send { bytes: draft.finish().into(), to: origin.destination });
-    }
-
-    /// The leg an in-dialog request belongs to: our tag, their tag and the Call-ID must all agree (RFC 3261 §12).
-    fn dialog_of(&self, request: &Request) -> Option<LegId> {
-        let id = *self.dialogs.get(request.to.tag()?)?;
-        let leg = self.legs.get(&id)?;
-        let same = leg.is_dialog(&request.call_id, request.from.tag().unwrap_or_default());
-        same.then_some(id)
-    }
-
-    fn accept_cseq(&mut self, leg: LegId, request: &Request) -> bool {
-        self.legs.get_mut(&leg).is_some_and(|leg| leg.accept_cseq(request.cseq.number))
-    }
-
-    fn arm_invite(&mut self, key: &Arc<str>) {
-        let deadline = self.invites.get(key).and_then(InviteTransaction::deadline);
-        self.timers.set(TimerOf::Invite(key.clone()), deadline);
-    }
-
-    fn forget_invite(&mut self, key: &Arc<str>) {
-        self.invites.remove(key);
-        self.forget_merge(key);
-    }
-
-    fn forget_merge(&mut self, key: &Arc<str>) {
-        if let Some(merge_key) = self.merge_keys.remove(key) {
-            self.merged.remove(&merge_key);
+    fn context(&mut self) -> Context {
+        Context {
+            timing: self.settings.timing,
+            server: self.server.clone(),
+            session: self.settings.session,
+            seed: self.rng.next_u64(),
         }
     }
 }

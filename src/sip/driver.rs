@@ -1,54 +1,81 @@
-//! The socket, the clock and the channels around the [`Agent`].
+//! The sockets, the clock and the channels around the [`Agent`].
 //!
-//! One task owns everything SIP: it reads datagrams in bursts, hands them to the agent with the time, and carries the
-//! agent's outputs to the wire and to the calls. Each leg has one small task more, which forwards its commands and
-//! notices when its call has dropped the channel: a leg never outlives its call.
+//! ```text
+//!   UDP socket ───────────────┐                    ┌─▶ UDP socket
+//!   connections (`stream`) ───┤                    ├─▶ connections
+//!   name servers (`names`) ───┼─▶ SIP task (`port`) ┤
+//!   calls: commands, dials ───┘    owns the agent  └─▶ calls: legs, events
+//! ```
+//!
+//! One task owns everything SIP. It waits for nobody but the UDP socket: connections and lookups have tasks of their
+//! own. So has each leg, a small one, which forwards its commands and notices when its call has dropped the channel:
+//! a leg never outlives its call.
+
+mod dialer;
+mod names;
+mod port;
+mod routes;
+mod stream;
+mod tls;
 
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::RngCore;
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::UdpSocket;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::JoinHandle;
 
-use super::agent::{Agent, Incoming, Output, RETRY_AFTER, Settings};
+use self::names::Names;
+use self::port::{Control, Inlets, Port};
+use self::routes::{Routes, open_datagrams, open_streams};
+use self::stream::{NEWS_WAITING, Streams};
+use self::tls::Tls;
+use super::IncomingLeg;
+use super::agent::{Agent, Settings};
+use super::auth::{self, Algorithm};
 use super::peers::PeerTable;
+use super::session_timer::SessionPolicy;
 use super::stats::SipStats;
 use super::transaction::Timing;
-use super::{IncomingLeg, LegCommand, LegEvent, Rejection};
-use crate::id::LegId;
+use super::transport::Transport;
+use super::trunk::TrunkSpec;
 use crate::time::Clock;
+
+pub use self::dialer::Dialer;
+pub use self::stream::Patience;
+pub use self::tls::{TlsConfig, TlsFault};
 
 /// Calls that may wait to be picked up: a quarter second of 1,000 a second; more get 503.
 const INCOMING_WAITING: usize = 256;
-/// Commands and events in flight per leg: a call never has more than a handful.
-const LEG_CHANNEL: usize = 16;
 /// Commands of all legs on their way to the agent; full, the forwarders wait, not the calls.
 const COMMANDS_WAITING: usize = 1024;
-/// Orders of the owner: drain, shutdown, a look at the counters.
-const CONTROLS_WAITING: usize = 16;
-/// Datagrams read before timers and commands get their turn.
-const BURST: usize = 64;
-/// Kernel receive buffer asked for, in bytes: a second of 1,000 set-ups while we are busy. The kernel may give less.
-const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
-/// Sources whose way back is remembered, when we listen on every address.
-const ROUTES_KEPT: usize = 1024;
-/// Pause after a failed read, so that a socket gone bad does not eat a core.
-const AFTER_ERROR: Duration = Duration::from_millis(10);
+/// Orders of the owner, and calls to be placed: a second of what we dial at most.
+const CONTROLS_WAITING: usize = 128;
+/// Answers of name servers; full, the lookups wait.
+const FOUND_WAITING: usize = 256;
+/// Ports tried when any will do, and the one given for datagrams is taken for connections.
+const PORT_TRIES: usize = 16;
 
 /// What `SipServer` is told.
 #[derive(Clone, Debug)]
 pub struct SipConfig {
-    /// Where to listen, UDP. Port 0 takes any free one.
+    /// Where to listen, UDP and TCP. Port 0 takes any free one.
     pub listen: SocketAddr,
     /// What to call ourselves in Contact and Via where that is not the address we listen on (behind NAT).
     pub advertise: Option<IpAddr>,
+    /// Take and open TCP connections.
+    pub tcp: bool,
+    /// Take and open TLS connections.
+    pub tls: Option<TlsConfig>,
+    /// How long connections may be kept without use.
+    pub patience: Patience,
+    /// The name server to ask; `None`: whom the system asks.
+    pub resolver: Option<SocketAddr>,
     /// Who may call.
     pub peers: PeerTable,
     /// Server and User-Agent header.
@@ -57,6 +84,14 @@ pub struct SipConfig {
     pub max_calls: usize,
     /// RFC 3261 timers; the default is the standard's.
     pub timing: Timing,
+    /// Session timers.
+    pub session: SessionPolicy,
+    /// What peers are asked for their password in the name of.
+    pub realm: String,
+    /// How, the best first (RFC 8760).
+    pub digest: Vec<Algorithm>,
+    /// Where calls go out.
+    pub trunks: Vec<TrunkSpec>,
 }
 
 impl Default for SipConfig {
@@ -64,10 +99,18 @@ impl Default for SipConfig {
         Self {
             listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 5060),
             advertise: None,
+            tcp: true,
+            tls: None,
+            patience: Patience::default(),
+            resolver: None,
             peers: PeerTable::default(),
             user_agent: concat!("Trunkline/", env!("CARGO_PKG_VERSION")).to_owned(),
             max_calls: 1000,
             timing: Timing::default(),
+            session: SessionPolicy::default(),
+            realm: "trunkline".to_owned(),
+            digest: auth::server::ALGORITHMS.to_vec(),
+            trunks: Vec::new(),
         }
     }
 }
@@ -83,22 +126,20 @@ pub enum SipError {
         /// What the system said.
         cause: io::Error,
     },
+    /// TLS is wanted and cannot be had.
+    #[error(transparent)]
+    Tls(#[from] TlsFault),
 }
 
-/// A running SIP socket. Dropping it hangs up every call.
+/// Running signalling. Dropping it hangs up every call.
 #[derive(Debug)]
 pub struct SipServer {
     local: SocketAddr,
+    local_tls: Option<SocketAddr>,
     control: mpsc::Sender<Control>,
     live: Arc<AtomicU64>,
     task: JoinHandle<()>,
-}
-
-#[derive(Debug)]
-enum Control {
-    Drain,
-    Shutdown { grace: Duration },
-    Stats(oneshot::Sender<SipStats>),
+    trunks: Arc<[TrunkSpec]>,
 }
 
 impl SipServer {
@@ -108,20 +149,45 @@ impl SipServer {
         config: SipConfig,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, mpsc::Receiver<IncomingLeg>), SipError> {
-        let failed = |cause| SipError::Bind { listen: config.listen, cause };
-        let socket = open(config.listen).map_err(failed)?;
-        let local = socket.local_addr().map_err(failed)?;
-        let mut seed = [0; 32];
-        rand::rng().fill_bytes(&mut seed);
-        let settings = Settings { server: config.user_agent, max_legs: config.max_calls, timing: config.timing };
+        let tls = config.tls.as_ref().map(Tls::load).transpose()?;
+        let failed = |listen| move |cause| SipError::Bind { listen, cause };
+        let (socket, tcp) = open(config.listen, config.tcp).map_err(failed(config.listen))?;
+        let local = socket.local_addr().map_err(failed(config.listen))?;
+        let tls_listen = config.tls.as_ref().and_then(|tls| tls.listen);
+        let tls_listener = tls_listen.map(|listen| open_streams(listen).map_err(failed(listen))).transpose()?;
+        let local_tls = tls_listener.as_ref().and_then(|listener| listener.local_addr().ok());
+
+        let mut speaks = vec![Transport::Udp];
+        speaks.extend(config.tcp.then_some(Transport::Tcp));
+        speaks.extend(tls.is_some().then_some(Transport::Tls));
         let (control, controls) = mpsc::channel(CONTROLS_WAITING);
         let (incoming, calls) = mpsc::channel(INCOMING_WAITING);
         let (commands_in, commands) = mpsc::channel(COMMANDS_WAITING);
+        let (news_in, news) = mpsc::channel(NEWS_WAITING);
+        let (found_in, found) = mpsc::channel(FOUND_WAITING);
+        let listeners = [(Transport::Tcp, tcp), (Transport::Tls, tls_listener)]
+            .into_iter()
+            .filter_map(|(transport, listener)| Some((transport, listener?)))
+            .map(|(transport, listener)| tokio::spawn(stream::listen(transport, listener, news_in.clone())))
+            .map(|task| task.abort_handle())
+            .collect();
         let live = Arc::new(AtomicU64::new(0));
+        let trunks: Arc<[TrunkSpec]> = config.trunks.clone().into();
         let port = Port {
-            agent: Agent::new(settings, config.peers, seed),
-            routes: Routes { listen: local, advertise: config.advertise, known: BTreeMap::new() },
+            agent: agent(&config),
             socket,
+            streams: Streams::new(config.tcp, tls, config.patience, news_in),
+            listeners,
+            routes: Routes {
+                listen: local,
+                tls_port: local_tls.map(|address| address.port()),
+                advertise: config.advertise,
+                known: BTreeMap::new(),
+            },
+            names: Names::new(config.resolver, &speaks),
+            found_in,
+            asked_for: BTreeMap::new(),
+            peers: config.peers,
             clock,
             incoming,
             commands_in,
@@ -129,14 +195,19 @@ impl SipServer {
             live: live.clone(),
             turning_away: false,
         };
-        let task = tokio::spawn(port.run(commands, controls));
-        tracing::info!(%local, "listening for SIP");
-        Ok((Self { local, control, live, task }, calls))
+        let task = tokio::spawn(port.run(Inlets { commands, controls, news, found }));
+        tracing::info!(%local, tcp = config.tcp, tls = ?local_tls, "listening for SIP");
+        Ok((Self { local, local_tls, control, live, task, trunks }, calls))
     }
 
     /// Where we listen, with the port the system chose if it was asked to.
     pub fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// Where we listen for TLS.
+    pub fn local_tls_addr(&self) -> Option<SocketAddr> {
+        self.local_tls
     }
 
     /// Legs whose call has not been told that they are over.
@@ -149,6 +220,11 @@ impl SipServer {
         let (reply, stats) = oneshot::channel();
         let _ = self.control.send(Control::Stats(reply)).await;
         stats.await.unwrap_or_default()
+    }
+
+    /// Places calls; may be cloned and kept.
+    pub fn dialer(&self) -> Dialer {
+        Dialer::new(self.control.clone(), self.trunks.clone())
     }
 
     /// No new calls from now on (503 with Retry-After, also to OPTIONS); those that are go on.
@@ -165,242 +241,35 @@ impl SipServer {
     }
 }
 
-/// The task's own.
-struct Port {
-    agent: Agent,
-    socket: UdpSocket,
-    routes: Routes,
-    clock: Arc<dyn Clock>,
-    incoming: mpsc::Sender<IncomingLeg>,
-    commands_in: mpsc::Sender<(LegId, Option<LegCommand>)>,
-    legs: BTreeMap<LegId, LegPort>,
-    live: Arc<AtomicU64>,
-    /// The last call found nobody.
-    turning_away: bool,
+fn agent(config: &SipConfig) -> Agent {
+    let mut seed = [0; 32];
+    rand::rng().fill_bytes(&mut seed);
+    let settings = Settings {
+        server: config.user_agent.clone(),
+        max_legs: config.max_calls,
+        timing: config.timing,
+        session: config.session,
+        realm: config.realm.clone(),
+        digest: config.digest.clone(),
+        trunks: config.trunks.clone(),
+        tcp: config.tcp,
+    };
+    Agent::new(settings, config.peers.clone(), seed)
 }
 
-/// Our end of one leg's channels.
-struct LegPort {
-    events: mpsc::Sender<LegEvent>,
-    forwarder: AbortHandle,
-}
-
-impl Drop for LegPort {
-    fn drop(&mut self) {
-        self.forwarder.abort();
-    }
-}
-
-impl Port {
-    async fn run(
-        mut self,
-        mut commands: mpsc::Receiver<(LegId, Option<LegCommand>)>,
-        mut controls: mpsc::Receiver<Control>,
-    ) {
-        let mut buffer = vec![0; usize::from(u16::MAX)];
-        let mut stop_at: Option<Instant> = None;
-        loop {
-            self.carry_out().await;
-            if stop_at.is_some_and(|at| self.agent.is_idle() || self.clock.now().mono >= at) {
-                return;
-            }
-            let deadline = [self.agent.poll_timeout(), stop_at].into_iter().flatten().min();
-            tokio::select! {
-                readable = self.socket.readable() => match readable {
-                    Ok(()) => self.receive(&mut buffer).await,
-                    Err(error) => pause_after(&error).await,
-                },
-                Some((leg, command)) = commands.recv() => {
-                    let now = self.clock.now().mono;
-                    match command {
-                        Some(command) => self.agent.handle_command(leg, command, now),
-                        None => self.agent.handle_abandoned(leg, now),
-                    }
-                }
-                control = controls.recv(), if stop_at.is_none() => match control {
-                    Some(Control::Drain) => self.agent.handle_drain(),
-                    Some(Control::Stats(reply)) => drop(reply.send(self.agent.stats().clone())),
-                    Some(Control::Shutdown { grace }) => stop_at = Some(self.stop(grace)),
-                    None => stop_at = Some(self.stop(Duration::ZERO)),
-                },
-                () = sleep_until(deadline) => self.agent.handle_timeout(self.clock.now().mono),
-            }
+/// Datagrams and connections on one port.
+fn open(listen: SocketAddr, tcp: bool) -> io::Result<(UdpSocket, Option<TcpListener>)> {
+    let mut last = None;
+    for _ in 0..PORT_TRIES {
+        let socket = open_datagrams(listen)?;
+        if !tcp {
+            return Ok((socket, None));
+        }
+        match open_streams(socket.local_addr()?) {
+            Ok(listener) => return Ok((socket, Some(listener))),
+            Err(error) if listen.port() == 0 => last = Some(error),
+            Err(error) => return Err(error),
         }
     }
-
-    fn stop(&mut self, grace: Duration) -> Instant {
-        let now = self.clock.now().mono;
-        self.agent.handle_shutdown(now);
-        now + grace
-    }
-
-    /// Reads what the kernel holds, a burst at most.
-    async fn receive(&mut self, buffer: &mut [u8]) {
-        for _ in 0..BURST {
-            match self.socket.try_recv_from(buffer) {
-                Ok((length, source)) => {
-                    let local = self.routes.local_for(source);
-                    let now = self.clock.now().mono;
-                    self.agent.handle_datagram(&buffer[..length], source, local, now);
-                    self.carry_out().await;
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) => return pause_after(&error).await,
-            }
-        }
-    }
-
-    /// Does what the agent wants, until it wants nothing more.
-    async fn carry_out(&mut self) {
-        while let Some(output) = self.agent.poll_output() {
-            match output {
-                Output::Send { bytes, to } => self.send(&bytes, to).await,
-                Output::Incoming(incoming) => self.offer(*incoming),
-                Output::Event { leg, event } => self.tell(leg, event),
-            }
-        }
-        self.live.store(self.agent.stats().live_legs, Ordering::Relaxed);
-    }
-
-    async fn send(&self, bytes: &[u8], to: SocketAddr) {
-        let to = self.routes.fit(to);
-        let sent = match self.socket.try_send_to(bytes, to) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.socket.send_to(bytes, to).await,
-            sent => sent,
-        };
-        // Nothing to do but wait: whatever matters is repeated until it is answered or given up.
-        if let Err(error) = sent {
-            tracing::debug!(%error, %to, "a SIP message could not be sent");
-        }
-    }
-
-    /// Gives a new leg its channels and hands it out.
-    fn offer(&mut self, incoming: Incoming) {
-        let Incoming { leg, source, local, peer, caller, called, sip_call_id, offer } = incoming;
-        let refused = match self.incoming.try_reserve() {
-            Ok(place) => {
-                let (events, events_out) = mpsc::channel(LEG_CHANNEL);
-                let (commands, commands_out) = mpsc::channel(LEG_CHANNEL);
-                let forwarder = tokio::spawn(forward(leg, commands_out, self.commands_in.clone())).abort_handle();
-                self.legs.insert(leg, LegPort { events, forwarder });
-                self.turning_away = false;
-                place.send(IncomingLeg {
-                    leg,
-                    source,
-                    local,
-                    peer: peer.to_string(),
-                    caller,
-                    called,
-                    sip_call_id,
-                    offer,
-                    commands,
-                    events: events_out,
-                });
-                return;
-            }
-            Err(refused) => refused,
-        };
-        // Once per rush: the counters say how many.
-        if !self.turning_away {
-            tracing::warn!(reason = %refused, "calls are turned away: nobody takes them fast enough");
-            self.turning_away = true;
-        }
-        let unavailable = Rejection { retry_after: Some(RETRY_AFTER), ..Rejection::status(503) };
-        self.agent.handle_command(leg, LegCommand::Reject(unavailable), self.clock.now().mono);
-    }
-
-    fn tell(&mut self, leg: LegId, event: LegEvent) {
-        let over = matches!(event, LegEvent::Ended(_));
-        if let Some(port) = self.legs.get(&leg) {
-            // Two events a leg at most, in a channel of sixteen: only a call that is gone does not get them.
-            let _ = port.events.try_send(event);
-        }
-        if over {
-            self.legs.remove(&leg);
-        }
-    }
-}
-
-/// Carries one leg's commands to the agent, and the news that no more will come.
-async fn forward(
-    leg: LegId,
-    mut commands: mpsc::Receiver<LegCommand>,
-    agent: mpsc::Sender<(LegId, Option<LegCommand>)>,
-) {
-    while let Some(command) = commands.recv().await {
-        if agent.send((leg, Some(command))).await.is_err() {
-            return;
-        }
-    }
-    let _ = agent.send((leg, None)).await;
-}
-
-/// Which of our addresses a far end reaches us by.
-struct Routes {
-    listen: SocketAddr,
-    advertise: Option<IpAddr>,
-    known: BTreeMap<IpAddr, IpAddr>,
-}
-
-impl Routes {
-    fn local_for(&mut self, source: SocketAddr) -> SocketAddr {
-        let port = self.listen.port();
-        if let Some(advertise) = self.advertise {
-            return SocketAddr::new(advertise, port);
-        }
-        if !self.listen.ip().is_unspecified() {
-            return SocketAddr::new(self.listen.ip(), port);
-        }
-        let source = source.ip().to_canonical();
-        if let Some(ip) = self.known.get(&source) {
-            return SocketAddr::new(*ip, port);
-        }
-        let ip = route_to(source).unwrap_or(self.listen.ip());
-        if self.known.len() >= ROUTES_KEPT {
-            self.known.clear();
-        }
-        self.known.insert(source, ip);
-        SocketAddr::new(ip, port)
-    }
-
-    /// An IPv6 socket that also serves IPv4 wants IPv4 addresses in IPv6 clothes.
-    fn fit(&self, to: SocketAddr) -> SocketAddr {
-        match (self.listen, to.ip().to_canonical()) {
-            (SocketAddr::V6(_), IpAddr::V4(v4)) => SocketAddr::new(v4.to_ipv6_mapped().into(), to.port()),
-            (SocketAddr::V4(_), ip @ IpAddr::V4(_)) => SocketAddr::new(ip, to.port()),
-            _ => to,
-        }
-    }
-}
-
-/// Asks the routing table, by connecting a socket that never sends (the port is arbitrary).
-fn route_to(source: IpAddr) -> Option<IpAddr> {
-    let any: SocketAddr = if source.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }.parse().ok()?;
-    let probe = std::net::UdpSocket::bind(any).ok()?;
-    probe.connect((source, 5060)).ok()?;
-    Some(probe.local_addr().ok()?.ip())
-}
-
-fn open(listen: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(listen), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_nonblocking(true)?;
-    // Best effort both: the kernel caps the one, and may lack the other.
-    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
-    if listen.ip() == IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED) {
-        let _ = socket.set_only_v6(false);
-    }
-    socket.bind(&listen.into())?;
-    UdpSocket::from_std(socket.into())
-}
-
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn pause_after(error: &io::Error) {
-    tracing::warn!(%error, "reading from the SIP socket failed");
-    tokio::time::sleep(AFTER_ERROR).await;
+    Err(last.unwrap_or_else(|| io::ErrorKind::AddrInUse.into()))
 }

@@ -1,11 +1,11 @@
-//! The gate: judges every datagram before anything else sees it.
+//! The gate: judges every message before anything else sees it.
 //!
 //! ```text
-//!   datagram ─▶ stranger? ──yes──▶ 403, or silence past the limit
+//!   message ─▶ stranger? ──yes──▶ 403 (401 where a password would let it in), or silence past the limit
 //!                   │ no
-//!               broken?  ──yes──▶ 400 405 406 415 416 420 501 505 513, said from here and forgotten
+//!              broken?  ──yes──▶ 400 405 406 415 416 420 422 501 505 513, said from here and forgotten
 //!                   │ no
-//!               Request / Response, checked ─▶ the agent
+//!              Request / Response, checked ─▶ the agent ─ a fresh INVITE ─▶ admit: 401, 403, 503, or in
 //! ```
 //!
 //! Nothing is kept per refused request: the answer is a pure function of the datagram (RFC 3261 §8.2.7, stateless
@@ -17,24 +17,37 @@
 //! was going (RFC 4475 §3.3.11).
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::auth::server::{Asked, Server};
+use super::auth::{Credentials, Secret};
+use super::limits::Limits;
 use super::message::{CSeq, Method, Raw, Request, Response, Via, is_sdp_type};
-use super::peers::{PeerTable, Reception, Strangers};
-use super::respond::{ALLOW, Origin, reason_phrase};
+use super::peers::{Peer, PeerTable, Reception, Strangers};
+use super::respond::{ALLOW, Origin, SUPPORTED, reason_phrase};
+use super::session_timer::{self, SessionPolicy};
+use super::transport::{Path, Transport};
 use super::uri::{BadAddress, NameAddr, Uri, parse_params};
+use crate::id::LegId;
 use crate::pii::Pii;
+use crate::time::Now;
 
 /// Longest message we read, in bytes. An INVITE of a carrier is 1–3 KiB; 16 KiB leaves room for certificates and
 /// history, and bounds what one datagram can cost.
 pub const MAX_MESSAGE: usize = 16 * 1024;
+/// Enough of a message to tell its method.
+const MAX_METHOD: usize = 64;
 /// RFC 5626 §3.5.1 keep-alive and its answer. Over UDP it is no standard, but phones send it all the same.
 const PING: &[u8] = b"\r\n\r\n";
 const PONG: &[u8] = b"\r\n";
 
-/// What is to be done with a datagram.
+/// How long the address of a peer on the road is known after its last call: its BYE may come again (timer J).
+const VISITOR_LINGERS: Duration = Duration::from_secs(32);
+
+/// What is to be done with a message.
 #[derive(Debug)]
 pub enum Verdict {
     /// A sound request of a peer.
@@ -46,7 +59,7 @@ pub enum Verdict {
         /// The whole datagram.
         bytes: Vec<u8>,
         /// Where.
-        to: SocketAddr,
+        to: Path,
         /// Its status; 0 for a keep-alive.
         status: u16,
     },
@@ -61,8 +74,8 @@ pub struct Admitted {
     pub request: Request,
     /// For responses.
     pub origin: Origin,
-    /// The peer's configured name.
-    pub peer: Arc<str>,
+    /// Whose address it came from, or whose name it gives; [`Guard::admit`] says whether to believe that.
+    pub peer: Arc<Peer>,
     /// Who calls: From's user, or P-Asserted-Identity's where the peer is trusted for it.
     pub caller: Pii<String>,
 }
@@ -85,65 +98,110 @@ pub enum DropReason {
 /// How many reasons there are.
 pub const DROP_REASONS: usize = 5;
 
-/// Judges datagrams; owns the peers and the table of strangers.
+/// Judges messages; owns the peers, their passwords and limits, and the table of strangers.
 #[derive(Debug)]
 pub struct Guard {
     peers: PeerTable,
     strangers: Strangers,
+    digest: Server,
+    limits: Limits,
+    /// Addresses from which a peer on the road has a call.
+    visitors: BTreeMap<IpAddr, Visitor>,
+    visits: BTreeMap<LegId, IpAddr>,
+    session: SessionPolicy,
     server: String,
     secret: u64,
+}
+
+/// A peer on the road.
+#[derive(Debug)]
+struct Visitor {
+    peer: Arc<Peer>,
+    legs: usize,
+    gone_at: Option<Instant>,
 }
 
 /// A refusal in the making.
 struct Fault {
     status: u16,
     reason: Cow<'static, str>,
-    header: Option<(&'static str, String)>,
+    headers: Vec<(&'static str, String)>,
 }
 
 impl Fault {
     fn bad_request(reason: &'static str) -> Self {
-        Self { status: 400, reason: Cow::Borrowed(reason), header: None }
+        Self { status: 400, reason: Cow::Borrowed(reason), headers: Vec::new() }
     }
 
     fn status(status: u16) -> Self {
-        Self { status, reason: Cow::Borrowed(reason_phrase(status)), header: None }
+        Self { status, reason: Cow::Borrowed(reason_phrase(status)), headers: Vec::new() }
     }
 
     fn with(status: u16, name: &'static str, value: String) -> Self {
-        Self { header: Some((name, value)), ..Self::status(status) }
+        Self { headers: vec![(name, value)], ..Self::status(status) }
     }
 }
 
 impl Guard {
-    /// `server` is the value of our Server header; `secret` makes our To tags unguessable.
+    /// `server` is the value of our Server header; `secret` makes our To tags unguessable. Passwords are asked for, and
+    /// sessions timed, as [`Guard::keeping`] says; until then nobody knows a password.
     pub fn new(peers: PeerTable, server: String, secret: u64) -> Self {
-        Self { peers, strangers: Strangers::default(), server, secret }
+        Self {
+            peers,
+            strangers: Strangers::default(),
+            digest: Server::new("", [0; 32]),
+            limits: Limits::default(),
+            visitors: BTreeMap::new(),
+            visits: BTreeMap::new(),
+            session: SessionPolicy::default(),
+            server,
+            secret,
+        }
     }
 
-    /// Judges one datagram that came from `source`.
-    pub fn inspect(&mut self, datagram: &[u8], source: SocketAddr, now: Instant) -> Verdict {
-        let peer = self.peers.find(source.ip()).map(|peer| (peer.name.clone(), peer.trust_identity));
-        if datagram.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | b'\t' | 0)) {
-            return match datagram == PING && peer.is_some() {
-                true => Verdict::Answer { bytes: PONG.to_vec(), to: source, status: 0 },
+    /// Asks for passwords as `digest` says, and keeps session timers.
+    pub fn keeping(self, digest: Server, session: SessionPolicy) -> Self {
+        Self { digest, session, ..self }
+    }
+
+    /// Is somebody known by this address?
+    pub fn knows(&self, address: IpAddr, now: Now) -> bool {
+        let address = address.to_canonical();
+        self.peers.find(address).or_else(|| self.visitor(address, now)).is_some()
+    }
+
+    /// Judges one message that came along `path`.
+    pub fn inspect(&mut self, message: &[u8], path: &Path, now: Now) -> Verdict {
+        let source = path.hop.address.ip().to_canonical();
+        let peer = self.peers.find(source).or_else(|| self.visitor(source, now)).cloned();
+        self.inspect_as(peer, message, path, now)
+    }
+
+    /// As [`Guard::inspect`], for a sender that is known by something else than its address: its answer to a request
+    /// of ours, its place in a dialog.
+    pub fn inspect_as(&mut self, peer: Option<Arc<Peer>>, message: &[u8], path: &Path, now: Now) -> Verdict {
+        if message.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | b'\t' | 0)) {
+            return match message == PING && peer.is_some() {
+                true => Verdict::Answer { bytes: PONG.to_vec(), to: *path, status: 0 },
                 false => Verdict::Drop(DropReason::NotSip),
             };
         }
-        let raw = Raw::read(datagram);
-        let Some((peer, trust_identity)) = peer else { return self.meet_stranger(&raw, source, now) };
+        let Some(peer) = peer else { return self.meet_stranger(message, path, now) };
+        let raw = Raw::read(within_bounds(message));
         if raw.is_response() {
             return read_response(&raw)
                 .map_or(Verdict::Drop(DropReason::StrayResponse), |response| Verdict::Response(Box::new(response)));
         }
-        let Some(origin) = Origin::of(&raw.headers, source) else {
+        let Some(origin) = Origin::of(&raw.headers, path) else {
             let looks_like_sip = raw.start.to_ascii_uppercase().contains("SIP/");
             return Verdict::Drop(if looks_like_sip { DropReason::NoReturnPath } else { DropReason::NotSip });
         };
-        let ack = is_ack(&raw);
-        match judge(raw, datagram.len()) {
+        // Several people on the road may share an address.
+        let named = if peer.is_roaming() { self.roaming(&raw) } else { None };
+        let (ack, peer) = (is_ack(&raw), named.unwrap_or(peer));
+        match judge(raw, message.len(), path.hop.transport, &self.session) {
             Ok(request) => {
-                let caller = Pii::new(caller(&request, trust_identity));
+                let caller = Pii::new(caller(&request, peer.trust_identity));
                 Verdict::Request(Box::new(Admitted { request, origin, peer, caller }))
             }
             Err(_) if ack => Verdict::Drop(DropReason::StrayAck),
@@ -151,24 +209,101 @@ impl Guard {
         }
     }
 
-    fn meet_stranger(&mut self, raw: &Raw<'_>, source: SocketAddr, now: Instant) -> Verdict {
+    /// May this fresh INVITE open a call? Asked behind the transactions, where no copy of an earlier one comes: each
+    /// answer to a challenge is good once. The error is what to do instead.
+    pub fn admit(&mut self, admitted: &Admitted, now: Now) -> Result<(), Verdict> {
+        let Admitted { request, origin, peer, .. } = admitted;
+        let source = origin.destination.hop.address.ip();
+        let asked = Asked {
+            headers: &request.headers,
+            method: request.method.as_str(),
+            uri: &request.uri,
+            body: &request.body,
+            source,
+        };
+        if let Some(credentials) = &peer.credentials
+            && let Err(challenge) = self.digest.check(asked, Some(credentials), now)
+        {
+            if peer.is_roaming() {
+                if self.strangers.receive(source, now.mono) == Reception::Ignore {
+                    return Err(Verdict::Drop(DropReason::Stranger));
+                }
+            } else if challenge.failed && !self.limits.may_guess_again(&peer.name, now.mono) {
+                return Err(self.answer(origin, &Fault::status(403)));
+            }
+            return Err(self.answer(origin, &Fault { headers: challenge.headers, ..Fault::status(401) }));
+        }
+        self.limits
+            .admit(peer, now.mono)
+            .map_err(|wait| self.answer(origin, &Fault::with(503, "Retry-After", wait.as_secs().max(1).to_string())))
+    }
+
+    /// `leg` is a call of the peer that was admitted, until [`Guard::left`].
+    pub fn entered(&mut self, leg: LegId, peer: &Arc<Peer>, source: IpAddr, now: Now) {
+        self.limits.entered(leg, &peer.name);
+        if peer.is_roaming() {
+            let source = source.to_canonical();
+            self.visitors.retain(|_, visitor| !visitor.is_gone(now));
+            let fresh = Visitor { peer: peer.clone(), legs: 0, gone_at: None };
+            let visitor = self.visitors.entry(source).or_insert(fresh);
+            (visitor.legs, visitor.gone_at) = (visitor.legs + 1, None);
+            self.visits.insert(leg, source);
+        }
+    }
+
+    /// `leg` is over.
+    pub fn left(&mut self, leg: LegId, now: Now) {
+        self.limits.left(leg);
+        if let Some(visitor) = self.visits.remove(&leg).and_then(|source| self.visitors.get_mut(&source)) {
+            visitor.legs = visitor.legs.saturating_sub(1);
+            visitor.gone_at = (visitor.legs == 0).then_some(now.mono);
+        }
+    }
+
+    fn visitor(&self, source: IpAddr, now: Now) -> Option<&Arc<Peer>> {
+        self.visitors.get(&source).filter(|visitor| !visitor.is_gone(now)).map(|visitor| &visitor.peer)
+    }
+
+    /// The peer on the road that a request names, or a nobody with a password that nobody knows.
+    fn roaming(&self, raw: &Raw<'_>) -> Option<Arc<Peer>> {
+        let name = self.digest.claimed(&raw.headers)?;
+        Some(self.peers.find_roaming(&name).cloned().unwrap_or_else(|| Arc::new(nobody(self.secret))))
+    }
+
+    fn meet_stranger(&mut self, message: &[u8], path: &Path, now: Now) -> Verdict {
         const SILENCE: Verdict = Verdict::Drop(DropReason::Stranger);
-        if raw.is_response() || is_ack(raw) {
+        let beginning = Raw::read(&message[..message.len().min(MAX_METHOD)]);
+        if beginning.is_response() || is_ack(&beginning) {
             return SILENCE;
+        }
+        let invited = self.peers.has_roaming() && beginning.start.starts_with("INVITE");
+        if invited {
+            // Whoever knows a password is let in, however often somebody else has asked from there.
+            let raw = Raw::read(within_bounds(message));
+            let named = self.roaming(&raw).zip(Origin::of(&raw.headers, path));
+            if let Some((peer, origin)) = named
+                && let Ok(request) = judge(raw, message.len(), path.hop.transport, &self.session)
+            {
+                let caller = Pii::new(caller(&request, peer.trust_identity));
+                return Verdict::Request(Box::new(Admitted { request, origin, peer, caller }));
+            }
         }
         // Counted before anything is read: rubbish uses up the same allowance.
-        if self.strangers.receive(source.ip(), now) == Reception::Ignore {
+        if self.strangers.receive(path.hop.address.ip(), now.mono) == Reception::Ignore {
             return SILENCE;
         }
-        match Origin::of(&raw.headers, source) {
-            Some(origin) => self.answer(&origin, &Fault::status(403)),
-            None => SILENCE,
+        let raw = Raw::read(within_bounds(message));
+        let Some(origin) = Origin::of(&raw.headers, path) else { return SILENCE };
+        if !invited {
+            return self.answer(&origin, &Fault::status(403));
         }
+        let challenge = self.digest.challenge_stranger(path.hop.address.ip(), now);
+        self.answer(&origin, &Fault { headers: challenge.headers, ..Fault::status(401) })
     }
 
     fn answer(&self, origin: &Origin, fault: &Fault) -> Verdict {
         let mut draft = origin.respond(fault.status, &fault.reason, &origin.stateless_tag(self.secret));
-        if let Some((name, value)) = &fault.header {
+        for (name, value) in &fault.headers {
             draft = draft.header(name, value);
         }
         let bytes = draft.header("Server", &self.server).finish();
@@ -176,8 +311,21 @@ impl Guard {
     }
 }
 
+/// What is read of a message: past the limit it is refused anyway, and reading it must cost a stranger's victim
+/// nothing.
+fn within_bounds(message: &[u8]) -> &[u8] {
+    &message[..message.len().min(MAX_MESSAGE)]
+}
+
+/// Stands for every name that no peer on the road has: checking it takes the same time.
+fn nobody(secret: u64) -> Peer {
+    let password = Secret::new(format!("{secret:016x}"));
+    let credentials = Some(Credentials { username: "\0".to_owned(), password });
+    Peer { name: "nobody".into(), addresses: Vec::new(), credentials, ..Peer::loopback() }
+}
+
 /// Every check of RFC 3261 §8.2 that needs no memory, in its order: syntax, method, URI, Require, body.
-fn judge(raw: Raw<'_>, length: usize) -> Result<Request, Fault> {
+fn judge(raw: Raw<'_>, length: usize, transport: Transport, session: &SessionPolicy) -> Result<Request, Fault> {
     let (method, uri) = request_line(&raw.start)?;
     if length > MAX_MESSAGE {
         return Err(Fault::status(513));
@@ -198,25 +346,36 @@ fn judge(raw: Raw<'_>, length: usize) -> Result<Request, Fault> {
     let body = body(&raw)?;
 
     match &method {
-        Method::Foreign(_) => return Err(Fault::with(405, "Allow", ALLOW.to_owned())),
         Method::Unknown(_) => return Err(Fault::with(501, "Allow", ALLOW.to_owned())),
+        method if !ALLOW.split(", ").any(|served| served == method.as_str()) => {
+            return Err(Fault::with(405, "Allow", ALLOW.to_owned()));
+        }
         method if *method != cseq.method => return Err(Fault::bad_request("CSeq does not match the method")),
         _ => {}
     }
     let uri = Uri::parse(uri).map_err(|_| Fault::bad_request("Bad Request-URI"))?;
-    if !matches!(uri.scheme.as_str(), "sip" | "tel") {
-        // RFC 3261 §8.2.2.1; `sips` needs TLS on every hop (RFC 5630 §5.1), which this transport is not.
-        return Err(Fault::status(416));
+    match uri.scheme.as_str() {
+        "sip" | "tel" => {}
+        // RFC 5630 §5.1: TLS on every hop, the last one included.
+        "sips" if transport == Transport::Tls => {}
+        // RFC 3261 §8.2.2.1
+        _ => return Err(Fault::status(416)),
     }
     if uri.has_headers {
         return Err(Fault::bad_request("Headers in the Request-URI"));
     }
     // RFC 3261 §8.2.2.3: Require in ACK and CANCEL is ignored, they could not be refused anyway.
     if !matches!(method, Method::Ack | Method::Cancel) {
-        let unknown: Vec<_> = raw.headers.list("Require").collect();
+        let known = |option: &&str| SUPPORTED.split(", ").any(|known| known.eq_ignore_ascii_case(option));
+        let unknown: Vec<_> = raw.headers.list("Require").filter(|option| !known(option)).collect();
         if !unknown.is_empty() {
             return Err(Fault::with(420, "Unsupported", unknown.join(", ")));
         }
+    }
+    if matches!(method, Method::Invite | Method::Update)
+        && let Err(too_small) = session_timer::accept(&raw.headers, session)
+    {
+        return Err(Fault::with(422, "Min-SE", too_small.min_se.as_secs().to_string()));
     }
     let contact = raw.headers.list("Contact").next().map(NameAddr::parse);
     let mut request = Request {
@@ -345,7 +504,15 @@ fn read_response(raw: &Raw<'_>) -> Option<Response> {
     let mut vias = raw.headers.list("Via");
     let via = Via::parse(vias.next()?).ok().filter(|_| vias.next().is_none())?;
     let cseq = CSeq::parse(raw.headers.first("CSeq")?)?;
-    Some(Response { status, via, cseq, headers: raw.headers.clone() })
+    let reason = words.collect::<Vec<_>>().join(" ");
+    let body = body(raw).ok()?.to_vec();
+    Some(Response { status, reason, via, cseq, headers: raw.headers.clone(), body })
+}
+
+impl Visitor {
+    fn is_gone(&self, now: Now) -> bool {
+        self.gone_at.is_some_and(|at| now.mono.saturating_duration_since(at) >= VISITOR_LINGERS)
+    }
 }
 
 fn caller(request: &Request, trust_identity: bool) -> String {

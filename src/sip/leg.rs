@@ -1,84 +1,45 @@
-//! The life of one branch: its dialog (RFC 3261 §12), its answer repeated until acknowledged (§13.3.1.4), its end.
+//! The life of a branch that they opened, up to its answer (RFC 3261 §13.3, RFC 3262 §3); from there on it is a
+//! [`Talk`].
 //!
 //! ```text
-//!   Undecided ─Ring─▶ Ringing ─Answer─▶ Answered ─ACK─▶ Talking ─BYE─▶ over
-//!       └────────────────┴─Reject, CANCEL, BYE, Hangup, Expires─▶ over (3xx–6xx)
-//!   Answered  no ACK in 64·T1 ─▶ our BYE, NoAck          Hangup before the ACK waits for it (§15)
-//!   Talking   Hangup ─▶ our BYE ─▶ Closing ─▶ over       their BYE meanwhile is still answered
+//!   Undecided ─Ring─▶ Ringing ─Answer─▶ Talk: 200, ACK, … BYE
+//!       │                │        └ held back while a reliable provisional response waits for its PRACK
+//!       └────────────────┴─Reject, CANCEL, BYE, Hangup, Expires, no PRACK─▶ over (3xx–6xx)
 //! ```
 //!
 //! The leg decides; it does not send. What it wants comes out as [`Act`]s, which the agent turns into transactions
 //! and datagrams. [`LegEvent::Ended`] comes out exactly once and last.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::message::Request;
-use super::respond::{ALLOW, Draft, Origin, reason_phrase};
-use super::transaction::{Repeat, Tick, Timing};
-use super::uri::{NameAddr, Uri};
+use super::branch::{Act, Branch, ClientNews, Context, Tx};
+use super::dialog::Dialog;
+use super::message::{Method, Request};
+use super::reliable::{Overdue, Provisional, Reliable, Wish};
+use super::respond::{ALLOW, Draft, Origin, SUPPORTED, reason_phrase};
+use super::session_timer::{self, Agreed};
+use super::talk::{Allows, Answer, Exchanged, Talk, capabilities};
+use super::transport::Path;
 use super::{LegCommand, LegEnd, LegEvent, Rejection};
 use crate::id::LegId;
+use crate::time::Now;
 
 /// RFC 3261 §13.3.1.1: proxies drop an INVITE that has not heard a provisional response for three minutes, so 180 is
 /// repeated every minute.
 const RING_AGAIN: Duration = Duration::from_secs(60);
+/// What somebody is told to wait whose request came while their INVITE was still open (§14.2: up to ten seconds).
+const OPEN_RETRY_AFTER: &str = "3";
 
-/// What a leg wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act {
-    /// Answer the INVITE of this transaction.
-    Respond {
-        /// Which transaction.
-        key: Arc<str>,
-        /// Status of `bytes`.
-        status: u16,
-        /// The response.
-        bytes: Bytes,
-    },
-    /// Send this once more.
-    Resend(Bytes, SocketAddr),
-    /// Send BYE in a transaction of our own.
-    Bye,
-    /// Tell the call.
-    Event(LegEvent),
-    /// Forget the leg.
-    Gone,
-}
-
-/// Both sides' view of who is talking to whom.
-#[derive(Clone, Debug)]
-struct Dialog {
-    call_id: String,
-    local: String,
-    remote: String,
-    local_cseq: u32,
-    remote_cseq: u32,
-    route_set: Vec<String>,
-    remote_target: String,
-    source: SocketAddr,
-    local_address: SocketAddr,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum State {
     Undecided,
     Ringing,
-    Answered,
-    Talking,
-    Closing,
+    Answered(Box<Talk>),
     Over,
-}
-
-/// A 2xx of ours that has not been acknowledged.
-#[derive(Debug)]
-struct Unacknowledged {
-    cseq: u32,
-    repeat: Repeat,
 }
 
 /// One SIP branch that they opened.
@@ -86,18 +47,20 @@ struct Unacknowledged {
 pub struct Leg {
     /// Ours.
     pub id: LegId,
-    /// Our tag: how in-dialog requests find us.
-    pub tag: Arc<str>,
-    remote_tag: String,
+    tag: Arc<str>,
+    context: Context,
     invite_key: Arc<str>,
+    invite_cseq: u32,
     state: State,
     dialog: Dialog,
     invite: Origin,
-    server: Arc<str>,
     offered: Option<String>,
-    our_sdp: String,
-    unacknowledged: Option<Unacknowledged>,
-    hangup_when_acknowledged: bool,
+    allows: Allows,
+    agreed: Option<Agreed>,
+    wish: Wish,
+    reliable: Reliable,
+    /// Waits for the PRACK of a provisional response.
+    held_answer: Option<String>,
     expires_at: Option<Instant>,
     ring_again_at: Option<Instant>,
     acts: VecDeque<Act>,
@@ -112,247 +75,158 @@ pub struct Opening {
     pub tag: Arc<str>,
     /// The INVITE's transaction.
     pub invite_key: Arc<str>,
-    /// Where the INVITE came from.
-    pub source: SocketAddr,
-    /// Our address as that source reaches us.
-    pub local: SocketAddr,
-    /// Value of our Server and User-Agent headers.
-    pub server: Arc<str>,
+    /// The way the INVITE came.
+    pub path: Path,
 }
 
 impl Leg {
     /// A leg for a fresh INVITE.
-    pub fn open(request: &Request, origin: Origin, opening: Opening, now: Instant) -> Self {
-        let contact = request.contact.as_ref().map(|contact| contact.uri.text.clone());
+    pub fn open(request: &Request, origin: Origin, opening: Opening, context: Context, now: Now) -> Self {
         let expires = request.headers.first("Expires").and_then(|seconds| seconds.trim().parse::<u32>().ok());
         Self {
-            dialog: Dialog {
-                call_id: request.call_id.clone(),
-                local: origin.local_party(&opening.tag),
-                remote: origin.remote_party().to_owned(),
-                local_cseq: 0,
-                remote_cseq: request.cseq.number,
-                route_set: request.headers.list("Record-Route").map(str::to_owned).collect(),
-                remote_target: contact.unwrap_or_else(|| request.from.uri.text.clone()),
-                source: opening.source,
-                local_address: opening.local,
-            },
+            dialog: Dialog::uas(request, &origin, &opening.tag, &opening.path),
             id: opening.id,
             tag: opening.tag,
-            remote_tag: request.from.tag().unwrap_or_default().to_owned(),
             invite_key: opening.invite_key,
+            invite_cseq: request.cseq.number,
             state: State::Undecided,
             invite: origin,
-            server: opening.server,
             offered: request.sdp(),
-            our_sdp: String::new(),
-            unacknowledged: None,
-            hangup_when_acknowledged: false,
+            allows: Allows::of(&request.headers),
+            // The guard has refused intervals that are too small.
+            agreed: session_timer::accept(&request.headers, &context.session).ok().flatten(),
+            wish: Wish::of(&request.headers),
+            reliable: Reliable::new(context.seed),
+            held_answer: None,
             // A day is beyond every call that rings, and keeps the sum in range.
-            expires_at: expires.map(|seconds| now + Duration::from_secs(u64::from(seconds.min(86_400)))),
+            expires_at: expires.map(|seconds| now.mono + Duration::from_secs(u64::from(seconds.min(86_400)))),
             ring_again_at: None,
+            context,
             acts: VecDeque::new(),
         }
     }
 
-    /// The call has decided something. Commands that come too late are dropped: the ending event tells why.
-    pub fn handle_command(&mut self, command: LegCommand, timing: &Timing, now: Instant) {
-        use State::{Answered, Closing, Over, Ringing, Talking, Undecided};
-        match (self.state, command) {
-            (Undecided | Ringing, LegCommand::Ring) => {
-                self.state = Ringing;
+    fn decide(&mut self, command: LegCommand, now: Now) {
+        match command {
+            LegCommand::Ring => {
+                self.state = State::Ringing;
                 self.ring(now);
             }
-            (Undecided | Ringing, LegCommand::Answer { sdp }) => self.answer(sdp, timing, now),
-            (Undecided | Ringing, LegCommand::Reject(rejection)) => {
+            // Early media answers an offer; without one there is nothing to say yet.
+            LegCommand::Progress { sdp } if self.offered.is_some() => {
+                self.state = State::Ringing;
+                self.provisional(183, Some(sdp), self.wish != Wish::None, now);
+            }
+            LegCommand::Answer { sdp } if self.reliable.is_open() => self.held_answer = Some(sdp),
+            LegCommand::Answer { sdp } => self.answer(sdp, now),
+            LegCommand::Reject(rejection) => {
                 let status = if (300..700).contains(&rejection.status) { rejection.status } else { 500 };
                 self.refuse(&Rejection { status, ..rejection }, LegEnd::Rejected(status));
             }
-            (Undecided | Ringing, LegCommand::Hangup) => self.refuse(&Rejection::status(487), LegEnd::LocalHangup),
-            (Answered, LegCommand::Hangup) => self.hangup_when_acknowledged = true,
-            (Talking, LegCommand::Hangup) => self.close(LegEnd::LocalHangup),
-            (Answered | Talking, LegCommand::Ring | LegCommand::Answer { .. } | LegCommand::Reject(_))
-            | (Closing | Over, _) => {}
+            LegCommand::Hangup => self.refuse(&Rejection::status(487), LegEnd::LocalHangup),
+            LegCommand::Progress { .. }
+            | LegCommand::Offer { .. }
+            | LegCommand::AnswerOffer { .. }
+            | LegCommand::RefuseOffer { .. }
+            | LegCommand::Refer { .. }
+            | LegCommand::SendKey { .. } => {}
         }
     }
 
-    /// An ACK inside the dialog.
-    pub fn handle_ack(&mut self, cseq: u32, sdp: Option<String>) {
-        if self.unacknowledged.as_ref().is_none_or(|unacknowledged| unacknowledged.cseq != cseq) {
-            return;
+    /// A request that comes before the answer.
+    fn early(&mut self, request: &Request, origin: &Origin, key: &Arc<str>, now: Now) {
+        if !self.dialog.accept_cseq(request.cseq.number) {
+            return self.reply(key, origin, 500, |draft| draft);
         }
-        self.unacknowledged = None;
-        if self.state != State::Answered {
-            return;
+        match request.method {
+            // RFC 3261 §15: the caller may BYE an early dialog.
+            Method::Bye => {
+                self.reply(key, origin, 200, |draft| draft);
+                self.cancelled();
+            }
+            Method::Prack => self.acknowledged(request, origin, key, now),
+            // §14.2, RFC 3311 §5.2: their first offer is still open.
+            Method::Invite => self.not_yet(key, origin),
+            Method::Update if request.sdp().is_some() => self.not_yet(key, origin),
+            Method::Update => self.reply(key, origin, 200, |draft| draft),
+            Method::Info => self.reply(key, origin, 200, |draft| draft),
+            Method::Options => self.reply(key, origin, 200, capabilities),
+            Method::Notify => self.reply(key, origin, 481, |draft| draft),
+            Method::Refer => self.reply(key, origin, 603, |draft| draft),
+            Method::Unknown(_) => self.reply(key, origin, 501, |draft| draft.header("Allow", ALLOW)),
+            _ => self.reply(key, origin, 405, |draft| draft.header("Allow", ALLOW)),
         }
-        self.state = State::Talking;
-        // Only a late offer is answered in the ACK (RFC 3261 §13.2.1); any other body there means nothing.
-        let answer = if self.offered.is_none() { sdp } else { None };
-        if self.offered.is_none() {
-            self.offered.clone_from(&answer);
+    }
+
+    fn not_yet(&mut self, key: &Arc<str>, origin: &Origin) {
+        self.reply(key, origin, 500, |draft| draft.header("Retry-After", OPEN_RETRY_AFTER));
+    }
+
+    /// RFC 3262 §3: a PRACK, which lets the next provisional response or the answer go.
+    fn acknowledged(&mut self, request: &Request, origin: &Origin, key: &Arc<str>, now: Now) {
+        if !self.reliable.acknowledge(request.headers.first("RAck"), self.invite_cseq) {
+            return self.reply(key, origin, 481, |draft| draft);
         }
-        self.acts.push_back(Act::Event(LegEvent::Established { sdp: answer }));
-        if self.hangup_when_acknowledged {
-            self.close(LegEnd::LocalHangup);
+        // A further offer inside a PRACK is not ours to answer before the call stands.
+        let status = if request.sdp().is_some() { 488 } else { 200 };
+        self.reply(key, origin, status, |draft| draft);
+        match (self.reliable.pop_waiting(), self.held_answer.take()) {
+            (Some(next), held) => {
+                self.held_answer = held;
+                self.send_reliably(next, now);
+            }
+            (None, Some(sdp)) => self.answer(sdp, now),
+            (None, None) => {}
         }
+    }
+
+    fn ring(&mut self, now: Now) {
+        self.ring_again_at = Some(now.mono + RING_AGAIN);
+        match (self.wish, &self.offered) {
+            // RFC 3262 §5: the first reliable response would have to carry our offer, and ringing has none. The
+            // answer brings it.
+            (Wish::Required, None) => {}
+            (wish, _) => self.provisional(180, None, wish == Wish::Required, now),
+        }
+    }
+
+    fn provisional(&mut self, status: u16, sdp: Option<String>, reliably: bool, now: Now) {
+        let draft = self.dialog_headers(self.invite.respond(status, reason_phrase(status), &self.tag));
+        if reliably {
+            return self.send_reliably(Provisional { status, draft, sdp }, now);
+        }
+        let bytes = match sdp {
+            Some(sdp) => draft.finish_with_sdp(&sdp),
+            None => draft.finish(),
+        };
+        self.respond(status, bytes.into());
+    }
+
+    fn send_reliably(&mut self, provisional: Provisional, now: Now) {
+        let path = self.invite.destination;
+        if let Some((status, bytes)) = self.reliable.send(provisional, path, &self.context.timing, now.mono) {
+            self.respond(status, bytes);
+        }
+    }
+
+    fn answer(&mut self, sdp: String, now: Now) {
+        let draft = self.dialog_headers(self.invite.respond(200, reason_phrase(200), &self.tag));
+        let timer = self.agreed.as_ref().map(session_timer::answer_headers).unwrap_or_default();
+        let draft = timer.iter().fold(draft, |draft, (name, value)| draft.header(name, value));
+        let bytes: Bytes = draft.finish_with_sdp(&sdp).into();
+        (self.expires_at, self.ring_again_at) = (None, None);
+        self.respond(200, bytes.clone());
+        let answer = Answer { bytes, cseq: self.invite_cseq, late: self.offered.is_none() };
+        let they_offered = self.offered.is_some();
+        let exchanged = Exchanged { ours: sdp, theirs: self.offered.take().unwrap_or_default(), they_offered };
+        let (dialog, context) = (self.dialog.clone(), self.context.clone());
+        let talk = Talk::answered(dialog, context, self.agreed, exchanged, self.allows, (answer, &self.invite), now);
+        self.state = State::Answered(Box::new(talk));
     }
 
     /// They gave up on an INVITE that is still open.
-    pub fn handle_cancel(&mut self) {
-        if matches!(self.state, State::Undecided | State::Ringing) {
-            self.refuse(&Rejection::status(487), LegEnd::Cancelled);
-        }
-    }
-
-    /// They said BYE; the agent answers it.
-    pub fn handle_bye(&mut self) {
-        match self.state {
-            // RFC 3261 §15: the caller may BYE an early dialog.
-            State::Undecided | State::Ringing => self.refuse(&Rejection::status(487), LegEnd::Cancelled),
-            State::Answered | State::Talking => self.end(LegEnd::RemoteHangup),
-            // Both hung up at once: ours stays until it is answered.
-            State::Closing | State::Over => {}
-        }
-    }
-
-    /// Their next INVITE inside the dialog. What changes nothing (a session refresh, an empty INVITE) is confirmed
-    /// with the description we last sent; what would change the media is refused with 488, which leaves the session
-    /// as it was (RFC 3261 §14.2).
-    pub fn handle_reinvite(
-        &mut self,
-        request: &Request,
-        origin: &Origin,
-        key: &Arc<str>,
-        timing: &Timing,
-        now: Instant,
-    ) {
-        let refuse = |status: u16| origin.respond(status, reason_phrase(status), &self.tag);
-        let offer = request.sdp();
-        let refusal = match self.state {
-            State::Closing | State::Over => Some((481, refuse(481))),
-            // §14.2: their first INVITE is still open. The pause is theirs to draw; any value up to ten seconds will do.
-            State::Undecided | State::Ringing => Some((500, refuse(500).header("Retry-After", "3"))),
-            State::Answered => Some((491, refuse(491))),
-            State::Talking if self.unacknowledged.is_some() => Some((491, refuse(491))),
-            State::Talking => match (&offer, &self.offered) {
-                (Some(offer), Some(before)) if media_lines(offer) != media_lines(before) => {
-                    Some((488, refuse(488).header("Warning", "399 trunkline \"The session stays as it is\"")))
-                }
-                _ => None,
-            },
-        };
-        if let Some((status, draft)) = refusal {
-            let bytes = self.sign(draft).finish().into();
-            return self.acts.push_back(Act::Respond { key: key.clone(), status, bytes });
-        }
-        if let Some(contact) = &request.contact {
-            self.dialog.remote_target.clone_from(&contact.uri.text);
-        }
-        let draft = self.sign(self.dialog_headers(origin.respond(200, reason_phrase(200), &self.tag)));
-        let bytes: Bytes = draft.finish_with_sdp(&self.our_sdp).into();
-        let repeat = Repeat::new(bytes.clone(), origin.destination, timing, now);
-        self.unacknowledged = Some(Unacknowledged { cseq: request.cseq.number, repeat });
-        self.acts.push_back(Act::Respond { key: key.clone(), status: 200, bytes });
-    }
-
-    /// RFC 3261 §12.2.2: takes the sequence number of an in-dialog request; `false` when it is older than one we have
-    /// seen, to be answered 500.
-    pub fn accept_cseq(&mut self, number: u32) -> bool {
-        let in_order = number >= self.dialog.remote_cseq;
-        self.dialog.remote_cseq = self.dialog.remote_cseq.max(number);
-        in_order
-    }
-
-    /// Our BYE was answered, or given up.
-    pub fn handle_bye_done(&mut self) {
-        if self.state == State::Closing {
-            self.state = State::Over;
-            self.acts.push_back(Act::Gone);
-        }
-    }
-
-    /// Time has passed.
-    pub fn handle_timeout(&mut self, timing: &Timing, now: Instant) {
-        if let Some(unacknowledged) = &mut self.unacknowledged {
-            match unacknowledged.repeat.tick(timing, now) {
-                Tick::Wait => {}
-                Tick::Again(bytes, to) => self.acts.push_back(Act::Resend(bytes, to)),
-                Tick::GiveUp => return self.close(LegEnd::NoAck),
-            }
-        }
-        if self.expires_at.is_some_and(|at| now >= at) {
-            self.expires_at = None;
-            // RFC 3261 §13.3.1: an INVITE that outlived its Expires is answered like a cancelled one.
-            self.handle_cancel();
-        }
-        if self.ring_again_at.is_some_and(|at| now >= at) && self.state == State::Ringing {
-            self.ring(now);
-        }
-    }
-
-    /// When [`Leg::handle_timeout`] has something to do.
-    pub fn deadline(&self) -> Option<Instant> {
-        let repeat = self.unacknowledged.as_ref().map(|unacknowledged| unacknowledged.repeat.deadline());
-        [repeat, self.expires_at, self.ring_again_at].into_iter().flatten().min()
-    }
-
-    /// What is to be done next.
-    pub fn poll_act(&mut self) -> Option<Act> {
-        self.acts.pop_front()
-    }
-
-    /// Does a request with this Call-ID and From tag belong here? (Our own tag led it to this leg.)
-    pub fn is_dialog(&self, call_id: &str, remote_tag: &str) -> bool {
-        self.dialog.call_id == call_id && self.remote_tag == remote_tag
-    }
-
-    /// The next request of ours inside the dialog and where it goes (RFC 3261 §12.2.1.1). `branch` is fresh.
-    pub fn in_dialog_request(&mut self, method: &str, branch: &str) -> (Bytes, SocketAddr) {
-        let dialog = &mut self.dialog;
-        dialog.local_cseq += 1;
-        let first = dialog.route_set.first().and_then(|route| NameAddr::parse(route).ok()).map(|route| route.uri);
-        let strict = first.as_ref().is_some_and(|uri| uri.param("lr").is_none());
-        let target = dialog.remote_target.clone();
-        let (uri, routes) = match &first {
-            // A strict router takes the Request-URI; the real target goes to the end of the list.
-            Some(first) if strict => {
-                let mut routes: Vec<String> = dialog.route_set[1..].to_vec();
-                routes.push(format!("<{target}>"));
-                (first.text.clone(), routes)
-            }
-            _ => (target.clone(), dialog.route_set.clone()),
-        };
-        let mut draft = Draft::request(method, &uri)
-            .header("Via", &format!("SIP/2.0/UDP {};branch={branch};rport", dialog.local_address))
-            .header("Max-Forwards", "70")
-            .header("From", &dialog.local)
-            .header("To", &dialog.remote)
-            .header("Call-ID", &dialog.call_id)
-            .header("CSeq", &format!("{} {method}", dialog.local_cseq));
-        for route in &routes {
-            draft = draft.header("Route", route);
-        }
-        let bytes = draft.header("User-Agent", &self.server).finish().into();
-        let next_hop = first.or_else(|| Uri::parse(&target).ok()).and_then(|uri| uri.address());
-        // Names are looked up once trunks are: until then, and for names that lead nowhere, back to where they sent from.
-        (bytes, next_hop.unwrap_or(self.dialog.source))
-    }
-
-    fn ring(&mut self, now: Instant) {
-        self.ring_again_at = Some(now + RING_AGAIN);
-        let draft = self.sign(self.dialog_headers(self.invite.respond(180, reason_phrase(180), &self.tag)));
-        self.respond(180, draft.finish().into());
-    }
-
-    fn answer(&mut self, sdp: String, timing: &Timing, now: Instant) {
-        let draft = self.sign(self.dialog_headers(self.invite.respond(200, reason_phrase(200), &self.tag)));
-        let bytes: Bytes = draft.finish_with_sdp(&sdp).into();
-        let repeat = Repeat::new(bytes.clone(), self.invite.destination, timing, now);
-        self.unacknowledged = Some(Unacknowledged { cseq: self.dialog.remote_cseq, repeat });
-        self.our_sdp = sdp;
-        self.state = State::Answered;
-        (self.expires_at, self.ring_again_at) = (None, None);
-        self.respond(200, bytes);
+    fn cancelled(&mut self) {
+        self.refuse(&Rejection::status(487), LegEnd::Cancelled);
     }
 
     /// A final refusal of the INVITE that opened the leg; ends it.
@@ -363,51 +237,129 @@ impl Leg {
             draft = draft.header("Retry-After", &wait.as_secs().max(1).to_string());
         }
         if let Some(warning) = &rejection.warning {
-            let text = warning.replace('\\', "\\\\").replace('"', "\\\"");
-            draft = draft.header("Warning", &format!("399 trunkline \"{text}\""));
+            draft = draft.warning(warning);
         }
-        let bytes = self.sign(draft).finish().into();
+        for contact in &rejection.contacts {
+            draft = draft.header("Contact", &format!("<{contact}>"));
+        }
+        let bytes = draft.header("Server", &self.context.server).finish().into();
         self.respond(status, bytes);
-        self.end(end);
+        self.state = State::Over;
+        (self.expires_at, self.ring_again_at) = (None, None);
+        self.acts.push_back(Act::Event(LegEvent::Ended(end)));
+        self.acts.push_back(Act::Gone);
     }
 
     fn respond(&mut self, status: u16, bytes: Bytes) {
         self.acts.push_back(Act::Respond { key: self.invite_key.clone(), status, bytes });
     }
 
-    /// Sends BYE; the call is told at once, the dialog stays until the BYE is done with.
-    fn close(&mut self, end: LegEnd) {
-        self.state = State::Closing;
-        self.unacknowledged = None;
-        self.acts.push_back(Act::Bye);
-        self.acts.push_back(Act::Event(LegEvent::Ended(end)));
+    fn reply(&mut self, key: &Arc<str>, origin: &Origin, status: u16, dress: impl FnOnce(Draft) -> Draft) {
+        let draft = dress(origin.respond(status, reason_phrase(status), &self.tag));
+        let bytes = draft.header("Server", &self.context.server).finish().into();
+        self.acts.push_back(Act::Respond { key: key.clone(), status, bytes });
     }
 
-    fn end(&mut self, end: LegEnd) {
-        self.state = State::Over;
-        self.unacknowledged = None;
-        (self.expires_at, self.ring_again_at) = (None, None);
-        self.acts.push_back(Act::Event(LegEvent::Ended(end)));
-        self.acts.push_back(Act::Gone);
-    }
-
-    /// RFC 3261 §12.1.1 and §13.3.1.4: what a response that makes or keeps a dialog says about us.
+    /// RFC 3261 §12.1.1 and §13.3.1.4: what a response that makes a dialog says about us.
     fn dialog_headers(&self, draft: Draft) -> Draft {
+        let contact = self.dialog.path.contact("", self.dialog.secure);
         draft
-            .header("Contact", &format!("<sip:{}>", self.dialog.local_address))
+            .header("Contact", &format!("<{contact}>"))
             .header("Allow", ALLOW)
-            .header("Supported", "")
+            .header("Supported", SUPPORTED)
+            .header("Server", &self.context.server)
     }
 
-    fn sign(&self, draft: Draft) -> Draft {
-        draft.header("Server", &self.server)
+    fn early_timeout(&mut self, now: Now) {
+        match self.reliable.tick(now.mono) {
+            Overdue::Nothing => {}
+            Overdue::Again(bytes, path) => self.acts.push_back(Act::Resend(bytes, path)),
+            // RFC 3262 §3: nobody acknowledged within 64·T1.
+            Overdue::GiveUp => return self.refuse(&Rejection::status(504), LegEnd::Rejected(504)),
+        }
+        if self.expires_at.is_some_and(|at| now.mono >= at) {
+            // RFC 3261 §13.3.1: an INVITE that outlived its Expires is answered like a cancelled one.
+            return self.cancelled();
+        }
+        if self.ring_again_at.is_some_and(|at| now.mono >= at) {
+            self.ring(now);
+        }
     }
 }
 
-/// The lines of a session description that say where media goes, in what, and which way: equal lines, same session.
-fn media_lines(sdp: &str) -> Vec<&str> {
-    let matters = |line: &&str| {
-        line.starts_with("c=") || line.starts_with("m=") || matches!(*line, "a=sendonly" | "a=recvonly" | "a=inactive")
-    };
-    sdp.lines().map(str::trim_end).filter(matters).collect()
+impl Branch for Leg {
+    fn handle_command(&mut self, command: LegCommand, now: Now) {
+        match &mut self.state {
+            State::Undecided | State::Ringing => self.decide(command, now),
+            State::Answered(talk) => talk.handle_command(command, now),
+            State::Over => {}
+        }
+    }
+
+    fn handle_request(&mut self, request: &Request, origin: &Origin, key: &Arc<str>, now: Now) {
+        match &mut self.state {
+            State::Undecided | State::Ringing => self.early(request, origin, key, now),
+            State::Answered(talk) => talk.handle_request(request, origin, key, now),
+            State::Over => self.reply(key, origin, 481, |draft| draft),
+        }
+    }
+
+    fn handle_ack(&mut self, request: &Request, now: Now) {
+        if let State::Answered(talk) = &mut self.state {
+            talk.handle_ack(request, now);
+        }
+    }
+
+    fn handle_cancel(&mut self, key: &Arc<str>, now: Now) {
+        match &mut self.state {
+            State::Undecided | State::Ringing => self.cancelled(),
+            State::Answered(talk) => talk.handle_cancel(key, now),
+            State::Over => {}
+        }
+    }
+
+    fn handle_news(&mut self, tx: Tx, news: ClientNews, _path: Option<&Path>, now: Now) {
+        if let State::Answered(talk) = &mut self.state {
+            talk.handle_news(tx, news, now);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        match &mut self.state {
+            State::Undecided | State::Ringing => self.early_timeout(now),
+            State::Answered(talk) => talk.handle_timeout(now),
+            State::Over => {}
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Undecided | State::Ringing => {
+                [self.reliable.deadline(), self.expires_at, self.ring_again_at].into_iter().flatten().min()
+            }
+            State::Answered(talk) => talk.deadline(),
+            State::Over => None,
+        }
+    }
+
+    fn poll_act(&mut self) -> Option<Act> {
+        // What was said before the answer goes first.
+        self.acts.pop_front().or_else(|| match &mut self.state {
+            State::Answered(talk) => talk.poll_act(),
+            _ => None,
+        })
+    }
+
+    fn local_tag(&self) -> &Arc<str> {
+        &self.tag
+    }
+
+    fn owns(&self, call_id: &str, remote_tag: &str) -> bool {
+        self.dialog.call_id == call_id && self.dialog.remote_tag == remote_tag
+    }
+
+    fn replaces(&self) -> Option<String> {
+        let State::Answered(_) = self.state else { return None };
+        Some(format!("{};to-tag={};from-tag={}", self.dialog.call_id, self.dialog.remote_tag, self.tag))
+    }
 }

@@ -28,31 +28,53 @@ pub enum Method {
     Cancel,
     /// RFC 3261 §11.
     Options,
-    /// Registered, but not served here: answered 405.
-    Foreign(&'static str),
+    /// RFC 3262.
+    Prack,
+    /// RFC 3311.
+    Update,
+    /// RFC 6086.
+    Info,
+    /// RFC 3515.
+    Refer,
+    /// RFC 6665.
+    Notify,
+    /// RFC 3428.
+    Message,
+    /// RFC 3261 §10.
+    Register,
+    /// RFC 6665.
+    Subscribe,
+    /// RFC 3903.
+    Publish,
     /// Not registered: answered 501.
     Unknown(String),
 }
 
-/// Registered methods we know by name and do not serve.
-const FOREIGN: [&str; 9] =
-    ["REGISTER", "PRACK", "SUBSCRIBE", "NOTIFY", "PUBLISH", "INFO", "REFER", "MESSAGE", "UPDATE"];
+/// Every method with its name.
+const METHODS: [(&str, Method); 14] = [
+    ("INVITE", Method::Invite),
+    ("ACK", Method::Ack),
+    ("BYE", Method::Bye),
+    ("CANCEL", Method::Cancel),
+    ("OPTIONS", Method::Options),
+    ("PRACK", Method::Prack),
+    ("UPDATE", Method::Update),
+    ("INFO", Method::Info),
+    ("REFER", Method::Refer),
+    ("NOTIFY", Method::Notify),
+    ("MESSAGE", Method::Message),
+    ("REGISTER", Method::Register),
+    ("SUBSCRIBE", Method::Subscribe),
+    ("PUBLISH", Method::Publish),
+];
 
 impl Method {
     /// Methods are case-sensitive (RFC 3261 §7.1). `None` unless the text is a token.
     pub fn parse(text: &str) -> Option<Self> {
-        Some(match text {
-            "INVITE" => Self::Invite,
-            "ACK" => Self::Ack,
-            "BYE" => Self::Bye,
-            "CANCEL" => Self::Cancel,
-            "OPTIONS" => Self::Options,
-            _ => match FOREIGN.iter().find(|known| **known == text) {
-                Some(known) => Self::Foreign(known),
-                None if is_token(text) => Self::Unknown(text.to_owned()),
-                None => return None,
-            },
-        })
+        match METHODS.iter().find(|(name, _)| *name == text) {
+            Some((_, method)) => Some(method.clone()),
+            None => is_token(text).then(|| Self::Unknown(text.to_owned())),
+        }
     }
 
     /// As it stands on the wire.
@@ -63,7 +85,15 @@ impl Method {
             Self::Bye => "BYE",
             Self::Cancel => "CANCEL",
             Self::Options => "OPTIONS",
-            Self::Foreign(name) => name,
+            Self::Prack => "PRACK",
+            Self::Update => "UPDATE",
+            Self::Info => "INFO",
+            Self::Refer => "REFER",
+            Self::Notify => "NOTIFY",
+            Self::Message => "MESSAGE",
+            Self::Register => "REGISTER",
+            Self::Subscribe => "SUBSCRIBE",
+            Self::Publish => "PUBLISH",
             Self::Unknown(name) => name,
         }
     }
@@ -76,7 +106,7 @@ impl fmt::Display for Method {
 }
 
 /// Names we look for, in canonical spelling, with their compact form (RFC 3261 §7.3.3 and §20).
-const NAMES: [(&str, &str); 21] = [
+const NAMES: [(&str, &str); 41] = [
     ("Via", "v"),
     ("From", "f"),
     ("To", "t"),
@@ -98,6 +128,26 @@ const NAMES: [(&str, &str); 21] = [
     ("Supported", "k"),
     ("Subject", "s"),
     ("Allow", ""),
+    ("Refer-To", "r"),
+    ("Referred-By", "b"),
+    ("Session-Expires", "x"),
+    ("Event", "o"),
+    ("Min-SE", ""),
+    ("RSeq", ""),
+    ("RAck", ""),
+    ("Reason", ""),
+    ("WWW-Authenticate", ""),
+    ("Proxy-Authenticate", ""),
+    ("Authorization", ""),
+    ("Proxy-Authorization", ""),
+    ("Min-Expires", ""),
+    ("Replaces", ""),
+    ("Retry-After", ""),
+    ("Warning", ""),
+    ("Unsupported", ""),
+    ("Subscription-State", ""),
+    ("Diversion", ""),
+    ("Service-Route", ""),
 ];
 
 /// The header fields of one message, in order, names canonical.
@@ -120,7 +170,8 @@ impl Headers {
         self.all(name).flat_map(|value| split_unquoted(value, ',')).map(str::trim).filter(|item| !item.is_empty())
     }
 
-    fn push(&mut self, name: &str, value: String) {
+    /// Adds a field at the end; a known name becomes canonical.
+    pub fn push(&mut self, name: &str, value: String) {
         let known = NAMES.iter().find(|(canonical, compact)| {
             canonical.eq_ignore_ascii_case(name) || (!compact.is_empty() && compact.eq_ignore_ascii_case(name))
         });
@@ -171,7 +222,7 @@ impl<'a> Raw<'a> {
                 // §7.3.1: a line that begins with a blank goes on with the one before.
                 if let Some((_, value)) = &mut header {
                     value.push(' ');
-                    value.push_str(text.trim());
+                    value.push_str(&without_controls(text.trim()));
                 }
             } else {
                 if let Some((name, value)) = header.take() {
@@ -181,7 +232,7 @@ impl<'a> Raw<'a> {
                     .split_once(':')
                     .map(|(name, value)| (name.trim_end(), value.trim()))
                     .filter(|(name, _)| is_token(name))
-                    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+                    .map(|(name, value)| (name.to_owned(), without_controls(value)));
             }
         }
         if let Some((name, value)) = header {
@@ -195,6 +246,11 @@ impl<'a> Raw<'a> {
     pub fn is_response(&self) -> bool {
         self.start.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("SIP/"))
     }
+}
+
+/// Header values are repeated in our answers: a bare CR inside one must not begin a line there.
+fn without_controls(value: &str) -> String {
+    value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// The topmost Via: where a response goes, and half of a transaction's identity.
@@ -282,8 +338,7 @@ pub struct Request {
 impl Request {
     /// The session description, if the body is one.
     pub fn sdp(&self) -> Option<String> {
-        let is_sdp = self.headers.first("Content-Type").is_none_or(is_sdp_type);
-        (is_sdp && !self.body.is_empty()).then(|| String::from_utf8_lossy(&self.body).into_owned())
+        sdp_in(&self.headers, &self.body)
     }
 
     /// Identity of the server transaction (RFC 3261 §17.2.3), the same for an INVITE, its retransmissions and its
@@ -313,12 +368,43 @@ impl Request {
 pub struct Response {
     /// 100..=699.
     pub status: u16,
+    /// What stands behind it on the first line; may be empty.
+    pub reason: String,
     /// Topmost Via: ours, with our branch.
     pub via: Via,
     /// Of the request it answers.
     pub cseq: CSeq,
     /// All header fields.
     pub headers: Headers,
+    /// Body, cut to Content-Length.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The session description, if the body is one.
+    pub fn sdp(&self) -> Option<String> {
+        sdp_in(&self.headers, &self.body)
+    }
+
+    /// The far end's dialog tag.
+    pub fn to_tag(&self) -> Option<String> {
+        NameAddr::parse(self.headers.first("To")?).ok()?.tag().map(str::to_owned)
+    }
+
+    /// Where the far end wants to be reached: the first Contact.
+    pub fn contact(&self) -> Option<NameAddr> {
+        NameAddr::parse(self.headers.list("Contact").next()?).ok()
+    }
+
+    /// Call-ID.
+    pub fn call_id(&self) -> Option<&str> {
+        self.headers.first("Call-ID")
+    }
+}
+
+fn sdp_in(headers: &Headers, body: &[u8]) -> Option<String> {
+    let is_sdp = headers.first("Content-Type").is_none_or(is_sdp_type);
+    (is_sdp && !body.is_empty()).then(|| String::from_utf8_lossy(body).into_owned())
 }
 
 /// Whether a Content-Type means SDP (RFC 8866), whatever its parameters.
@@ -339,6 +425,12 @@ mod tests {
         assert_eq!(raw.headers.all("Via").collect::<Vec<_>>(), ["SIP/2.0/UDP a", "SIP/2.0/UDP b ;branch=x"]);
         assert_eq!(raw.headers.first("Call-ID"), Some("q"));
         assert_eq!((raw.rest, raw.complete), (b"rest".as_slice(), true));
+    }
+
+    #[test]
+    fn no_value_holds_what_would_begin_a_line_in_our_answer() {
+        let raw = Raw::read(b"X\r\nCall-ID: a\rVia: b\x00c\td\r\n folded\rtoo\r\n\r\n");
+        assert_eq!(raw.headers.first("Call-ID"), Some("a Via: b c d folded too"));
     }
 
     #[test]

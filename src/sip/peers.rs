@@ -10,6 +10,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::auth::Credentials;
+
 /// Requests a stranger may have answered in one [`WINDOW`].
 const ANSWERED_PER_WINDOW: u32 = 20;
 /// How long its requests are counted together.
@@ -79,6 +81,12 @@ pub struct Peer {
     pub addresses: Vec<AddressRange>,
     /// Believe its `P-Asserted-Identity` before From (RFC 3325: only inside a trust domain).
     pub trust_identity: bool,
+    /// What it must prove to know before it may call; `None`: its address is proof enough.
+    pub credentials: Option<Credentials>,
+    /// Live calls it may have; one more gets 503.
+    pub max_calls: Option<usize>,
+    /// New calls it may place in a second; one more gets 503.
+    pub max_cps: Option<u32>,
 }
 
 impl Peer {
@@ -89,23 +97,42 @@ impl Peer {
             name: "loopback".into(),
             addresses: vec![range([127, 0, 0, 1].into(), 8), range(Ipv6Addr::LOCALHOST.into(), 128)],
             trust_identity: false,
+            credentials: None,
+            max_calls: None,
+            max_cps: None,
         }
+    }
+
+    /// Known by its password alone, wherever it is (a phone on the road).
+    pub fn is_roaming(&self) -> bool {
+        self.addresses.is_empty() && self.credentials.is_some()
     }
 }
 
 /// Every peer, first match wins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerTable(Vec<Peer>);
+pub struct PeerTable(Vec<Arc<Peer>>);
 
 impl PeerTable {
     /// In the order of the configuration.
     pub fn new(peers: Vec<Peer>) -> Self {
-        Self(peers)
+        Self(peers.into_iter().map(Arc::new).collect())
     }
 
     /// Who sends from `address`.
-    pub fn find(&self, address: IpAddr) -> Option<&Peer> {
+    pub fn find(&self, address: IpAddr) -> Option<&Arc<Peer>> {
         self.0.iter().find(|peer| peer.addresses.iter().any(|range| range.contains(address)))
+    }
+
+    /// Is anybody let in by password from anywhere?
+    pub fn has_roaming(&self) -> bool {
+        self.0.iter().any(|peer| peer.is_roaming())
+    }
+
+    /// The peer without addresses that calls itself `username`.
+    pub fn find_roaming(&self, username: &str) -> Option<&Arc<Peer>> {
+        let named = |peer: &&Arc<Peer>| peer.credentials.as_ref().is_some_and(|known| known.username == username);
+        self.0.iter().filter(|peer| peer.is_roaming()).find(named)
     }
 }
 

@@ -6,10 +6,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
 use super::message::{Headers, Via};
+use super::transport::{Hop, Path};
 use super::uri::split_unquoted;
 
-/// Methods we serve, as `Allow` says it.
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+/// Methods we serve, as `Allow` says it. Nobody transfers us (REFER) and nobody registers here.
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, NOTIFY";
+/// Extensions we know, as `Supported` says it (RFC 3262, RFC 4028).
+pub const SUPPORTED: &str = "100rel, timer";
 
 /// The parts of a request that every response to it repeats, and where responses go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,12 +27,14 @@ pub struct Origin {
     cseq: Option<String>,
     timestamp: Option<String>,
     /// Where responses are sent.
-    pub destination: SocketAddr,
+    pub destination: Path,
 }
 
 impl Origin {
-    /// `None` when the top Via cannot be read: nobody knows where a response would go.
-    pub fn of(headers: &Headers, source: SocketAddr) -> Option<Self> {
+    /// For a request that came along `path`. `None` when the top Via cannot be read: nobody knows where a response
+    /// would go.
+    pub fn of(headers: &Headers, path: &Path) -> Option<Self> {
+        let source = path.hop.address;
         let top = headers.list("Via").next()?;
         let via = Via::parse(top).ok()?;
         let mut vias = vec![stamped(top, &via, source)];
@@ -39,7 +44,13 @@ impl Origin {
         // RFC 3581 §4: with rport back to the very port; else to the port of sent-by (§18.2.2). Always to the address
         // the request came from: a Via may not choose whom we send to.
         let rport = via.params.iter().any(|param| param.name == "rport");
-        let port = if rport { source.port() } else { via.port.unwrap_or(5060) };
+        // Over a stream the answer takes the same connection, and sent-by says where to open another (§18.2.2).
+        let transport = path.hop.transport;
+        let sent_by = SocketAddr::new(source.ip(), via.port.unwrap_or(transport.default_port()));
+        let hop = match transport.is_reliable() {
+            true => Hop { transport, address: source, reopen: Some(sent_by) },
+            false => Hop::new(transport, if rport { source } else { sent_by }),
+        };
         Some(Self {
             vias,
             record_routes: headers.all("Record-Route").map(str::to_owned).collect(),
@@ -49,7 +60,7 @@ impl Origin {
             call_id: headers.first("Call-ID").map(str::to_owned),
             cseq: headers.first("CSeq").map(str::to_owned),
             timestamp: headers.first("Timestamp").map(str::to_owned),
-            destination: SocketAddr::new(source.ip(), port),
+            destination: Path { hop, local: path.local },
         })
     }
 
@@ -129,21 +140,28 @@ impl Draft {
         self
     }
 
+    /// Adds a `Warning: 399` for the admin of the far end (RFC 3261 §20.43). Never personal data.
+    pub fn warning(self, text: &str) -> Self {
+        let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+        self.header("Warning", &format!("399 trunkline \"{text}\""))
+    }
+
     /// Ends the message without a body.
     pub fn finish(self) -> Vec<u8> {
-        self.body_bytes(None)
+        self.body_bytes("")
     }
 
     /// Ends the message with a session description.
     pub fn finish_with_sdp(self, sdp: &str) -> Vec<u8> {
-        self.body_bytes(Some(sdp))
+        self.finish_with_body("application/sdp", sdp)
     }
 
-    fn body_bytes(mut self, sdp: Option<&str>) -> Vec<u8> {
-        if sdp.is_some() {
-            self.text.push_str("Content-Type: application/sdp\r\n");
-        }
-        let body = sdp.unwrap_or_default();
+    /// Ends the message with a body of any kind.
+    pub fn finish_with_body(self, kind: &str, text: &str) -> Vec<u8> {
+        self.header("Content-Type", kind).body_bytes(text)
+    }
+
+    fn body_bytes(mut self, body: &str) -> Vec<u8> {
         let _ = write!(self.text, "Content-Length: {}\r\n\r\n{body}", body.len());
         self.text.into_bytes()
     }
@@ -156,6 +174,7 @@ pub fn reason_phrase(status: u16) -> &'static str {
         180 => "Ringing",
         183 => "Session Progress",
         200 => "OK",
+        202 => "Accepted",
         302 => "Moved Temporarily",
         400 => "Bad Request",
         401 => "Unauthorized",
@@ -169,6 +188,8 @@ pub fn reason_phrase(status: u16) -> &'static str {
         415 => "Unsupported Media Type",
         416 => "Unsupported URI Scheme",
         420 => "Bad Extension",
+        422 => "Session Interval Too Small",
+        469 => "Bad Info Package",
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",
         482 => "Loop Detected",
@@ -177,10 +198,12 @@ pub fn reason_phrase(status: u16) -> &'static str {
         486 => "Busy Here",
         487 => "Request Terminated",
         488 => "Not Acceptable Here",
+        489 => "Bad Event",
         491 => "Request Pending",
         500 => "Server Internal Error",
         501 => "Not Implemented",
         503 => "Service Unavailable",
+        504 => "Server Time-out",
         505 => "Version Not Supported",
         513 => "Message Too Large",
         600 => "Busy Everywhere",
@@ -227,9 +250,11 @@ fn starts_with_tag(param: &str) -> bool {
 mod tests {
     use super::*;
     use crate::sip::message::Raw;
+    use crate::sip::transport::Transport;
 
     fn origin(headers: &str, source: &str) -> Option<Origin> {
-        Origin::of(&Raw::read(format!("X\n{headers}\n").as_bytes()).headers, source.parse().unwrap())
+        let path = Path::udp(source.parse().unwrap(), "192.0.2.7:5060".parse().unwrap());
+        Origin::of(&Raw::read(format!("X\n{headers}\n").as_bytes()).headers, &path)
     }
 
     #[test]
@@ -241,8 +266,15 @@ mod tests {
             ("SIP/2.0/UDP h;maddr=203.0.113.1;branch=z9hG4bKx", "192.0.2.1:5060"),
         ] {
             let origin = origin(&format!("Via: {via}\n"), "192.0.2.1:40000").unwrap();
-            assert_eq!(origin.destination.to_string(), destination, "{via}");
+            assert_eq!(origin.destination.hop.address.to_string(), destination, "{via}");
         }
+        let tcp = Path {
+            hop: Hop::new(Transport::Tcp, "192.0.2.1:40000".parse().unwrap()),
+            local: "192.0.2.7:5060".parse().unwrap(),
+        };
+        let origin_tcp = Origin::of(&Raw::read(b"X\nVia: SIP/2.0/TCP 192.0.2.9:5070\n").headers, &tcp).unwrap();
+        assert_eq!(origin_tcp.destination.hop.address.to_string(), "192.0.2.1:40000");
+        assert_eq!(origin_tcp.destination.hop.reopen, Some("192.0.2.1:5070".parse().unwrap()));
         assert_eq!(origin("Via: rubbish\n", "192.0.2.1:40000"), None);
         assert_eq!(origin("To: <sip:a@h>\n", "192.0.2.1:40000"), None);
     }

@@ -35,8 +35,16 @@ pub struct Ended {
     pub rejected: u64,
     /// Our answer was never acknowledged.
     pub no_ack: u64,
-    /// The network failed under us.
+    /// The network failed under us, or nobody took our call.
     pub failed: u64,
+    /// They refused our call.
+    pub refused: u64,
+    /// Our call rang and nobody answered.
+    pub no_answer: u64,
+    /// No sign of life within the session timer.
+    pub expired: u64,
+    /// Transferred.
+    pub moved: u64,
 }
 
 impl SipStats {
@@ -61,7 +69,11 @@ impl SipStats {
             LegEnd::Cancelled => &mut ended.cancelled,
             LegEnd::Rejected(_) => &mut ended.rejected,
             LegEnd::NoAck => &mut ended.no_ack,
-            LegEnd::Failed => &mut ended.failed,
+            LegEnd::Failed | LegEnd::Unreachable => &mut ended.failed,
+            LegEnd::Refused { .. } => &mut ended.refused,
+            LegEnd::NoAnswer => &mut ended.no_answer,
+            LegEnd::Expired => &mut ended.expired,
+            LegEnd::Moved => &mut ended.moved,
         };
         *counter += 1;
     }

@@ -1,21 +1,20 @@
-//! Transactions over UDP: who repeats what, how often, for how long (RFC 3261 §17, RFC 6026).
+//! Server transactions: who repeats what, how often, for how long (RFC 3261 §17, RFC 6026).
 //!
 //! ```text
-//!   server INVITE   Proceeding ──2xx──▶ Accepted  (the leg repeats the 2xx) ──L──▶ gone
-//!                       └────3xx–6xx──▶ Completed (repeats it: G)  ──ACK──▶ Confirmed ──I──▶ gone
-//!                                            └──────────H: nobody acknowledged──────────────▶ gone
-//!   server BYE      Completed (repeats on request) ──J──▶ gone
-//!   client BYE      Trying (repeats: E) ──response or F──▶ gone
+//!   INVITE   Proceeding ──2xx──▶ Accepted  (the leg repeats the 2xx) ──L──▶ gone
+//!                └────3xx–6xx──▶ Completed (repeats it: G)  ──ACK──▶ Confirmed ──I──▶ gone
+//!                                     └──────────H: nobody acknowledged──────────────▶ gone
+//!   others inside a dialog       Completed (repeats on request) ──J──▶ gone
 //! ```
 //!
-//! All other requests we serve (OPTIONS, CANCEL, everything refused) are answered statelessly: their answers are pure
-//! functions of the request and of the leg.
+//! What comes outside of dialogs (OPTIONS, CANCEL, everything refused) is answered statelessly: those answers are pure
+//! functions of the request. Requests of our own are in `client`.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::transport::Path;
 use crate::id::LegId;
 
 /// The timers everything else is a multiple of. Shortened only in tests.
@@ -47,8 +46,10 @@ impl Timing {
 #[derive(Clone, Debug)]
 pub struct Repeat {
     bytes: Bytes,
-    to: SocketAddr,
+    to: Path,
     interval: Duration,
+    /// Intervals stop growing here.
+    longest: Duration,
     next: Instant,
     until: Instant,
 }
@@ -59,15 +60,37 @@ pub enum Tick {
     /// Not yet.
     Wait,
     /// Send this again.
-    Again(Bytes, SocketAddr),
+    Again(Bytes, Path),
     /// Time is up.
     GiveUp,
 }
 
 impl Repeat {
-    /// `bytes` have been sent for the first time at `now`.
-    pub fn new(bytes: Bytes, to: SocketAddr, timing: &Timing, now: Instant) -> Self {
-        Self { bytes, to, interval: timing.t1, next: now + timing.t1, until: now + timing.give_up() }
+    /// `bytes` have been sent for the first time at `now`. Over a transport that repeats by itself, nothing is sent
+    /// again: only the end is waited for.
+    pub fn new(bytes: Bytes, to: Path, timing: &Timing, now: Instant) -> Self {
+        let mut repeat = Self::stubborn(bytes, to, timing, now);
+        if to.hop.transport.is_reliable() {
+            repeat.next = repeat.until;
+        }
+        repeat
+    }
+
+    /// As [`Repeat::new`], but sent again on every transport: what a proxy further on may have lost (2xx to an
+    /// INVITE, RFC 3261 §13.3.1.4; reliable provisional responses, RFC 3262 §3).
+    pub fn stubborn(bytes: Bytes, to: Path, timing: &Timing, now: Instant) -> Self {
+        let (next, until) = (now + timing.t1, now + timing.give_up());
+        Self { bytes, to, interval: timing.t1, longest: timing.t2, next, until }
+    }
+
+    /// As [`Repeat::new`], with intervals that double to the end: an INVITE of ours (timer A, RFC 3261 §17.1.1.2).
+    pub fn doubling(bytes: Bytes, to: Path, timing: &Timing, now: Instant) -> Self {
+        Self { longest: timing.give_up(), ..Self::new(bytes, to, timing, now) }
+    }
+
+    /// Gives up at `at`, if that is sooner.
+    pub fn end_by(&mut self, at: Instant) {
+        self.until = self.until.min(at);
     }
 
     /// When [`Repeat::tick`] has something to do.
@@ -76,22 +99,24 @@ impl Repeat {
     }
 
     /// Time has passed.
-    pub fn tick(&mut self, timing: &Timing, now: Instant) -> Tick {
+    pub fn tick(&mut self, now: Instant) -> Tick {
         if now >= self.until {
             return Tick::GiveUp;
         }
         if now < self.next {
             return Tick::Wait;
         }
-        self.interval = (self.interval * 2).min(timing.t2);
+        self.interval = (self.interval * 2).min(self.longest);
         self.next = now + self.interval;
         Tick::Again(self.bytes.clone(), self.to)
     }
 
     /// A provisional response has come: repeat at T2 from now on (RFC 3261 §17.1.2.2).
     pub fn slow_down(&mut self, timing: &Timing, now: Instant) {
-        self.interval = timing.t2;
-        self.next = now + timing.t2;
+        if !self.to.hop.transport.is_reliable() {
+            self.interval = timing.t2;
+            self.next = now + timing.t2;
+        }
     }
 
     /// What is being repeated.
@@ -105,7 +130,7 @@ impl Repeat {
 pub struct InviteTransaction {
     state: InviteState,
     /// Where responses go.
-    pub to: SocketAddr,
+    pub to: Path,
     /// The leg it opened or belongs to.
     pub leg: LegId,
 }
@@ -124,7 +149,7 @@ enum InviteState {
 
 impl InviteTransaction {
     /// `trying` (the 100) has just been sent.
-    pub fn new(trying: Bytes, to: SocketAddr, leg: LegId) -> Self {
+    pub fn new(trying: Bytes, to: Path, leg: LegId) -> Self {
         Self { state: InviteState::Proceeding(trying), to, leg }
     }
 
@@ -156,7 +181,9 @@ impl InviteTransaction {
     pub fn acknowledge(&mut self, timing: &Timing, now: Instant) -> bool {
         match self.state {
             InviteState::Completed(_) => {
-                self.state = InviteState::Confirmed(now + timing.t4);
+                // Timer I: nothing comes late over a stream.
+                let linger = if self.to.hop.transport.is_reliable() { Duration::ZERO } else { timing.t4 };
+                self.state = InviteState::Confirmed(now + linger);
                 true
             }
             InviteState::Confirmed(_) => true,
@@ -174,10 +201,10 @@ impl InviteTransaction {
     }
 
     /// Time has passed; [`Tick::GiveUp`] means the transaction is over.
-    pub fn tick(&mut self, timing: &Timing, now: Instant) -> Tick {
+    pub fn tick(&mut self, now: Instant) -> Tick {
         match &mut self.state {
             InviteState::Proceeding(_) => Tick::Wait,
-            InviteState::Completed(repeat) => repeat.tick(timing, now),
+            InviteState::Completed(repeat) => repeat.tick(now),
             InviteState::Confirmed(until) | InviteState::Accepted(until) if now >= *until => Tick::GiveUp,
             InviteState::Confirmed(_) | InviteState::Accepted(_) => Tick::Wait,
         }
@@ -189,19 +216,23 @@ mod tests {
     use super::*;
     use crate::time::{Clock, SystemClock};
 
+    fn path() -> Path {
+        Path::udp(([127, 0, 0, 1], 5060).into(), ([127, 0, 0, 1], 5061).into())
+    }
+
     fn refused(now: Instant, timing: &Timing) -> InviteTransaction {
-        let to = ([127, 0, 0, 1], 5060).into();
+        let to = path();
         let mut transaction = InviteTransaction::new(Bytes::from_static(b"100"), to, LegId(1));
         transaction.respond(486, Bytes::from_static(b"486"), timing, now);
         transaction
     }
 
     /// Milliseconds at which something is sent again, and when it is given up.
-    fn run(mut transaction: InviteTransaction, start: Instant, timing: &Timing) -> (Vec<u128>, u128) {
+    fn run(mut transaction: InviteTransaction, start: Instant) -> (Vec<u128>, u128) {
         let mut sent = Vec::new();
         loop {
             let now = transaction.deadline().expect("a refused INVITE has a timer");
-            match transaction.tick(timing, now) {
+            match transaction.tick(now) {
                 Tick::Again(..) => sent.push((now - start).as_millis()),
                 Tick::GiveUp => return (sent, (now - start).as_millis()),
                 Tick::Wait => panic!("a deadline that brings nothing"),
@@ -212,7 +243,7 @@ mod tests {
     #[test]
     fn a_refusal_is_repeated_until_timer_h() {
         let (start, timing) = (SystemClock.now().mono, Timing::default());
-        let (sent, gone) = run(refused(start, &timing), start, &timing);
+        let (sent, gone) = run(refused(start, &timing), start);
         assert_eq!(sent[..5], [500, 1500, 3500, 7500, 11500]);
         assert_eq!(gone, 32_000);
     }
@@ -224,20 +255,19 @@ mod tests {
         assert_eq!(transaction.again().as_deref(), Some(b"486".as_slice()));
         assert!(transaction.acknowledge(&timing, start));
         assert_eq!(transaction.again(), None);
-        assert_eq!(run(transaction, start, &timing), (vec![], 5_000));
+        assert_eq!(run(transaction, start), (vec![], 5_000));
     }
 
     #[test]
     fn a_copy_of_the_invite_gets_the_last_provisional_response() {
         let (now, timing) = (SystemClock.now().mono, Timing::default());
-        let mut transaction =
-            InviteTransaction::new(Bytes::from_static(b"100"), ([127, 0, 0, 1], 5060).into(), LegId(1));
+        let mut transaction = InviteTransaction::new(Bytes::from_static(b"100"), path(), LegId(1));
         assert_eq!(transaction.again().as_deref(), Some(b"100".as_slice()));
         transaction.respond(180, Bytes::from_static(b"180"), &timing, now);
         assert_eq!(transaction.again().as_deref(), Some(b"180".as_slice()));
         assert_eq!(transaction.deadline(), None);
         transaction.respond(200, Bytes::from_static(b"200"), &timing, now);
         assert!(!transaction.acknowledge(&timing, now), "the ACK of a 2xx belongs to the dialog");
-        assert_eq!(run(transaction, now, &timing), (vec![], 32_000));
+        assert_eq!(run(transaction, now), (vec![], 32_000));
     }
 }

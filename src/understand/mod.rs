@@ -58,6 +58,8 @@ const DOUBT_LOOSE: f32 = 0.5;
 const LEAST_HEARD: f32 = 0.05;
 /// The most that may be claimed when the wish is denied: "I do not want to pay" must not pay.
 const DENIED: f32 = 0.4;
+/// More words than these are no mere repetition of a wish.
+const LONGEST_REPEATED: usize = 12;
 /// How near one of its phrases a loosely worded universal must be…
 const UNIVERSAL_NEAREST: f32 = 0.7;
 /// …and how much must be said: words that tell next to nothing ("this back") explain nothing either.
@@ -189,9 +191,16 @@ impl Matcher {
         if core.is_empty() {
             return Reading::nothing();
         }
+        // Of "there is" politeness leaves "is", which means nothing by itself.
+        let bare = skeleton(core, &self.language);
+        let core = if bare.is_empty() { &words } else { core };
+        if let Some((class, last)) = self.repeated(&words) {
+            let fit = if self.may_become_another(last, class) { Fit::Prefix } else { Fit::Full };
+            return Reading { classes: vec![(class, EXACT)], exact: true, fit };
+        }
         let known = [(&self.phrases, words.clone(), EXACT), (&self.phrases, core.to_vec(), EXACT)]
             .into_iter()
-            .chain([(&self.skeletons, skeleton(core, &self.language), NEARLY_EXACT)])
+            .chain([(&self.skeletons, bare, NEARLY_EXACT)])
             .find_map(|(known, key, confidence)| Some((*known.get(&key)?, confidence)));
         let calls_for_more = Ending::of(text, &self.language) == Ending::Unfinished;
         if let Some((class, confidence)) = known {
@@ -216,6 +225,28 @@ impl Matcher {
         };
         let classes = weighed.iter().zip(confidences).map(|((class, _), sure)| (*class, sure.min(limit))).collect();
         Reading { classes, exact: false, fit }
+    }
+
+    /// The same wish said twice and more: `words` are whole phrases of one meaning, one after the other ("yes, there
+    /// is", "nope, I'm done"). Gives the meaning and the last of the phrases.
+    fn repeated<'a>(&self, words: &'a [String]) -> Option<(usize, &'a [String])> {
+        // `begins[end]`: where the last phrase begins when the first `end` words are such a row.
+        let row = |class: usize| {
+            let mut begins: Vec<Option<usize>> = vec![None; words.len() + 1];
+            for end in 1..=words.len() {
+                begins[end] = (0..end).find(|&begin| {
+                    // A whole phrase by itself is no repetition.
+                    (begin == 0 || begins[begin].is_some())
+                        && end - begin < words.len()
+                        && self.phrases.get(&words[begin..end]) == Some(&class)
+                });
+            }
+            begins[words.len()]
+        };
+        (0..words.len()).filter(|_| words.len() <= LONGEST_REPEATED).find_map(|end| {
+            let class = *self.phrases.get(&words[..=end])?;
+            row(class).map(|begin| (class, &words[begin..]))
+        })
     }
 
     /// Do `words` begin a longer phrase?
@@ -373,6 +404,20 @@ mod tests {
             assert!(is(&found, &Meaning::Option(1), 0.9), "{text}: {found:?}");
             assert_eq!(found.fit, Fit::Full, "{text}");
         }
+    }
+
+    #[test]
+    fn a_wish_said_twice_is_as_whole_as_one_said_once() {
+        let yes_no: &[&[&str]] = &[&["yes", "there is", "yes please"], &["no", "nope", "I am done", "that is all"]];
+        for (text, option) in
+            [("Yes, there is.", 0), ("yes yes please", 0), ("Nope. I'm done.", 1), ("no no that's all", 1)]
+        {
+            let found = matcher_in(yes_no, "en-US").understand(&eval::heard_clearly(text));
+            assert!(is(&found, &Meaning::Option(option), 0.9), "{text}: {found:?}");
+            assert_eq!(found.fit, Fit::Full, "{text}");
+        }
+        let torn = matcher_in(yes_no, "en-US").understand(&eval::heard_clearly("nope there is"));
+        assert_ne!(torn.fit, Fit::Full, "{torn:?}");
     }
 
     #[test]

@@ -180,8 +180,33 @@ impl Caller {
         panic!("no final answer to INVITE");
     }
 
+    /// A re-INVITE with this direction; its answer, acknowledged.
+    pub fn offer_again(&mut self, direction: &str) -> String {
+        self.cseq += 1;
+        let version = format!("o=test 1 {} ", self.cseq);
+        let body = self.sdp().replace("o=test 1 1 ", &version) + &format!("a={direction}\r\n");
+        let (status, answer) = self.invite_with("1000", &body);
+        assert_eq!(status, 200, "{answer}");
+        self.ack("1000", "");
+        answer
+    }
+
     pub fn ack(&self, called: &str, body: &str) {
         self.send(&self.request("ACK", called, body));
+    }
+
+    /// Agrees to an offer of the gateway's.
+    pub fn agree(&self, offer: &str) {
+        let sdp = self.sdp().replace("o=test 1 1 ", "o=test 1 9 ");
+        let direction = if offer.contains("a=sendonly") { "recvonly" } else { "sendrecv" };
+        let body = format!("{sdp}a={direction}\r\n");
+        let head = answer_to(offer).replace("Content-Length: 0\r\n\r\n", "");
+        let local = self.sip.local_addr().expect("bound");
+        self.send(&format!(
+            "{head}Contact: <sip:{}@{local}>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+            self.number,
+            body.len()
+        ));
     }
 
     pub fn hang_up(&mut self) {

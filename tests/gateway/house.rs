@@ -1,8 +1,10 @@
 //! A gateway under test: a process of its own, with ports and a data folder nobody else has.
 
 use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -36,12 +38,26 @@ pub struct Settings {
     pub rtp_timeout: &'static str,
     /// `[recording] directory`.
     pub recordings: Option<PathBuf>,
+    /// Lines for `[sip]` and for `[rtp]`.
+    pub sip: String,
+    pub rtp: String,
+    /// Behind the last section of the configuration file.
+    pub extra: String,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let plan = PathBuf::from("tests/gateway/quick.yaml");
-        Self { plan, top: "", models: None, rtp_timeout: "20s", recordings: None }
+        Self {
+            plan,
+            top: "",
+            models: None,
+            rtp_timeout: "20s",
+            recordings: None,
+            sip: String::new(),
+            rtp: String::new(),
+            extra: String::new(),
+        }
     }
 }
 
@@ -55,16 +71,19 @@ impl Gateway {
         std::os::unix::fs::symlink(&prompts, data.path().join("prompts")).expect("a link to them");
         let config = data.path().join("trunkline.toml");
         let text = format!(
-            "data_dir = {data:?}\n{}\n[sip]\nlisten = \"{}\"\nmax_calls = 8\n\
-             [rtp]\naddress = \"127.0.0.1\"\nports = \"{}-{}\"\ntimeout = \"{}\"\n\
-             [recording]\nenabled = true\ndirectory = {:?}\n[[route]]\nnumber = \"1000\"\nplan = {:?}\n",
+            "data_dir = {data:?}\n{}\n[sip]\nlisten = \"{}\"\nmax_calls = 8\n{}\n\
+             [rtp]\naddress = \"127.0.0.1\"\nports = \"{}-{}\"\ntimeout = \"{}\"\n{}\n\
+             [recording]\nenabled = true\ndirectory = {:?}\n[[route]]\nnumber = \"1000\"\nplan = {:?}\n{}\n",
             settings.top,
             block.sip(),
+            settings.sip,
             block.rtp().start(),
             block.rtp().end(),
             settings.rtp_timeout,
+            settings.rtp,
             settings.recordings.unwrap_or_else(|| data.path().join("recordings")),
             fs::canonicalize(&settings.plan).expect("the plan exists"),
+            settings.extra,
             data = data.path(),
         );
         fs::write(&config, text).expect("the configuration can be written");
@@ -169,7 +188,24 @@ impl Gateway {
         self.wait_for_records(1).remove(0)
     }
 
-    fn run(&self, words: &[&str]) -> Output {
+    /// Begins a command against this gateway, such as `trunkline call`; its end and output are awaited elsewhere.
+    pub fn begin(&self, words: &[&str]) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trunkline"));
+        command.args(words).arg("-c").arg(&self.config).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("trunkline starts")
+    }
+
+    /// What its control socket answers.
+    pub fn ask(&self, request: &str) -> Value {
+        let mut socket = UnixStream::connect(self.data.path().join("control.sock")).expect("the control socket");
+        writeln!(socket, "{request}").expect("it is read");
+        let mut line = String::new();
+        BufReader::new(socket).read_line(&mut line).expect("it answers");
+        serde_json::from_str(&line).expect("JSON")
+    }
+
+    /// Runs a command against this gateway to its end.
+    pub fn run(&self, words: &[&str]) -> Output {
         let output = Command::new(env!("CARGO_BIN_EXE_trunkline")).args(words).arg("-c").arg(&self.config).output();
         output.expect("trunkline runs")
     }

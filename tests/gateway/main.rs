@@ -6,11 +6,15 @@
 #![allow(clippy::disallowed_methods, reason = "a test of a live gateway has to live in its time")]
 
 mod audio;
+mod callee;
 mod caller;
 mod callers;
 mod calls;
+mod hold;
 mod house;
 mod line;
+mod ops;
+mod outbound;
 mod sound;
 mod trouble;
 

@@ -13,6 +13,7 @@ use crate::sip::LegEnd;
 use crate::time::{Clock, Now, SimulatedClock};
 use jiff::Timestamp;
 
+mod far_end;
 mod life;
 mod random;
 mod turns;
@@ -32,10 +33,20 @@ impl Rig {
     }
 
     fn lasting(plan: Plan, longest: Duration) -> Self {
+        Self::of(plan, Direction::Inbound, longest, Call::inbound)
+    }
+
+    /// A call that we make.
+    fn dialling(plan: Plan, ring: Duration) -> Self {
+        let hour = Duration::from_secs(3_600);
+        Self::of(plan, Direction::Outbound, hour, |setup, now| Call::outbound(setup, ring, now))
+    }
+
+    fn of(plan: Plan, direction: Direction, longest: Duration, call: impl FnOnce(CallSetup, Now) -> Call) -> Self {
         let clock = SimulatedClock::starting_at(Timestamp::from_second(1_767_625_200).unwrap());
         let setup = CallSetup {
             id: CallId::new(clock.now().wall, 7),
-            direction: Direction::Inbound,
+            direction,
             plan: Arc::new(plan),
             language: Language::english(),
             peer: "loopback".into(),
@@ -45,9 +56,9 @@ impl Rig {
             arrived_at: clock.now().wall,
             sdp: "v=0".into(),
             longest,
-            variables: BTreeMap::new(),
+            variables: Variables::new(),
         };
-        let call = Call::inbound(setup, clock.now());
+        let call = call(setup, clock.now());
         let mut rig = Self { call, clock, outputs: Vec::new(), playing: Vec::new() };
         rig.collect();
         rig

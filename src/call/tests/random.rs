@@ -10,7 +10,8 @@ use super::*;
 fn random_happenings_always_end_in_exactly_one_record() {
     for seed in 0..150 {
         let mut random = StdRng::seed_from_u64(seed);
-        let mut rig = Rig::new(bank());
+        let outbound = seed % 3 == 0;
+        let mut rig = if outbound { Rig::dialling(bank(), Duration::from_secs(30)) } else { Rig::new(bank()) };
         for _ in 0..random.random_range(0..250) {
             let input = any_input(&mut random, &rig);
             rig.input(input);
@@ -37,7 +38,7 @@ fn any_input(random: &mut StdRng, rig: &Rig) -> Input {
     let revision = random.random_range(0..3);
     let play = PlayId(random.random_range(0..=rig.playing.last().map_or(0, |play| play.0)));
     let end = [PlayEnd::Completed, PlayEnd::BargedIn, PlayEnd::Keyed, PlayEnd::Flushed][random.random_range(0..4)];
-    let event = match random.random_range(0..40) {
+    let event = match random.random_range(0..46) {
         0 => return Input::Leg(LegEvent::Established { sdp: None }),
         1..=6 => return Input::Leg(LegEvent::Established { sdp: Some("v=0".into()) }),
         7..=13 => {
@@ -69,10 +70,27 @@ fn any_input(random: &mut StdRng, rig: &Rig) -> Input {
         29 => MediaEvent::SpeechEnded { utterance },
         30..=31 => MediaEvent::PromptStarted { play, total_ms: 2_000, at },
         32..=37 => MediaEvent::PromptFinished { play, played_ms: 100, total_ms: 2_000, end, at },
+        40 | 41 => return Input::Held(random.random_bool(0.5)),
+        42 => return any_news(random),
+        43 if random.random_bool(0.02) => return Input::Order(Order::Hangup),
+        44 if random.random_bool(0.02) => return Input::Incompatible("no codec in common".into()),
         _ => {
             let face = "0123456789*#A".chars().nth(random.random_range(0..13)).unwrap();
             MediaEvent::Digit { digit: Digit::new(face).unwrap(), at }
         }
     };
     Input::Media(event)
+}
+
+/// What a leg may tell besides its beginning and its end.
+fn any_news(random: &mut StdRng) -> Input {
+    let status = [100, 180, 183, 202, 408, 486, 603][random.random_range(0..7)];
+    Input::Leg(match random.random_range(0..6) {
+        0 => LegEvent::Progress { status, sdp: None },
+        1 => LegEvent::Referred { status, last: random.random_bool(0.5) },
+        2 => LegEvent::Offered { sdp: None },
+        3 => LegEvent::OfferRefused { status },
+        4 => return Input::Order(Order::Transfer { to: "sip:bob@host".into() }),
+        _ => LegEvent::Key { digit: Digit::new('5').unwrap(), duration_ms: None },
+    })
 }

@@ -1,6 +1,9 @@
 //! Signalling over real loopback sockets: what a far end sees of us, and that nothing it sends takes us down.
+//! Datagrams here, connections in [`streams`].
 //!
 //! The rules of each exchange are tested in `sip::agent` on a simulated clock; here is what only a socket can show.
+
+mod streams;
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -78,8 +81,14 @@ async fn next(calls: &mut mpsc::Receiver<IncomingLeg>) -> IncomingLeg {
     timeout(PATIENCE, calls.recv()).await.expect("in time").expect("the server lives")
 }
 
+/// What happens next; what was said is looked at where it matters.
 async fn event(call: &mut IncomingLeg) -> Option<LegEvent> {
-    timeout(PATIENCE, call.events.recv()).await.expect("in time")
+    loop {
+        match timeout(PATIENCE, call.events.recv()).await.expect("in time") {
+            Some(LegEvent::Ladder(ladder)) => assert!(!ladder.rungs.is_empty(), "nothing was said"),
+            event => return event,
+        }
+    }
 }
 
 async fn order(call: &IncomingLeg, command: LegCommand) {

@@ -1,0 +1,28 @@
+//! A stream of SIP gives the same messages however it is cut into segments.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use trunkline::sip::framer::{Frame, Framer};
+
+fuzz_target!(|data: &[u8]| {
+    let Some((&step, stream)) = data.split_first() else { return };
+    let step = usize::from(step).max(1);
+    assert_eq!(framed(stream.chunks(step)), framed(std::iter::once(stream)), "in pieces of {step}");
+});
+
+/// What comes out, and whether the stream ended broken.
+fn framed<'a>(segments: impl Iterator<Item = &'a [u8]>) -> (Vec<Frame>, bool) {
+    let (mut framer, mut frames) = (Framer::default(), Vec::new());
+    for segment in segments {
+        framer.push(segment);
+        loop {
+            match framer.pop() {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => break,
+                Err(_) => return (frames, true),
+            }
+        }
+    }
+    (frames, false)
+}

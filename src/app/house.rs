@@ -1,0 +1,170 @@
+//! What all calls share, and what each of them is given: a seat, a port, a description of its sound, a thread of media.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rand::{Rng, RngCore};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::LivePlan;
+use super::ledger::Ledger;
+use super::plans::Plans;
+use crate::audio::Pcm;
+use crate::call::driver::{Agreement, Ports};
+use crate::call::registry::{LiveCall, Registry, Seat};
+use crate::call::{Order, TimelineEvent};
+use crate::config::Config;
+use crate::id::{CallId, LegId};
+use crate::media::driver::{MediaError, MediaHandle, ReservedPort};
+use crate::media::{MediaEvent, OpenLeg, RecordingRequest};
+use crate::rtp::StreamParams;
+use crate::sdp::{Local, Negotiation, SrtpPolicy};
+use crate::sip::{Dialer, LegCommand, LegEvent};
+use crate::speech::driver::RecognizerPool;
+use crate::time::{Clock, Now};
+
+/// Media events of one call. A turn makes about five; a caller drumming on the keys makes a dozen a second, and the
+/// call task takes them at once.
+const MEDIA_EVENTS: usize = 256;
+/// Orders for one call that may wait: a person gives one at a time.
+const ORDERS: usize = 8;
+
+/// The gateway's rooms, as calls use them.
+pub struct House {
+    /// Settings.
+    pub config: Config,
+    /// Dial plans in service.
+    pub plans: Plans,
+    /// The media thread.
+    pub media: MediaHandle,
+    /// Signalling, for calls we make.
+    pub dialer: Dialer,
+    /// Who recognises speech.
+    pub recognizers: Arc<RecognizerPool>,
+    /// Live calls.
+    pub registry: Registry,
+    /// What callers hear whom we put on hold; silence without.
+    pub hold_music: Option<Arc<Pcm>>,
+    /// Where records go.
+    pub records: Ledger,
+    /// Fires when live calls must say goodbye.
+    pub goodbye: CancellationToken,
+    /// Fires when no new ones are taken.
+    pub draining: CancellationToken,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why there is no room for a call.
+#[derive(Debug, thiserror::Error)]
+pub enum NoRoom {
+    /// Every seat is taken.
+    #[error("{0} calls are live, which is all that sip.max_calls allows")]
+    Seats(usize),
+    /// No port is free.
+    #[error(transparent)]
+    Port(#[from] MediaError),
+}
+
+/// A place for one call: given back when it is dropped.
+pub(super) struct Place {
+    pub seat: Seat,
+    pub port: ReservedPort,
+    pub orders: mpsc::Receiver<Order>,
+}
+
+/// A leg's ends, whoever called.
+pub(super) struct Leg {
+    pub id: LegId,
+    pub commands: mpsc::Sender<LegCommand>,
+    pub events: mpsc::Receiver<LegEvent>,
+}
+
+impl House {
+    /// Takes a seat and a port.
+    pub(super) fn place(&self, call: &CallId, live: LiveCall) -> Result<Place, NoRoom> {
+        let (orders_in, orders) = mpsc::channel(ORDERS);
+        let seats = self.config.sip.max_calls;
+        let seat = self.registry.take(call.clone(), live, orders_in).ok_or(NoRoom::Seats(seats))?;
+        Ok(Place { seat, port: self.media.reserve()?, orders })
+    }
+
+    /// What we say about sound in a call of this peer or trunk, at `address` and `port`.
+    pub(super) fn negotiation(&self, address: IpAddr, port: u16, srtp: Option<SrtpPolicy>) -> Negotiation {
+        let rtp = &self.config.rtp;
+        let mut keys = [0; 92];
+        rand::rng().fill_bytes(&mut keys);
+        Negotiation::new(Local {
+            address,
+            port,
+            codecs: &rtp.codecs,
+            preference: rtp.order,
+            session_id: u64::from(rand::rng().random::<u32>()),
+            session_version: 1,
+            srtp: srtp.unwrap_or(rtp.srtp),
+            rtcp_mux: true,
+            ice: true,
+            keys,
+        })
+    }
+
+    /// Opens the leg's media on `port`.
+    pub(super) fn open(
+        &self,
+        (leg, call): (LegId, &CallId),
+        params: StreamParams,
+        port: ReservedPort,
+        recorded: bool,
+        now: Now,
+    ) -> Result<mpsc::Receiver<MediaEvent>, MediaError> {
+        let (events, media_events) = mpsc::channel(MEDIA_EVENTS);
+        let open = OpenLeg {
+            leg,
+            params,
+            recording: recorded.then(|| self.recording(call, now)),
+            random: rand::rng().random(),
+            call: call.to_string(),
+        };
+        self.media.open(open, port, events)?;
+        Ok(media_events)
+    }
+
+    /// Everything a call's driver needs.
+    pub(super) fn ports(
+        &self,
+        leg: Leg,
+        media_events: mpsc::Receiver<MediaEvent>,
+        agreement: Agreement,
+        live: &LivePlan,
+        (orders, watch): (mpsc::Receiver<Order>, Option<mpsc::Sender<TimelineEvent>>),
+    ) -> Ports {
+        Ports {
+            leg: leg.id,
+            commands: leg.commands,
+            leg_events: leg.events,
+            media: self.media.clone(),
+            media_events,
+            agreement,
+            recognizers: self.recognizers.clone(),
+            prompts: live.prompts.clone(),
+            clock: self.clock.clone(),
+            drain: self.goodbye.clone(),
+            hold_music: self.hold_music.clone(),
+            orders,
+            watch,
+        }
+    }
+
+    /// `recordings/2026-11/21/ID.wav`: a folder never grows without bound, and days can be deleted.
+    fn recording(&self, id: &CallId, now: Now) -> RecordingRequest {
+        let day = now.wall.strftime("%Y-%m/%d").to_string();
+        RecordingRequest { path: self.config.recordings_dir().join(day).join(format!("{id}.wav")) }
+    }
+}
+
+impl std::fmt::Debug for House {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("House").field("plans", &self.plans.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,173 @@
+//! The other way round: we call somebody, and a plan talks to them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::Rng;
+use tokio::sync::mpsc;
+use tracing::{Instrument, info, info_span, warn};
+
+use super::LivePlan;
+use super::house::{House, Leg, NoRoom, Place};
+use crate::call::driver::{self, Agreement};
+use crate::call::record::{CallRecord, Direction};
+use crate::call::registry::{LiveCall, Seat};
+use crate::call::{Call, CallSetup, TimelineEvent};
+use crate::dialplan::fill::Variables;
+use crate::id::CallId;
+use crate::language::Language;
+use crate::media::driver::MediaError;
+use crate::pii::Pii;
+use crate::sdp::Direction as SoundDirection;
+use crate::sip::uri::Uri;
+use crate::sip::{CallerId, Dial, DialError, LegCommand};
+
+/// A call to be made.
+#[derive(Debug)]
+pub struct Originate {
+    /// Whom: a SIP URI, or a number where a trunk is named.
+    pub to: Pii<String>,
+    /// Through which trunk; absent: straight to the URI.
+    pub trunk: Option<Arc<str>>,
+    /// Who talks to them.
+    pub live: LivePlan,
+    /// What is known of them, by name.
+    pub variables: Variables,
+    /// The number they see; absent: the trunk's.
+    pub caller: Option<CallerId>,
+    /// How long it may ring.
+    pub ring: Duration,
+    /// Somebody who watches it live.
+    pub watch: Option<mpsc::Sender<TimelineEvent>>,
+}
+
+/// Why a call was not even begun: nothing was sent, and there is no record of it.
+#[derive(Debug, thiserror::Error)]
+pub enum OriginateError {
+    /// Shutting down.
+    #[error("the gateway is shutting down and makes no new calls")]
+    Draining,
+    /// No seat, or no port.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
+    /// Signalling cannot even try.
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    /// Media would not begin.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+}
+
+impl House {
+    /// Makes one call, from INVITE to stored record. `begun` is told its id as soon as there is one.
+    pub async fn originate(
+        &self,
+        order: Originate,
+        begun: impl FnOnce(&CallId) + Send,
+    ) -> Result<CallRecord, OriginateError> {
+        if self.draining.is_cancelled() {
+            return Err(OriginateError::Draining);
+        }
+        let now = self.clock.now();
+        let id = CallId::new(now.wall, rand::rng().random());
+        let span = info_span!("call", %id, trunk = order.trunk.as_deref());
+        let (record, seat) = self.talk_to(id, order, begun).instrument(span).await?;
+        self.records.save(Box::new(record.clone())).await;
+        // Whoever waits for the house to be empty waits for the record too.
+        drop(seat);
+        Ok(record)
+    }
+
+    async fn talk_to(
+        &self,
+        id: CallId,
+        order: Originate,
+        begun: impl FnOnce(&CallId) + Send,
+    ) -> Result<(CallRecord, Seat), OriginateError> {
+        let now = self.clock.now();
+        let trunk = self.config.trunks.iter().find(|trunk| Some(trunk.name.as_str()) == order.trunk.as_deref());
+        let listed = LiveCall {
+            since: now.wall,
+            plan: order.live.plan.name.clone(),
+            direction: Direction::Outbound,
+            peer: order.trunk.as_deref().unwrap_or_default().to_owned(),
+        };
+        let Place { seat, port, orders } = self.place(&id, listed)?;
+        let address = match self.config.media_address() {
+            any if any.is_unspecified() => self.dialer.local_for(order.to.reveal(), order.trunk.as_deref()).await?,
+            configured => configured,
+        };
+        let mut negotiation = self.negotiation(address, port.address().port(), trunk.and_then(|trunk| trunk.srtp));
+        let sdp = negotiation.offer(SoundDirection::SendRecv);
+        let unsettled = negotiation.unsettled();
+        let caller = order.caller.as_ref().map(|caller| caller.number.clone());
+        let dial = Dial {
+            to: order.to.clone(),
+            trunk: order.trunk.clone(),
+            caller: order.caller,
+            sdp: Some(sdp.clone()),
+            ring_timeout: order.ring,
+            headers: Vec::new(),
+        };
+        info!("calling");
+        let leg = self.dialer.dial(dial).await?;
+        begun(&id);
+        let recorded = self.config.recording.enabled;
+        let media_events = match self.open((leg.leg, &id), unsettled, port, recorded, now) {
+            Ok(media_events) => media_events,
+            Err(error) => {
+                warn!(%error, "media could not be opened");
+                let _ = leg.commands.send(LegCommand::Hangup).await;
+                return Err(error.into());
+            }
+        };
+        let LivePlan { plan, .. } = &order.live;
+        let own = || trunk.and_then(|trunk| trunk.caller_id.clone()).map(Pii::new);
+        let setup = CallSetup {
+            id,
+            direction: Direction::Outbound,
+            plan: plan.clone(),
+            language: plan.languages.first().cloned().unwrap_or_else(Language::english),
+            peer: order.trunk.as_deref().unwrap_or_default().to_owned(),
+            caller: caller.or_else(own).unwrap_or_default(),
+            called: number_of(order.to),
+            sip_call_id: leg.sip_call_id,
+            arrived_at: now.wall,
+            sdp,
+            longest: self.config.max_call,
+            variables: order.variables,
+        };
+        let leg = Leg { id: leg.leg, commands: leg.commands, events: leg.events };
+        let agreement = Agreement::offered(negotiation);
+        let ports = self.ports(leg, media_events, agreement, &order.live, (orders, order.watch));
+        let record = driver::run(Call::outbound(setup, order.ring, now), ports).await;
+        Ok((record, seat))
+    }
+}
+
+/// The number in a URI, which is what records keep and the privacy setting cuts; without one the host tells more than
+/// nothing.
+fn number_of(to: Pii<String>) -> Pii<String> {
+    match Uri::parse(to.reveal()) {
+        Ok(uri) if !uri.user.is_empty() => Pii::new(uri.user),
+        Ok(uri) if !uri.host.is_empty() => Pii::new(uri.host),
+        _ => to,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_record_keeps_the_number_and_not_the_address() {
+        for (to, kept) in [
+            ("sip:+12025550123@carrier.example;transport=tcp", "+12025550123"),
+            ("sip:carrier.example", "carrier.example"),
+            ("tel:+12025550123", "+12025550123"),
+            ("+12025550123", "+12025550123"),
+        ] {
+            assert_eq!(number_of(Pii::new(to.to_owned())).reveal(), kept, "{to}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What each room is told, out of the settings.
+
+use std::sync::Arc;
+
+use tracing::warn;
+
+use crate::audio::resample::resample;
+use crate::audio::{Pcm, TELEPHONE_HZ, decode};
+use crate::config::{Config, PeerConfig, TrunkConfig};
+use crate::media::driver::MediaConfig;
+use crate::pii::Pii;
+use crate::sip::{AddressRange, Credentials, Peer, PeerTable, Secret, SessionPolicy, SipConfig, TlsConfig, TrunkSpec};
+use crate::speech::driver::{PoolSettings, RecognizerPool};
+use crate::speech::engines::Engines;
+use crate::speech::models::ModelDirs;
+use crate::time::Clock;
+
+pub(super) fn start_recognizers(config: &Config, clock: Arc<dyn Clock>) -> Arc<RecognizerPool> {
+    let dirs = ModelDirs::from_env();
+    let dirs = match &config.speech.models {
+        Some(models) => dirs.preferring(models),
+        None => dirs,
+    };
+    let engines = Engines::auto(&dirs);
+    for missing in engines.missing() {
+        warn!("{missing}");
+    }
+    Arc::new(RecognizerPool::start(engines, PoolSettings::workers(config.recognition_workers()), clock))
+}
+
+/// Read once for all calls, at the rate they have.
+pub(super) fn hold_music(config: &Config) -> Result<Option<Arc<Pcm>>, String> {
+    let Some(file) = &config.rtp.hold_music else { return Ok(None) };
+    let sound = decode::read(file).map_err(|error| error.to_string())?;
+    let sound = resample(&sound, TELEPHONE_HZ).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(Some(Arc::new(sound)))
+}
+
+pub(super) fn media_config(config: &Config) -> MediaConfig {
+    MediaConfig {
+        address: config.rtp.address,
+        ports: config.rtp.ports.first..=config.rtp.ports.last,
+        rtp_timeout: config.rtp.timeout,
+        ..MediaConfig::default()
+    }
+}
+
+pub(super) fn sip_config(config: &Config) -> SipConfig {
+    SipConfig {
+        listen: config.sip.listen,
+        advertise: config.sip.advertise,
+        tcp: config.sip.tcp,
+        tls: Some(TlsConfig {
+            listen: config.sip.tls_listen,
+            certificate: config.sip.certificate.clone(),
+            private_key: config.sip.private_key.clone(),
+            ca: config.sip.ca.clone(),
+        }),
+        resolver: config.sip.resolver,
+        peers: PeerTable::new(config.peers.iter().map(peer).collect()),
+        max_calls: config.sip.max_calls,
+        realm: config.sip.realm.clone(),
+        trunks: config.trunks.iter().map(trunk).collect(),
+        digest: config.sip.digest.clone(),
+        session: SessionPolicy { expires: config.sip.session_expires, min_se: config.sip.min_se },
+        ..SipConfig::default()
+    }
+}
+
+fn peer(peer: &PeerConfig) -> Peer {
+    let ranges = peer.addresses.iter();
+    Peer {
+        name: peer.name.as_str().into(),
+        addresses: ranges.filter_map(|network| AddressRange::new(network.address, network.prefix)).collect(),
+        trust_identity: peer.trust_identity,
+        credentials: credentials(peer.username.as_deref(), peer.password.as_ref()),
+        max_calls: peer.max_calls,
+        max_cps: peer.max_cps,
+    }
+}
+
+fn trunk(trunk: &TrunkConfig) -> TrunkSpec {
+    let TrunkConfig { name, uri, username, password, register, expires, caller_id, max_calls, max_cps, ping, .. } =
+        trunk;
+    TrunkSpec {
+        name: name.as_str().into(),
+        uri: uri.clone(),
+        user: None,
+        credentials: credentials(username.as_deref(), password.as_ref()),
+        register: *register,
+        expires: *expires,
+        caller_id: caller_id.clone(),
+        ping: *ping,
+        max_calls: *max_calls,
+        max_cps: *max_cps,
+    }
+}
+
+/// The settings are refused unless there are both or neither.
+fn credentials(username: Option<&str>, password: Option<&Pii<String>>) -> Option<Credentials> {
+    let (username, password) = username.zip(password)?;
+    Some(Credentials { username: username.to_owned(), password: Secret::new(password.reveal().as_str()) })
+}

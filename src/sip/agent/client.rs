@@ -1,0 +1,341 @@
+//! What we ask of others: whose request it is, which way it goes, what becomes of it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rand::RngCore;
+
+use super::{Agent, Output, QueryId, TimerOf};
+use crate::id::LegId;
+use crate::sip::auth::{Client as Digest, Credentials};
+use crate::sip::branch::{ClientFailure, ClientNews, OutRequest, Tx};
+use crate::sip::client::{ClientDo, ClientTransaction, Outgoing, base_of};
+use crate::sip::guard::DropReason;
+use crate::sip::message::Response;
+use crate::sip::transport::{Hop, Path, Transport};
+use crate::time::Now;
+
+/// Names being looked up at once: far more than trunks and live legs with names in them; one more request fails.
+const MAX_QUERIES: usize = 4096;
+/// How long a lookup may take: two tries of a resolver that waits two seconds each.
+const LOOKUP_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a far end that took no TCP connection is not asked for one again.
+const WITHOUT_TCP: Duration = Duration::from_secs(600);
+
+/// Who wants a request sent.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Owner {
+    /// One of the legs.
+    Leg(LegId),
+    /// One of the trunks: REGISTER and OPTIONS.
+    Trunk(Arc<str>),
+}
+
+/// All requests of ours.
+#[derive(Debug, Default)]
+pub(super) struct Clients {
+    running: BTreeMap<Arc<str>, Client>,
+    by_tx: BTreeMap<(Owner, Tx), Arc<str>>,
+    looking_up: BTreeMap<QueryId, Lookup>,
+    /// Last sequence number per owner.
+    cseqs: BTreeMap<Owner, u32>,
+    /// Digest answers, for owners that have credentials.
+    digests: BTreeMap<Owner, Digest>,
+    next_query: u64,
+    /// Far ends that took no TCP connection, and until when we believe that: long requests go there by datagram.
+    no_tcp: BTreeMap<SocketAddr, Instant>,
+}
+
+#[derive(Debug)]
+struct Client {
+    owner: Owner,
+    tx: Tx,
+    transaction: ClientTransaction,
+    /// ACKs of 2xx by To tag, for copies of those.
+    acks: Vec<(String, Bytes, Path)>,
+}
+
+/// A request that waits for an address.
+#[derive(Debug)]
+struct Lookup {
+    owner: Owner,
+    tx: Tx,
+    outgoing: Outgoing,
+    /// An ACK is sent once and forgotten here.
+    ack: bool,
+    cancelled: bool,
+}
+
+impl Clients {
+    /// Is anything unanswered?
+    pub(super) fn are_waiting(&self) -> bool {
+        !self.looking_up.is_empty() || self.running.values().any(|client| client.transaction.is_waiting())
+    }
+
+    /// No request of ours is remembered.
+    pub(super) fn are_none(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// Nothing at all.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.running.is_empty() && self.by_tx.is_empty() && self.looking_up.is_empty() && self.cseqs.is_empty()
+    }
+
+    /// Is that a branch of ours?
+    pub(super) fn knows(&self, branch: &str) -> bool {
+        base_of(branch).is_some_and(|base| self.running.contains_key(base))
+    }
+
+    /// The owner is gone; what it asked for goes on without it.
+    pub(super) fn forget_owner(&mut self, owner: &Owner) {
+        self.cseqs.remove(owner);
+        self.digests.remove(owner);
+    }
+
+    fn next_cseq(&mut self, owner: &Owner) -> u32 {
+        let cseq = self.cseqs.entry(owner.clone()).or_insert(0);
+        *cseq += 1;
+        *cseq
+    }
+}
+
+impl Agent {
+    /// Sends a request in a transaction of its own.
+    pub(super) fn send_request(&mut self, owner: Owner, tx: Tx, request: OutRequest, now: Now) {
+        let cseq = self.clients.next_cseq(&owner);
+        let digest = self.clients.digests.get_mut(&owner);
+        let credentials = digest.map(|digest| {
+            let body = request.body.as_ref().map_or("", |(_, text)| text);
+            digest.preempt(request.method.as_str(), &request.uri, body.as_bytes())
+        });
+        let credentials = credentials.unwrap_or_default();
+        let outgoing = Outgoing { request, cseq, server: self.server.clone(), credentials };
+        self.find_way(Lookup { owner, tx, outgoing, ack: false, cancelled: false }, now);
+    }
+
+    /// What `owner` may prove itself with, when it is asked to.
+    pub(super) fn trust_with(&mut self, owner: Owner, credentials: Credentials) {
+        let seed = self.rng.next_u64();
+        self.clients.digests.insert(owner, Digest::new(Some(credentials), seed));
+    }
+
+    /// Asks for an INVITE to be cancelled.
+    pub(super) fn cancel_request(&mut self, owner: &Owner, tx: Tx, now: Now) {
+        let waiting = self.clients.looking_up.values_mut();
+        for lookup in waiting.filter(|lookup| !lookup.ack && lookup.owner == *owner && lookup.tx == tx) {
+            lookup.cancelled = true;
+        }
+        if let Some(base) = self.clients.by_tx.get(&(owner.clone(), tx)).cloned() {
+            self.with_client(&base, now, |transaction| transaction.cancel(now.mono));
+        }
+    }
+
+    /// Acknowledges a 2xx.
+    pub(super) fn send_ack(&mut self, owner: &Owner, tx: Tx, request: OutRequest, now: Now) {
+        let base = self.clients.by_tx.get(&(owner.clone(), tx));
+        let Some(client) = base.and_then(|base| self.clients.running.get(base)) else { return };
+        let invite = client.transaction.outgoing();
+        let (cseq, credentials) = (invite.cseq, invite.credentials.clone());
+        let outgoing = Outgoing { request, cseq, server: self.server.clone(), credentials };
+        self.find_way(Lookup { owner: owner.clone(), tx, outgoing, ack: true, cancelled: false }, now);
+    }
+
+    /// The addresses of a name have been found, or not.
+    pub fn handle_resolved(&mut self, query: QueryId, paths: Result<Vec<Path>, String>, now: Now) {
+        self.timers.set(TimerOf::Query(query), None);
+        let Some(lookup) = self.clients.looking_up.remove(&query) else { return };
+        let fallback = lookup.outgoing.request.fallback;
+        match (paths, fallback) {
+            (Ok(paths), _) if !paths.is_empty() => self.set_out(lookup, paths, now),
+            (_, Some(fallback)) => self.set_out(lookup, vec![fallback], now),
+            (Ok(_), None) => self.give_up_lookup(&lookup, "the name has no address".to_owned(), now),
+            (Err(cause), None) => self.give_up_lookup(&lookup, cause, now),
+        }
+    }
+
+    /// What was sent along `hop` did not get there (no connection).
+    pub fn handle_unsent(&mut self, hop: &Hop, now: Now) {
+        let there = self.clients.running.iter().filter(|(_, client)| client.transaction.calls(hop));
+        let bases: Vec<Arc<str>> = there.map(|(base, _)| base.clone()).collect();
+        if hop.transport == Transport::Tcp && !bases.is_empty() {
+            self.clients.no_tcp.retain(|_, until| now.mono < *until);
+            if self.clients.no_tcp.len() < MAX_QUERIES {
+                self.clients.no_tcp.insert(hop.address, now.mono + WITHOUT_TCP);
+            }
+        }
+        for base in bases {
+            self.with_client(&base, now, |transaction| transaction.handle_unsent(hop, now.mono));
+        }
+    }
+
+    pub(super) fn handle_response(&mut self, response: Response, now: Now) {
+        let base = response.via.branch().and_then(base_of);
+        let Some((base, client)) = base.and_then(|base| self.clients.running.get_key_value(base)) else {
+            return self.stats.count_dropped(DropReason::StrayResponse);
+        };
+        let base = base.clone();
+        if let Owner::Leg(leg) = client.owner {
+            self.ladders.hear(leg, now);
+        }
+        self.with_client(&base, now, |transaction| transaction.handle_response(response, now.mono));
+    }
+
+    pub(super) fn handle_client_timeout(&mut self, base: &Arc<str>, now: Now) {
+        self.with_client(base, now, |transaction| transaction.handle_timeout(now.mono));
+    }
+
+    /// An address needs no lookup when we know which of ours faces it; all else is asked of the driver.
+    fn find_way(&mut self, lookup: Lookup, now: Now) {
+        let request = &lookup.outgoing.request;
+        if let (Some(hop), Some(known)) = (request.towards.literal_hop(), request.fallback)
+            && hop.address.is_ipv4() == known.hop.address.is_ipv4()
+        {
+            let same = hop.transport == known.hop.transport;
+            let direct = Path { hop, local: known.local };
+            // Their address may be one of a network behind a router; a connection that stands is one we can use.
+            if known.hop.transport.is_reliable() && (same || request.towards.transport.is_none()) {
+                let other = (same && hop.address != known.hop.address).then_some(direct);
+                return self.set_out(lookup, [Some(known), other].into_iter().flatten().collect(), now);
+            }
+            if same {
+                return self.set_out(lookup, vec![direct], now);
+            }
+        }
+        if self.clients.looking_up.len() >= MAX_QUERIES {
+            return self.give_up_lookup(&lookup, "too many names are being looked up".to_owned(), now);
+        }
+        let query = QueryId(self.clients.next_query);
+        self.clients.next_query += 1;
+        self.outputs.push_back(Output::Resolve { query, target: request.towards.clone() });
+        self.timers.set(TimerOf::Query(query), Some(now.mono + LOOKUP_PATIENCE));
+        self.clients.looking_up.insert(query, lookup);
+    }
+
+    fn set_out(&mut self, lookup: Lookup, paths: Vec<Path>, now: Now) {
+        let Lookup { owner, tx, outgoing, ack, cancelled } = lookup;
+        let base: Arc<str> = format!("z9hG4bK{:016x}{:08x}", self.rng.next_u64(), self.rng.next_u32()).into();
+        if ack {
+            let Some(path) = paths.first().copied() else { return };
+            let bytes = outgoing.write(&path, &base);
+            let invite = self.clients.by_tx.get(&(owner.clone(), tx));
+            if let Some(client) = invite.and_then(|base| self.clients.running.get_mut(base)) {
+                let tag = outgoing.request.header("To").map(tag_of).unwrap_or_default();
+                client.acks.push((tag, bytes.clone(), path));
+            }
+            return self.send_for(&owner, bytes, path, now);
+        }
+        if cancelled {
+            // Nothing has been sent, so nobody needs to know.
+            return self.tell(&owner, tx, ClientNews::Failed(ClientFailure::Unreachable), None, now);
+        }
+        let refused = |path: &Path| self.clients.no_tcp.get(&path.hop.address).is_some_and(|until| now.mono < *until);
+        let (tcp, timing) = (self.settings.tcp && !paths.iter().any(refused), self.settings.timing);
+        let transaction = ClientTransaction::start(outgoing, paths, base.clone(), tcp, timing, now.mono);
+        self.clients.by_tx.insert((owner.clone(), tx), base.clone());
+        self.clients.running.insert(base.clone(), Client { owner, tx, transaction, acks: Vec::new() });
+        self.with_client(&base, now, |_| {});
+    }
+
+    fn give_up_lookup(&mut self, lookup: &Lookup, cause: String, now: Now) {
+        if !lookup.ack {
+            let news = ClientNews::Failed(ClientFailure::NoAddress(cause));
+            self.tell(&lookup.owner, lookup.tx, news, None, now);
+        }
+    }
+
+    /// Lets a transaction do something, then does what it wants and sets its timer.
+    fn with_client(&mut self, base: &Arc<str>, now: Now, work: impl FnOnce(&mut ClientTransaction)) {
+        let Some(client) = self.clients.running.get_mut(base) else { return };
+        work(&mut client.transaction);
+        while let Some(client) = self.clients.running.get_mut(base) {
+            let Some(todo) = client.transaction.poll() else { break };
+            match todo {
+                ClientDo::Send(bytes, path) => {
+                    let owner = client.owner.clone();
+                    self.send_for(&owner, bytes, path, now);
+                }
+                ClientDo::News(ClientNews::Again(response), path) => {
+                    let tag = response.to_tag().unwrap_or_default();
+                    let (owner, tx) = (client.owner.clone(), client.tx);
+                    match client.acks.iter().find(|(acked, ..)| *acked == tag) {
+                        Some((_, bytes, path)) => {
+                            let (bytes, path) = (bytes.clone(), *path);
+                            self.send_for(&owner, bytes, path, now);
+                        }
+                        None => self.tell(&owner, tx, ClientNews::Again(response), path, now),
+                    }
+                }
+                ClientDo::News(ClientNews::Final(response), Some(path)) if matches!(response.status, 401 | 407) => {
+                    self.answer_challenge(base, response, path, now);
+                }
+                ClientDo::News(news, path) => {
+                    let (owner, tx) = (client.owner.clone(), client.tx);
+                    self.tell(&owner, tx, news, path, now);
+                }
+                ClientDo::Over => self.forget_client(base),
+            }
+        }
+        let deadline: Option<Instant> = self.clients.running.get(base).and_then(|client| client.transaction.deadline());
+        self.timers.set(TimerOf::Client(base.clone()), deadline);
+    }
+
+    /// They want to know who we are: the same request again, with a new number and the answer, the way it came; or
+    /// the refusal is the branch's news (RFC 3261 §22.2).
+    fn answer_challenge(&mut self, base: &Arc<str>, challenge: Response, path: Path, now: Now) {
+        let Some(client) = self.clients.running.get(base) else { return };
+        let (owner, tx) = (client.owner.clone(), client.tx);
+        let mut outgoing = client.transaction.outgoing().clone();
+        let wanted = !client.transaction.is_cancelled();
+        let request = &outgoing.request;
+        let body = request.body.as_ref().map_or("", |(_, text)| text);
+        let digest = self.clients.digests.get_mut(&owner).filter(|_| wanted);
+        let answer =
+            digest.map(|digest| digest.answer(&challenge, request.method.as_str(), &request.uri, body.as_bytes()));
+        match answer {
+            Some(Ok(credentials)) => {
+                outgoing.credentials = credentials;
+                outgoing.cseq = self.clients.next_cseq(&owner);
+                self.set_out(Lookup { owner, tx, outgoing, ack: false, cancelled: false }, vec![path], now);
+            }
+            refused => {
+                if let Some(Err(reason)) = refused {
+                    tracing::warn!(%reason, "a request of ours is not let in");
+                }
+                self.tell(&owner, tx, ClientNews::Final(challenge), Some(path), now);
+            }
+        }
+    }
+
+    fn forget_client(&mut self, base: &Arc<str>) {
+        let Some(client) = self.clients.running.remove(base) else { return };
+        let name = (client.owner, client.tx);
+        if self.clients.by_tx.get(&name) == Some(base) {
+            self.clients.by_tx.remove(&name);
+        }
+    }
+
+    fn send_for(&mut self, owner: &Owner, bytes: Bytes, path: Path, now: Now) {
+        match owner {
+            Owner::Leg(leg) => self.say(*leg, bytes, path, now),
+            Owner::Trunk(_) => self.outputs.push_back(Output::Send { bytes, path }),
+        }
+    }
+
+    fn tell(&mut self, owner: &Owner, tx: Tx, news: ClientNews, path: Option<Path>, now: Now) {
+        match owner {
+            Owner::Leg(leg) => self.with_leg(*leg, now, |leg| leg.handle_news(tx, news, path.as_ref(), now)),
+            Owner::Trunk(name) => self.handle_trunk_news(name, tx, news, path, now),
+        }
+    }
+}
+
+/// The tag of a party as we wrote it.
+fn tag_of(party: &str) -> String {
+    use crate::sip::uri::NameAddr;
+    NameAddr::parse(party).ok().and_then(|party| party.tag().map(str::to_owned)).unwrap_or_default()
+}

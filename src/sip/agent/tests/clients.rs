@@ -1,0 +1,287 @@
+//! Requests of ours through the agent: numbers, ways, lookups, digest rounds, ACKs and what comes back to the branch.
+
+use std::sync::Mutex;
+
+use super::*;
+use crate::sip::Secret;
+use crate::sip::auth::Credentials;
+use crate::sip::branch::{ClientNews, OutRequest, Tx};
+use crate::sip::message::{Method, Request};
+use crate::sip::respond::Origin;
+use crate::sip::transport::{Hop, Transport};
+use crate::sip::uri::Uri;
+
+const FAR: &str = "127.0.0.1:5090";
+
+/// A branch that does what a test tells it, and writes down what it hears.
+#[derive(Debug, Default)]
+struct Probe {
+    tag: Arc<str>,
+    todo: Arc<Mutex<VecDeque<Act>>>,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Branch for Probe {
+    fn handle_command(&mut self, _command: LegCommand, _now: Now) {}
+    fn handle_request(&mut self, _request: &Request, _origin: &Origin, _key: &Arc<str>, _now: Now) {}
+    fn handle_ack(&mut self, _request: &Request, _now: Now) {}
+    fn handle_cancel(&mut self, _key: &Arc<str>, _now: Now) {}
+    fn handle_news(&mut self, tx: Tx, news: ClientNews, path: Option<&Path>, _now: Now) {
+        let text = match news {
+            ClientNews::Provisional(response) => format!("{} provisional {}", tx.0, response.status),
+            ClientNews::Final(response) => format!("{} final {}", tx.0, response.status),
+            ClientNews::Again(response) => format!("{} again {}", tx.0, response.to_tag().unwrap()),
+            ClientNews::Failed(failure) => format!("{} {failure:?}", tx.0),
+        };
+        let way = path.map(|path| format!(" {}", path.hop)).unwrap_or_default();
+        self.heard.lock().unwrap().push(text + &way);
+    }
+    fn handle_timeout(&mut self, _now: Now) {}
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+    fn poll_act(&mut self) -> Option<Act> {
+        self.todo.lock().unwrap().pop_front()
+    }
+    fn local_tag(&self) -> &Arc<str> {
+        &self.tag
+    }
+    fn owns(&self, _call_id: &str, _remote_tag: &str) -> bool {
+        true
+    }
+    fn replaces(&self) -> Option<String> {
+        None
+    }
+}
+
+/// A world with one probe in it.
+struct Rig {
+    world: World,
+    todo: Arc<Mutex<VecDeque<Act>>>,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let mut world = World::new();
+        let probe = Probe { tag: "probe".into(), ..Probe::default() };
+        let (todo, heard) = (probe.todo.clone(), probe.heard.clone());
+        world.agent.legs.insert(LegId(77), Box::new(probe));
+        Self { world, todo, heard }
+    }
+
+    /// Lets the probe do something; what was sent.
+    fn act(&mut self, act: Act) -> Vec<String> {
+        self.todo.lock().unwrap().push_back(act);
+        let before = self.world.sent.len();
+        self.world.agent.with_leg(LegId(77), self.world.now, |_| {});
+        self.world.collect();
+        self.world.sent[before..].iter().map(|(_, text)| text.clone()).collect()
+    }
+
+    fn hear(&mut self, request: &str, status: &str, tag: &str) -> Vec<String> {
+        let text = reply(request, status).replace("To: <sip:b@h>\r\n", &format!("To: <sip:b@h>;tag={tag}\r\n"));
+        self.world.receive_from(&text, FAR)
+    }
+
+    fn resolve(&mut self, paths: Result<&[&str], &str>) -> Vec<String> {
+        let (query, _) = self.world.queries.pop().expect("something is looked up");
+        let way = |text: &&str| {
+            let (transport, address) = text.split_once(':').unwrap();
+            let hop = Hop::new(Transport::parse(transport).unwrap(), address.parse().unwrap());
+            Path { hop, local: US.parse().unwrap() }
+        };
+        let before = self.world.sent.len();
+        let paths = paths.map(|paths| paths.iter().map(way).collect()).map_err(str::to_owned);
+        self.world.agent.handle_resolved(query, paths, self.world.now);
+        self.world.collect();
+        self.world.sent[before..].iter().map(|(_, text)| text.clone()).collect()
+    }
+
+    fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
+    }
+}
+
+fn request(method: Method, uri: &str, known: Option<Path>) -> OutRequest {
+    let target = Target::of(&Uri::parse(uri).unwrap()).unwrap();
+    OutRequest {
+        method,
+        uri: uri.to_owned(),
+        towards: target,
+        fallback: known,
+        headers: vec![
+            ("From".into(), "<sip:a@h>;tag=ours".to_owned()),
+            ("To".into(), "<sip:b@h>".to_owned()),
+            ("Call-ID".into(), "out".to_owned()),
+        ],
+        contact: Some(String::new()),
+        body: None,
+    }
+}
+
+fn ask(tx: u32, method: Method) -> Act {
+    let uri = format!("sip:b@{FAR}");
+    Act::Request { tx: Tx(tx), request: request(method, &uri, Some(path(FAR))) }
+}
+
+#[test]
+fn each_request_of_a_branch_has_its_number_and_its_news() {
+    let mut rig = Rig::new();
+    let first = rig.act(ask(1, Method::Invite)).remove(0);
+    let second = rig.act(ask(2, Method::Info)).remove(0);
+    assert!(first.contains("\r\nCSeq: 1 INVITE\r\n") && second.contains("\r\nCSeq: 2 INFO\r\n"));
+    assert!(first.contains("\r\nContact: <sip:127.0.0.1:5060>\r\n"), "{first}");
+    rig.hear(&first, "100 Trying", "t");
+    rig.hear(&first, "180 Ringing", "t");
+    rig.hear(&second, "200 OK", "t");
+    let hop = format!(" udp:{FAR}");
+    assert_eq!(rig.heard(), [format!("1 provisional 180{hop}"), format!("2 final 200{hop}")]);
+}
+
+#[test]
+fn a_2xx_is_acknowledged_again_for_its_copies_and_reported_for_other_forks() {
+    let mut rig = Rig::new();
+    let invite = rig.act(ask(1, Method::Invite)).remove(0);
+    rig.act(ask(2, Method::Info));
+    assert!(rig.hear(&invite, "200 OK", "one").is_empty());
+    let mut ack = request(Method::Ack, &format!("sip:b@{FAR}"), Some(path(FAR)));
+    ack.headers[1].1 = "<sip:b@h>;tag=one".to_owned();
+    let sent = rig.act(Act::Ack { tx: Tx(1), request: ack });
+    assert!(sent[0].contains("\r\nCSeq: 1 ACK\r\n") && !sent[0].contains("branch=z9hG4bK.0"), "{}", sent[0]);
+    assert_eq!(rig.hear(&invite, "200 OK", "one"), sent);
+    assert!(rig.hear(&invite, "200 OK", "two").is_empty());
+    assert_eq!(rig.heard()[1..], [format!("1 again two udp:{FAR}")]);
+}
+
+#[test]
+fn a_challenge_is_answered_before_the_branch_hears_of_it() {
+    let mut rig = Rig::new();
+    let credentials = Credentials { username: "bob".to_owned(), password: Secret::new("zanzibar") };
+    rig.world.agent.trust_with(client::Owner::Leg(LegId(77)), credentials);
+    let bare = rig.act(ask(1, Method::Invite)).remove(0);
+    let challenge = |nonce: &str| {
+        format!("401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"{nonce}\", qop=\"auth\"")
+    };
+    let sent = rig.hear(&bare, &challenge("n1"), "t");
+    assert_eq!(starts(&sent), ["ACK sip:b@127.0.0.1:5090 SIP/2.0", "INVITE sip:b@127.0.0.1:5090 SIP/2.0"]);
+    let proved = sent[1].clone();
+    assert!(proved.contains("\r\nCSeq: 2 INVITE\r\n") && proved.contains("\r\nAuthorization: Digest username=\"bob\""));
+    assert!(rig.heard().is_empty());
+    rig.hear(&proved, "180 Ringing", "t");
+    assert_eq!(rig.heard().len(), 1);
+    let cancel = rig.act(Act::Cancel { tx: Tx(1) });
+    assert!(cancel[0].contains("\r\nCSeq: 2 CANCEL\r\n"), "the INVITE that counts: {}", cancel[0]);
+    let next = rig.act(ask(2, Method::Info)).remove(0);
+    assert!(next.contains("\r\nCSeq: 3 INFO\r\n") && next.contains("nc=00000002"), "{next}");
+    // The same nonce again: the password is wrong, and that is news.
+    rig.hear(&next, &challenge("n1"), "t");
+    assert_eq!(rig.heard()[1..], [format!("2 final 401 udp:{FAR}")]);
+}
+
+#[test]
+fn without_credentials_a_challenge_is_news() {
+    let mut rig = Rig::new();
+    let bare = rig.act(ask(1, Method::Info)).remove(0);
+    rig.hear(&bare, "407 Proxy Authentication Required\r\nProxy-Authenticate: Digest realm=\"r\", nonce=\"n\"", "t");
+    assert_eq!(rig.heard(), [format!("1 final 407 udp:{FAR}")]);
+}
+
+#[test]
+fn a_name_is_looked_up_and_its_hops_tried_in_order() {
+    let mut rig = Rig::new();
+    let asked = Act::Request { tx: Tx(1), request: request(Method::Invite, "sip:b@c.example", None) };
+    assert!(rig.act(asked.clone()).is_empty());
+    assert_eq!(rig.world.queries[0].1.to_string(), "sip:c.example");
+    let sent = rig.resolve(Ok(&["tcp:127.0.0.1:7001", "udp:127.0.0.1:7002"]));
+    assert!(sent[0].contains("Via: SIP/2.0/TCP "));
+    let before = rig.world.sent.len();
+    let hop = Hop::new(Transport::Tcp, "127.0.0.1:7001".parse().unwrap());
+    rig.world.agent.handle_unsent(&hop, rig.world.now);
+    rig.world.collect();
+    assert!(rig.world.sent[before].1.contains("Via: SIP/2.0/UDP "));
+
+    rig.act(Act::Request { tx: Tx(2), request: request(Method::Info, "sip:b@c.example", None) });
+    rig.resolve(Err("no such name"));
+    rig.act(Act::Request { tx: Tx(3), request: request(Method::Info, "sip:b@c.example", None) });
+    rig.resolve(Ok(&[]));
+    rig.act(Act::Request { tx: Tx(4), request: request(Method::Info, "sip:b@c.example", Some(path(FAR))) });
+    assert_eq!(rig.resolve(Err("no such name")).len(), 1, "back where they came from");
+    assert_eq!(rig.heard(), ["2 NoAddress(\"no such name\")", "3 NoAddress(\"the name has no address\")"]);
+}
+
+#[test]
+fn a_name_server_that_says_nothing_is_not_waited_for() {
+    let mut rig = Rig::new();
+    rig.act(Act::Request { tx: Tx(1), request: request(Method::Invite, "sip:b@c.example", None) });
+    rig.act(Act::Request { tx: Tx(2), request: request(Method::Invite, "sip:b@c.example", None) });
+    rig.act(Act::Cancel { tx: Tx(2) });
+    let _ = rig.world.queries.pop();
+    rig.world.run_until(4_999);
+    assert!(rig.heard().is_empty());
+    rig.world.run_until(5_000);
+    assert_eq!(rig.heard().len(), 2);
+    assert!(rig.heard().iter().all(|news| news.contains("the name servers do not answer")), "{:?}", rig.heard());
+}
+
+#[test]
+fn a_connection_that_stands_is_used_before_their_contact() {
+    let mut rig = Rig::new();
+    let known = Path { hop: Hop::new(Transport::Tcp, "127.0.0.1:40000".parse().unwrap()), local: US.parse().unwrap() };
+    for (uri, hops) in [
+        ("sip:b@10.0.0.9:5060;transport=tcp", vec!["tcp:127.0.0.1:40000", "tcp:10.0.0.9:5060"]),
+        ("sip:b@10.0.0.9", vec!["tcp:127.0.0.1:40000"]),
+    ] {
+        rig.todo.lock().unwrap().push_back(Act::Request { tx: Tx(1), request: request(Method::Bye, uri, Some(known)) });
+        rig.world.agent.with_leg(LegId(77), rig.world.now, |_| {});
+        let mut ways = Vec::new();
+        while let Some(output) = rig.world.agent.poll_output() {
+            let Output::Send { path, .. } = output else { continue };
+            ways.push(path.hop.to_string());
+            rig.world.agent.handle_unsent(&path.hop, rig.world.now);
+        }
+        assert_eq!(ways, hops, "{uri}");
+    }
+}
+
+#[test]
+fn nothing_is_left_of_a_branch_that_is_gone() {
+    let mut rig = Rig::new();
+    rig.act(ask(1, Method::Invite));
+    rig.act(Act::Request { tx: Tx(2), request: request(Method::Info, "sip:b@c.example", None) });
+    rig.act(Act::Gone);
+    assert!(rig.world.forgets_everything());
+}
+
+#[test]
+fn whoever_answers_us_is_heard_wherever_it_is_and_only_about_that() {
+    let mut rig = Rig::new();
+    let invite = rig.act(ask(1, Method::Invite)).remove(0);
+    let far = "203.0.113.9:5060";
+    rig.world.receive_from(&reply(&invite, "180 Ringing"), far);
+    assert_eq!(rig.heard().len(), 1);
+    rig.world.receive_from(&reply(&invite, "180 Ringing").replace("branch=z9hG4bK", "branch=z9hG4bK0"), far);
+    assert_eq!(rig.heard().len(), 1, "a branch of somebody else");
+    // Our own tag leads into the dialog, a fresh call stays outside.
+    rig.world.agent.dialogs.insert("probe".into(), LegId(77));
+    rig.world.agent.ours.insert(LegId(77));
+    assert!(rig.world.receive_from(&in_dialog("BYE", 1, "probe", "b"), far).is_empty(), "the probe keeps silent");
+    assert_eq!(starts(&rig.world.receive_from(&in_dialog("BYE", 1, "other", "c"), far)), ["SIP/2.0 403 Forbidden"]);
+    assert_eq!(starts(&rig.world.receive_from(&super::invite(1, "", SDP), far)), ["SIP/2.0 403 Forbidden"]);
+}
+
+#[test]
+fn who_takes_no_connection_is_not_asked_for_one_with_every_long_request() {
+    let mut rig = Rig::new();
+    let mut long = request(Method::Invite, &format!("sip:b@{FAR}"), Some(path(FAR)));
+    long.body = Some(("application/sdp", "v".repeat(1400)));
+    let ask = |rig: &mut Rig, tx| rig.act(Act::Request { tx: Tx(tx), request: long.clone() }).remove(0);
+    assert!(ask(&mut rig, 1).contains("Via: SIP/2.0/TCP "));
+    let hop = Hop::new(Transport::Tcp, FAR.parse().unwrap());
+    rig.world.agent.handle_unsent(&hop, rig.world.now);
+    rig.world.collect();
+    assert!(rig.world.sent.last().unwrap().1.contains("Via: SIP/2.0/UDP "));
+    assert!(ask(&mut rig, 2).contains("Via: SIP/2.0/UDP "));
+    rig.world.run_until(600_000);
+    assert!(ask(&mut rig, 3).contains("Via: SIP/2.0/TCP "));
+}

@@ -1,0 +1,63 @@
+//! Placing calls from anywhere in the product.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::port::Control;
+use crate::sip::stats::SipStats;
+use crate::sip::transport::Target;
+use crate::sip::trunk::{TrunkSpec, TrunkStatus};
+use crate::sip::uri::Uri;
+use crate::sip::{Dial, DialError, OutgoingLeg};
+
+/// Places calls. Clones speak to the same server.
+#[derive(Clone, Debug)]
+pub struct Dialer {
+    control: mpsc::Sender<Control>,
+    trunks: Arc<[TrunkSpec]>,
+}
+
+impl Dialer {
+    pub(super) fn new(control: mpsc::Sender<Control>, trunks: Arc<[TrunkSpec]>) -> Self {
+        Self { control, trunks }
+    }
+
+    /// Which of our addresses faces the far end of a call to `to` (through `trunk`): what belongs into the session
+    /// description, before there is a leg.
+    pub async fn local_for(&self, to: &str, trunk: Option<&str>) -> Result<IpAddr, DialError> {
+        let uri = match trunk {
+            Some(name) => {
+                let trunk = self.trunks.iter().find(|trunk| &*trunk.name == name);
+                trunk.ok_or_else(|| DialError::NoSuchTrunk(name.into()))?.uri.as_str()
+            }
+            None => to,
+        };
+        let target = Uri::parse(uri).ok().and_then(|uri| Target::of(&uri)).ok_or(DialError::NotDialable)?;
+        let shown = target.to_string();
+        let found = self.ask(|reply| Control::LocalFor(target, reply)).await?;
+        found.map_err(|cause| DialError::NoAddress { target: shown, cause })
+    }
+
+    /// Places a call.
+    pub async fn dial(&self, dial: Dial) -> Result<OutgoingLeg, DialError> {
+        self.ask(|reply| Control::Dial(Box::new(dial), reply)).await?
+    }
+
+    /// How the trunks are doing, in the order of their names; empty once the server is down.
+    pub async fn trunks(&self) -> Vec<TrunkStatus> {
+        self.ask(Control::Trunks).await.unwrap_or_default()
+    }
+
+    /// Counters so far; `None` once the server is down.
+    pub async fn stats(&self) -> Option<SipStats> {
+        self.ask(Control::Stats).await.ok()
+    }
+
+    async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Control) -> Result<T, DialError> {
+        let (reply, answer) = oneshot::channel();
+        self.control.send(order(reply)).await.map_err(|_| DialError::Closed)?;
+        answer.await.map_err(|_| DialError::Closed)
+    }
+}
