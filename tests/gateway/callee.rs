@@ -155,6 +155,23 @@ impl Callee {
         self.reply(&bye, "200 OK", "");
     }
 
+    /// Waits for so many keys, as telephone-events.
+    pub fn wait_for_keys(&self, count: usize) -> String {
+        let give_up = Instant::now() + LONG_ENOUGH;
+        let mut buffer = [0; 2048];
+        let (mut keys, mut last) = (String::new(), None);
+        while Instant::now() < give_up && keys.len() < count {
+            let Ok(size) = self.rtp.recv(&mut buffer) else { continue };
+            if size == 16 && buffer[1] & 0x7F == 101 {
+                let stamp = [buffer[4], buffer[5], buffer[6], buffer[7]];
+                if last.replace(stamp) != Some(stamp) {
+                    keys.extend("0123456789*#ABCD".chars().nth(usize::from(buffer[12])));
+                }
+            }
+        }
+        keys
+    }
+
     /// How many RTP packets come in that time; they are taken away.
     pub fn packets_in(&self, time: Duration) -> usize {
         let give_up = Instant::now() + time;
