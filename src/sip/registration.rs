@@ -282,7 +282,7 @@ impl Registration {
         });
         let only = || contacts.first().filter(|_| contacts.len() == 1);
         let param = ours.or_else(only).and_then(|contact| find_param(&contact.params, "expires"));
-        let seconds = param.or_else(|| response.headers.first("Expires")).and_then(|text| seconds(text));
+        let seconds = param.or_else(|| response.headers.first("Expires")).and_then(seconds);
         seconds.unwrap_or(self.expires).min(LONGEST_EXPIRES)
     }
 
