@@ -24,6 +24,7 @@ pub use values::{Network, NumberPattern, PortRange};
 
 use crate::rtp::Codec;
 use crate::sdp::{Preference, SrtpPolicy};
+use crate::sip::Algorithm;
 use crate::store::numbers::KeepNumbers;
 
 /// Read when no file is named, if it is there.
@@ -95,6 +96,8 @@ pub struct SipConfig {
     pub max_calls: usize,
     /// Realm of the passwords that peers prove.
     pub realm: String,
+    /// How they may prove them, the best first (RFC 8760).
+    pub digest: Vec<Algorithm>,
     /// Longest time between two signs of life in a dialog (RFC 4028 `Session-Expires`).
     #[serde(deserialize_with = "values::duration")]
     pub session_expires: Duration,
@@ -244,6 +247,7 @@ impl Default for SipConfig {
             advertise: None,
             max_calls: 400,
             realm: "trunkline".to_owned(),
+            digest: vec![Algorithm::Sha256, Algorithm::Md5],
             session_expires: Duration::from_secs(1_800),
             min_se: Duration::from_secs(90),
             resolver: None,

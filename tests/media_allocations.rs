@@ -23,6 +23,8 @@ mod fixtures;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    /// Bytes held, less those freed.
+    static BYTES: Cell<i64> = const { Cell::new(0) };
 }
 
 struct Counting;
@@ -32,17 +34,20 @@ struct Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        BYTES.with(|bytes| bytes.set(bytes.get() + layout.size() as i64));
         // SAFETY: the caller's promise is passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        BYTES.with(|bytes| bytes.set(bytes.get() - layout.size() as i64));
         // SAFETY: the caller's promise is passed on.
         unsafe { System.dealloc(memory, layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        BYTES.with(|bytes| bytes.set(bytes.get() + size as i64 - layout.size() as i64));
         // SAFETY: the caller's promise is passed on.
         unsafe { System.realloc(memory, layout, size) }
     }
@@ -133,4 +138,22 @@ fn no_codec_and_no_seal_allocates_either() {
     nothing_allocates(Codec::Pcma, 8, true);
     nothing_allocates(Codec::G722, 9, false);
     nothing_allocates(Codec::Opus, 111, true);
+}
+
+#[test]
+fn a_leg_that_is_not_recorded_weighs_what_a_thousand_of_them_may() {
+    for (codec, payload_type, most) in
+        [(Codec::Pcmu, 0, 110_000), (Codec::G722, 9, 110_000), (Codec::Opus, 111, 160_000)]
+    {
+        let params = StreamParams { codec, payload_type, ..StreamParams::default() };
+        let open = OpenLeg { leg: LegId(1), params, recording: None, random: 1, call: String::new() };
+        let before = BYTES.with(Cell::get);
+        let session = Box::new(Session::new(&open, None, Duration::from_secs(20), SystemClock.now()));
+        let weight = BYTES.with(Cell::get) - before;
+        println!(
+            "measured: a leg of {codec} weighs {weight} bytes, {} of them the session itself",
+            size_of_val(&*session)
+        );
+        assert!((10_000..most).contains(&weight), "{codec}: {weight} bytes");
+    }
 }

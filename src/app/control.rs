@@ -28,12 +28,15 @@ use crate::call::Order;
 use crate::dialplan::fill::Variables;
 use crate::id::CallId;
 use crate::pii::Pii;
+use crate::rtp::Digit;
 use crate::sip::CallerId;
 
 /// Connections at once; more wait in the kernel.
 const CONNECTIONS: usize = 256;
 /// Longest request.
 const LONGEST_LINE: u64 = 64 * 1024;
+/// Keys pressed by one request: what media queues.
+const MOST_KEYS: usize = 32;
 /// Lines of a live transcript that may wait for their reader; a slow one misses some.
 const WATCHED: usize = 256;
 /// How long a call rings when nobody says.
@@ -55,6 +58,13 @@ pub enum Request {
     Hangup {
         /// Its id, or the beginning of it.
         call: String,
+    },
+    /// Press keys towards the far end of a call.
+    Keys {
+        /// Its id, or the beginning of it.
+        call: String,
+        /// `0`–`9`, `*`, `#`, `A`–`D`.
+        keys: Pii<String>,
     },
     /// Put the far end of a call on hold.
     Hold {
@@ -242,6 +252,10 @@ async fn answer(request: Request, house: &House) -> Value {
             json!({ "trunks": told.collect::<Vec<_>>() })
         }
         Request::Hangup { call } => ordered(call, Order::Hangup),
+        Request::Keys { call, keys } => match keys.reveal().chars().map(Digit::new).collect::<Option<Vec<_>>>() {
+            Some(keys) if !keys.is_empty() && keys.len() <= MOST_KEYS => ordered(call, Order::Keys(Pii::new(keys))),
+            _ => json!({ "error": format!("keys are up to {MOST_KEYS} of 0-9, *, #, A-D") }),
+        },
         Request::Hold { call } => ordered(call, Order::Hold),
         Request::Resume { call } => ordered(call, Order::Resume),
         Request::Transfer { call, to } => ordered(call, Order::Transfer { to }),

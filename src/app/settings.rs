@@ -61,6 +61,7 @@ pub(super) fn sip_config(config: &Config) -> SipConfig {
         max_calls: config.sip.max_calls,
         realm: config.sip.realm.clone(),
         trunks: config.trunks.iter().map(trunk).collect(),
+        digest: config.sip.digest.clone(),
         session: SessionPolicy { expires: config.sip.session_expires, min_se: config.sip.min_se },
         ..SipConfig::default()
     }

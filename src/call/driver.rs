@@ -20,6 +20,7 @@ use crate::audio::Pcm;
 use crate::id::{LegId, UtteranceId};
 use crate::media::driver::MediaHandle;
 use crate::media::{MediaCommand, MediaEvent, MediaSummary, PlayEnd};
+use crate::rtp::Digit;
 use crate::sip::{LegCommand, LegEnd, LegEvent};
 use crate::speech::driver::RecognizerPool;
 use crate::speech::prompts::PromptBook;
@@ -34,6 +35,11 @@ use agreement::Settled;
 /// Recognition results on their way back. A call has one utterance under recognition and at most one cancelled one
 /// still running behind it; eight leaves room for bursts of short revisions.
 const HEARD_BOUND: usize = 8;
+
+/// How long a key we press is held, in milliseconds: what people do. Q.24 asks receivers for 40.
+const TONE_MS: u32 = 100;
+/// Silence between two of them.
+const GAP_MS: u32 = 80;
 
 /// Everything outside that a call talks to.
 pub struct Ports {
@@ -126,6 +132,10 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
                     Some(input) => input,
                     None => continue,
                 },
+                Some(Order::Keys(keys)) => {
+                    press(&ports, keys.into_inner()).await;
+                    continue;
+                }
                 Some(order) => Input::Order(order),
                 None => {
                     takes_orders = false;
@@ -232,6 +242,22 @@ async fn hold(ports: &mut Ports, hold: bool) -> Option<Input> {
         order(ports, if hold { MediaCommand::Hold { sound } } else { MediaCommand::Resume });
     }
     carry(ports, settled).await
+}
+
+/// Presses keys towards the far end, in the way it takes them.
+async fn press(ports: &Ports, keys: Vec<Digit>) {
+    match ports.agreement.takes_events() {
+        Some(true) => order(ports, MediaCommand::SendKeys { keys, tone_ms: TONE_MS, gap_ms: GAP_MS }),
+        Some(false) => {
+            for digit in keys {
+                let command = LegCommand::SendKey { digit, duration_ms: TONE_MS };
+                if ports.commands.send(command).await.is_err() {
+                    debug!("the leg is gone; its keys are moot");
+                }
+            }
+        }
+        None => debug!("nobody is there to press keys for"),
+    }
 }
 
 async fn carry(ports: &Ports, settled: Settled) -> Option<Input> {

@@ -156,8 +156,8 @@ impl Call {
                 self.outputs.push_back(Output::Timeline(TimelineEvent::Transferring));
                 self.outputs.push_back(Output::Leg(LegCommand::Refer { to, replaces: None }));
             }
-            // Hold is an offer, which the driver makes; the call is told by `Input::Held`.
-            Order::Hangup | Order::Transfer { .. } | Order::Hold | Order::Resume => {}
+            // Those depend on what was agreed on, which the driver knows; of hold the call is told by `Input::Held`.
+            Order::Hangup | Order::Transfer { .. } | Order::Hold | Order::Resume | Order::Keys(_) => {}
         }
     }
 

@@ -17,6 +17,7 @@ use crate::id::{CallId, PlayId, UtteranceId};
 use crate::language::Language;
 use crate::media::{BargeIn, MediaCommand, MediaEvent};
 use crate::pii::Pii;
+use crate::rtp::Digit;
 use crate::sip::{LegCommand, LegEvent};
 use crate::speech::{RecognizeError, Utter};
 use crate::understand::NBest;
@@ -127,6 +128,8 @@ pub enum Order {
     Hold,
     /// Take it back.
     Resume,
+    /// Press keys towards the far end: as telephone-events where they were agreed on, else by INFO.
+    Keys(Pii<Vec<Digit>>),
     /// Send the far end on to somebody else (REFER); heard once it has answered.
     Transfer {
         /// Whom: a URI.

@@ -15,6 +15,9 @@ impl Config {
         self.check_addresses()?;
         self.check_numbers()?;
         self.sip.check()?;
+        if self.sip.digest.is_empty() {
+            return Err("sip.digest is empty, so no peer could prove its password; keep \"sha-256\"".to_owned());
+        }
         if self.rtp.codecs.is_empty() {
             return Err("rtp.codecs is empty, so no call could be agreed on".to_owned());
         }
@@ -37,8 +40,9 @@ impl Config {
             if peer.name.trim().is_empty() {
                 return Err("a [[peer]] has an empty name; records and logs call it by that".to_owned());
             }
-            if peer.addresses.is_empty() {
-                return Err(format!("[[peer]] {:?} has no addresses, so no call can come from it", peer.name));
+            if peer.addresses.is_empty() && peer.username.is_none() {
+                let name = &peer.name;
+                return Err(format!("[[peer]] {name:?} has neither addresses nor a username, so no call can be its"));
             }
             if !names.insert(&peer.name) {
                 return Err(format!("two [[peer]] are named {:?}; records could not tell them apart", peer.name));

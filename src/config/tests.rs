@@ -144,7 +144,11 @@ fn errors_are_sentences_that_name_file_key_and_remedy() {
             "[rtp]\naddress = \"0.0.0.0\"",
             "trunkline.toml: rtp.address is 0.0.0.0, which peers cannot send to; set sip.advertise",
         ),
-        ("[[peer]]\nname = \"a\"\naddresses = []", "trunkline.toml: [[peer]] \"a\" has no addresses"),
+        (
+            "[[peer]]\nname = \"a\"\naddresses = []",
+            "trunkline.toml: [[peer]] \"a\" has neither addresses nor a username",
+        ),
+        ("[sip]\ndigest = []", "trunkline.toml: sip.digest is empty"),
         ("[rtp]\ncodecs = []", "trunkline.toml: rtp.codecs is empty"),
         ("[rtp]\ncodecs = [\"pcmu\", \"pcmu\"]", "trunkline.toml: rtp.codecs names pcmu twice"),
         ("[rtp]\nsrtp = \"on\"", "trunkline.toml: rtp.srtp is \"on\"; it must be one of off, optional, required"),

@@ -15,7 +15,8 @@ use crate::sdp::SrtpPolicy;
 pub struct PeerConfig {
     /// What records and logs call it.
     pub name: String,
-    /// Where it sends from.
+    /// Where it sends from; with a username, none means anywhere.
+    #[serde(default)]
     pub addresses: Vec<Network>,
     /// It must prove by a password that it is this user; absent: its address is proof enough.
     pub username: Option<String>,

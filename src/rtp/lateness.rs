@@ -138,6 +138,36 @@ impl Drift {
     }
 }
 
+/// Interarrival jitter (RFC 3550 §A.8).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Interarrival {
+    last: Option<(u32, Instant)>,
+    jitter_secs: f64,
+}
+
+impl Interarrival {
+    pub(super) fn push(&mut self, timestamp: u32, clock_hz: u32, arrived: Instant) {
+        if let Some((last_timestamp, last_arrived)) = self.last.replace((timestamp, arrived)) {
+            let ahead = arrived.saturating_duration_since(last_arrived).as_secs_f64();
+            let behind = last_arrived.saturating_duration_since(arrived).as_secs_f64();
+            let sent = f64::from(timestamp.wrapping_sub(last_timestamp) as i32) / f64::from(clock_hz);
+            // A timestamp set anew is no jitter; one second is more than any network shows between two packets.
+            let difference = (ahead - behind - sent).abs();
+            if difference < 1.0 {
+                self.jitter_secs += (difference - self.jitter_secs) / 16.0;
+            }
+        }
+    }
+
+    pub(super) const fn seconds(&self) -> f64 {
+        self.jitter_secs
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.last = None;
+    }
+}
+
 /// Signed, because packets may carry kernel times from before the first one was read.
 pub(super) fn micros_since(origin: Instant, at: Instant) -> i64 {
     let ahead = at.saturating_duration_since(origin).as_micros();

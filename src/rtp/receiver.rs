@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use super::comfort_noise::ComfortNoise;
 use super::frames::{self, FrameBuffer};
 use super::jitter::{EncodedFrame, JitterBuffer, JitterConfig, Popped, Presence};
+use super::lateness::Interarrival;
 use super::packet::{MAX_DATAGRAM_BYTES, Packet, is_rtcp};
 use super::sequence::{Order, Sequence};
 use super::source::{BELIEVED_AFTER, Judged, Run, Source};
@@ -147,6 +148,8 @@ pub struct Receiver {
     interarrival: Interarrival,
     /// Codec of the newest packet that was sound.
     codec: Codec,
+    /// Codec of the sound decoded last.
+    playing: Codec,
     jitter: JitterBuffer,
     encoded: EncodedFrame,
     /// For what came in a codec whose packets cannot be cut; `None` where none may come.
@@ -181,6 +184,7 @@ impl Receiver {
             sequence: Sequence::default(),
             interarrival: Interarrival::default(),
             codec: params.codec,
+            playing: params.codec,
             jitter: JitterBuffer::new(config.jitter),
             encoded: EncodedFrame::default(),
             frames: None,
@@ -305,6 +309,9 @@ impl Receiver {
                     self.concealer.heard(sound);
                 }
                 Presence::Sound(codec) => {
+                    if std::mem::replace(&mut self.playing, codec) != codec {
+                        restart(codec, &mut self.decoders);
+                    }
                     decode(codec, &mut self.decoders, &self.encoded.bytes[from..to], sound);
                     if std::mem::take(&mut after_skip) {
                         self.concealer.heard_after_skip(sound);
@@ -398,8 +405,8 @@ impl Receiver {
             refused: self.refused,
             concealed: bytes.concealed + frames.concealed,
             concealed_runs: self.concealed_runs,
-            jitter_ms: self.interarrival.jitter_secs * 1_000.0,
-            jitter_ticks: (self.interarrival.jitter_secs * f64::from(self.codec.clock_rate_hz())) as u32,
+            jitter_ms: self.interarrival.seconds() * 1_000.0,
+            jitter_ticks: (self.interarrival.seconds() * f64::from(self.codec.clock_rate_hz())) as u32,
             drift_ppm: frames_play.map_or_else(|| self.jitter.drift_ppm(), |frames| frames.drift_ppm()),
             delay_ms: self.delay_ms(),
         }
@@ -483,6 +490,7 @@ impl Receiver {
     /// The next packet belongs to another stream. What is buffered is still played.
     fn leave_stream(&mut self) {
         self.ssrc_changes += u64::from(self.stream.take().is_some());
+        restart(self.codec, &mut self.decoders);
         self.sequence.forget();
         self.interarrival.forget();
         self.begin_another_stream();
@@ -548,6 +556,13 @@ impl Receiver {
     }
 }
 
+/// Another encoder begins, which knows nothing of what the decoder predicts from: sound would begin with a bang.
+fn restart(codec: Codec, decoders: &mut [(Codec, Decoder)]) {
+    if let Some((_, Decoder::G722(decoder))) = decoders.iter_mut().find(|(known, _)| *known == codec) {
+        **decoder = Default::default();
+    }
+}
+
 /// Decodes bytes of a codec that takes one for each sample.
 fn decode(codec: Codec, decoders: &mut [(Codec, Decoder)], bytes: &[u8], sound: &mut [i16]) {
     if let Some(law) = codec.law() {
@@ -560,32 +575,6 @@ fn decode(codec: Codec, decoders: &mut [(Codec, Decoder)], bytes: &[u8], sound: 
     // A decoder that fails, which these cannot, leaves silence.
     sound.copy_from_slice(&decoded[..sound.len()]);
     sound[count.min(bytes.len())..].fill(0);
-}
-
-/// Interarrival jitter (RFC 3550 §A.8).
-#[derive(Clone, Copy, Debug, Default)]
-struct Interarrival {
-    last: Option<(u32, Instant)>,
-    jitter_secs: f64,
-}
-
-impl Interarrival {
-    fn push(&mut self, timestamp: u32, clock_hz: u32, arrived: Instant) {
-        if let Some((last_timestamp, last_arrived)) = self.last.replace((timestamp, arrived)) {
-            let ahead = arrived.saturating_duration_since(last_arrived).as_secs_f64();
-            let behind = last_arrived.saturating_duration_since(arrived).as_secs_f64();
-            let sent = f64::from(timestamp.wrapping_sub(last_timestamp) as i32) / f64::from(clock_hz);
-            // A timestamp set anew is no jitter; one second is more than any network shows between two packets.
-            let difference = (ahead - behind - sent).abs();
-            if difference < 1.0 {
-                self.jitter_secs += (difference - self.jitter_secs) / 16.0;
-            }
-        }
-    }
-
-    fn forget(&mut self) {
-        self.last = None;
-    }
 }
 
 #[cfg(test)]

@@ -271,6 +271,8 @@ pub(super) fn unsettled(local: &Local<'_>) -> StreamParams {
         payload_type,
         receive_types: receive_types(&formats, None),
         telephone_event: Some(TELEPHONE_EVENT),
+        // Whoever calls while we wait for their answer may send already; what they understand is not known yet.
+        send: false,
         ..StreamParams::default()
     }
 }

@@ -42,11 +42,13 @@ use self::client::Clients;
 use self::ladders::Ladders;
 use self::server::Reply;
 use self::trunks::Trunks;
+use super::auth::{self, Algorithm};
 use super::branch::{Act, Branch, Context};
 use super::guard::{Guard, MAX_MESSAGE, Verdict};
 use super::message::{Raw, Via};
 use super::outbound::OutLeg;
 use super::peers::{Peer, PeerTable};
+use super::refer;
 use super::session_timer::SessionPolicy;
 use super::stats::SipStats;
 use super::timers::Timers;
@@ -77,6 +79,8 @@ pub struct Settings {
     pub session: SessionPolicy,
     /// What peers are asked for their password in the name of.
     pub realm: String,
+    /// How, the best first (RFC 8760).
+    pub digest: Vec<Algorithm>,
     /// Where calls go out.
     pub trunks: Vec<TrunkSpec>,
     /// Do we speak TCP? Then long requests leave by it (RFC 3261 §18.1.1).
@@ -91,6 +95,7 @@ impl Default for Settings {
             timing: Timing::default(),
             session: SessionPolicy::default(),
             realm: "trunkline".to_owned(),
+            digest: auth::server::ALGORITHMS.to_vec(),
             trunks: Vec::new(),
             tcp: true,
         }
@@ -195,10 +200,11 @@ impl Agent {
         let secret = rng.next_u64();
         let mut nonces = [0; 32];
         rng.fill_bytes(&mut nonces);
+        let digest = auth::server::Server::new(&settings.realm, nonces).offering(settings.digest.clone());
         let guard = Guard::new(peers, settings.server.clone(), secret);
         Self {
             server: settings.server.as_str().into(),
-            guard: guard.keeping(&settings.realm, nonces, settings.session),
+            guard: guard.keeping(digest, settings.session),
             rng,
             secret,
             next_leg: 1,
@@ -280,7 +286,18 @@ impl Agent {
 
     /// The call has decided something.
     pub fn handle_command(&mut self, leg: LegId, command: LegCommand, now: Now) {
+        let command = self.with_replaced(command);
         self.with_leg(leg, now, |leg| leg.handle_command(command, now));
+    }
+
+    /// An attended transfer names a leg of ours; the far end knows it as a dialog (RFC 3891). Untouched when that leg has
+    /// none.
+    fn with_replaced(&self, command: LegCommand) -> LegCommand {
+        let LegCommand::Refer { to, replaces: Some(other) } = command else { return command };
+        match self.legs.get(&other).and_then(|leg| leg.replaces()) {
+            Some(dialog) => LegCommand::Refer { to: refer::in_stead_of(&to, &dialog), replaces: None },
+            None => LegCommand::Refer { to, replaces: Some(other) },
+        }
     }
 
     /// The call has vanished without a word: its leg ends as if it had hung up, an unanswered one with 500.
@@ -348,9 +365,10 @@ impl Agent {
         self.stats.live_legs
     }
 
-    /// Nothing left to wait for: no leg, and every request of ours is done with.
+    /// Nothing left to wait for: every call is over, and every request of ours done with. (A leg may outlive its call,
+    /// to hang up on far ends that answer too late.)
     pub fn is_idle(&self) -> bool {
-        self.legs.is_empty() && !self.clients.are_waiting() && self.trunks.are_done()
+        self.stats.live_legs == 0 && !self.clients.are_waiting() && self.trunks.are_done()
     }
 
     /// Counters so far.

@@ -126,7 +126,7 @@ pub fn host_port(uri: &Uri) -> String {
 }
 
 /// RFC 3261 §25.1 `user`: what may not stand there is escaped.
-fn escape_user(user: &str) -> String {
+pub fn escape_user(user: &str) -> String {
     user.bytes().fold(String::with_capacity(user.len()), |mut text, byte| {
         match byte {
             b if b.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&b) => text.push(b as char),

@@ -129,7 +129,7 @@ enum Cancel {
     /// As soon as a provisional response comes.
     Wanted,
     /// Sent, repeated while `Some`; without a final response the INVITE is given up then (§9.1).
-    Sent(Option<Repeat>, Instant),
+    Sent(Option<Box<Repeat>>, Instant),
 }
 
 /// One request of ours.
@@ -395,7 +395,7 @@ impl ClientTransaction {
         let bytes = self.outgoing.echo("CANCEL", path, branch, None);
         let repeat = Repeat::new(bytes.clone(), *path, &self.timing, now);
         self.dos.push_back(ClientDo::Send(bytes, *path));
-        self.cancel = Cancel::Sent(Some(repeat), now + self.timing.give_up());
+        self.cancel = Cancel::Sent(Some(Box::new(repeat)), now + self.timing.give_up());
     }
 
     /// A final response has come. INVITEs stay for what may still follow.

@@ -37,6 +37,7 @@ use self::stream::{NEWS_WAITING, Streams};
 use self::tls::Tls;
 use super::IncomingLeg;
 use super::agent::{Agent, Settings};
+use super::auth::{self, Algorithm};
 use super::peers::PeerTable;
 use super::session_timer::SessionPolicy;
 use super::stats::SipStats;
@@ -87,6 +88,8 @@ pub struct SipConfig {
     pub session: SessionPolicy,
     /// What peers are asked for their password in the name of.
     pub realm: String,
+    /// How, the best first (RFC 8760).
+    pub digest: Vec<Algorithm>,
     /// Where calls go out.
     pub trunks: Vec<TrunkSpec>,
 }
@@ -106,6 +109,7 @@ impl Default for SipConfig {
             timing: Timing::default(),
             session: SessionPolicy::default(),
             realm: "trunkline".to_owned(),
+            digest: auth::server::ALGORITHMS.to_vec(),
             trunks: Vec::new(),
         }
     }
@@ -246,6 +250,7 @@ fn agent(config: &SipConfig) -> Agent {
         timing: config.timing,
         session: config.session,
         realm: config.realm.clone(),
+        digest: config.digest.clone(),
         trunks: config.trunks.clone(),
         tcp: config.tcp,
     };

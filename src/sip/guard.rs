@@ -159,9 +159,9 @@ impl Guard {
         }
     }
 
-    /// Asks for passwords in the name of `realm`, with nonces that only `secret` makes, and keeps session timers.
-    pub fn keeping(self, realm: &str, secret: [u8; 32], session: SessionPolicy) -> Self {
-        Self { digest: Server::new(realm, secret), session, ..self }
+    /// Asks for passwords as `digest` says, and keeps session timers.
+    pub fn keeping(self, digest: Server, session: SessionPolicy) -> Self {
+        Self { digest, session, ..self }
     }
 
     /// Is somebody known by this address?
@@ -224,7 +224,7 @@ impl Guard {
         if let Some(credentials) = &peer.credentials
             && let Err(challenge) = self.digest.check(asked, Some(credentials), now)
         {
-            if peer.is_roaming() {
+            if challenge.failed && peer.is_roaming() {
                 if self.strangers.receive(source, now.mono) == Reception::Ignore {
                     return Err(Verdict::Drop(DropReason::Stranger));
                 }

@@ -1,9 +1,11 @@
 //! Signalling, seen from the rest of the product: legs, what may be asked of them, what they report.
 //!
 //! ```text
-//!   socket ─▶ driver ─▶ agent ─┬─ guard        is it sound, who sends it
-//!                              ├─ transaction  who repeats what, for how long
-//!                              └─ leg          the life of one branch
+//!   UDP, TCP, TLS ─▶ driver ─▶ agent ─┬─ guard        is it sound, who sends it, may it
+//!   name servers ──▶                  ├─ transaction  who repeats what, for how long (theirs)
+//!                                     ├─ client       the same for ours: hops, failover, CANCEL
+//!                                     └─ branch       the life of one leg: `leg` theirs, `outbound` ours,
+//!                                                     `talk` once it stands; and `registration`
 //! ```
 //!
 //! Everything but `driver` is pure: bytes, commands and `now` in, bytes and events out. The stack is our own (`agent`
@@ -49,7 +51,7 @@ use crate::id::LegId;
 use crate::pii::Pii;
 use crate::rtp::Digit;
 
-pub use auth::{Credentials, Secret};
+pub use auth::{Algorithm, Credentials, Secret};
 pub use driver::{Dialer, Patience, SipConfig, SipError, SipServer, TlsConfig, TlsFault};
 pub use ladder::{Ladder, Rung};
 pub use peers::{AddressRange, NotARange, Peer, PeerTable};

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::branch::Tx;
 use super::message::Headers;
+use super::uri::Uri;
 
 /// How long a transfer may say nothing: as long as a transaction lives.
 const SILENCE: Duration = Duration::from_secs(32);
@@ -78,12 +79,25 @@ pub fn will_not_report(headers: &Headers) -> bool {
     answer.split(';').next().is_some_and(|answer| answer.trim().eq_ignore_ascii_case("false"))
 }
 
-/// `Refer-To`: whom they shall call, and in whose stead (`replaces` as a Replaces header writes it).
-pub fn refer_to(to: &str, replaces: Option<&str>) -> String {
-    match replaces {
-        Some(replaces) => format!("<{to}?Replaces={}>", escaped(replaces)),
-        None => format!("<{to}>"),
+/// Whom they shall call: a URI as it is, a number at their own host (`remote_target`). `None` for anything else.
+pub fn target(to: &str, remote_target: &str) -> Option<String> {
+    if let Ok(uri) = Uri::parse(to) {
+        return matches!(uri.scheme.as_str(), "sip" | "sips" | "tel").then(|| to.to_owned());
     }
+    let dialled = |c: char| c.is_ascii_digit() || matches!(c, '*' | '#');
+    let digits = to.strip_prefix('+').unwrap_or(to);
+    let remote = Uri::parse(remote_target).ok().filter(|_| !digits.is_empty() && digits.chars().all(dialled))?;
+    let host = if remote.host.contains(':') { format!("[{}]", remote.host) } else { remote.host };
+    let port = remote.port.map_or_else(String::new, |port| format!(":{port}"));
+    // RFC 3261 §25.1: the hash is no user character.
+    Some(format!("sip:{}@{host}{port}", to.replace('#', "%23")))
+}
+
+/// `to`, called in the stead of the dialog that `replaces` names as a Replaces header does (RFC 3891 §3): whoever is
+/// there takes the new call for the old one.
+pub fn in_stead_of(to: &str, replaces: &str) -> String {
+    let join = if to.contains('?') { '&' } else { '?' };
+    format!("{to}{join}Replaces={}", escaped(replaces))
 }
 
 fn sipfrag_status(body: &[u8]) -> Option<u16> {
@@ -137,12 +151,29 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_called_where_the_far_end_is() {
+        for (to, target) in [
+            ("sip:bob@h;transport=tcp", Some("sip:bob@h;transport=tcp")),
+            ("tel:+12025550123", Some("tel:+12025550123")),
+            ("+12025550123", Some("sip:+12025550123@[2001:db8::1]:5070")),
+            ("*98#", Some("sip:*98%23@[2001:db8::1]:5070")),
+            ("http://h", None),
+            ("sip:bob@h>, <sip:eve@h", None),
+            ("bob", None),
+            ("+", None),
+            ("", None),
+        ] {
+            assert_eq!(super::target(to, "sip:ann@[2001:db8::1]:5070").as_deref(), target, "{to}");
+        }
+    }
+
+    #[test]
     fn a_replaced_dialog_is_named_inside_the_uri() {
-        assert_eq!(refer_to("sip:bob@h", None), "<sip:bob@h>");
-        assert_eq!(
-            refer_to("sip:bob@h", Some("c1@h;to-tag=a;from-tag=b")),
-            "<sip:bob@h?Replaces=c1%40h%3Bto-tag%3Da%3Bfrom-tag%3Db>"
-        );
+        let replaces = "c1@h;to-tag=a;from-tag=b";
+        let attended = in_stead_of("sip:bob@h;transport=tcp", replaces);
+        assert_eq!(attended, "sip:bob@h;transport=tcp?Replaces=c1%40h%3Bto-tag%3Da%3Bfrom-tag%3Db");
+        assert_eq!(super::target(&attended, "sip:x@h"), Some(attended.clone()), "and is still a target");
+        assert!(in_stead_of("sip:bob@h?X=1", replaces).contains("?X=1&Replaces=c1"));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 
 use super::auth::Algorithm;
 use super::branch::{Act, ClientNews, Context, OutRequest, Tx};
-use super::callee::{account, host_port};
+use super::callee::{account, escape_user, host_port};
 use super::message::{Method, Response};
 use super::respond::ALLOW;
 use super::transport::{Path, Target};
@@ -90,7 +90,7 @@ impl Registration {
         };
         let (tag, call_id) = (draw("tag")[..16].to_owned(), draw("call")[..32].to_owned());
         Some(Self {
-            user: account(&spec).unwrap_or("trunkline").to_owned(),
+            user: escape_user(account(&spec).unwrap_or("trunkline")),
             expires: spec.expires.clamp(Duration::from_secs(1), LONGEST_EXPIRES),
             registrar,
             towards,
@@ -282,7 +282,7 @@ impl Registration {
         });
         let only = || contacts.first().filter(|_| contacts.len() == 1);
         let param = ours.or_else(only).and_then(|contact| find_param(&contact.params, "expires"));
-        let seconds = param.or_else(|| response.headers.first("Expires")).and_then(|text| seconds(text));
+        let seconds = param.or_else(|| response.headers.first("Expires")).and_then(seconds);
         seconds.unwrap_or(self.expires).min(LONGEST_EXPIRES)
     }
 

@@ -190,10 +190,12 @@ impl Talk {
             // RFC 3261 §15: whoever answered waits for the ACK before hanging up.
             LegCommand::Hangup if self.awaits_first_ack() => self.hangup_when_acknowledged = true,
             LegCommand::Hangup => self.close(LegEnd::LocalHangup),
-            LegCommand::Offer { sdp } => self.want(Wanted::Offer(sdp), now),
+            LegCommand::Offer { sdp } => self.want(Wanted::Offer(sdp)),
             LegCommand::AnswerOffer { sdp } => self.answer_offer(sdp, now),
-            LegCommand::RefuseOffer { status, warning } => self.refuse_offer(status, warning.as_deref(), now),
-            LegCommand::Refer { to, replaces: _ } => self.refer(&to, now),
+            LegCommand::RefuseOffer { status, warning } => self.refuse_offer(status, warning.as_deref()),
+            // The agent has written the other leg's dialog into `to`; it is gone if that is still to be done.
+            LegCommand::Refer { replaces: Some(_), .. } => self.tell(LegEvent::Referred { status: 481, last: true }),
+            LegCommand::Refer { to, replaces: None } => self.refer(&to, now),
             LegCommand::SendKey { digit, duration_ms } => {
                 if self.keys.len() < MOST_KEYS {
                     self.keys.push_back(Key { digit, duration_ms: Some(duration_ms) });
@@ -231,7 +233,7 @@ impl Talk {
     }
 
     /// Their ACK.
-    pub fn handle_ack(&mut self, request: &Request, now: Now) {
+    pub fn handle_ack(&mut self, request: &Request, _now: Now) {
         let Some(unacknowledged) = self.unacknowledged.take_if(|known| known.cseq == request.cseq.number) else {
             return;
         };
@@ -253,7 +255,7 @@ impl Talk {
         if self.hangup_when_acknowledged {
             return self.close(LegEnd::LocalHangup);
         }
-        self.go_on(now);
+        self.go_on();
     }
 
     /// News of a request of ours.
@@ -289,10 +291,10 @@ impl Talk {
     }
 
     /// They gave up on an INVITE of theirs inside the dialog.
-    pub fn handle_cancel(&mut self, key: &Arc<str>, now: Now) {
+    pub fn handle_cancel(&mut self, key: &Arc<str>, _now: Now) {
         if let Some((origin, key)) = self.exchange.take_theirs(Some(key)) {
             self.reply(&key, &origin, 487, |draft| draft);
-            self.go_on(now);
+            self.go_on();
         }
     }
 
@@ -406,10 +408,13 @@ impl Talk {
         if self.referral.is_some() {
             return self.tell(LegEvent::Referred { status: 491, last: true });
         }
+        let Some(to) = refer::target(to, &self.dialog.remote_target) else {
+            return self.tell(LegEvent::Referred { status: 400, last: true });
+        };
         let tx = self.fresh_tx();
         let mut request = self.dialog.request(Method::Refer);
         let local = NameAddr::parse(&self.dialog.local).map(|local| local.uri.text).unwrap_or_default();
-        request.headers.push(("Refer-To".into(), refer::refer_to(to, None)));
+        request.headers.push(("Refer-To".into(), format!("<{to}>")));
         request.headers.push(("Referred-By".into(), format!("<{local}>")));
         request.contact = Some(String::new());
         self.referral = Some(Referral::new(tx, now.mono));
@@ -434,7 +439,6 @@ impl Talk {
             Some(referral) => referral.hear(now.mono),
             None => return,
         }
-        // 202 without reports says nothing of the new call; a 2xx of a report does.
         self.moved |= last && (200..300).contains(&status);
         self.tell(LegEvent::Referred { status, last });
     }

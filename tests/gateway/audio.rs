@@ -98,7 +98,7 @@ fn a_caller_who_lets_us_offer_may_answer_a_law_in_the_ack() {
         let mut caller = Caller::new(gateway, NUMBER).speaking(Speaks::A);
         let (status, answer) = caller.invite_with("1000", "");
         assert_eq!(status, 200);
-        assert!(answer.contains(" RTP/AVP 0 8 101\r\n"), "the 200 carries our offer:\n{answer}");
+        assert!(answer.contains(" RTP/AVP 0 8 "), "the 200 carries our offer:\n{answer}");
         let body = caller.sdp();
         caller.ack("1000", &body);
         caller

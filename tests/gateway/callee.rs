@@ -140,19 +140,40 @@ impl Callee {
         self.sip.send_to(text.as_bytes(), to).expect("loopback accepts datagrams");
     }
 
-    /// Rings, answers, and waits for the ACK.
+    /// Rings, answers, and waits for the ACK and the first sound: from then on the call surely stands.
     pub fn pick_up(&mut self) {
         let invite = self.wait_for("INVITE");
         self.reply(&invite, "180 Ringing", "");
         let sdp = self.sdp("sendrecv");
         self.reply(&invite, "200 OK", &sdp);
         self.wait_for("ACK");
+        let give_up = Instant::now() + LONG_ENOUGH;
+        while self.packets_in(Duration::from_millis(20)) == 0 {
+            assert!(Instant::now() < give_up, "no sound came");
+        }
     }
 
     /// Waits for BYE and confirms it.
     pub fn be_hung_up_on(&mut self) {
         let bye = self.wait_for("BYE");
         self.reply(&bye, "200 OK", "");
+    }
+
+    /// Waits for so many keys, as telephone-events.
+    pub fn wait_for_keys(&self, count: usize) -> String {
+        let give_up = Instant::now() + LONG_ENOUGH;
+        let mut buffer = [0; 2048];
+        let (mut keys, mut last) = (String::new(), None);
+        while Instant::now() < give_up && keys.len() < count {
+            let Ok(size) = self.rtp.recv(&mut buffer) else { continue };
+            if size == 16 && buffer[1] & 0x7F == 101 {
+                let stamp = [buffer[4], buffer[5], buffer[6], buffer[7]];
+                if last.replace(stamp) != Some(stamp) {
+                    keys.extend("0123456789*#ABCD".chars().nth(usize::from(buffer[12])));
+                }
+            }
+        }
+        keys
     }
 
     /// How many RTP packets come in that time; they are taken away.

@@ -12,6 +12,7 @@ mod callers;
 mod calls;
 mod hold;
 mod house;
+mod line;
 mod ops;
 mod outbound;
 mod sound;

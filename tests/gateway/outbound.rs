@@ -111,7 +111,7 @@ fn a_trunk_proves_who_it_is_and_a_wrong_password_is_told_apart() {
         ),
         ..Settings::default()
     };
-    for (password, code) in [("s3cret-right", 0), ("s3cret-wrong", 5)] {
+    for (password, code) in [("s3cret-right", 0), ("s3cret-wrong", 1)] {
         let called = Gateway::start(peer("s3cret-right"));
         let calling = Gateway::start(Settings {
             extra: format!(
@@ -273,8 +273,12 @@ fn a_live_call_is_seen_and_ended_through_the_control_socket() {
     for nonsense in ["hello", "{}", r#"{"do":"sing"}"#, r#"{"do":"hangup"}"#] {
         assert!(ask(nonsense)["error"].as_str().is_some_and(|why| why.starts_with("that is no request")), "{nonsense}");
     }
-    assert!(ask(r#"{"do":"hangup","call":"7ZZZ"}"#)["error"].is_string());
     let id = live["calls"][0]["call"].as_str().expect("an id").to_owned();
+    let keys = |keys: &str| ask(&format!(r#"{{"do":"keys","call":"{id}","keys":"{keys}"}}"#));
+    assert_eq!(keys("1#")["ok"], id);
+    assert_eq!(callee.wait_for_keys(2), "1#");
+    assert!(keys("x")["error"].is_string());
+    assert!(ask(r#"{"do":"hangup","call":"7ZZZ"}"#)["error"].is_string());
     assert_eq!(ask(&format!(r#"{{"do":"hangup","call":"{id}"}}"#))["ok"], id);
     callee.be_hung_up_on();
     let out = ended(child);

@@ -33,7 +33,7 @@ fn ended(child: Child) -> (Option<i32>, Vec<String>, Value) {
 
 #[test]
 fn sipp_answers_puts_us_on_hold_takes_us_back_and_hears_the_plan_out() {
-    let scenario = Scenario::invited()
+    let scenario = Scenario::invited_from()
         .says("180 Ringing", "a", "")
         .says("200 OK", "a", "SDP")
         .receives("ACK")

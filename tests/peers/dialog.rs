@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Signalling without media, and a call that does what a test says.
 pub struct House {
     server: SipServer,
-    calls: mpsc::Receiver<IncomingLeg>,
+    pub calls: mpsc::Receiver<IncomingLeg>,
 }
 
 impl House {

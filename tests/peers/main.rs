@@ -4,9 +4,22 @@
 #![allow(clippy::disallowed_methods, reason = "a far end of somebody else's lives in real time")]
 
 mod calling;
+mod codecs;
 mod dialog;
 mod digest;
+#[path = "../gateway/house.rs"]
+#[allow(dead_code, reason = "the gateway of the other tests can do more than these need")]
+mod house;
 mod outbound;
+mod registrar;
 mod sipp;
+mod softphone;
 mod transport;
 mod uas;
+
+use std::time::Duration;
+
+/// Who calls; must never stand in a log.
+const NUMBER: &str = "+12025550143";
+/// How long anything may take before a test gives up.
+const LONG_ENOUGH: Duration = Duration::from_secs(90);

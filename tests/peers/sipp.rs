@@ -57,8 +57,13 @@ impl Scenario {
 
     /// The ACK of a refusal: it belongs to the INVITE's transaction, three steps back, behind the 100.
     pub fn ack_refusal(self, cseq: u32) -> Self {
-        let back = "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch-3]";
-        self.send_via(back, "ACK", cseq, "To: <sip:1000@[remote_ip]>[peer_tag_param]", "", "")
+        self.ack_refusal_at(cseq, 3)
+    }
+
+    /// The same, `back` steps behind the INVITE.
+    pub fn ack_refusal_at(self, cseq: u32, back: u32) -> Self {
+        let via = format!("Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch-{back}]");
+        self.send_via(&via, "ACK", cseq, "To: <sip:1000@[remote_ip]>[peer_tag_param]", "", "")
     }
 
     /// BYE and its answer.

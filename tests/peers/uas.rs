@@ -29,10 +29,16 @@ impl Scenario {
         Self::default().invited_again(&[])
     }
 
+    /// The same, and where it wants requests of ours is kept for [`Self::offers`].
+    pub fn invited_from() -> Self {
+        Self::default().invited_again(&[("Contact:", "sip:[^>;]*")])
+    }
+
     /// A further INVITE, with these headers in it (regular expressions).
     pub fn invited_again(self, wanted: &[(&str, &str)]) -> Self {
         let mut all =
             vec![("Via:", ".*", "via"), ("From:", ".*", "from"), ("To:", ".*", "to"), ("CSeq:", ".*", "cseq")];
+        all.push(("Contact:", "sip:[^>]*", "contact"));
         let names: Vec<String> = (0..wanted.len()).map(|n| format!("w{}_{n}", self.variables.len())).collect();
         all.extend(wanted.iter().zip(&names).map(|((header, regexp), name)| (*header, *regexp, name.as_str())));
         self.receives_with("INVITE", &all)
@@ -49,7 +55,7 @@ impl Scenario {
         self.receives_with(method, &[(header, regexp, &name)])
     }
 
-    /// A further INVITE whose Authorization SIPp reckons itself; the scenario fails where it is wrong.
+    /// A further INVITE whose first credentials SIPp reckons itself; the scenario fails where it is wrong.
     pub fn invited_by(self, username: &str, password: &str, wanted: &[(&str, &str)]) -> Self {
         let mut after = self.invited_again(wanted);
         let end = after.steps.rfind("  </action>").expect("the INVITE has actions");
@@ -66,10 +72,11 @@ impl Scenario {
     fn receives_with(mut self, method: &str, wanted: &[(&str, &str, &str)]) -> Self {
         let _ = writeln!(self.steps, "  <recv request=\"{method}\" crlf=\"true\"><action>");
         for (header, regexp, variable) in wanted {
+            // SIPp takes `Proxy-Authorization` for `Authorization` too: no header means anywhere.
+            let place = if header.is_empty() { "msg".to_owned() } else { format!("hdr\" header=\"{header}") };
             let _ = writeln!(
                 self.steps,
-                "    <ereg regexp=\"{regexp}\" search_in=\"hdr\" header=\"{header}\" check_it=\"true\" \
-                 assign_to=\"{variable}\"/>"
+                "    <ereg regexp=\"{regexp}\" search_in=\"{place}\" check_it=\"true\" assign_to=\"{variable}\"/>"
             );
             if !self.variables.iter().any(|known| known == variable) {
                 self.variables.push((*variable).to_owned());
@@ -130,7 +137,7 @@ impl Scenario {
     pub fn asks(mut self, method: &str, tag: &str) -> Self {
         let _ = writeln!(
             self.steps,
-            "  <send><![CDATA[\n{method} sip:trunkline@[remote_ip]:[remote_port] SIP/2.0\n\
+            "  <send><![CDATA[\n{method} [$contact] SIP/2.0\n\
              Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\nFrom:[$to];tag={tag}\nTo:[$from]\n\
              Call-ID: [call_id]\nCSeq: 1 {method}\nMax-Forwards: 70\nContact: <sip:uas@[local_ip]:[local_port]>\n\
              Content-Length: 0\n\n]]></send>\n  <recv response=\"200\"/>"
@@ -138,11 +145,11 @@ impl Scenario {
         self
     }
 
-    /// A new offer of its own inside the dialog of the telephone `a`, to be answered with that direction.
+    /// After [`Self::invited_from`]: a new offer of its own inside the dialog of the telephone `a`, to be answered with that direction.
     pub fn offers(mut self, cseq: u32, direction: &str, answer: &str) -> Self {
         let head = |method: &str| {
             format!(
-                "{method} sip:trunkline@[remote_ip]:[remote_port] SIP/2.0\n\
+                "{method} [$w0_0] SIP/2.0\n\
                  Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\nFrom:[$to];tag=a\nTo:[$from]\n\
                  Call-ID: [call_id]\nCSeq: {cseq} {method}\nMax-Forwards: 70\n\
                  Contact: <sip:uas@[local_ip]:[local_port]>\n"
@@ -170,12 +177,13 @@ impl Scenario {
     }
 
     fn text(&self) -> String {
-        format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<scenario name=\"answering\">\n{}  <Reference \
-             variables=\"{}\"/>\n</scenario>\n",
-            self.steps,
-            self.variables.join(",")
-        )
+        // SIPp complains of a variable that nobody reads, and of naming none.
+        let read = match self.variables.as_slice() {
+            [] => String::new(),
+            all => format!("  <Reference variables=\"{}\"/>\n", all.join(",")),
+        };
+        let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<scenario name=\"answering\">\n";
+        format!("{head}{}{read}</scenario>\n", self.steps)
     }
 }
 

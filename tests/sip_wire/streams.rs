@@ -268,7 +268,12 @@ async fn a_call_over_tls_stays_on_its_connection_and_garbage_gets_none() {
     let folder = tempfile::tempdir().expect("a folder");
     let config = tls(folder.path());
     let ca = config.ca.clone().expect("given");
-    let (server, mut calls) = server(|sip| sip.tls = Some(config)).await;
+    let (server, mut calls) = server(|sip| {
+        sip.tls = Some(config);
+        // Half a handshake is waited for no longer than that.
+        sip.patience.first_message = Duration::from_secs(2);
+    })
+    .await;
     let us = server.local_tls_addr().expect("we listen for TLS");
     for plain in ["OPTIONS sip:h SIP/2.0\r\nContent-Length: 0\r\n\r\n", "\u{16}\u{3}\u{1}\u{2}\0garbage"] {
         let mut line = Line::to(us).await;

@@ -73,6 +73,12 @@ impl Agreement {
         Settled { reply: Some(LegCommand::Offer { sdp }), params: None, input: self.tell() }
     }
 
+    /// Does the far end take telephone-events? `None` while there is nobody to press keys for.
+    pub(super) fn takes_events(&self) -> Option<bool> {
+        let agreed = self.negotiation.agreed().filter(|_| self.stands)?;
+        Some(agreed.send_event.is_some())
+    }
+
     /// Something happened on the leg.
     pub(super) fn handle(&mut self, event: &LegEvent) -> Settled {
         self.stands |= matches!(event, LegEvent::Established { .. });
@@ -186,6 +192,9 @@ mod tests {
     fn hold_and_resume_are_answered_and_told_once_each() {
         let mut agreement = answered();
         assert!(agreement.begin().is_none());
+        assert_eq!(agreement.takes_events(), None, "nobody is there yet");
+        agreement.handle(&LegEvent::Established { sdp: None });
+        assert_eq!(agreement.takes_events(), Some(false), "their offer has none");
         for (direction, answer, held, told) in [
             ("sendonly", "a=recvonly", true, true),
             ("inactive", "a=inactive", true, false),

@@ -102,6 +102,9 @@ fn footer(record: &CallRecord) -> String {
              out {packets_out} packets, {late_ticks} ticks late"
         ),
     );
+    if let Some(heard) = quality(&record.media) {
+        line(&mut text, &format!("line  {heard}"));
+    }
     let recording = match recording {
         Recording::Off => "none".to_owned(),
         Recording::Saved { path } => format!("{} (caller left, bot right)", harmless(&path.to_string_lossy())),
@@ -110,6 +113,19 @@ fn footer(record: &CallRecord) -> String {
     line(&mut text, &format!("sound {recording}"));
     line(&mut text, &format!("sip   Call-ID {}", harmless(&record.sip_call_id)));
     text
+}
+
+/// How good the line was, as far as is known; `None` for a call without media.
+fn quality(media: &MediaSummary) -> Option<String> {
+    let MediaSummary { codec, secured, quality, .. } = media;
+    let mut parts = vec![codec.as_ref()?.name().to_owned()];
+    parts.extend(secured.as_ref().map(|suite| format!("encrypted with {}", harmless(suite))));
+    parts.extend(quality.mos.map(|mos| format!("MOS {mos:.2} here")));
+    parts.extend(quality.mos_there.map(|mos| format!("{mos:.2} there")));
+    parts.extend(quality.round_trip_ms.map(|ms| format!("round trip {ms:.1} ms")));
+    parts.push(format!("buffered {} ms", quality.buffer_ms));
+    parts.extend(quality.drift_ppm.map(|ppm| format!("their clock {ppm:+.0} ppm")));
+    Some(parts.join(", "))
 }
 
 /// What we said, and how much of it, where that matters.

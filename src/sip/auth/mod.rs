@@ -25,13 +25,16 @@ const MOST_PARAMS: usize = 32;
 const MOST_VALUE: usize = 1024;
 
 /// Hash functions of RFC 8760, weakest first: the order is the preference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub enum Algorithm {
     /// RFC 1321. Broken as a hash, still what most carriers speak.
+    #[serde(rename = "md5")]
     Md5,
     /// FIPS 180-4.
+    #[serde(rename = "sha-256")]
     Sha256,
     /// FIPS 180-4 §6.7; not SHA-512 cut in half.
+    #[serde(rename = "sha-512-256")]
     Sha512_256,
 }
 

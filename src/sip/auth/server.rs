@@ -27,8 +27,8 @@ use crate::sip::message::Headers;
 use crate::sip::uri::Uri;
 use crate::time::Now;
 
-/// What we ask for, the one we would rather have on top (RFC 8760 §2.1).
-const ALGORITHMS: [Algorithm; 2] = [Algorithm::Sha256, Algorithm::Md5];
+/// What we ask for unless told otherwise, the one we would rather have on top (RFC 8760 §2.1).
+pub const ALGORITHMS: [Algorithm; 2] = [Algorithm::Sha256, Algorithm::Md5];
 /// How long a nonce is good for: a redial within five minutes needs no second round trip.
 const LIFE: Duration = Duration::from_secs(300);
 /// Nonces whose counters are kept. Past it the oldest go stale early.
@@ -86,6 +86,7 @@ enum Standing {
 pub struct Server {
     realm: String,
     secret: [u8; 32],
+    algorithms: Vec<Algorithm>,
     made: u64,
     used: BTreeMap<Stamp, Used>,
     /// Nonces up to this one are stale: their counters are no longer known.
@@ -102,7 +103,13 @@ impl Server {
     /// `secret` comes from a good source and lives as long as the process.
     pub fn new(realm: &str, secret: [u8; 32]) -> Self {
         let realm = realm.chars().filter(|c| !c.is_control() && !matches!(c, '"' | '\\')).collect();
-        Self { realm, secret, made: 0, used: BTreeMap::new(), forgotten: None }
+        Self { realm, secret, algorithms: ALGORITHMS.to_vec(), made: 0, used: BTreeMap::new(), forgotten: None }
+    }
+
+    /// Asks for these only, best first: phones exist that stumble over a challenge they do not understand, instead of
+    /// reading the next one.
+    pub fn offering(self, algorithms: Vec<Algorithm>) -> Self {
+        Self { algorithms, ..self }
     }
 
     /// The name under which a request answers a challenge of ours, unchecked.
@@ -148,7 +155,7 @@ impl Server {
         let named = known.username.as_bytes().ct_eq(answer.get("username").unwrap_or_default().as_bytes());
         let algorithm = answer.get("algorithm").map_or(Some((Algorithm::Md5, false)), Algorithm::parse);
         let (algorithm, offered) = match algorithm {
-            Some((algorithm, false)) if ALGORITHMS.contains(&algorithm) => (algorithm, true),
+            Some((algorithm, false)) if self.algorithms.contains(&algorithm) => (algorithm, true),
             _ => (Algorithm::Md5, false),
         };
         let protection = protection(answer);
@@ -175,7 +182,8 @@ impl Server {
             let (realm, name) = (&self.realm, algorithm.name());
             format!("Digest realm=\"{realm}\", nonce=\"{nonce}\", algorithm={name}, qop=\"auth\"{stale_flag}")
         };
-        Challenge { headers: ALGORITHMS.map(|algorithm| ("WWW-Authenticate", line(algorithm))).to_vec(), stale, failed }
+        let headers = self.algorithms.iter().map(|algorithm| ("WWW-Authenticate", line(*algorithm))).collect();
+        Challenge { headers, stale, failed }
     }
 
     fn nonce(&self, (time, number): Stamp, source: IpAddr) -> String {
@@ -392,6 +400,18 @@ mod tests {
         assert_eq!(phone.send(&unnamed.replace("algorithm=MD5, ", "")), Ok(()), "MD5 unless said otherwise");
         let unasked = answer_of(Algorithm::Sha512_256, &nonce, 4, "ann", "pass", "sip:100@127.0.0.1", "INVITE");
         assert!(phone.send(&unasked).is_err(), "an algorithm nobody offered");
+    }
+
+    #[test]
+    fn only_what_is_configured_is_offered_and_taken() {
+        let mut phone = Phone::new();
+        phone.server = Server::new("house", [7; 32]).offering(vec![Algorithm::Md5]);
+        let challenge = phone.send("").unwrap_err();
+        assert!(challenge.headers.len() == 1 && challenge.headers[0].1.contains("algorithm=MD5"), "{challenge:?}");
+        let nonce = nonce_of(&challenge);
+        assert!(phone.send(&answer(&nonce, 1)).unwrap_err().failed);
+        let md5 = answer_of(Algorithm::Md5, &nonce, 1, "ann", "pass", "sip:100@127.0.0.1", "INVITE");
+        assert_eq!(phone.send(&md5), Ok(()));
     }
 
     #[test]

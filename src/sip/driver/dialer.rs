@@ -6,10 +6,9 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::port::Control;
+use crate::sip::callee::Callee;
 use crate::sip::stats::SipStats;
-use crate::sip::transport::Target;
 use crate::sip::trunk::{TrunkSpec, TrunkStatus};
-use crate::sip::uri::Uri;
 use crate::sip::{Dial, DialError, OutgoingLeg};
 
 /// Places calls. Clones speak to the same server.
@@ -27,14 +26,14 @@ impl Dialer {
     /// Which of our addresses faces the far end of a call to `to` (through `trunk`): what belongs into the session
     /// description, before there is a leg.
     pub async fn local_for(&self, to: &str, trunk: Option<&str>) -> Result<IpAddr, DialError> {
-        let uri = match trunk {
+        let trunk = match trunk {
             Some(name) => {
-                let trunk = self.trunks.iter().find(|trunk| &*trunk.name == name);
-                trunk.ok_or_else(|| DialError::NoSuchTrunk(name.into()))?.uri.as_str()
+                let found = self.trunks.iter().find(|trunk| &*trunk.name == name);
+                Some(found.ok_or_else(|| DialError::NoSuchTrunk(name.into()))?)
             }
-            None => to,
+            None => None,
         };
-        let target = Uri::parse(uri).ok().and_then(|uri| Target::of(&uri)).ok_or(DialError::NotDialable)?;
+        let target = Callee::of(to, trunk)?.towards;
         let shown = target.to_string();
         let found = self.ask(|reply| Control::LocalFor(target, reply)).await?;
         found.map_err(|cause| DialError::NoAddress { target: shown, cause })

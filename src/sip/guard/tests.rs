@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
 
 use super::*;
-use crate::sip::peers::Peer;
+use crate::sip::transport::Hop;
 use crate::time::{Clock, SystemClock};
 
 const PEER: &str = "127.0.0.1:5070";
@@ -333,6 +333,165 @@ fn an_asserted_identity_counts_only_where_it_is_trusted() {
         Verdict::Request(admitted) => assert_eq!(admitted.caller.reveal(), "+1555"),
         other => panic!("{other:?}"),
     }
+}
+
+/// RFC 5118 in our words: addresses of the sixth version, written well and badly.
+#[test]
+fn ipv6_is_read_as_far_as_it_has_one_meaning() {
+    for (from, to, passes) in [
+        ("sip:100@127.0.0.1 ", "sip:100@[2001:db8::10] ", true),
+        ("sip:100@127.0.0.1 ", "sip:100@[2001:db8::10]:5070 ", true),
+        ("sip:100@127.0.0.1 ", "sip:100@[::ffff:192.0.2.10] ", true),
+        // Port or group? The brackets say: group.
+        ("sip:100@127.0.0.1 ", "sip:100@[2001:db8::10:5070] ", true),
+        ("sip:100@127.0.0.1 ", "sip:100@2001:db8::10 ", false),
+        ("sip:100@127.0.0.1 ", "sip:100@[fe80::1%25eth0] ", false),
+        ("sip:100@127.0.0.1 ", "sip:100@[2001:db8:::10] ", false),
+        ("127.0.0.1:5070;branch", "[2001:db8::9:1];received=[2001:db8::9:255];branch", true),
+        ("127.0.0.1:5070;branch", "[2001:db8::9:1]:5070;received=2001:db8::9:255;branch", true),
+        ("Contact: <sip:ann@127.0.0.1:5070>", "Contact: <sip:ann@[2001:db8::9]:5070>", true),
+        ("Contact: <sip:ann@127.0.0.1:5070>", "Contact: <sip:ann@2001:db8::9>", false),
+    ] {
+        let bytes = invite(|text| {
+            assert!(text.contains(from), "{from:?}");
+            text.replace(from, to)
+        });
+        match inspect(&mut guard(), &bytes, PEER) {
+            Verdict::Request(_) => assert!(passes, "{to} has two meanings"),
+            Verdict::Answer { status, .. } => assert!(!passes && status == 400, "{to}: {status}"),
+            other => panic!("{to}: {other:?}"),
+        }
+    }
+    let scoped = invite(|text| text.replace("127.0.0.1:5070;branch", "[fe80::1%eth0];branch"));
+    assert_eq!(dropped(&scoped, PEER), DropReason::NoReturnPath);
+}
+
+#[test]
+fn secure_uris_want_a_secure_way() {
+    let bytes = invite(|text| text.replace("sip:100@127.0.0.1 ", "sips:100@127.0.0.1 "));
+    let path = Path { hop: Hop::new(Transport::Tls, PEER.parse().unwrap()), ..path(PEER) };
+    assert!(matches!(guard().inspect(&bytes, &path, SystemClock.now()), Verdict::Request(_)));
+    let tcp = Path { hop: Hop::new(Transport::Tcp, PEER.parse().unwrap()), ..path };
+    assert!(matches!(guard().inspect(&bytes, &tcp, SystemClock.now()), Verdict::Answer { status: 416, .. }));
+}
+
+#[test]
+fn extensions_we_know_may_be_required() {
+    let bytes = invite(|text| text.replace("Contact: ", "Require: 100rel, Timer\nContact: "));
+    assert_eq!(admitted(&bytes).request.method, Method::Invite);
+    let short = invite(|text| text.replace("Contact: ", "x: 60\nSupported: timer\nContact: "));
+    let answer = answer(&short, PEER);
+    assert!(answer.starts_with("SIP/2.0 422 ") && answer.contains("\r\nMin-SE: 90\r\n"), "{answer}");
+}
+
+/// What `user` with `password` answers to the challenge in `text`, with this count.
+fn proof(text: &str, user: &str, password: &str, nc: u32) -> String {
+    use crate::sip::auth::{Algorithm, Digested, Protection};
+    let nonce = text.split("nonce=\"").nth(1).unwrap().split('"').next().unwrap();
+    let algorithm = Algorithm::Sha256;
+    let ha1 = algorithm.ha1(user, "house", &Secret::new(password));
+    let (protection, method, uri) = (Protection::Auth { nc, cnonce: "c" }, "INVITE", "sip:100@127.0.0.1");
+    let response = algorithm.response(&ha1, &Digested { nonce, protection, method, uri, body: b"" });
+    format!(
+        "Authorization: Digest username=\"{user}\", realm=\"house\", nonce=\"{nonce}\", uri=\"{uri}\", \
+         response=\"{response}\", algorithm=SHA-256, qop=auth, nc={nc:08x}, cnonce=\"c\"\nContact: "
+    )
+}
+
+fn with_password(addresses: bool) -> Guard {
+    let credentials = Some(Credentials { username: "ann".to_owned(), password: Secret::new("pass") });
+    let mut peer = Peer { name: "phone".into(), credentials, ..Peer::loopback() };
+    if !addresses {
+        peer.addresses.clear();
+    }
+    let guard = Guard::new(PeerTable::new(vec![peer]), "Test/1".to_owned(), 7);
+    guard.keeping(Server::new("house", [9; 32]), SessionPolicy::default())
+}
+
+/// How an INVITE with `proof` fares, gate and door together: its status, 0 when it is let in; `None` for silence.
+fn knock(guard: &mut Guard, proof: &str, source: &str, now: Now) -> (Option<u16>, String) {
+    let bytes = invite(|text| if proof.is_empty() { text } else { text.replace("Contact: ", proof) });
+    let verdict = match guard.inspect(&bytes, &path(source), now) {
+        Verdict::Request(admitted) => guard.admit(&admitted, now).err(),
+        other => Some(other),
+    };
+    match verdict {
+        None => (Some(0), String::new()),
+        Some(Verdict::Answer { bytes, status, .. }) => (Some(status), String::from_utf8(bytes).unwrap()),
+        Some(Verdict::Drop(_)) => (None, String::new()),
+        Some(other) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_peer_with_a_password_is_asked_for_it_and_never_locked_out() {
+    let (mut guard, now) = (with_password(true), SystemClock.now());
+    let (status, challenge) = knock(&mut guard, "", PEER, now);
+    assert_eq!(status, Some(401));
+    assert_eq!(challenge.matches("WWW-Authenticate: Digest realm=\"house\"").count(), 2, "{challenge}");
+    assert_eq!(knock(&mut guard, &proof(&challenge, "ann", "pass", 1), PEER, now).0, Some(0));
+    assert_eq!(knock(&mut guard, &proof(&challenge, "ann", "pass", 1), PEER, now).0, Some(401), "a replay");
+    for guess in 0..30 {
+        let (status, _) = knock(&mut guard, &proof(&challenge, "ann", "wrong", 2), PEER, now);
+        assert_eq!(status, Some(if guess < 10 { 401 } else { 403 }), "guess {guess}");
+    }
+    assert_eq!(knock(&mut guard, &proof(&challenge, "ann", "pass", 3), PEER, now).0, Some(0), "whoever knows it");
+    assert_eq!(knock(&mut guard, "", PEER, now).0, Some(401), "and whoever has not tried is asked");
+}
+
+#[test]
+fn a_peer_on_the_road_is_let_in_from_anywhere_and_strangers_learn_nothing() {
+    let (mut guard, now) = (with_password(false), SystemClock.now());
+    let (status, challenge) = knock(&mut guard, "", STRANGER, now);
+    assert_eq!(status, Some(401), "it may be she");
+    for name in ["ann", "bob"] {
+        let (status, answer) = knock(&mut guard, &proof(&challenge, name, "wrong", 1), STRANGER, now);
+        assert_eq!((status, answer.contains("stale")), (Some(401), false), "{name}");
+    }
+    for _ in 0..30 {
+        knock(&mut guard, &proof(&challenge, "ann", "wrong", 1), STRANGER, now);
+    }
+    assert_eq!(knock(&mut guard, "", STRANGER, now).0, None, "ignored for a while");
+    assert_eq!(knock(&mut guard, &proof(&challenge, "ann", "wrong", 1), STRANGER, now).0, None);
+    assert_eq!(knock(&mut guard, &proof(&challenge, "ann", "pass", 1), STRANGER, now).0, Some(0), "but not she");
+    // Inside her call everything of hers passes, and for a while behind it.
+    let bye = invite(|text| text.replace("INVITE", "BYE"));
+    let path = path(STRANGER);
+    assert!(matches!(guard.inspect(&bye, &path, now), Verdict::Drop(DropReason::Stranger)));
+    let peer = guard.peers.find_roaming("ann").unwrap().clone();
+    guard.entered(LegId(1), &peer, path.hop.address.ip(), now);
+    assert!(matches!(guard.inspect(&bye, &path, now), Verdict::Request(_)));
+    assert_eq!(knock(&mut guard, "", STRANGER, now).0, Some(401), "a second call needs the password again");
+    guard.left(LegId(1), now);
+    assert!(matches!(guard.inspect(&bye, &path, now), Verdict::Request(_)), "her BYE may come again");
+    let later = Now { mono: now.mono + VISITOR_LINGERS, ..now };
+    assert!(!matches!(guard.inspect(&bye, &path, later), Verdict::Request(_)));
+}
+
+#[test]
+fn a_peer_over_its_limits_is_told_to_wait() {
+    let peer = Peer { max_calls: Some(1), max_cps: Some(2), ..Peer::loopback() };
+    let mut guard = Guard::new(PeerTable::new(vec![peer.clone()]), "Test/1".to_owned(), 7);
+    let now = SystemClock.now();
+    let peer = Arc::new(peer);
+    assert_eq!(knock(&mut guard, "", PEER, now).0, Some(0));
+    guard.entered(LegId(1), &peer, [127, 0, 0, 1].into(), now);
+    let (status, answer) = knock(&mut guard, "", PEER, now);
+    assert!(status == Some(503) && answer.contains("\r\nRetry-After: 5\r\n"), "{answer}");
+    guard.left(LegId(1), now);
+    assert_eq!(knock(&mut guard, "", PEER, now).0, Some(0));
+    let (status, answer) = knock(&mut guard, "", PEER, now);
+    assert!(status == Some(503) && answer.contains("\r\nRetry-After: 1\r\n"), "too fast: {answer}");
+}
+
+/// Reading stops at sixteen kilobytes, whoever sends; a stranger that is ignored costs not even that.
+#[test]
+fn a_datagram_of_sixty_kilobytes_costs_no_more_than_one_of_sixteen() {
+    let lines = "a:b\n".repeat(15_000);
+    let bytes = invite(|text| text.replace("Max-Forwards: 70\n", &format!("Max-Forwards: 70\n{lines}")));
+    assert!(bytes.len() > 60_000);
+    assert!(answer(&bytes, PEER).starts_with("SIP/2.0 513 "));
+    assert!(answer(&bytes, STRANGER).starts_with("SIP/2.0 403 "));
 }
 
 #[test]

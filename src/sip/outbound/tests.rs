@@ -333,10 +333,13 @@ fn a_telephone_that_rings_too_long_is_given_up() {
     assert_eq!(silent.news(ClientNews::Failed(ClientFailure::Timeout)), ["gone"]);
 }
 
+/// Something that happens, and what it is called.
+type Deed = (&'static str, fn(&mut World));
+
 /// Every state in which a call may give up × everything that may cross it on the way.
 #[test]
 fn a_cancelled_call_ends_once_and_whoever_answers_is_hung_up_on() {
-    let states: [(&str, fn(&mut World)); 5] = [
+    let states: [Deed; 5] = [
         ("nothing heard", |_| {}),
         ("ringing", |world| drop(world.hear(said(180, "a", None)))),
         ("reliable early media", |world| drop(world.hear(reliable_183("a", 1)))),
@@ -346,7 +349,7 @@ fn a_cancelled_call_ends_once_and_whoever_answers_is_hung_up_on() {
             world.hear(said(183, "b", Some(ANSWER)));
         }),
     ];
-    let messages: [(&str, fn(&mut World)); 9] = [
+    let messages: [Deed; 9] = [
         ("nothing", |_| {}),
         ("180", |world| drop(world.hear(said(180, "a", None)))),
         ("reliable 183", |world| drop(world.hear(reliable_183("a", 2)))),

@@ -96,6 +96,19 @@ fn a_registration_says_who_is_to_be_found_where() {
 }
 
 #[test]
+fn a_user_that_looks_like_an_address_is_escaped_and_found_again() {
+    let mut world = World::new();
+    let spec = TrunkSpec { user: Some("ann@home".into()), ..world.registration.spec.clone() };
+    world.registration = Registration::new(spec, world.registration.context.clone(), world.now).unwrap();
+    world.registration.handle_timeout(world.now);
+    let Some(Act::Request { request, .. }) = world.registration.poll_act() else { panic!("from the first second") };
+    assert_eq!(request.header("To"), Some("<sip:ann%40home@carrier.example>"));
+    world.says(200, "Contact: <sip:x@h>;expires=60, <sip:ann%40home@192.0.2.7:5060>;expires=300\r\n");
+    let TrunkState::Registered { until } = world.state() else { panic!("registered") };
+    assert_eq!(until, world.now.wall + Duration::from_secs(300));
+}
+
+#[test]
 fn it_is_refreshed_before_it_lapses() {
     for (granted, earliest, latest) in [(600, 484, 510), (3600, 2907, 3060), (60, 28, 30), (20, 9, 10), (1, 5, 5)] {
         for seed in 0..50 {

@@ -23,7 +23,7 @@ pub(super) enum Exchange {
     /// Nobody's.
     Idle,
     /// The call thinks about their offer.
-    Theirs(Theirs),
+    Theirs(Box<Theirs>),
     /// They think about ours.
     Ours(Tx, Ours),
     /// Both offered at once; ours goes out again then.
@@ -129,7 +129,7 @@ impl Talk {
             }
             sdp => {
                 let offered = LegEvent::Offered { sdp: sdp.clone() };
-                self.exchange = Exchange::Theirs(theirs);
+                self.exchange = Exchange::Theirs(Box::new(theirs));
                 self.tell(offered);
             }
         }
@@ -139,22 +139,22 @@ impl Talk {
     pub(super) fn answer_offer(&mut self, sdp: String, now: Now) {
         match std::mem::replace(&mut self.exchange, Exchange::Idle) {
             Exchange::Theirs(theirs) => {
-                self.accept(theirs, Some(sdp), now);
-                self.go_on(now);
+                self.accept(*theirs, Some(sdp), now);
+                self.go_on();
             }
             other => self.exchange = other,
         }
     }
 
     /// The call does not.
-    pub(super) fn refuse_offer(&mut self, status: u16, warning: Option<&str>, now: Now) {
+    pub(super) fn refuse_offer(&mut self, status: u16, warning: Option<&str>) {
         let status = if (300..700).contains(&status) { status } else { 488 };
         if let Some((origin, key)) = self.exchange.take_theirs(None) {
             self.reply(&key, &origin, status, |draft| match warning {
                 Some(text) => draft.warning(text),
                 None => draft,
             });
-            self.go_on(now);
+            self.go_on();
         }
     }
 
@@ -181,15 +181,15 @@ impl Talk {
     }
 
     /// An offer of ours, now or as soon as it may go. The newest wish of the call is the one that counts.
-    pub(super) fn want(&mut self, wanted: Wanted, now: Now) {
+    pub(super) fn want(&mut self, wanted: Wanted) {
         if self.wanted.is_none() || wanted != Wanted::Refresh {
             self.wanted = Some(wanted);
         }
-        self.go_on(now);
+        self.go_on();
     }
 
     /// The next thing that waited for its turn.
-    pub(super) fn go_on(&mut self, now: Now) {
+    pub(super) fn go_on(&mut self) {
         let free = matches!(self.exchange, Exchange::Idle) && self.unacknowledged.is_none();
         if self.state != State::Talking || !free {
             return;
@@ -197,11 +197,11 @@ impl Talk {
         if let Some(wanted) = self.wanted.take() {
             let update = wanted == Wanted::Refresh && self.allows.update;
             let method = if update { Method::Update } else { Method::Invite };
-            self.propose(Ours { wanted, method, rounds: 0, raised: None }, now);
+            self.propose(Ours { wanted, method, rounds: 0, raised: None });
         }
     }
 
-    fn propose(&mut self, ours: Ours, _now: Now) {
+    fn propose(&mut self, ours: Ours) {
         let tx = self.fresh_tx();
         let mut request = self.dialog.request(ours.method.clone());
         request.contact = Some(String::new());
@@ -228,7 +228,7 @@ impl Talk {
 
     pub(super) fn refresh(&mut self, now: Now) {
         match self.exchange {
-            Exchange::Idle if self.unacknowledged.is_none() => self.want(Wanted::Refresh, now),
+            Exchange::Idle if self.unacknowledged.is_none() => self.want(Wanted::Refresh),
             // What is under way refreshes the session by itself; if it does not, we ask again.
             _ => self.refresh_later(now, REFRESH_AGAIN),
         }
@@ -257,7 +257,7 @@ impl Talk {
                 self.lost(&ours.wanted);
             }
         }
-        self.go_on(now);
+        self.go_on();
     }
 
     fn agreed_to(&mut self, tx: Tx, ours: Ours, response: &Response, now: Now) {
@@ -300,12 +300,12 @@ impl Talk {
             }
             (422, _) if ours.rounds < MOST_ROUNDS => {
                 ours.raised = Some(session_timer::min_se(headers));
-                self.propose(ours, now);
+                self.propose(ours);
             }
             (481 | 408, _) => self.lost(&ours.wanted),
             (405 | 501, Wanted::Refresh) if ours.method == Method::Update => {
                 self.allows.update = false;
-                self.want(Wanted::Refresh, now);
+                self.want(Wanted::Refresh);
             }
             // The session goes on; whether the far end is alive has been answered, only not as the timer wants it.
             (_, Wanted::Refresh) => self.refresh_later(now, REFRESH_AGAIN * 4),
@@ -326,10 +326,10 @@ impl Talk {
             return;
         }
         match std::mem::replace(&mut self.exchange, Exchange::Idle) {
-            Exchange::Pause(_, ours) => self.propose(ours, now),
+            Exchange::Pause(_, ours) => self.propose(ours),
             Exchange::Theirs(theirs) => {
                 self.reply(&theirs.key, &theirs.origin, 488, |draft| draft);
-                self.go_on(now);
+                self.go_on();
             }
             other => self.exchange = other,
         }

@@ -122,6 +122,22 @@ fn phones_without_tags_and_branches_are_served() {
     assert!(world.forgets_everything());
 }
 
+#[test]
+fn an_attended_transfer_names_the_other_dialog_as_its_far_end_knows_it() {
+    let mut world = World::new();
+    let tag = world.talk();
+    let (first, second) = (world.calls[0].leg, invite(1, "", SDP).replace("c1", "c2").replace("z9hG4bK", "z9hG4bKc2"));
+    world.receive(&second);
+    let ok = world.command(LegCommand::Answer { sdp: ANSWER.to_owned() });
+    let ack = in_dialog("ACK", 1, &to_tag(&ok[0]), "ack2").replace("Call-ID: c1", "Call-ID: c2");
+    world.receive(&ack);
+    let sent = world.command(LegCommand::Refer { to: "sip:bob@h".to_owned(), replaces: Some(first) });
+    let refer_to = format!("Refer-To: <sip:bob@h?Replaces=c1%3Bto-tag%3Df1%3Bfrom-tag%3D{tag}>\r\n");
+    assert!(sent[0].starts_with("REFER ") && sent[0].contains(&refer_to), "{}", sent[0]);
+    world.command(LegCommand::Refer { to: "sip:bob@h".to_owned(), replaces: Some(LegId(99)) });
+    assert_eq!(world.events.last(), Some(&LegEvent::Referred { status: 481, last: true }), "no such leg");
+}
+
 /// Whatever order datagrams, commands and time come in: every call hears that it is over exactly once, last, and
 /// nothing stays behind.
 #[test]

@@ -1,0 +1,198 @@
+//! baresip as the far end: a whole softphone, told over its control port what its user does.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tokio::time::timeout;
+use trunkline::sip::{
+    Algorithm, Credentials, IncomingLeg, LegCommand, LegEnd, LegEvent, Peer, PeerTable, Secret, SipConfig,
+};
+
+use super::dialog::House;
+
+/// What we say of our media; nobody listens there.
+const OURS: &str =
+    "v=0\r\no=- 2 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 18004 RTP/AVP 0\r\n";
+/// Longer than any step takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running baresip; it is killed when this goes.
+struct Softphone {
+    process: Child,
+    control: SocketAddr,
+    folder: tempfile::TempDir,
+}
+
+impl Softphone {
+    /// Starts one with an account `ann`; `None`, with a reason, where there is no baresip.
+    fn start(account: &str) -> Option<Self> {
+        if Command::new("baresip").arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "CI must have its peers: baresip is not installed");
+            println!("skipped: baresip is not installed (apt install baresip)");
+            return None;
+        }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let control = free_tcp();
+        let sound = folder.path().join("silence.wav");
+        fs::write(&sound, silence()).expect("a sound file");
+        let config = format!(
+            "module_path {}\nmodule g711.so\nmodule aufile.so\nmodule_tmp account.so\nmodule_app menu.so\n\
+             module_app ctrl_tcp.so\nctrl_tcp_listen {control}\naudio_source aufile,{}\n\
+             audio_player aufile,{}\nsip_listen {}\n",
+            modules(),
+            sound.display(),
+            folder.path().join("heard.wav").display(),
+            free_udp(),
+        );
+        for (name, text) in [("config", config.as_str()), ("accounts", account), ("contacts", "")] {
+            fs::write(folder.path().join(name), text).expect("its settings can be written");
+        }
+        let log = fs::File::create(folder.path().join("log")).expect("a log file");
+        let mut command = Command::new("baresip");
+        command.arg("-f").arg(folder.path()).args(["-t", "60"]).stdin(Stdio::null());
+        command.stdout(log.try_clone().expect("a second handle")).stderr(log);
+        let process = command.spawn().expect("baresip starts");
+        Some(Self { process, control, folder })
+    }
+
+    /// What its user does: `dial`, `hold`, `resume`, `hangup`.
+    fn order(&self, command: &str, words: &str) {
+        let order = format!("{{\"command\":\"{command}\",\"params\":\"{words}\"}}");
+        for _ in 0..100 {
+            if let Ok(mut control) = TcpStream::connect(self.control) {
+                control.write_all(format!("{}:{order},", order.len()).as_bytes()).expect("it takes orders");
+                control.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
+                // It hangs up on whoever does not wait for the answer.
+                let _ = control.read(&mut [0; 1024]);
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("baresip takes no orders:\n{}", self.log());
+    }
+
+    fn log(&self) -> String {
+        fs::read(self.folder.path().join("log"))
+            .map_or_else(|_| "(no log)".to_owned(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+impl Drop for Softphone {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Half a minute of nothing, 8 kHz, 16 bits.
+fn silence() -> Vec<u8> {
+    const BYTES: u32 = 30 * 8_000 * 2;
+    let mut wav = b"RIFF".to_vec();
+    wav.extend_from_slice(&(36 + BYTES).to_le_bytes());
+    wav.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    wav.extend_from_slice(&8_000_u32.to_le_bytes());
+    wav.extend_from_slice(&16_000_u32.to_le_bytes());
+    wav.extend_from_slice(b"\x02\0\x10\0data");
+    wav.extend_from_slice(&BYTES.to_le_bytes());
+    wav.resize(44 + BYTES as usize, 0);
+    wav
+}
+
+fn modules() -> String {
+    let places = ["/usr/lib/baresip/modules", "/usr/local/lib/baresip/modules"];
+    places.into_iter().find(|place| Path::new(place).exists()).unwrap_or(places[0]).to_owned()
+}
+
+fn free_tcp() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port on loopback")
+}
+
+fn free_udp() -> SocketAddr {
+    UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port on loopback")
+}
+
+async fn next(house: &mut House) -> IncomingLeg {
+    timeout(PATIENCE, house.calls.recv()).await.expect("in time").expect("the server lives")
+}
+
+async fn event(call: &mut IncomingLeg, phone: &Softphone) -> LegEvent {
+    loop {
+        match timeout(PATIENCE, call.events.recv()).await {
+            Ok(Some(LegEvent::Ladder(_))) => {}
+            Ok(Some(event)) => return event,
+            silence => panic!("nothing comes ({silence:?}); baresip:\n{}", phone.log()),
+        }
+    }
+}
+
+async fn say(call: &IncomingLeg, command: LegCommand) {
+    call.commands.send(command).await.expect("the leg lives");
+}
+
+async fn answered(house: &mut House, phone: &Softphone) -> IncomingLeg {
+    phone.order("dial", &format!("sip:1000@{}", house.address()));
+    let mut call = next(house).await;
+    say(&call, LegCommand::Ring).await;
+    say(&call, LegCommand::Answer { sdp: OURS.to_owned() }).await;
+    let established = event(&mut call, phone).await;
+    assert!(matches!(established, LegEvent::Established { .. }), "{established:?}");
+    call
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn baresip_proves_its_password_holds_resumes_and_hangs_up() {
+    let account = "<sip:ann@127.0.0.1>;auth_user=ann;auth_pass=stapler;regint=0\n";
+    let Some(phone) = Softphone::start(account) else { return };
+    let guarded = |config: &mut SipConfig| {
+        let credentials = Credentials { username: "ann".to_owned(), password: Secret::new("stapler") };
+        config.peers = PeerTable::new(vec![Peer { credentials: Some(credentials), ..Peer::loopback() }]);
+        // Like SIPp, it gives up on a hash it does not know.
+        config.digest = vec![Algorithm::Md5];
+    };
+    let mut house = House::open(guarded).await;
+    let mut call = answered(&mut house, &phone).await;
+    for (order, theirs, ours) in [("hold", "a=sendonly", "a=recvonly"), ("resume", "a=sendrecv", "a=sendrecv")] {
+        phone.order(order, "");
+        match event(&mut call, &phone).await {
+            LegEvent::Offered { sdp: Some(sdp) } => assert!(sdp.contains(theirs), "{sdp}"),
+            other => panic!("{order}: {other:?}"),
+        }
+        say(&call, LegCommand::AnswerOffer { sdp: format!("{OURS}{ours}\r\n") }).await;
+    }
+    phone.order("hangup", "");
+    assert_eq!(event(&mut call, &phone).await, LegEvent::Ended(LegEnd::RemoteHangup));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn baresip_goes_where_it_is_sent_and_says_so() {
+    let Some(phone) = Softphone::start("<sip:ann@127.0.0.1>;regint=0\n") else { return };
+    let (mut house, mut elsewhere) = (House::open(|_| {}).await, House::open(|_| {}).await);
+    let mut call = answered(&mut house, &phone).await;
+    let to = format!("sip:2000@{}", elsewhere.address());
+    say(&call, LegCommand::Refer { to, replaces: None }).await;
+    let new = next(&mut elsewhere).await;
+    assert_eq!(new.called.reveal(), "2000");
+    say(&new, LegCommand::Answer { sdp: OURS.to_owned() }).await;
+    let mut reports = Vec::new();
+    loop {
+        match event(&mut call, &phone).await {
+            LegEvent::Referred { status, last } => {
+                reports.push(status);
+                if last {
+                    break;
+                }
+            }
+            // It may leave as soon as its new partner answers.
+            LegEvent::Ended(end) => {
+                assert_eq!(end, LegEnd::RemoteHangup);
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((reports.first(), reports.last()), (Some(&202), Some(&200)), "baresip:\n{}", phone.log());
+}
