@@ -41,6 +41,9 @@ struct Proxy {
     thread: Option<JoinHandle<()>>,
 }
 
+/// A datagram on its way: when it is due, in which order it came, whether outwards, what is in it.
+type Delayed = (Instant, u64, bool, Vec<u8>);
+
 impl Proxy {
     /// Carries what `caller` and the gateway's port, as soon as it speaks or `gateway` names it, send each other.
     fn between(caller: SocketAddr, network: Network) -> (Self, std::sync::mpsc::Sender<SocketAddr>) {
@@ -52,7 +55,7 @@ impl Proxy {
             Self { front: address(&front), back: address(&back), lost: lost.clone(), over: over.clone(), thread: None };
         let thread = thread::spawn(move || {
             let (mut random, mut far, mut count) = (StdRng::seed_from_u64(5), None, 0_u64);
-            let mut waiting: BinaryHeap<Reverse<(Instant, u64, bool, Vec<u8>)>> = BinaryHeap::new();
+            let mut waiting: BinaryHeap<Reverse<Delayed>> = BinaryHeap::new();
             let mut buffer = [0; 2_048];
             for socket in [&front, &back] {
                 socket.set_nonblocking(true).expect("a socket can be switched");

@@ -5,12 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use self::house::{Gateway, Settings};
+use super::house::{Gateway, Settings};
 use super::uas::{Scenario, Uas};
-
-#[path = "../gateway/house.rs"]
-#[allow(dead_code, reason = "the tests of the gateway use the rest")]
-mod house;
 
 /// Must never stand in a log.
 const NUMBER: &str = "+12025550143";
