@@ -57,7 +57,7 @@ fn folder(check: &str, key: &str, path: &Path) -> Finding {
         return Finding::broken(check, result, format!("give it to the user who runs trunkline, or set `{key}`"));
     }
     let free = match nix::sys::statvfs::statvfs(there) {
-        Ok(disk) => u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size())),
+        Ok(disk) => disk.blocks_available().saturating_mul(disk.fragment_size()),
         Err(cause) => {
             let result = format!("how much room {} has cannot be told: {cause}", there.display());
             return Finding::look(check, result, "look yourself: `df -h`");
@@ -70,7 +70,7 @@ fn room(check: &str, shown: &str, free: u64) -> Finding {
     let result = format!("{shown}, {:.1} GB free", free as f64 / 1e9);
     match free {
         ..NO_ROOM => Finding::broken(check, result, "make room: a recorded hour takes 115 MB"),
-        ..LITTLE_ROOM => Finding::look(check, result, "make room soon: a recorded hour takes 115 MB"),
+        NO_ROOM..LITTLE_ROOM => Finding::look(check, result, "make room soon: a recorded hour takes 115 MB"),
         _ => Finding::fine(check, result),
     }
 }
