@@ -52,13 +52,6 @@ pub(super) async fn ready(config: &Config) -> Result<String, String> {
             false => Err("no gateway of these settings runs".to_owned()),
         };
     };
-    if listen.port() == 0 {
-        // The system chose the port; only the log knows it.
-        return match network::is_running(config).await {
-            true => Ok("running; ops.listen names no port where it could be asked for more".to_owned()),
-            false => Err("no gateway of these settings runs".to_owned()),
-        };
-    }
     let asked = tokio::time::timeout(PATIENCE, healthz(network::reachable(listen)));
     let answer = match asked.await {
         Ok(Ok(answer)) => answer,
