@@ -8,11 +8,6 @@ use serde_json::Value;
 use super::house::{Gateway, Settings};
 use super::uas::{Scenario, Uas};
 
-/// Must never stand in a log.
-const NUMBER: &str = "+12025550143";
-/// How long anything may take before a test gives up.
-const LONG_ENOUGH: Duration = Duration::from_secs(90);
-
 fn call(gateway: &Gateway, uas: &Uas, more: &[&str]) -> Child {
     let to = format!("sip:ada@127.0.0.1:{}", uas.port);
     gateway.begin(&[&["call", &to, "--plan", "tests/gateway/greeting.yaml", "--json"], more].concat())
