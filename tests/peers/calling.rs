@@ -1,7 +1,6 @@
 //! The whole gateway calls SIPp: what SIPp does decides what `trunkline call` shows and exits with.
 
 use std::process::Child;
-use std::time::Duration;
 
 use serde_json::Value;
 
