@@ -43,10 +43,27 @@ pub(super) struct Clients {
     /// Last sequence number per owner.
     cseqs: BTreeMap<Owner, u32>,
     /// Digest answers, for owners that have credentials.
-    digests: BTreeMap<Owner, Digest>,
+    digests: BTreeMap<Owner, Proof>,
     next_query: u64,
     /// Far ends that took no TCP connection, and until when we believe that: long requests go there by datagram.
     no_tcp: BTreeMap<SocketAddr, Instant>,
+}
+
+/// What an owner proves itself with, and to whom.
+#[derive(Debug)]
+struct Proof {
+    digest: Digest,
+    /// Host its first request went to. Only that one, and whoever is in a dialog with us behind it, gets an answer: a
+    /// redirection must not collect hashes to guess a password from.
+    home: Option<String>,
+}
+
+impl Proof {
+    fn towards(&mut self, request: &OutRequest) -> Option<&mut Digest> {
+        let home = self.home.get_or_insert_with(|| request.towards.host.clone());
+        let in_dialog = request.header("To").is_some_and(|to| !tag_of(to).is_empty());
+        (in_dialog || *home == request.towards.host).then_some(&mut self.digest)
+    }
 }
 
 #[derive(Debug)]
@@ -108,7 +125,7 @@ impl Agent {
     /// Sends a request in a transaction of its own.
     pub(super) fn send_request(&mut self, owner: Owner, tx: Tx, request: OutRequest, now: Now) {
         let cseq = self.clients.next_cseq(&owner);
-        let digest = self.clients.digests.get_mut(&owner);
+        let digest = self.clients.digests.get_mut(&owner).and_then(|proof| proof.towards(&request));
         let credentials = digest.map(|digest| {
             let body = request.body.as_ref().map_or("", |(_, text)| text);
             digest.preempt(request.method.as_str(), &request.uri, body.as_bytes())
@@ -121,7 +138,8 @@ impl Agent {
     /// What `owner` may prove itself with, when it is asked to.
     pub(super) fn trust_with(&mut self, owner: Owner, credentials: Credentials) {
         let seed = self.rng.next_u64();
-        self.clients.digests.insert(owner, Digest::new(Some(credentials), seed));
+        let digest = Digest::new(Some(credentials), seed);
+        self.clients.digests.insert(owner, Proof { digest, home: None });
     }
 
     /// Asks for an INVITE to be cancelled.
@@ -293,7 +311,7 @@ impl Agent {
         let wanted = !client.transaction.is_cancelled();
         let request = &outgoing.request;
         let body = request.body.as_ref().map_or("", |(_, text)| text);
-        let digest = self.clients.digests.get_mut(&owner).filter(|_| wanted);
+        let digest = self.clients.digests.get_mut(&owner).filter(|_| wanted).and_then(|proof| proof.towards(request));
         let answer =
             digest.map(|digest| digest.answer(&challenge, request.method.as_str(), &request.uri, body.as_bytes()));
         match answer {

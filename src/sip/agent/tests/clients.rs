@@ -180,6 +180,21 @@ fn a_challenge_is_answered_before_the_branch_hears_of_it() {
 }
 
 #[test]
+fn where_a_redirection_leads_nobody_gets_an_answer_to_a_challenge() {
+    let mut rig = Rig::new();
+    let credentials = Credentials { username: "bob".to_owned(), password: Secret::new("zanzibar") };
+    rig.world.agent.trust_with(client::Owner::Leg(LegId(77)), credentials);
+    let home = rig.act(ask(1, Method::Invite)).remove(0);
+    rig.hear(&home, "302 Moved Temporarily\r\nContact: <sip:b@127.0.0.9:5090>", "t");
+    let elsewhere =
+        Act::Request { tx: Tx(2), request: request(Method::Invite, "sip:b@127.0.0.9:5090", Some(path(FAR))) };
+    let second = rig.act(elsewhere).remove(0);
+    let asked = rig.hear(&second, "401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\"", "t");
+    assert_eq!(starts(&asked), ["ACK sip:b@127.0.0.9:5090 SIP/2.0"]);
+    assert!(rig.heard().last().is_some_and(|news| news.starts_with("2 final 401")));
+}
+
+#[test]
 fn without_credentials_a_challenge_is_news() {
     let mut rig = Rig::new();
     let bare = rig.act(ask(1, Method::Info)).remove(0);
