@@ -10,6 +10,7 @@ mod digest;
 #[path = "../gateway/house.rs"]
 #[allow(dead_code, reason = "the gateway of the other tests can do more than these need")]
 mod house;
+mod offers;
 mod outbound;
 mod registrar;
 mod sipp;
