@@ -306,9 +306,10 @@ impl Agent {
         self.handle_command(leg, LegCommand::Hangup, now);
     }
 
-    /// From now on no new calls; those that are go on.
-    pub fn handle_drain(&mut self) {
+    /// From now on no new calls; those that are go on. Registrars are told, so that callers are sent elsewhere at once.
+    pub fn handle_drain(&mut self, now: Now) {
         self.draining = true;
+        self.stop_trunks(now);
     }
 
     /// Ends every call: BYE where answered, 503 where not.
