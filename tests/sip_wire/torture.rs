@@ -46,7 +46,7 @@ const ROWS: &[Row] = &[
     ("Max-Forwards: 70", "Max-Forwards: 300", 400),
     ("Max-Forwards: 70", "Max-Forwards: 70\nRequire: nothingSupportsThis, nothingEither", 420),
     ("Call-ID: t", "Call-ID: a b t", 400),
-    ("To: <sip:", "To: <sip:x@h;", 400),
+    ("To: <", "To: \"unterminated <", 400),
 ];
 
 /// RFC 5118: addresses of version 6 wherever one may stand. `REF` is ours, in brackets.

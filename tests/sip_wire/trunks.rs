@@ -72,6 +72,9 @@ async fn news(leg: &mut OutgoingLeg) -> LegEvent {
     }
 }
 
+/// What is not answered is given up in less than a second.
+const FAST: Timing =
+    Timing { t1: Duration::from_millis(10), t2: Duration::from_millis(80), t4: Duration::from_millis(100) };
 const CONTACT: &str = "Contact: <sip:bob@127.0.0.1:9>\r\n";
 
 /// None of it ends the call, or makes one of it.
@@ -174,8 +177,7 @@ async fn a_final_answer_that_makes_no_sense_ends_the_call_with_its_status() {
 /// It rings, says it again and again, and never comes to a decision; CANCEL gets no answer either.
 #[tokio::test]
 async fn a_trunk_that_never_decides_is_left() {
-    let fast = Timing { t1: Duration::from_millis(10), t2: Duration::from_millis(80), t4: Duration::from_millis(100) };
-    let (server, _calls) = server(|config| config.timing = fast).await;
+    let (server, _calls) = server(|config| config.timing = FAST).await;
     let mut trunk = Trunk::open().await;
     let mut leg = dial(&server, &trunk).await;
     let invite = trunk.hears("INVITE").await;
@@ -207,7 +209,11 @@ async fn a_registrar_that_answers_nonsense_is_tried_again_and_breaks_nothing() {
         let credentials = Credentials { username: "acct".to_owned(), password: Secret::new("zanzibar") };
         let spec =
             TrunkSpec { register: true, credentials: Some(credentials), ..TrunkSpec::at("carrier", trunk.address()) };
-        let (server, mut calls) = server(|config| config.trunks.push(spec)).await;
+        let (server, mut calls) = server(|config| {
+            config.trunks.push(spec);
+            config.timing = FAST;
+        })
+        .await;
         let register = trunk.hears("REGISTER").await;
         trunk.says(response(&register, status, ";tag=r", more, "")).await;
         let state = loop {
