@@ -10,10 +10,12 @@ mod digest;
 #[path = "../gateway/house.rs"]
 #[allow(dead_code, reason = "the gateway of the other tests can do more than these need")]
 mod house;
+mod linphone;
 mod outbound;
 mod registrar;
 mod sipp;
 mod softphone;
+mod transfer;
 mod transport;
 mod uas;
 
