@@ -123,7 +123,7 @@ impl Row {
     }
 
     fn cancel(&mut self) {
-        self.transaction.cancel(self.now);
+        self.transaction.cancel("SIP;cause=487", self.now);
         self.collect();
     }
 

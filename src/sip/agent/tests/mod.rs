@@ -2,6 +2,7 @@
 
 mod clients;
 mod house;
+mod takeover;
 mod trunks;
 
 use rand::Rng;
@@ -124,6 +125,7 @@ impl World {
             && agent.replies.is_empty()
             && agent.clients.is_empty()
             && agent.ladders.is_empty()
+            && agent.takeovers.is_empty()
             && agent.timers.next().is_none()
     }
 }

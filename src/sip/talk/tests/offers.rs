@@ -14,7 +14,7 @@ fn a_hold_is_offered_to_the_call_and_answered_as_it_says() {
         assert!(world.last_response().contains("\r\nContact: <sip:127.0.0.1:5060>\r\n"));
         world.ack("");
         assert_eq!(world.events.len(), 1, "an ACK without news is none");
-        assert_eq!(world.talk.dialog().remote_target, "sip:ann@127.0.0.1:5071", "{method} moves the far end");
+        assert_eq!(world.talk.dialog.remote_target, "sip:ann@127.0.0.1:5071", "{method} moves the far end");
         assert_eq!(world.receive(method, "", &hold()), Some(200), "the same again needs nobody's opinion");
         assert!(world.last_response().ends_with(&answer));
     }
