@@ -327,7 +327,7 @@ fn an_asserted_identity_counts_only_where_it_is_trusted() {
     let asserted = "P-Asserted-Identity: \"x\" <sip:h>, <tel:+1555>\nContact: ";
     let bytes = invite(|text| text.replace("Contact: ", asserted));
     assert_eq!(admitted(&bytes).caller.reveal(), "+12025550123");
-    let trusting = Peer { trust_identity: true, ..Peer::loopback() };
+    let trusting = Peer { caller_id: CallerIdPolicy::Asserted, ..Peer::loopback() };
     let mut guard = Guard::new(PeerTable::new(vec![trusting]), String::new(), 0);
     match inspect(&mut guard, &bytes, PEER) {
         Verdict::Request(admitted) => assert_eq!(admitted.caller.reveal(), "+1555"),
