@@ -14,7 +14,9 @@ mod outbound;
 mod registrar;
 mod sipp;
 mod softphone;
+mod strangers;
 mod transport;
+mod trunks;
 mod uas;
 
 use std::time::Duration;
