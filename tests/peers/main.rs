@@ -7,6 +7,7 @@ mod calling;
 mod codecs;
 mod dialog;
 mod digest;
+mod g729;
 #[path = "../gateway/house.rs"]
 #[allow(dead_code, reason = "the gateway of the other tests can do more than these need")]
 mod house;
