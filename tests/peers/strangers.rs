@@ -1,4 +1,4 @@
-//! Floods and scans: whoever is no peer costs a peer nothing, and a peer is never taken for one of them.
+//! Who calls: a peer is never taken for a stranger, however many of those there are, and each peer has its own rules.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use trunkline::sip::{LegCommand, Peer, PeerTable, Rejection, SipConfig, SipServer};
 use trunkline::time::SystemClock;
 
+use super::house::{Gateway, Settings};
 use super::sipp;
 use super::transport::Guest;
 
@@ -70,4 +71,31 @@ async fn a_peer_calls_through_a_flood_of_strangers_and_may_itself_misdial_withou
     let stats = server.stats().await;
     assert!(stats.refused[&403] <= 60, "a stranger is answered 20 times in 10 s and then ignored: {stats:?}");
     assert!(stats.refused[&404] > 600, "a peer is answered however often it misdials: {stats:?}");
+}
+
+#[test]
+fn a_route_for_one_peer_answers_nobody_else() {
+    if !sipp::is_here() {
+        return;
+    }
+    let plan = std::fs::canonicalize("tests/gateway/quick.yaml").expect("the plan exists");
+    let extra = format!(
+        "[[peer]]\nname = \"desk\"\naddresses = [\"127.0.0.1\"]\n[[peer]]\nname = \"lab\"\naddresses = [\"127.0.0.2\"]\n\
+         [[route]]\nnumber = \"2000\"\nfrom = \"lab\"\nplan = {plan:?}\n"
+    );
+    let gateway = Gateway::start(Settings { extra, ..Settings::default() });
+    let folder = tempfile::tempdir().expect("a folder");
+    let us = gateway.sip.to_string();
+    for (from, number, served) in [
+        ("127.0.0.1", "1000", true),
+        ("127.0.0.1", "2000", false),
+        ("127.0.0.2", "2000", true),
+        ("127.0.0.2", "1000", true),
+    ] {
+        let words = ["-m", "1", "-s", number, "-timeout", "20s", "-timeout_error"];
+        let status = sipp(from, &us, &words, folder.path()).status().expect("sipp runs");
+        assert_eq!(status.success(), served, "{from} calls {number}; log:\n{}", gateway.log());
+    }
+    let peers: Vec<String> = gateway.wait_for_records(4).iter().map(|record| record["peer"].to_string()).collect();
+    assert_eq!(peers, ["\"desk\"", "\"desk\"", "\"lab\"", "\"lab\""]);
 }

@@ -338,7 +338,7 @@ fn a_redirection_is_followed_to_its_end_and_no_further() {
 #[test]
 fn the_way_of_calls_is_the_one_last_named_whole_and_loose() {
     let (a, b) = ("<sip:a.example;lr>", "\"B\" <sip:b.example:5070;lr;x=1>");
-    let many = vec!["<sip:a.example;lr>"; MOST_ROUTES + 1].join(", ");
+    let many = ["<sip:a.example;lr>"; MOST_ROUTES + 1].join(", ");
     let mut world = World::new();
     for (headers, route) in [
         (format!("Service-Route: {a}, {b}\r\n"), vec![a, b]),

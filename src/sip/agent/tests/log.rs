@@ -1,5 +1,7 @@
 //! What the log says of a call, line by line.
 
+// Tests alone may look up, to the room that shows the log.
+#[cfg(test)]
 use super::*;
 use crate::config::LogFormat;
 use crate::observe::captured;

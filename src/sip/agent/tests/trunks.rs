@@ -171,7 +171,7 @@ fn a_trunk_that_talks_nonsense_hurts_nobody_else() {
         "302 Moved\r\nContact: <sip:[::]:0>, <sip:255.255.255.255;transport=sctp>, <<<>>>".to_owned(),
         "305 Use Proxy\r\nContact: <sip:127.0.0.1:5080>".to_owned(),
         "503 Busy\r\nRetry-After: 99999999999".to_owned(),
-        format!("200 OK\r\nService-Route: {}", vec!["<sip:a;lr>"; 500].join(",")),
+        format!("200 OK\r\nService-Route: {}", ["<sip:a;lr>"; 500].join(",")),
         format!("200 OK\r\nX-Long: {long}"),
         "699 \u{fffd}\u{0}".to_owned(),
     ];
