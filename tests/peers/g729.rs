@@ -266,6 +266,26 @@ fn linphone(gateway: &Gateway, folder: &Path) -> Option<String> {
     Some(fs::read_to_string(at("told")).unwrap_or_default())
 }
 
+/// How alike two sounds rise and fall, 1 for the same, whichever began earlier: the prompt is speech, of which the codec
+/// keeps what is heard and a busy jitter buffer not even the pace.
+fn rise_and_fall(said: &[i16], heard: &[i16]) -> f64 {
+    let loudness = |sound: &[i16]| -> Vec<f64> {
+        sound.chunks_exact(STRETCH).map(|part| 10.0 * (power(part) + 100.0).log10()).collect()
+    };
+    let (said, heard) = (loudness(said), loudness(heard));
+    let correlation = |late: usize| {
+        let pairs: Vec<(f64, f64)> = said.iter().copied().zip(heard.iter().copied().skip(late)).collect();
+        let count = pairs.len() as f64;
+        let (mean_a, mean_b) = pairs.iter().fold((0.0, 0.0), |(a, b), pair| (a + pair.0 / count, b + pair.1 / count));
+        let sums = pairs
+            .iter()
+            .map(|(a, b)| (a - mean_a, b - mean_b))
+            .fold((0.0, 0.0, 0.0), |(ab, aa, bb), (a, b)| (ab + a * b, aa + a * a, bb + b * b));
+        sums.0 / (sums.1 * sums.2).sqrt().max(1e-9)
+    };
+    (0..50).map(correlation).fold(0.0, f64::max)
+}
+
 #[test]
 fn linphone_and_we_hear_each_other() {
     let rtp = "codecs = [\"pcmu\", \"g729\"]".to_owned();
@@ -281,7 +301,7 @@ fn linphone_and_we_hear_each_other() {
     let here = likeness(&(said, read_wav(&ours, 0)));
     // It leaves without completing the header of its file.
     let heard = fs::read(at("heard.wav")).expect("it wrote down what it heard");
-    let there = likeness(&(read_wav(&ours, 1), sound_of(heard.get(44..).unwrap_or_default())));
+    let there = rise_and_fall(&read_wav(&ours, 1), sound_of(heard.get(44..).unwrap_or_default()).as_slice());
     println!("measured: linphone in G.729: heard here {here:.3}, heard there {there:.3}");
-    assert!(here > 0.8 && there > 0.8, "heard here {here:.3}, heard there {there:.3}\n{told}");
+    assert!(here > 0.9 && there > 0.8, "heard here {here:.3}, heard there {there:.3}\n{told}");
 }
