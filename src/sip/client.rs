@@ -310,7 +310,8 @@ impl ClientTransaction {
         match &self.state {
             State::Calling(_) if self.outgoing.request.method == Method::Invite => {
                 self.state = State::Proceeding(None);
-                let in_dialog = self.outgoing.request.header("To").is_some_and(|to| to.contains(";tag="));
+                // What belongs to a dialog knows a way already; its far end need not have a tag (RFC 2543).
+                let in_dialog = self.outgoing.request.fallback.is_some();
                 self.impatient_at = in_dialog.then(|| now + self.timing.give_up());
             }
             State::Calling(repeat) => {

@@ -32,24 +32,24 @@ impl Row {
 
     /// A re-INVITE.
     fn inside_a_dialog() -> Self {
-        Self::with("sip:b@127.0.0.1", Method::Invite, &["udp:127.0.0.1:5070"], 0, "<sip:b@h>;tag=t")
+        Self::with("sip:b@127.0.0.1", Method::Invite, &["udp:127.0.0.1:5070"], 0, Some(path("udp:127.0.0.1:5070")))
     }
 
     fn towards(uri: &str, method: Method, hops: &[&str], body: usize) -> Self {
-        Self::with(uri, method, hops, body, "<sip:b@h>")
+        Self::with(uri, method, hops, body, None)
     }
 
-    fn with(uri: &str, method: Method, hops: &[&str], body: usize, to: &str) -> Self {
+    fn with(uri: &str, method: Method, hops: &[&str], body: usize, fallback: Option<Path>) -> Self {
         let start = SystemClock.now();
         let uri = crate::sip::uri::Uri::parse(uri).unwrap();
         let request = OutRequest {
             method,
             uri: uri.text.clone(),
             towards: Target::of(&uri).unwrap(),
-            fallback: None,
+            fallback,
             headers: vec![
                 ("From".into(), "<sip:a@h>;tag=ours".to_owned()),
-                ("To".into(), to.to_owned()),
+                ("To".into(), "<sip:b@h>".to_owned()),
                 ("Call-ID".into(), "c1".to_owned()),
                 ("Route".into(), "<sip:p;lr>".to_owned()),
                 ("Subject".into(), "x".to_owned()),

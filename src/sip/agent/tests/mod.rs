@@ -119,15 +119,19 @@ impl World {
     fn forgets_everything(&mut self) -> bool {
         self.run_until((self.now.mono - self.start.mono).as_millis() as u64 + 100_000);
         let agent = &self.agent;
-        self.is_empty()
-            && agent.invites.is_empty()
-            && agent.merged.is_empty()
-            && agent.merge_keys.is_empty()
-            && agent.replies.is_empty()
-            && agent.clients.is_empty()
-            && agent.ladders.is_empty()
-            && agent.takeovers.is_empty()
-            && agent.timers.next().is_none()
+        let rooms = [
+            ("legs", self.is_empty()),
+            ("invites", agent.invites.is_empty()),
+            ("merged", agent.merged.is_empty() && agent.merge_keys.is_empty()),
+            ("replies", agent.replies.is_empty()),
+            ("clients", agent.clients.is_empty()),
+            ("ladders", agent.ladders.is_empty()),
+            ("takeovers", agent.takeovers.is_empty()),
+            ("timers", agent.timers.next().is_none()),
+        ];
+        let left: Vec<&str> = rooms.iter().filter(|(_, empty)| !empty).map(|(name, _)| *name).collect();
+        println!("left over: {left:?}");
+        left.is_empty()
     }
 }
 
