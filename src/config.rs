@@ -20,7 +20,7 @@ mod values;
 
 pub use error::ConfigError;
 pub use trunks::{PeerConfig, TrunkConfig};
-pub use values::{Network, NumberPattern, PortRange};
+pub use values::{JitterBounds, Network, NumberPattern, PortRange};
 
 use crate::rtp::Codec;
 use crate::sdp::{Preference, SrtpPolicy};
@@ -127,6 +127,8 @@ pub struct RtpConfig {
     pub order: Preference,
     /// Encrypted media (SRTP, keys by SDES).
     pub srtp: SrtpPolicy,
+    /// How long sound waits for packets that come late.
+    pub jitter: JitterBounds,
     /// Sound file for callers whom we put on hold; absent: silence.
     #[serde(deserialize_with = "values::optional_path")]
     pub hold_music: Option<PathBuf>,
@@ -265,6 +267,7 @@ impl Default for RtpConfig {
             codecs: Codec::ALL.to_vec(),
             order: Preference::default(),
             srtp: SrtpPolicy::default(),
+            jitter: JitterBounds::default(),
             hold_music: None,
         }
     }

@@ -113,7 +113,8 @@ impl House {
         let leg = self.dialer.dial(dial).await?;
         begun(&id);
         let recorded = self.config.recording.enabled;
-        let media_events = match self.open((leg.leg, &id), unsettled, port, recorded, now) {
+        let jitter = trunk.and_then(|trunk| trunk.jitter);
+        let media_events = match self.open((leg.leg, &id), unsettled, port, (jitter, recorded), now) {
             Ok(media_events) => media_events,
             Err(error) => {
                 warn!(%error, "media could not be opened");

@@ -68,6 +68,7 @@ async fn examine(config: &Config) -> Vec<Finding> {
     found.extend(tls::certificate(config, now));
     found.extend(trunks::trunks(config).await);
     found.extend(speech::codecs(config));
+    found.extend(speech::delays(config));
     found.extend(speech::speech(config));
     found.extend(machine::disk(config));
     found.extend(machine::limits(config));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::values::{self, Network};
+use super::values::{self, JitterBounds, Network};
 use crate::pii::Pii;
 use crate::sdp::SrtpPolicy;
 
@@ -34,6 +34,8 @@ pub struct PeerConfig {
     pub trust_identity: bool,
     /// Its own rule for encrypted media instead of `rtp.srtp`.
     pub srtp: Option<SrtpPolicy>,
+    /// Its own bounds instead of `rtp.jitter`.
+    pub jitter: Option<JitterBounds>,
 }
 
 /// `[[trunk]]`
@@ -65,6 +67,8 @@ pub struct TrunkConfig {
     pub max_cps: Option<u32>,
     /// Its own rule for encrypted media instead of `rtp.srtp`.
     pub srtp: Option<SrtpPolicy>,
+    /// Its own bounds instead of `rtp.jitter`.
+    pub jitter: Option<JitterBounds>,
     /// Ask it so often whether it is there (OPTIONS); absent: only its registration shows.
     #[serde(default, deserialize_with = "values::optional_duration")]
     pub ping: Option<Duration>,

@@ -15,17 +15,19 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::bursts::{Bursts, Runs};
 use super::comfort_noise::ComfortNoise;
 use super::frames::{self, FrameBuffer};
-use super::jitter::{EncodedFrame, JitterBuffer, JitterConfig, Popped, Presence};
+use super::jitter::{EncodedFrame, JitterBuffer, JitterConfig, Popped, Presence, Pushed};
 use super::lateness::Interarrival;
 use super::packet::{MAX_DATAGRAM_BYTES, Packet, is_rtcp};
 use super::sequence::{Order, Sequence};
 use super::source::{BELIEVED_AFTER, Judged, Run, Source};
+use super::steering::QUIET_PEAK;
 use super::telephone_event::{Press, TelephoneEvents};
-use crate::audio::FRAME_8K;
 use crate::audio::codec::{Decoder, MOST_SAMPLES};
 use crate::audio::plc::Concealer;
+use crate::audio::{FRAME_8K, FRAME_MS};
 use crate::rtp::{Codec, Digit, StreamParams};
 
 /// Silence of a stream after which another may take over with its first packet.
@@ -34,8 +36,6 @@ const STREAM_SILENT: Duration = Duration::from_millis(200);
 const PRESSES: usize = 16;
 /// Longest payload of a codec that takes a byte for each sample: 200 ms of sound.
 const MAX_PAYLOAD: usize = 1_600;
-/// Sound that never exceeds this, about -38 dB, would not be missed.
-const QUIET_PEAK: u16 = 400;
 /// Static payload type of comfort noise (RFC 3389), which senders use without negotiating it.
 const COMFORT_NOISE: u8 = 13;
 
@@ -145,6 +145,9 @@ pub struct Receiver {
     stream_over: bool,
     ssrc_changes: u64,
     sequence: Sequence,
+    bursts: Bursts,
+    /// Sound in the newest packet, milliseconds.
+    packet_ms: u32,
     interarrival: Interarrival,
     /// Codec of the newest packet that was sound.
     codec: Codec,
@@ -182,6 +185,8 @@ impl Receiver {
             stream_over: false,
             ssrc_changes: 0,
             sequence: Sequence::default(),
+            bursts: Bursts::default(),
+            packet_ms: FRAME_MS,
             interarrival: Interarrival::default(),
             codec: params.codec,
             playing: params.codec,
@@ -352,6 +357,11 @@ impl Receiver {
         self.last_packet_at
     }
 
+    /// How losses lie, and how much sound a packet holds, in milliseconds (of Opus, what nearly all send).
+    pub fn runs(&self) -> (Runs, u32) {
+        (self.bursts.so_far(), if self.codec.is_bytewise() { self.packet_ms } else { FRAME_MS })
+    }
+
     /// Where packets come from, once known.
     pub fn latched(&self) -> Option<SocketAddr> {
         self.source.latched()
@@ -492,6 +502,7 @@ impl Receiver {
         self.ssrc_changes += u64::from(self.stream.take().is_some());
         restart(self.codec, &mut self.decoders);
         self.sequence.forget();
+        self.bursts.begin_anew();
         self.interarrival.forget();
         self.begin_another_stream();
     }
@@ -499,6 +510,7 @@ impl Receiver {
     /// `codec` of a packet that is sound; keys and comfort noise have none.
     fn push_packet(&mut self, packet: &Packet<'_>, codec: Option<Codec>, arrived: Instant) -> Result<(), Refusal> {
         let order = self.sequence.push(packet.sequence);
+        self.bursts.push(order);
         match order {
             Order::Suspect => return Err(Refusal::WildSequence),
             Order::Duplicate => {
@@ -524,10 +536,16 @@ impl Receiver {
         self.codec = codec;
         self.comfort_noise.stop();
         self.interarrival.push(packet.timestamp, codec.clock_rate_hz(), arrived);
-        match &mut self.frames {
+        let pushed = match &mut self.frames {
             Some(frames) if !codec.is_bytewise() => frames.push(packet, order, arrived),
-            _ => self.jitter.push(packet, codec, order, arrived),
+            _ => {
+                self.packet_ms = packet.payload.len() as u32 / 8;
+                self.jitter.push(packet, codec, order, arrived)
+            }
         };
+        if pushed == Pushed::Late {
+            self.bursts.discard(order);
+        }
         Ok(())
     }
 
