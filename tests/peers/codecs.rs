@@ -46,7 +46,7 @@ fn baresip() -> Option<PathBuf> {
 }
 
 /// A tone that never is the same twice: rising, in syllables.
-fn sound(rate_hz: u32) -> Vec<i16> {
+pub fn sound(rate_hz: u32) -> Vec<i16> {
     let mut phase = 0.0f64;
     let sample = |n: u32| {
         let at = f64::from(n) / f64::from(rate_hz);
@@ -75,7 +75,7 @@ fn read_wav(path: &Path, channel: usize) -> Vec<i16> {
 }
 
 /// How alike the loud stretches of `said` are to where they are found in `heard`: the median, 1 for the same sound.
-fn likeness((said, heard): &(Vec<i16>, Vec<i16>)) -> f64 {
+pub fn likeness((said, heard): &(Vec<i16>, Vec<i16>)) -> f64 {
     let squares = |samples: &[i16]| samples.iter().map(|&sample| i64::from(sample).pow(2)).sum::<i64>();
     let mut so_far = vec![0i64];
     so_far.extend(heard.iter().scan(0, |sum, &sample| {
