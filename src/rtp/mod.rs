@@ -3,6 +3,7 @@
 
 pub mod bursts;
 pub mod comfort_noise;
+mod decoders;
 pub mod event_sender;
 pub mod frames;
 pub mod jitter;

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::bursts::{Bursts, Runs};
 use super::comfort_noise::ComfortNoise;
+use super::decoders::{Decoders, Made};
 use super::frames::{self, FrameBuffer};
 use super::jitter::{EncodedFrame, JitterBuffer, JitterConfig, Popped, Presence, Pushed};
 use super::lateness::Interarrival;
@@ -25,7 +26,6 @@ use super::sequence::{Order, Sequence};
 use super::source::{BELIEVED_AFTER, Judged, Run, Source};
 use super::steering::QUIET_PEAK;
 use super::telephone_event::{Press, TelephoneEvents};
-use crate::audio::codec::{Decoder, MOST_SAMPLES};
 use crate::audio::plc::Concealer;
 use crate::audio::{FRAME_8K, FRAME_MS};
 use crate::rtp::{Codec, Digit, StreamParams};
@@ -130,7 +130,7 @@ pub struct ReceiverStats {
     pub delay_ms: u64,
 }
 
-/// The receiver of one leg. About 12 kB, and 50 more where Opus may come; all of it allocated by `new` and
+/// The receiver of one leg. About 12 kB, 12 more where G.729 may come, and 50 where Opus may; all of it allocated by `new` and
 /// [`Receiver::renegotiate`].
 #[derive(Debug)]
 pub struct Receiver {
@@ -157,8 +157,7 @@ pub struct Receiver {
     encoded: EncodedFrame,
     /// For what came in a codec whose packets cannot be cut; `None` where none may come.
     frames: Option<Box<FrameBuffer>>,
-    /// One for each codec that may come; G.711 needs none.
-    decoders: Vec<(Codec, Decoder)>,
+    decoders: Decoders,
     concealer: Concealer,
     comfort_noise: ComfortNoise,
     concealing: bool,
@@ -193,7 +192,7 @@ impl Receiver {
             jitter: JitterBuffer::new(config.jitter),
             encoded: EncodedFrame::default(),
             frames: None,
-            decoders: Vec::new(),
+            decoders: Decoders::default(),
             concealer: Concealer::new(),
             comfort_noise: ComfortNoise::default(),
             concealing: false,
@@ -244,20 +243,14 @@ impl Receiver {
 
     /// Makes what is needed to decode `codec`, once.
     fn can_decode(&mut self, codec: Codec) -> bool {
-        if codec.law().is_some() || self.decoders.iter().any(|(known, _)| *known == codec) {
-            return true;
-        }
-        match Decoder::new(codec) {
-            Ok(decoder) => self.decoders.push((codec, decoder)),
-            Err(error) => {
-                tracing::error!(%error, "what comes in this codec is not heard");
-                return false;
+        let made = self.decoders.make(codec);
+        if made == Made::Now && !codec.is_bytewise() {
+            match &mut self.frames {
+                Some(frames) => frames.make_room(codec),
+                None => self.frames = Some(Box::new(FrameBuffer::new(codec, self.config.jitter))),
             }
         }
-        if !codec.is_bytewise() {
-            self.frames = Some(Box::new(FrameBuffer::new(codec, self.config.jitter)));
-        }
-        true
+        made != Made::Not
     }
 
     /// Takes one datagram with the time the kernel received it.
@@ -315,9 +308,9 @@ impl Receiver {
                 }
                 Presence::Sound(codec) => {
                     if std::mem::replace(&mut self.playing, codec) != codec {
-                        restart(codec, &mut self.decoders);
+                        self.decoders.restart(codec);
                     }
-                    decode(codec, &mut self.decoders, &self.encoded.bytes[from..to], sound);
+                    self.decoders.decode(codec, &self.encoded.bytes[from..to], sound);
                     if std::mem::take(&mut after_skip) {
                         self.concealer.heard_after_skip(sound);
                     } else {
@@ -335,14 +328,14 @@ impl Receiver {
     }
 
     fn pull_frames(&mut self, now: Instant, frame: &mut [i16; FRAME_8K]) -> Pulled {
-        let decoder = self.decoders.iter_mut().find(|(codec, _)| *codec == self.codec);
-        let (Some((_, decoder)), Some(frames)) = (decoder, &mut self.frames) else {
+        let (Some(decoder), Some(frames)) = (self.decoders.of(self.codec), &mut self.frames) else {
             frame.fill(0);
             return Pulled::Silence;
         };
         match frames.pull(now, decoder, &mut self.concealer, frame) {
             frames::Frame::Sound => Pulled::Audio,
             frames::Frame::Concealed => Pulled::Concealed,
+            frames::Frame::Noise => Pulled::Noise,
             frames::Frame::Nothing => Pulled::Silence,
         }
     }
@@ -443,7 +436,8 @@ impl Receiver {
         if !is_event && codec.is_none() && packet.payload_type != COMFORT_NOISE {
             return Err(Refusal::UnknownPayloadType);
         }
-        let longest = codec.filter(|codec| !codec.is_bytewise()).map_or(MAX_PAYLOAD, |_| frames::LONGEST);
+        let frames = self.frames.as_ref().filter(|_| codec.is_some_and(|codec| !codec.is_bytewise()));
+        let longest = frames.map_or(MAX_PAYLOAD, |frames| frames.longest());
         if packet.payload.len() > longest {
             return Err(Refusal::Oversized);
         }
@@ -500,7 +494,7 @@ impl Receiver {
     /// The next packet belongs to another stream. What is buffered is still played.
     fn leave_stream(&mut self) {
         self.ssrc_changes += u64::from(self.stream.take().is_some());
-        restart(self.codec, &mut self.decoders);
+        self.decoders.restart(self.codec);
         self.sequence.forget();
         self.bursts.begin_anew();
         self.interarrival.forget();
@@ -530,8 +524,8 @@ impl Receiver {
             }
             return Ok(());
         };
-        if codec.is_bytewise() != self.codec.is_bytewise() {
-            self.change_buffer();
+        if codec != self.codec && !(codec.is_bytewise() && self.codec.is_bytewise()) {
+            self.change_buffer(codec);
         }
         self.codec = codec;
         self.comfort_noise.stop();
@@ -551,9 +545,13 @@ impl Receiver {
 
     /// Sound comes in another kind of codec from now on, whose timestamps may count another clock, and waits in another
     /// buffer; the few tens of milliseconds in the old one are not heard.
-    fn change_buffer(&mut self) {
+    fn change_buffer(&mut self, codec: Codec) {
         self.interarrival.forget();
         self.begin_another_stream();
+        if let Some(frames) = self.frames.as_mut().filter(|_| !codec.is_bytewise()) {
+            self.decoders.restart(codec);
+            frames.change_codec(codec);
+        }
     }
 
     fn begin_another_stream(&mut self) {
@@ -572,27 +570,6 @@ impl Receiver {
         }
         Ok(())
     }
-}
-
-/// Another encoder begins, which knows nothing of what the decoder predicts from: sound would begin with a bang.
-fn restart(codec: Codec, decoders: &mut [(Codec, Decoder)]) {
-    if let Some((_, Decoder::G722(decoder))) = decoders.iter_mut().find(|(known, _)| *known == codec) {
-        **decoder = Default::default();
-    }
-}
-
-/// Decodes bytes of a codec that takes one for each sample.
-fn decode(codec: Codec, decoders: &mut [(Codec, Decoder)], bytes: &[u8], sound: &mut [i16]) {
-    if let Some(law) = codec.law() {
-        law.decode_into(bytes, sound);
-        return;
-    }
-    let mut decoded = [0; MOST_SAMPLES];
-    let decoder = decoders.iter_mut().find(|(known, _)| *known == codec);
-    let count = decoder.and_then(|(_, decoder)| decoder.decode(bytes, &mut decoded).ok()).unwrap_or(0);
-    // A decoder that fails, which these cannot, leaves silence.
-    sound.copy_from_slice(&decoded[..sound.len()]);
-    sound[count.min(bytes.len())..].fill(0);
 }
 
 #[cfg(test)]

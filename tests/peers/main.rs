@@ -10,6 +10,7 @@ mod calling;
 mod codecs;
 mod dialog;
 mod digest;
+mod g729;
 #[path = "../gateway/house.rs"]
 #[allow(dead_code, reason = "the gateway of the other tests can do more than these need")]
 mod house;
