@@ -14,7 +14,9 @@ mod g729;
 #[path = "../gateway/house.rs"]
 #[allow(dead_code, reason = "the gateway of the other tests can do more than these need")]
 mod house;
+mod linphone;
 mod media;
+mod offers;
 mod outbound;
 mod registrar;
 mod rtpengine;
@@ -23,6 +25,7 @@ mod softphone;
 #[path = "../gateway/sound.rs"]
 #[allow(dead_code, reason = "the sounds of the other tests are more than these need")]
 mod sound;
+mod transfer;
 mod transport;
 mod uas;
 
