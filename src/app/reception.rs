@@ -91,7 +91,9 @@ impl House {
 
     async fn answer(&self, id: CallId, leg: IncomingLeg, accepted: Accepted, now: Now) -> CallRecord {
         let Accepted { live, recorded, place: Place { seat, port, orders }, sdp, params, agreement } = accepted;
-        let media_events = match self.open((leg.leg, &id), params, port, recorded, now) {
+        let peer = self.config.peers.iter().find(|peer| peer.name == leg.peer);
+        let jitter = peer.and_then(|peer| peer.jitter);
+        let media_events = match self.open((leg.leg, &id), params, port, (jitter, recorded), now) {
             Ok(media_events) => media_events,
             Err(error) => {
                 warn!(%error, "media could not be opened");
