@@ -25,8 +25,10 @@ mod softphone;
 #[path = "../gateway/sound.rs"]
 #[allow(dead_code, reason = "the sounds of the other tests are more than these need")]
 mod sound;
+mod strangers;
 mod transfer;
 mod transport;
+mod trunks;
 mod uas;
 
 use std::time::Duration;
