@@ -106,7 +106,7 @@ impl Decoder {
         match codec {
             Codec::Pcmu | Codec::Pcma | Codec::G722 => payload.len(),
             Codec::Opus => samples_of_packet(payload),
-            Codec::G729 => g729::samples_of(payload).unwrap_or(0),
+            Codec::G729 => g729::samples_of(payload).filter(|&samples| samples <= MOST_SAMPLES).unwrap_or(0),
         }
     }
 }
