@@ -11,11 +11,14 @@ mod g729;
 #[path = "../gateway/house.rs"]
 #[allow(dead_code, reason = "the gateway of the other tests can do more than these need")]
 mod house;
+mod linphone;
+mod offers;
 mod outbound;
 mod registrar;
 mod sipp;
 mod softphone;
 mod strangers;
+mod transfer;
 mod transport;
 mod trunks;
 mod uas;
