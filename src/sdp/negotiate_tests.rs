@@ -168,6 +168,15 @@ fn every_line_is_answered_in_its_place_and_one_audio_is_taken() {
     assert_eq!(params.remote, Some("192.0.2.9:4004".parse().unwrap()));
 }
 
+/// Found by fuzzing: a line without formats was echoed without formats, which nobody can read.
+#[test]
+fn a_line_with_an_empty_field_is_declined_with_a_whole_one() {
+    let (text, _) =
+        answer(&offer_of("m=audio 4000 RTP/AVP 0\nm=audio 4000 RTP/SAVPt=0 \nm=video 9  96\n"), &local()).unwrap();
+    assert!(text.contains("m=audio 0 RTP/SAVPt=0 0\r\n"), "{text}");
+    assert_eq!(parse(&text).map(|media| media.len()), Ok(3), "{text}");
+}
+
 #[test]
 fn what_real_phones_get_wrong_does_not_cost_the_call() {
     let rows = [

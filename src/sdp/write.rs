@@ -30,8 +30,12 @@ pub(super) struct Declined {
 
 impl Declined {
     pub fn of(media: &Media) -> Self {
-        let (kind, transport, formats) = (&media.kind, &media.transport, &media.format_field);
-        Self { kind: kind.clone(), transport: transport.clone(), formats: formats.clone() }
+        // A line must have every field, even where theirs had an empty one.
+        Self {
+            kind: plain_or(&media.kind, "audio"),
+            transport: plain_or(&media.transport, "RTP/AVP"),
+            formats: plain_or(&media.format_field, "0"),
+        }
     }
 
     fn write(&self, text: &mut String) {
@@ -109,6 +113,13 @@ fn write_audio(text: &mut String, local: &Local<'_>, audio: &Audio<'_>) {
         write_line(text, format_args!("a=end-of-candidates"));
     }
     write_line(text, format_args!("a={}", audio.direction.attribute()));
+}
+
+/// The words of a field of theirs as far as they are plain text, `otherwise` where nothing is left.
+fn plain_or(field: &str, otherwise: &str) -> String {
+    let plain = |word: &&str| word.bytes().all(|byte| byte.is_ascii_graphic());
+    let words: Vec<&str> = field.split_ascii_whitespace().filter(plain).collect();
+    if words.is_empty() { otherwise.to_owned() } else { words.join(" ") }
 }
 
 fn write_line(text: &mut String, line: fmt::Arguments<'_>) {

@@ -259,6 +259,19 @@ fn believing(ca: &std::path::Path) -> Arc<rustls::ClientConfig> {
     Arc::new(config)
 }
 
+/// A server with a certificate in `folder`, and the authority to believe.
+async fn listening_for_tls(folder: &std::path::Path) -> (SipServer, mpsc::Receiver<IncomingLeg>, PathBuf) {
+    let config = tls(folder);
+    let ca = config.ca.clone().expect("given");
+    let (server, calls) = server(|sip| {
+        sip.tls = Some(config);
+        // Half a handshake is waited for no longer than that.
+        sip.patience.first_message = Duration::from_secs(2);
+    })
+    .await;
+    (server, calls, ca)
+}
+
 async fn tls_line(us: SocketAddr, ca: &std::path::Path) -> Line<tokio_rustls::client::TlsStream<TcpStream>> {
     let stream = TcpStream::connect(us).await.expect("loopback takes it");
     let ours = stream.local_addr().expect("connected");
@@ -270,14 +283,7 @@ async fn tls_line(us: SocketAddr, ca: &std::path::Path) -> Line<tokio_rustls::cl
 #[tokio::test]
 async fn a_call_over_tls_stays_on_its_connection_and_garbage_gets_none() {
     let folder = tempfile::tempdir().expect("a folder");
-    let config = tls(folder.path());
-    let ca = config.ca.clone().expect("given");
-    let (server, mut calls) = server(|sip| {
-        sip.tls = Some(config);
-        // Half a handshake is waited for no longer than that.
-        sip.patience.first_message = Duration::from_secs(2);
-    })
-    .await;
+    let (server, mut calls, ca) = listening_for_tls(folder.path()).await;
     let us = server.local_tls_addr().expect("we listen for TLS");
     for plain in ["OPTIONS sip:h SIP/2.0\r\nContent-Length: 0\r\n\r\n", "\u{16}\u{3}\u{1}\u{2}\0garbage"] {
         let mut line = Line::to(us).await;
@@ -296,13 +302,7 @@ async fn a_call_over_tls_stays_on_its_connection_and_garbage_gets_none() {
 #[tokio::test]
 async fn garbage_at_every_stage_of_tls_closes_its_connection_and_nothing_else() {
     let folder = tempfile::tempdir().expect("a folder");
-    let config = tls(folder.path());
-    let ca = config.ca.clone().expect("given");
-    let (server, mut calls) = server(|sip| {
-        sip.tls = Some(config);
-        sip.patience.first_message = Duration::from_secs(2);
-    })
-    .await;
+    let (server, mut calls, ca) = listening_for_tls(folder.path()).await;
     let us = server.local_tls_addr().expect("we listen for TLS");
     let mut hello = Vec::new();
     let name = ServerName::try_from("127.0.0.1").expect("a name");
