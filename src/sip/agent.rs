@@ -444,8 +444,8 @@ impl Agent {
                     if let Some(leg) = self.legs.remove(&id) {
                         self.ours.remove(&id);
                         self.trunks.forget_leg(id);
-                        self.ladders.forget(id);
                         self.takeovers.forget(id);
+                        self.ladders.forget(id);
                         self.dialogs.remove(leg.local_tag());
                         self.clients.forget_owner(&client::Owner::Leg(id));
                     }

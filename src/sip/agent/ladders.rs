@@ -80,6 +80,8 @@ impl Ladders {
     /// What `branch` says belongs to `leg`.
     pub(super) fn join(&mut self, branch: LegId, leg: LegId) {
         self.joined.insert(branch, leg);
+        // For its last messages, when the leg is closed.
+        self.spans.insert(branch, self.span(leg));
     }
 
     /// A leg is over: all that was said on it.
