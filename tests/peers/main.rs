@@ -14,6 +14,7 @@ mod house;
 mod linphone;
 mod outbound;
 mod registrar;
+mod sessions;
 mod sipp;
 mod softphone;
 mod transfer;
