@@ -19,6 +19,7 @@ use bytes::Bytes;
 
 use super::branch::{ClientFailure, ClientNews, OutRequest};
 use super::message::{Method, Response};
+use super::reason;
 use super::respond::Draft;
 use super::transaction::{Repeat, Tick, Timing};
 use super::transport::{Hop, Path, Transport};
@@ -119,7 +120,7 @@ struct Attempt {
 enum State {
     /// Nothing heard.
     Calling(Repeat),
-    /// 1xx heard. INVITE: waits as long as its branch has patience.
+    /// 1xx heard. INVITE: waits as long as its branch has patience; inside a dialog, until [`ClientTransaction::impatient_at`].
     Proceeding(Option<Repeat>),
     /// A final response has come; copies and other forks are looked after until then.
     Done(Instant),
@@ -149,6 +150,9 @@ pub struct ClientTransaction {
     /// Something above 100 was heard: no other hop is tried any more.
     rung: bool,
     state: State,
+    /// When a re-INVITE that has only had provisional responses is cancelled: nobody rings there, and whoever hung up
+    /// in between would leave it with us for ever.
+    impatient_at: Option<Instant>,
     cancel: Cancel,
     dos: VecDeque<ClientDo>,
 }
@@ -174,6 +178,7 @@ impl ClientTransaction {
             attempts: Vec::new(),
             rung: false,
             state: State::Over,
+            impatient_at: None,
             cancel: Cancel::NotWanted,
             dos: VecDeque::new(),
         };
@@ -255,6 +260,7 @@ impl ClientTransaction {
             State::Done(until) => Some(*until),
         };
         let cancel = match (&self.cancel, &self.state) {
+            (Cancel::NotWanted, State::Proceeding(None)) => self.impatient_at,
             (Cancel::Sent(repeat, until), State::Proceeding(_)) => {
                 Some(repeat.as_ref().map_or(*until, |repeat| repeat.deadline().min(*until)))
             }
@@ -277,6 +283,9 @@ impl ClientTransaction {
             Tick::Wait => {}
             Tick::Again(bytes, path) => self.dos.push_back(ClientDo::Send(bytes, path)),
             Tick::GiveUp => return self.give_up_hop(ClientFailure::Timeout, now),
+        }
+        if matches!(self.state, State::Proceeding(None)) && self.impatient_at.is_some_and(|at| now >= at) {
+            self.cancel(reason::SILENT, now);
         }
         let Cancel::Sent(repeat, until) = &mut self.cancel else { return };
         if now >= *until && matches!(self.state, State::Proceeding(_)) {
@@ -301,6 +310,8 @@ impl ClientTransaction {
         match &self.state {
             State::Calling(_) if self.outgoing.request.method == Method::Invite => {
                 self.state = State::Proceeding(None);
+                let in_dialog = self.outgoing.request.header("To").is_some_and(|to| to.contains(";tag="));
+                self.impatient_at = in_dialog.then(|| now + self.timing.give_up());
             }
             State::Calling(repeat) => {
                 let mut repeat = repeat.clone();

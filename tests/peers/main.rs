@@ -12,13 +12,16 @@ mod g729;
 #[allow(dead_code, reason = "the gateway of the other tests can do more than these need")]
 mod house;
 mod linphone;
+mod offers;
 mod outbound;
 mod registrar;
 mod sessions;
 mod sipp;
 mod softphone;
+mod strangers;
 mod transfer;
 mod transport;
+mod trunks;
 mod uas;
 
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 mod clients;
 mod house;
+mod log;
 mod takeover;
 mod trunks;
 
@@ -455,7 +456,7 @@ fn options_are_answered_in_and_out_of_dialogs() {
     assert_eq!(starts(&world.receive(&in_dialog("OPTIONS", 2, &tag, "o2"))), ["SIP/2.0 200 OK"]);
     let unknown = world.receive(&in_dialog("OPTIONS", 2, "nobody", "o3"));
     assert_eq!(starts(&unknown), ["SIP/2.0 481 Call/Transaction Does Not Exist"]);
-    world.agent.handle_drain();
+    world.agent.handle_drain(world.now);
     let draining = world.receive(&in_dialog("OPTIONS", 1, "", "o4"));
     assert_eq!(starts(&draining), ["SIP/2.0 503 Service Unavailable"]);
 }
