@@ -20,6 +20,7 @@ mod offers;
 mod outbound;
 mod registrar;
 mod rtpengine;
+mod sessions;
 mod sipp;
 mod softphone;
 #[path = "../gateway/sound.rs"]
