@@ -20,6 +20,7 @@ use trunkline::audio::tone;
 use trunkline::id::{LegId, PlayId};
 use trunkline::media::driver::{MediaConfig, MediaServer};
 use trunkline::media::{BargeIn, MediaCommand, OpenLeg, RecordingRequest};
+use trunkline::rtp::jitter::JitterConfig;
 use trunkline::rtp::packet::Packet;
 use trunkline::rtp::{Codec, StreamParams};
 use trunkline::time::{Clock, SystemClock};
@@ -54,7 +55,14 @@ fn main() {
         peer.set_nonblocking(true).expect("a socket");
         let recording = says("record").then(|| RecordingRequest { path: folder.join(format!("{leg}.wav")) });
         let (sender, receiver) = mpsc::channel(64);
-        let open = OpenLeg { leg: LegId(leg), params, recording, random: leg, call: String::new() };
+        let open = OpenLeg {
+            leg: LegId(leg),
+            params,
+            jitter: JitterConfig::default(),
+            recording,
+            random: leg,
+            call: String::new(),
+        };
         media.open(open, port, sender).expect("room");
         let play = MediaCommand::Play { play: PlayId(0), audio: Arc::clone(&prompt), barge_in: BargeIn::Off };
         media.command(LegId(leg), play).expect("room");

@@ -23,7 +23,7 @@ use check::Fault;
 pub use error::ConfigError;
 use trunks::Proof;
 pub use trunks::{PeerConfig, TrunkConfig};
-pub use values::{Network, NumberPattern, PortRange};
+pub use values::{JitterBounds, Network, NumberPattern, PortRange};
 
 use crate::rtp::Codec;
 use crate::sdp::{Preference, SrtpPolicy};
@@ -130,6 +130,8 @@ pub struct RtpConfig {
     pub order: Preference,
     /// Encrypted media (SRTP, keys by SDES).
     pub srtp: SrtpPolicy,
+    /// How long sound waits for packets that come late.
+    pub jitter: JitterBounds,
     /// Sound file for callers whom we put on hold; absent: silence.
     #[serde(deserialize_with = "values::optional_path")]
     pub hold_music: Option<PathBuf>,
@@ -271,6 +273,7 @@ impl Default for RtpConfig {
             codecs: Codec::USUAL.to_vec(),
             order: Preference::default(),
             srtp: SrtpPolicy::default(),
+            jitter: JitterBounds::default(),
             hold_music: None,
         }
     }

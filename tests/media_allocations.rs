@@ -13,6 +13,7 @@ use trunkline::id::{LegId, PlayId};
 use trunkline::media::recorder::ring;
 use trunkline::media::session::{MAX_RTCP_BYTES, Session};
 use trunkline::media::{BargeIn, MediaCommand, OpenLeg};
+use trunkline::rtp::jitter::JitterConfig;
 use trunkline::rtp::sender::MAX_PACKET_BYTES;
 use trunkline::rtp::srtp::{Keys, MasterKey, Srtp, Suite};
 use trunkline::rtp::{Codec, Sender, StreamParams};
@@ -108,7 +109,14 @@ fn nothing_allocates(codec: Codec, payload_type: u8, sealed: bool) {
     };
     let theirs = StreamParams { security: sealed.then(|| Box::new(keys(2, 1))), ..params.clone() };
     let mut far = FarEnd { sender: Sender::new(&theirs, 7), srtp: theirs.security.as_deref().map(Srtp::new) };
-    let open = OpenLeg { leg: LegId(1), params, recording: None, random: 1, call: String::new() };
+    let open = OpenLeg {
+        leg: LegId(1),
+        params,
+        jitter: JitterConfig::default(),
+        recording: None,
+        random: 1,
+        call: String::new(),
+    };
     let opened = SystemClock.now();
     let mut now = opened.mono;
     // The ring is never drained: a recorder that stalls is part of the test.
@@ -147,7 +155,14 @@ fn a_leg_that_is_not_recorded_weighs_what_a_thousand_of_them_may() {
         [(Codec::Pcmu, 0, 110_000), (Codec::G722, 9, 110_000), (Codec::Opus, 111, 160_000), (Codec::G729, 18, 125_000)]
     {
         let params = StreamParams { codec, payload_type, ..StreamParams::default() };
-        let open = OpenLeg { leg: LegId(1), params, recording: None, random: 1, call: String::new() };
+        let open = OpenLeg {
+            leg: LegId(1),
+            params,
+            jitter: JitterConfig::default(),
+            recording: None,
+            random: 1,
+            call: String::new(),
+        };
         let before = BYTES.with(Cell::get);
         let session = Box::new(Session::new(&open, None, Duration::from_secs(20), SystemClock.now()));
         let weight = BYTES.with(Cell::get) - before;

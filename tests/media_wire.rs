@@ -18,6 +18,7 @@ use trunkline::media::driver::{MediaConfig, MediaError, MediaHandle, MediaServer
 use trunkline::media::{
     BargeIn, MediaCommand, MediaEvent, MediaSummary, Offer, OpenLeg, PlayEnd, Recording, RecordingRequest,
 };
+use trunkline::rtp::jitter::JitterConfig;
 use trunkline::rtp::packet::{Packet, is_rtcp};
 use trunkline::rtp::{Rtcp, StreamParams, rtcp};
 use trunkline::time::{Clock, SystemClock};
@@ -59,7 +60,14 @@ impl Ours {
         let rtp = port.address();
         let (sender, events) = mpsc::channel(64);
         let recording = recording.map(|path| RecordingRequest { path: path.to_owned() });
-        let open = OpenLeg { leg, params, recording, random: 0x1234_5678_9ABC_DEF0, call: "test".into() };
+        let open = OpenLeg {
+            leg,
+            params,
+            jitter: JitterConfig::default(),
+            recording,
+            random: 0x1234_5678_9ABC_DEF0,
+            call: "test".into(),
+        };
         media.open(open, port, sender).unwrap();
         Self { media, events, rtp }
     }
@@ -591,4 +599,24 @@ fn reports_share_the_port_where_that_was_agreed_on() {
     let (kind, _, from) = next_report(&peer.socket, 99);
     assert_eq!((kind, from), (200, ours.rtp));
     ours.close();
+}
+
+#[test]
+fn reports_that_shared_the_port_get_one_of_their_own_when_that_is_agreed_on_in_mid_call() {
+    let (mut peer, reports) = (Peer::new(), UdpSocket::bind("127.0.0.1:0").unwrap());
+    reports.set_read_timeout(Some(PATIENCE)).unwrap();
+    let together = StreamParams { remote: Some(peer.address()), rtcp: Rtcp::Mux, ..StreamParams::default() };
+    let apart = StreamParams { rtcp: Rtcp::Port(reports.local_addr().ok()), ..together.clone() };
+    let ours = Ours::open_as(MediaServer::start(config()).unwrap(), LEG, together, None);
+    peer.speak(ours.rtp, &sweep(0.2).samples);
+    assert_eq!(next_report(&peer.socket, 99).2, ours.rtp);
+    ours.command(MediaCommand::Renegotiate { params: apart });
+    let (_, _, from) = next_report(&reports, 99);
+    assert_eq!(from.port(), ours.rtp.port() + 1);
+    // And what comes there is read.
+    let mut theirs = [0; rtcp::MAX_REPORT_BYTES];
+    let length = rtcp::Printer::new(99, "peer").print(None, None, None, false, &mut theirs).unwrap();
+    reports.send_to(&theirs[..length], from).unwrap();
+    thread::sleep(Duration::from_millis(400));
+    assert_eq!(ours.close().quality.rtcp_in, 1);
 }

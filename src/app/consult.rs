@@ -11,9 +11,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument, Span, warn};
 
-use super::AppError;
 use super::house::House;
 use super::originate::{Originate, OriginateError};
+use super::plans::Plans;
+use super::{AppError, LivePlan};
 use crate::call::driver::{Consultant, Consultation};
 use crate::call::record::{CallEnd, CallRecord};
 use crate::call::{Consult, Consulted, TimelineEvent};
@@ -27,6 +28,8 @@ use crate::sip::{CallerId, DialError};
 pub(super) const STANDS_BY: Duration = Duration::from_secs(100);
 /// Whoever takes over a leg hangs up the old one (RFC 3891 §3); who forgets it is hung up on after that.
 const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(2);
+/// The variable that holds what is to be said.
+const BRIEFING: &str = "briefing";
 /// News and timeline of one short call.
 const WAITING: usize = 16;
 
@@ -38,7 +41,7 @@ pub(super) struct OnBehalf {
     pub call: CallId,
     /// Who is to be sent on: whom they see calling, where no trunk says otherwise.
     pub far_end: Pii<String>,
-    /// The trunk that the live call goes through.
+    /// The trunk that the live call goes through: for numbers, which mean nothing elsewhere.
     pub trunk: Option<Arc<str>>,
     /// What is spoken.
     pub language: Language,
@@ -49,7 +52,9 @@ impl Consultant for OnBehalf {
         let (report, news) = mpsc::channel(WAITING);
         let (joined, verdict) = oneshot::channel();
         if let Some(house) = self.house.upgrade() {
-            let trunk = consult.trunk.clone().or_else(|| self.trunk.clone());
+            let named = |to: &str| to.contains('@') || to.to_ascii_lowercase().starts_with("sip");
+            let usual = self.trunk.clone().filter(|_| !named(consult.to.reveal()));
+            let trunk = consult.trunk.clone().or(usual);
             let number = Some(self.far_end.clone()).filter(|number| trunk.is_none() && !number.reveal().is_empty());
             let caller = number.map(|number| CallerId { number, name: None, withheld: false });
             let consult = Consult { trunk, ..consult };
@@ -70,7 +75,9 @@ impl House {
         report: mpsc::Sender<Consulted>,
         verdict: oneshot::Receiver<bool>,
     ) {
-        let live = match self.plans.briefing(consult.briefing.as_ref(), &language).await {
+        // As a variable, so that braces in the words mean nothing.
+        let known: Variables = consult.briefing.map(|words| (BRIEFING.to_owned(), words)).into_iter().collect();
+        let live = match self.plans.briefing(&known, &language).await {
             Ok(live) => live,
             Err(error) => {
                 warn!(%error, "whom the caller shall be sent to cannot be told why");
@@ -83,7 +90,7 @@ impl House {
             to: consult.to,
             trunk: consult.trunk,
             live,
-            variables: Variables::new(),
+            variables: known,
             caller,
             ring: consult.ring,
             watch: Some(watch),
@@ -186,16 +193,14 @@ fn status_of_error(error: &OriginateError) -> u16 {
     }
 }
 
-impl super::plans::Plans {
-    /// A plan that says `words` (or nothing) and is through.
-    async fn briefing(&self, words: Option<&Pii<String>>, language: &Language) -> Result<super::LivePlan, AppError> {
-        // JSON strings are YAML strings. The words come in as a variable, so that braces in them mean nothing.
-        let said = if words.is_some() { "text: \"{{briefing}}\", " } else { "" };
+impl Plans {
+    /// A plan that says the briefing, if there is one, and is through.
+    async fn briefing(&self, known: &Variables, language: &Language) -> Result<LivePlan, AppError> {
+        let said = if known.is_empty() { String::new() } else { format!("text: \"{{{{{BRIEFING}}}}}\", ") };
         let text = format!(
             "dialplan: 1\nname: consultation\nlanguages: [{language}]\nstart: brief\n\
              steps:\n  brief: {{ hangup: {{ {said}result: briefed }} }}\n"
         );
-        let known = words.map(|words| ("briefing".to_owned(), words.clone())).into_iter().collect();
-        self.spoken("consultation", &text, &known).await
+        self.spoken("consultation", &text, known).await
     }
 }

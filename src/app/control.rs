@@ -100,7 +100,7 @@ pub struct Attended {
     /// What they are told when they answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub say: Option<Pii<String>>,
-    /// Through which trunk they are called; absent: the one that the call goes through, if any.
+    /// Through which trunk they are called; absent: the one that the call goes through, for a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trunk: Option<String>,
     /// How long it may ring, in seconds.

@@ -16,7 +16,7 @@ use crate::call::TimelineEvent;
 use crate::call::driver::{Agreement, Consultant, Ports};
 use crate::call::record::{CallEnd, CallRecord, Direction};
 use crate::call::registry::{LiveCall, Ordered, Registry, Seat};
-use crate::config::Config;
+use crate::config::{Config, JitterBounds};
 use crate::id::{CallId, LegId};
 use crate::media::driver::{MediaError, MediaHandle, ReservedPort};
 use crate::media::{MediaEvent, MediaSummary, OpenLeg, RecordingRequest};
@@ -179,19 +179,20 @@ impl House {
         })
     }
 
-    /// Opens the leg's media on `port`.
+    /// Opens the leg's media on `port`, with the delay that its peer or trunk has of its own.
     pub(super) fn open(
         &self,
         (leg, call): (LegId, &CallId),
         params: StreamParams,
         port: ReservedPort,
-        recorded: bool,
+        (jitter, recorded): (Option<JitterBounds>, bool),
         now: Now,
     ) -> Result<mpsc::Receiver<MediaEvent>, MediaError> {
         let (events, media_events) = mpsc::channel(MEDIA_EVENTS);
         let open = OpenLeg {
             leg,
             params,
+            jitter: jitter.unwrap_or(self.config.rtp.jitter).into(),
             recording: recorded.then(|| self.recording(call, now)),
             random: rand::rng().random(),
             call: call.to_string(),

@@ -126,7 +126,8 @@ impl House {
         let leg = self.dialer.dial(dial).await?;
         begun(&id, leg.leg);
         let recorded = self.config.recording.enabled && order.made_for.is_none();
-        let media_events = self.open((leg.leg, &id), unsettled, port, recorded, now);
+        let jitter = trunk.and_then(|trunk| trunk.jitter);
+        let media_events = self.open((leg.leg, &id), unsettled, port, (jitter, recorded), now);
         let LivePlan { plan, .. } = &order.live;
         let own = || trunk.and_then(|trunk| trunk.caller_id.clone()).map(Pii::new);
         let setup = CallSetup {

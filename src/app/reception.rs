@@ -1,6 +1,7 @@
 //! The front desk: decides for each incoming leg whether it can be answered, and by which plan; then lets it run.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{Instrument, debug, info, warn};
@@ -91,7 +92,9 @@ impl House {
 
     async fn answer(&self, id: CallId, leg: IncomingLeg, accepted: Accepted, now: Now) -> CallRecord {
         let Accepted { live, recorded, place: Place { seat, port, orders }, sdp, params, agreement } = accepted;
-        let media_events = match self.open((leg.leg, &id), params, port, recorded, now) {
+        let peer = self.config.peers.iter().find(|peer| peer.name == leg.peer);
+        let jitter = peer.and_then(|peer| peer.jitter);
+        let media_events = match self.open((leg.leg, &id), params, port, (jitter, recorded), now) {
             Ok(media_events) => media_events,
             Err(error) => {
                 warn!(%error, "media could not be opened");
@@ -119,7 +122,7 @@ impl House {
             house: self.me.clone(),
             call: setup.id.clone(),
             far_end: setup.caller.clone(),
-            trunk: None,
+            trunk: self.trunk_named(&setup.peer),
             language: setup.language.clone(),
         };
         let ports = self.ports(leg, media_events, agreement, &live, (orders, None), Box::new(consultant));
@@ -147,6 +150,11 @@ impl House {
         let (end, last_words) = leg.last_words().await;
         let end = if end == Some(LegEnd::Cancelled) { CallEnd::Cancelled } else { CallEnd::Rejected(status) };
         unspoken.record(end, last_words, self.clock.now())
+    }
+
+    /// The trunk of that name: then it is where this caller comes from.
+    fn trunk_named(&self, peer: &str) -> Option<Arc<str>> {
+        self.config.trunks.iter().find(|trunk| trunk.name == peer).map(|trunk| trunk.name.as_str().into())
     }
 
     /// Where this caller is told to send media: as configured, else the address it reached us at; a trunk with a public

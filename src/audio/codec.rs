@@ -106,7 +106,7 @@ impl Decoder {
         match codec {
             Codec::Pcmu | Codec::Pcma | Codec::G722 => payload.len(),
             Codec::Opus => samples_of_packet(payload),
-            Codec::G729 => g729::samples_of(payload).unwrap_or(0),
+            Codec::G729 => g729::samples_of(payload).filter(|&samples| samples <= MOST_SAMPLES).unwrap_or(0),
         }
     }
 }
@@ -136,9 +136,9 @@ impl Encoder {
         })
     }
 
-    /// Encodes one packet of 10, 20, 40 or 60 ms (G.729: any number of 10 ms; G.711 and G.722: any length) into the beginning of `out`, and returns
-    /// the length of the payload; 0 when there is nothing to send, because `out` is too short or because the encoder
-    /// finds that this silence needs no packet (Opus DTX).
+    /// Encodes one packet of 10, 20, 40 or 60 ms (G.729: any number of 10 ms; G.711 and G.722: any length) into the
+    /// beginning of `out`, and returns the length of the payload; 0 when there is nothing to send, because `out` is too
+    /// short or because the encoder finds that this silence needs no packet (Opus DTX).
     ///
     /// Per packet: no allocation, no lock, no log.
     pub fn encode(&mut self, pcm: &[i16], out: &mut [u8]) -> usize {

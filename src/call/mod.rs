@@ -169,7 +169,7 @@ pub enum NotNow {
 pub struct Consult {
     /// Whom: a URI, or a number where there is a trunk.
     pub to: Pii<String>,
-    /// Through which trunk; absent: the one that this call goes through, if any.
+    /// Through which trunk; absent: for a number, the one that this call goes through.
     pub trunk: Option<Arc<str>>,
     /// What they are told when they answer; absent: nothing.
     pub briefing: Option<Pii<String>>,

@@ -69,6 +69,7 @@ async fn examine(config: &Config) -> Vec<Finding> {
     let (of_trunks, clocks) = trunks::trunks(config).await;
     found.extend(of_trunks);
     found.extend(speech::codecs(config));
+    found.extend(speech::delays(config));
     found.extend(speech::speech(config));
     found.extend(machine::disk(config));
     found.extend(machine::limits(config));

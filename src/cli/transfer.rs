@@ -30,7 +30,7 @@ pub struct TransferArgs {
     /// What they are told when they answer
     #[arg(long, value_name = "TEXT", requires = "attended")]
     say: Option<String>,
-    /// Through this [[trunk]] they are called [default: the one that the call goes through, if any]
+    /// Through this [[trunk]] they are called [default: for a number, the one that the call goes through]
     #[arg(long, value_name = "NAME", requires = "attended")]
     trunk: Option<String>,
     /// How long it may ring, in seconds [default: 60]

@@ -256,6 +256,10 @@ fn errors_are_sentences_that_name_file_key_and_remedy() {
         ("[sip]\ndigest = []", "trunkline.toml: sip.digest is empty"),
         ("[rtp]\ncodecs = []", "trunkline.toml: rtp.codecs is empty"),
         ("[rtp]\ncodecs = [\"pcmu\", \"pcmu\"]", "trunkline.toml: rtp.codecs names pcmu twice"),
+        (
+            "[rtp]\njitter = \"120ms-20ms\"",
+            "trunkline.toml: rtp.jitter is wrong: \"120ms-20ms\" ends before it begins; write the shorter delay first",
+        ),
         ("[rtp]\nsrtp = \"on\"", "trunkline.toml: rtp.srtp is \"on\"; it must be one of off, optional, required"),
         ("[sip]\ntls_listen = \"127.0.0.1:5061\"", "trunkline.toml: sip.tls_listen needs sip.certificate and"),
         (

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::check::{Fault, fault};
-use super::values::{self, Network};
+use super::values::{self, JitterBounds, Network};
 use crate::pii::Pii;
 use crate::sdp::SrtpPolicy;
 use crate::sip::{Algorithm, CallerIdPolicy, PublicAddress};
@@ -38,6 +38,8 @@ pub struct PeerConfig {
     pub caller_id: CallerIdPolicy,
     /// Its own rule for encrypted media instead of `rtp.srtp`.
     pub srtp: Option<SrtpPolicy>,
+    /// Its own bounds instead of `rtp.jitter`.
+    pub jitter: Option<JitterBounds>,
 }
 
 /// `[[trunk]]`
@@ -72,6 +74,8 @@ pub struct TrunkConfig {
     pub max_cps: Option<u32>,
     /// Its own rule for encrypted media instead of `rtp.srtp`.
     pub srtp: Option<SrtpPolicy>,
+    /// Its own bounds instead of `rtp.jitter`.
+    pub jitter: Option<JitterBounds>,
     /// Ask it so often whether it is there (OPTIONS); absent: only its registration shows.
     #[serde(default, deserialize_with = "values::optional_duration")]
     pub ping: Option<Duration>,

@@ -11,6 +11,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use crate::pii::Pii;
+use crate::rtp::jitter::JitterConfig;
 use crate::sip::PublicAddress;
 
 /// A range of IP addresses, such as `10.1.0.0/16`; a single address is the range of itself.
@@ -90,6 +91,64 @@ impl TryFrom<String> for PortRange {
             return Err(format!("{text:?} ends before it begins; write the lower port first"));
         }
         Ok(Self { first, last })
+    }
+}
+
+/// Bounds of the jitter buffer's delay: `20ms-120ms`, or `60ms` for one that never changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct JitterBounds {
+    /// On a perfect network.
+    pub least: Duration,
+    /// Beyond it, late packets are lost packets.
+    pub most: Duration,
+}
+
+impl JitterBounds {
+    /// Below this, our own beat of 20 ms makes holes.
+    const LEAST: Duration = Duration::from_millis(10);
+}
+
+impl Default for JitterBounds {
+    fn default() -> Self {
+        let JitterConfig { least, most, .. } = JitterConfig::default();
+        Self { least, most }
+    }
+}
+
+impl From<JitterBounds> for JitterConfig {
+    fn from(bounds: JitterBounds) -> Self {
+        Self::between(bounds.least, bounds.most)
+    }
+}
+
+impl fmt::Display for JitterBounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.least.as_millis(), self.most.as_millis()) {
+            (least, most) if least == most => write!(f, "{most} ms, fixed"),
+            (least, most) => write!(f, "{least} to {most} ms"),
+        }
+    }
+}
+
+impl TryFrom<String> for JitterBounds {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (least, most) = text.split_once('-').unwrap_or((&text, &text));
+        let bound = |text: &str| {
+            let wrong = || format!("{text:?} is not a delay; write it like 20ms-120ms, or 60ms for a fixed one");
+            parse_duration(text.trim()).ok_or_else(wrong)
+        };
+        let (least, most) = (bound(least)?, bound(most)?);
+        if least < Self::LEAST || most > JitterConfig::MOST {
+            let (least, most) = (Self::LEAST.as_millis(), JitterConfig::MOST.as_millis());
+            return Err(format!("{text:?} is out of reach; sound can wait {least}ms to {most}ms"));
+        }
+        if least > most {
+            return Err(format!("{text:?} ends before it begins; write the shorter delay first"));
+        }
+        Ok(Self { least, most })
     }
 }
 
@@ -298,6 +357,26 @@ mod tests {
         for text in ["20000", "80-90", "a-b", "20999-20000", "20000-99999", ""] {
             assert!(PortRange::try_from(text.to_owned()).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_delay_adapts_between_two_bounds_or_is_fixed() {
+        let rows = [
+            ("20ms-120ms", 20, 120, "20 to 120 ms"),
+            (" 30ms - 0.2s", 30, 200, "30 to 200 ms"),
+            ("60ms", 60, 60, "60 ms, fixed"),
+        ];
+        for (text, least, most, shown) in rows {
+            let bounds = JitterBounds::try_from(text.to_owned()).unwrap();
+            assert_eq!([bounds.least, bounds.most], [least, most].map(Duration::from_millis), "{text}");
+            assert_eq!(bounds.to_string(), shown);
+            let config = JitterConfig::from(bounds);
+            assert!(config.least <= config.start && config.start <= config.most, "{config:?}");
+        }
+        for text in ["", "60", "20ms-", "-20ms", "120ms-20ms", "20ms-40ms-60ms", "5ms", "20ms-301ms", "1h"] {
+            assert!(JitterBounds::try_from(text.to_owned()).is_err(), "{text}");
+        }
+        assert_eq!(JitterConfig::from(JitterBounds::default()), JitterConfig::default());
     }
 
     #[test]

@@ -290,6 +290,17 @@ struct Line {
     counted: Traffic,
 }
 
+impl Line {
+    fn command(&mut self, command: MediaCommand, now: Instant) {
+        let renegotiated = matches!(command, MediaCommand::Renegotiate { .. });
+        self.session.command(command, now);
+        // Reports that went along with sound may get a port of their own in mid-call.
+        if renegotiated && self.session.reports_apart() && self.port.reports.is_none() {
+            self.port.open_reports();
+        }
+    }
+}
+
 /// Everything the media thread owns.
 struct Floor {
     lines: BTreeMap<LegId, Box<Line>>,
@@ -334,7 +345,7 @@ impl Floor {
             match inbox.try_recv() {
                 Ok(Order::Open(opening)) => self.open(*opening, now),
                 Ok(Order::Command(leg, command)) => match self.lines.get_mut(&leg) {
-                    Some(line) => line.session.command(command, now.mono),
+                    Some(line) => line.command(command, now.mono),
                     None => tracing::debug!(leg = leg.0, "an order came after the leg was closed"),
                 },
                 Err(TryRecvError::Empty) => return true,
@@ -475,6 +486,7 @@ fn deliver(session: &mut Session, events: &mpsc::Sender<MediaEvent>) -> bool {
 mod tests {
     use super::*;
     use crate::media::RecordingRequest;
+    use crate::rtp::jitter::JitterConfig;
     use crate::rtp::{Codec, StreamParams};
 
     const REST: Duration = Duration::from_secs(5);
@@ -491,7 +503,14 @@ mod tests {
             ..StreamParams::default()
         };
         let recording = Some(RecordingRequest { path: format!("/nowhere/{leg}.wav").into() });
-        let leg = OpenLeg { leg: LegId(leg), params, recording, random: 1, call: String::new() };
+        let leg = OpenLeg {
+            leg: LegId(leg),
+            params,
+            jitter: JitterConfig::default(),
+            recording,
+            random: 1,
+            call: String::new(),
+        };
         let (events, reports) = mpsc::channel(4);
         let closed = events.clone().try_reserve_owned().expect("it is empty");
         let port = pool.reserve(SystemClock.now().mono).expect("a port is free");

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::audio::Pcm;
 use crate::id::{LegId, PlayId, UtteranceId};
+use crate::rtp::jitter::JitterConfig;
 use crate::rtp::{Codec, Digit, Quality, StreamParams};
 
 pub mod barge_in;
@@ -270,6 +271,8 @@ pub struct OpenLeg {
     pub leg: LegId,
     /// What was negotiated.
     pub params: StreamParams,
+    /// How long sound waits for packets that come late.
+    pub jitter: JitterConfig,
     /// Keep a stereo recording.
     pub recording: Option<RecordingRequest>,
     /// SSRC, first sequence number and timestamp: random (RFC 3550 §5.1), from outside.

@@ -29,6 +29,7 @@ use super::recorder::Pair;
 use super::{Listen, MediaCommand, MediaEvent, MediaSummary, OpenLeg, PlayEnd, Recording};
 use crate::audio::{FRAME_8K, FRAME_MS};
 use crate::id::{PlayId, UtteranceId};
+use crate::rtp::jitter::JitterConfig;
 use crate::rtp::reporter::Reporter;
 use crate::rtp::srtp::Srtp;
 use crate::rtp::{Receiver, ReceiverConfig, Sender, StreamParams};
@@ -49,10 +50,14 @@ pub type Send<'a> = &'a mut dyn FnMut(SocketAddr, &[u8]) -> bool;
 pub struct Session {
     params: StreamParams,
     receiver: Receiver,
+    /// Bounds of its delay.
+    jitter: JitterConfig,
     sender: Sender,
     /// Seals and opens packets, where that was agreed on.
     srtp: Option<Box<Srtp>>,
     reporter: Reporter,
+    /// Who sends under our SSRC although we have left it another one.
+    echo: Option<SocketAddr>,
     /// Where RTCP came from, on a port of its own.
     reports_from: Option<SocketAddr>,
     /// Keys are being pressed and their end has to be reported.
@@ -91,10 +96,12 @@ impl Session {
         let reporter = Reporter::new(sender.ssrc(), open.random, now);
         Self {
             params: open.params.clone(),
-            receiver: Receiver::new(&open.params, ReceiverConfig::default()),
+            receiver: Receiver::new(&open.params, ReceiverConfig { jitter: open.jitter }),
+            jitter: open.jitter,
             srtp: open.params.security.as_ref().map(|keys| Box::new(Srtp::new(keys))),
             sender,
             reporter,
+            echo: None,
             reports_from: None,
             pressing: false,
             ear: Ear::new(Listen::default(), Thresholds::default()),
@@ -318,5 +325,4 @@ impl Tap {
 }
 
 #[cfg(test)]
-#[path = "session_tests.rs"]
 mod tests;

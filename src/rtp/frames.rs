@@ -10,19 +10,20 @@
 //!      ready ░░░░░│                  decoded samples ─▶ frame ─▶ frame
 //! ```
 //!
-//! When to play, and how late the network makes packets, is decided as in [`super::jitter`]; the delay is corrected
-//! on decoded samples, so that no decoder ever misses a packet that came.
+//! How long sound waits is decided by [`super::steering`]; what is skipped are decoded samples, so that no decoder ever
+//! misses a packet that came.
 
 use std::time::Instant;
 
 use super::jitter::{JitterConfig, JitterStats, Pushed};
-use super::lateness::{Lateness, micros_since};
+use super::lateness::micros_since;
 use super::packet::Packet;
 use super::sequence::Order;
+use super::steering::{Anchor, DRY_FRAMES, QUIET_PEAK, Steering};
+use crate::audio::FRAME_8K;
 use crate::audio::codec::{Decoder, MOST_SAMPLES};
 use crate::audio::g729;
 use crate::audio::plc::Concealer;
-use crate::audio::{FRAME_8K, FRAME_MS};
 use crate::rtp::Codec;
 
 /// Packets kept: 640 ms of the usual 20.
@@ -35,24 +36,6 @@ const LONGEST_G729: usize = MOST_SAMPLES / g729::FRAME * g729::FRAME_BYTES;
 const READY: usize = MOST_SAMPLES + 2 * FRAME_8K;
 /// One sample in microseconds.
 const SAMPLE_MICROS: i64 = 125;
-/// One frame in microseconds.
-const FRAME_MICROS: i64 = FRAME_MS as i64 * 1_000;
-/// A timestamp this far from where the clock expects it is a new beginning.
-const TIMESTAMP_JUMP_MICROS: i64 = 400_000;
-/// Frames made up when packets stop coming, before it is called silence.
-const DRY_FRAMES: usize = 3;
-/// Delay may exceed the aim by a frame and this much before a frame is skipped.
-const SLACK_MICROS: i64 = 10_000;
-/// Between two corrections.
-const CORRECTION_PAUSE_MICROS: i64 = 200_000;
-/// Delay above the aim at which corrections need no pause in the sound, and come three times as often.
-const HURRY_MICROS: i64 = 60_000;
-/// How long a delay a little too long waits for a pause.
-const PATIENCE_MICROS: i64 = 5_000_000;
-/// Peak of a frame that is skipped without being missed, and how many in a row make a pause.
-const QUIET_PEAK: u16 = 400;
-/// See above.
-const PAUSE_FRAMES: u32 = 8;
 
 /// The buffer. About 45 kB, for G.729 alone 7 kB, all of it allocated by `new` and [`FrameBuffer::make_room`].
 #[derive(Debug)]
@@ -71,11 +54,7 @@ pub struct FrameBuffer {
     anchor: Option<Anchor>,
     new_beginning: bool,
     silence_announced: bool,
-    lateness: Lateness,
-    delay_micros: f64,
-    corrected_at: i64,
-    too_long_since: Option<i64>,
-    quiet_frames: u32,
+    steering: Steering,
     /// Samples made up since packets stopped coming.
     made_up: usize,
     ready: Ready,
@@ -99,13 +78,6 @@ enum State {
     /// Nothing is being played; perhaps packets wait for their time.
     Waiting,
     Playing,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Anchor {
-    timestamp: u32,
-    place: i64,
-    origin: Instant,
 }
 
 /// Decoded samples.
@@ -146,11 +118,7 @@ impl FrameBuffer {
             anchor: None,
             new_beginning: true,
             silence_announced: false,
-            lateness: Lateness::new(config),
-            delay_micros: 0.0,
-            corrected_at: 0,
-            too_long_since: None,
-            quiet_frames: 0,
+            steering: Steering::new(config),
             made_up: 0,
             ready: Ready { samples: Box::new([0; READY]), length: 0, concealed: false },
             stats: JitterStats::default(),
@@ -184,20 +152,15 @@ impl FrameBuffer {
     ///
     /// Per packet: no allocation, no lock, no log.
     pub fn push(&mut self, packet: &Packet<'_>, order: Order, arrived: Instant) -> Pushed {
-        let (index, newest) = match order {
-            Order::Next { index, .. } | Order::Restarted { index } => (index, true),
-            Order::Reordered { index } => (index, false),
-            Order::Duplicate | Order::Suspect => return Pushed::Late,
-        };
+        let (Some(index), newest) = (order.index(), order.is_newest()) else { return Pushed::Late };
         let first = Anchor { timestamp: packet.timestamp, place: 0, origin: arrived };
         let anchor = *self.anchor.get_or_insert(first);
         let at = micros_since(anchor.origin, arrived);
         let ticks = i64::from(packet.timestamp.wrapping_sub(anchor.timestamp) as i32);
         let mut place = anchor.place + ticks * 8_000 / i64::from(self.codec.clock_rate_hz());
-        let off = self.lateness.lowest().map_or(0, |lowest| at - place * SAMPLE_MICROS - lowest);
         let anew = self.new_beginning
             || matches!(order, Order::Restarted { .. })
-            || off.abs() > TIMESTAMP_JUMP_MICROS
+            || Steering::is_jump(self.steering.off(at, place * SAMPLE_MICROS))
             || index >= self.next + SLOTS;
         if anew && !newest || !anew && index < self.next {
             self.stats.late += 1;
@@ -207,7 +170,7 @@ impl FrameBuffer {
             self.stats.jumps += u64::from(!self.new_beginning);
             place = self.begin_anew(index, place);
         }
-        self.lateness.push(at, at - place * SAMPLE_MICROS, 0);
+        self.steering.lateness.push(at, at - place * SAMPLE_MICROS, 0);
         if newest {
             self.anchor = Some(Anchor { timestamp: packet.timestamp, place, ..anchor });
             self.silence_announced = false;
@@ -220,11 +183,7 @@ impl FrameBuffer {
 
     /// See [`super::jitter::JitterBuffer::push_silence`].
     pub fn push_silence(&mut self, order: Order) {
-        let (index, newest) = match order {
-            Order::Next { index, .. } | Order::Restarted { index } => (index, true),
-            Order::Reordered { index } => (index, false),
-            Order::Duplicate | Order::Suspect => return,
-        };
+        let (Some(index), newest) = (order.index(), order.is_newest()) else { return };
         self.silence_announced |= newest;
         if self.new_beginning || !(self.next..self.next + SLOTS).contains(&index) {
             return;
@@ -278,7 +237,7 @@ impl FrameBuffer {
                 skipped = true;
             } else {
                 // Nothing to spare: the delay is what it was.
-                self.delay_micros += FRAME_MICROS as f64;
+                self.steering.kept(correction);
             }
         }
         let concealed = self.ready.take(frame);
@@ -298,19 +257,19 @@ impl FrameBuffer {
 
     /// Delay aimed at, in milliseconds.
     pub fn aim_ms(&self) -> u64 {
-        self.lateness.aim_micros().unsigned_abs() / 1_000
+        self.steering.aim_ms()
     }
 
-    /// See [`Lateness::drift_ppm`].
+    /// See [`super::jitter::JitterBuffer::drift_ppm`].
     pub fn drift_ppm(&self) -> Option<f64> {
-        self.lateness.drift_ppm()
+        self.steering.lateness.drift_ppm()
     }
 
     /// Another timeline: what waits is given up. Returns where the packet `index`, which begins it, belongs.
     fn begin_anew(&mut self, index: u64, place: i64) -> i64 {
         let place = if self.new_beginning && self.play == 0 { place } else { self.play };
         self.slots.fill(Slot::Missing);
-        self.lateness.begin_anew();
+        self.steering.lateness.begin_anew();
         (self.next, self.newest, self.play) = (index, index, place);
         (self.new_beginning, self.state) = (false, State::Waiting);
         place
@@ -319,12 +278,10 @@ impl FrameBuffer {
     /// Has the time of the first packet that waits come?
     fn begin_playing(&mut self, at: i64) -> bool {
         let Some((index, place, _)) = self.sound_from(self.next) else { return false };
-        let delay = at - place * SAMPLE_MICROS - self.lateness.lowest().unwrap_or(0);
-        if delay < self.lateness.aim_micros() {
+        if !self.steering.begin(at, place * SAMPLE_MICROS) {
             return false;
         }
         (self.next, self.play, self.state, self.made_up) = (index, place, State::Playing, 0);
-        self.delay_micros = delay as f64;
         true
     }
 
@@ -397,7 +354,7 @@ impl FrameBuffer {
         let have = self.ready.length;
         self.ready.take(frame);
         let announced = self.silence_announced || decoder.is_silent();
-        if have == 0 && (announced || self.made_up >= DRY_FRAMES * FRAME_8K) {
+        if have == 0 && (announced || self.made_up >= DRY_FRAMES as usize * FRAME_8K) {
             self.state = State::Waiting;
             return nothing(decoder, concealer, frame);
         }
@@ -417,34 +374,12 @@ impl FrameBuffer {
     }
 
     /// 1: skip a frame; -1: insert one; 0: leave it as it is.
-    fn steer(&mut self, at: i64) -> i32 {
+    fn steer(&mut self, at: i64) -> i64 {
         let head = self.play - self.ready.length as i64;
-        let delay = (at - head * SAMPLE_MICROS - self.lateness.lowest().unwrap_or(0)) as f64;
-        let change = delay - self.delay_micros;
-        self.delay_micros += if change.abs() > FRAME_MICROS as f64 { change } else { change / 8.0 };
-        let excess = self.delay_micros as i64 - self.lateness.aim_micros();
-        let hurried = excess > HURRY_MICROS;
-        let rested =
-            at - self.corrected_at >= if hurried { CORRECTION_PAUSE_MICROS / 3 } else { CORRECTION_PAUSE_MICROS };
-        let too_long = excess > FRAME_MICROS + SLACK_MICROS;
-        let since = *self.too_long_since.get_or_insert(at);
-        if !too_long {
-            self.too_long_since = None;
-        }
-        let quiet = self.ready.samples[..FRAME_8K].iter().all(|sample| sample.unsigned_abs() <= QUIET_PEAK);
-        self.quiet_frames = if too_long && quiet { self.quiet_frames + 1 } else { 0 };
-        let worth_it = hurried || at - since >= PATIENCE_MICROS || self.quiet_frames >= PAUSE_FRAMES;
-        let correction = match excess {
-            _ if !rested => 0,
-            _ if too_long && worth_it => 1,
-            excess if excess < -FRAME_MICROS => -1,
-            _ => 0,
-        };
-        if correction != 0 {
-            self.corrected_at = at;
-            self.delay_micros -= f64::from(correction) * FRAME_MICROS as f64;
-        }
-        correction
+        let quiet = || self.ready.samples[..FRAME_8K].iter().all(|sample| sample.unsigned_abs() <= QUIET_PEAK);
+        let quiet = self.steering.follow(at, head * SAMPLE_MICROS) && quiet();
+        // Whether there is one to spare shows when it is decoded.
+        self.steering.correct(at, quiet, 1)
     }
 }
 

@@ -168,7 +168,7 @@ fn a_key_or_a_pause_between_packets_is_silence_and_no_loss() {
 fn when_packets_stop_a_little_is_made_up_and_then_it_is_silent() {
     let (frames, _) = run(Codec::Opus, 20, |n| (n < 100).then_some(0));
     let last = frames.iter().rposition(|(frame, _)| *frame != Frame::Nothing).expect("sound");
-    assert_eq!(count(&frames, Frame::Concealed), DRY_FRAMES);
+    assert_eq!(count(&frames, Frame::Concealed), DRY_FRAMES as usize);
     assert!((100..110).contains(&last));
     assert!(frames[last + 2..].iter().all(|(_, level)| *level < -100.0));
 }

@@ -10,59 +10,32 @@
 //!                               none missing, so silence     a number missing, so loss
 //! ```
 //!
-//! Sequence numbers tell silence from loss, timestamps say where sound belongs (RFC 3550 §5.1). The **delay** of the
-//! frame being played, counted from its undisturbed arrival, absorbs what packets come late; it is steered, a frame at
-//! a time, towards the aim that [`super::lateness`] learns; what is skipped is silence as long as there is time to wait
-//! for some. The same steering follows a sender whose clock is not ours.
+//! Sequence numbers tell silence from loss, timestamps say where sound belongs (RFC 3550 §5.1). How long it waits here,
+//! and what is skipped or inserted to change that, is decided by [`super::steering`].
 //!
 //! `now` comes with every call. Nothing is allocated after `new`; memory is 8 kB, whatever arrives.
 
 use std::time::{Duration, Instant};
 
-use super::lateness::{Lateness, micros_since};
+use super::lateness::micros_since;
 use super::packet::Packet;
 use super::sequence::Order;
-use crate::audio::{FRAME_8K, FRAME_MS};
+use super::steering::{Anchor, DRY_FRAMES, QUIET_PEAK, Steering};
+use crate::audio::FRAME_8K;
 use crate::rtp::Codec;
 
 /// Bytes of timeline kept, a power of two: 512 ms.
 const CAPACITY: usize = 4_096;
 /// One byte of timeline in microseconds: 8,000 a second.
 const BYTE_MICROS: i64 = 125;
-/// One frame in microseconds.
-const FRAME_MICROS: i64 = FRAME_MS as i64 * 1_000;
 /// One frame in bytes.
 const FRAME: i64 = FRAME_8K as i64;
-/// A timestamp this far from where the clock expects it is a new beginning, not a network: the sender's clock was
-/// set anew. Below what the ring holds.
-const TIMESTAMP_JUMP_MICROS: i64 = 400_000;
-/// The same, for the first packet after we ran dry when none is missing: some gateways stop their timestamps while
+/// How far off the first packet after we ran dry may be when none is missing: some gateways stop their timestamps while
 /// they are silent. (After a network freeze the burst that follows corrects the view.)
 const STALLED_JUMP_MICROS: i64 = 60_000;
 /// Bytes before the first packet of a talk-spurt that are kept free for packets it has overtaken: 60 ms.
 const OVERTAKEN: i64 = 480;
-/// Frames made up when packets stop coming, before it is called silence: as long as concealment sounds.
-const DRY_FRAMES: i64 = 3;
-/// Delay may exceed the aim by a frame (it moves in frames) and this much, before a frame is skipped.
-const SLACK_MICROS: i64 = 10_000;
-/// Between two corrections: each may be heard as a small flaw.
-const CORRECTION_PAUSE_MICROS: i64 = 200_000;
-/// The same while the delay is far too long: after a network freeze the conversation must catch up.
-const HURRIED_PAUSE_MICROS: i64 = 60_000;
-/// Delay above the aim at which the hurry begins.
-const HURRY_MICROS: i64 = 60_000;
-/// Sound that never exceeds this, about -38 dB, is skipped without being missed. A delay a little too long waits for
-/// such sound, so that nothing is cut out of a word.
-const QUIET_PEAK: u16 = 400;
-/// Frames of such sound that make a pause. Fewer may be the closure of a "t" or "k", and 20 ms less of that is another
-/// word to a recogniser.
-const PAUSE_FRAMES: u32 = 8;
-/// How long it waits at most.
-const PATIENCE_MICROS: i64 = 5_000_000;
-/// Delay above the aim at which everything older is given up.
-const GIVE_UP_MICROS: i64 = 400_000;
-
-/// Bounds of the delay.
+/// Bounds of the delay. Where all three are the same, the delay is fixed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JitterConfig {
     /// Aim before anything is known of the network.
@@ -73,10 +46,22 @@ pub struct JitterConfig {
     pub most: Duration,
 }
 
+impl JitterConfig {
+    /// Most that a delay may be: a buffer holds half a second, and the longest packets and freezes need the rest.
+    pub const MOST: Duration = Duration::from_millis(300);
+
+    /// A delay that adapts to the network between `least` and `most`, in order and at most [`Self::MOST`]; it begins
+    /// with 40 ms, if it may.
+    pub fn between(least: Duration, most: Duration) -> Self {
+        let most = most.min(Self::MOST);
+        let least = least.min(most);
+        Self { start: Duration::from_millis(40).clamp(least, most), least, most }
+    }
+}
+
 impl Default for JitterConfig {
     fn default() -> Self {
-        let [start, least, most] = [40, 20, 120].map(Duration::from_millis);
-        Self { start, least, most }
+        Self::between(Duration::from_millis(20), Duration::from_millis(120))
     }
 }
 
@@ -162,14 +147,7 @@ pub struct JitterBuffer {
     new_beginning: bool,
     /// The newest packet said that there is no sound now (a key being pressed, comfort noise).
     silence_announced: bool,
-    lateness: Lateness,
-    /// Delay of the frames being played, smoothed over the unsteadiness of our own tick.
-    delay_micros: f64,
-    corrected_at: i64,
-    /// Since when the delay has been too long.
-    too_long_since: Option<i64>,
-    /// Frames without sound in a row, counted while it is too long.
-    quiet_frames: u32,
+    steering: Steering,
     /// The last frame, decoded, had no sound; see [`JitterBuffer::heard_quiet`].
     heard_quiet: bool,
     stats: JitterStats,
@@ -181,14 +159,6 @@ enum State {
     Waiting { first: Option<i64> },
     /// Frames go out. `made_up` of them, since packets stopped coming, were not on the timeline.
     Playing { made_up: i64 },
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Anchor {
-    timestamp: u32,
-    place: i64,
-    /// Zero of all microseconds here.
-    origin: Instant,
 }
 
 impl JitterBuffer {
@@ -203,11 +173,7 @@ impl JitterBuffer {
             anchor: None,
             new_beginning: false,
             silence_announced: false,
-            lateness: Lateness::new(config),
-            delay_micros: 0.0,
-            corrected_at: 0,
-            too_long_since: None,
-            quiet_frames: 0,
+            steering: Steering::new(config),
             heard_quiet: false,
             stats: JitterStats::default(),
         }
@@ -218,7 +184,7 @@ impl JitterBuffer {
     ///
     /// Per packet: no allocation, no lock, no log.
     pub fn push(&mut self, packet: &Packet<'_>, codec: Codec, order: Order, arrived: Instant) -> Pushed {
-        let newest = matches!(order, Order::Next { .. } | Order::Restarted { .. });
+        let newest = order.is_newest();
         let first = Anchor { timestamp: packet.timestamp, place: OVERTAKEN, origin: arrived };
         let anchor = *self.anchor.get_or_insert(first);
         let at = micros_since(anchor.origin, arrived);
@@ -236,7 +202,7 @@ impl JitterBuffer {
         if begins {
             self.stats.jumps += u64::from(!self.new_beginning);
             place = self.end.max(self.play);
-            self.lateness.begin_anew();
+            self.steering.lateness.begin_anew();
             self.new_beginning = false;
             if place + length > self.play + CAPACITY as i64 {
                 self.skip_to(place + length - CAPACITY as i64);
@@ -272,9 +238,7 @@ impl JitterBuffer {
     /// The newest packet carries no sound but says so: a telephone-event, comfort noise, an empty packet. Running
     /// dry after it is silence, not loss.
     pub fn push_silence(&mut self, order: Order) {
-        if matches!(order, Order::Next { .. } | Order::Restarted { .. }) {
-            self.silence_announced = true;
-        }
+        self.silence_announced |= order.is_newest();
     }
 
     /// The next packet starts another stream (a new SSRC): its timestamps have nothing to do with ours. What is
@@ -299,9 +263,8 @@ impl JitterBuffer {
         let Some(Anchor { origin, .. }) = self.anchor else { return Popped::Nothing };
         let at = micros_since(origin, now);
         match self.state {
-            State::Waiting { first: Some(first) } if self.delay(at, first) >= self.lateness.aim_micros() => {
+            State::Waiting { first: Some(first) } if self.steering.begin(at, first * BYTE_MICROS) => {
                 self.skip_to(first);
-                self.delay_micros = self.delay(at, first) as f64;
                 self.state = State::Playing { made_up: 0 };
             }
             State::Waiting { .. } => return Popped::Nothing,
@@ -331,12 +294,12 @@ impl JitterBuffer {
 
     /// Delay aimed at, in milliseconds.
     pub fn aim_ms(&self) -> u64 {
-        self.lateness.aim_micros().unsigned_abs() / 1_000
+        self.steering.aim_ms()
     }
 
     /// How much faster the sender's clock runs than ours, parts per million; `None` before that can be told.
     pub fn drift_ppm(&self) -> Option<f64> {
-        self.lateness.drift_ppm()
+        self.steering.lateness.drift_ppm()
     }
 
     /// Sound waiting in the buffer, in milliseconds. Never more than 512.
@@ -346,12 +309,12 @@ impl JitterBuffer {
 
     /// Does this packet open a new timeline instead of continuing the present one?
     fn begins_anew(&self, order: Order, place: i64, at: i64) -> bool {
-        let off = self.lateness.lowest().map_or(0, |lowest| at - place * BYTE_MICROS - lowest);
+        let off = self.steering.off(at, place * BYTE_MICROS);
         let dry = self.state == State::Waiting { first: None };
         let follows = matches!(order, Order::Next { missing: 0, .. });
         self.new_beginning
             || matches!(order, Order::Restarted { .. })
-            || off.abs() > TIMESTAMP_JUMP_MICROS
+            || Steering::is_jump(off)
             || (dry && follows && off > STALLED_JUMP_MICROS)
     }
 
@@ -363,51 +326,26 @@ impl JitterBuffer {
             State::Waiting { first: Some(first) } => (place - first).rem_euclid(FRAME),
             State::Playing { .. } => (place - self.play).rem_euclid(FRAME),
         };
-        self.lateness.push(at, at - place * BYTE_MICROS, inside * BYTE_MICROS);
-    }
-
-    /// Time from the undisturbed arrival of `place` until `at`.
-    fn delay(&self, at: i64, place: i64) -> i64 {
-        at - place * BYTE_MICROS - self.lateness.lowest().unwrap_or(0)
+        self.steering.lateness.push(at, at - place * BYTE_MICROS, inside * BYTE_MICROS);
     }
 
     /// Brings the delay nearer to the aim by skipping ahead, or by asking for a made-up frame (`true`).
     fn steer(&mut self, at: i64, frame: &mut EncodedFrame) -> bool {
-        let delay = self.delay(at, self.play) as f64;
-        let change = delay - self.delay_micros;
-        // Our own tick is some milliseconds early or late; more than a frame is no tick but another timeline.
-        self.delay_micros += if change.abs() > FRAME_MICROS as f64 { change } else { change / 8.0 };
-        let excess = self.delay_micros as i64 - self.lateness.aim_micros();
-        let pause = if excess > HURRY_MICROS { HURRIED_PAUSE_MICROS } else { CORRECTION_PAUSE_MICROS };
-        let rested = at - self.corrected_at >= pause;
-        let too_long = excess > FRAME_MICROS + SLACK_MICROS;
-        let since = *self.too_long_since.get_or_insert(at);
-        if !too_long {
-            self.too_long_since = None;
-        }
-        self.quiet_frames = if too_long && self.is_quiet_ahead() { self.quiet_frames + 1 } else { 0 };
-        let pausing = self.quiet_frames >= PAUSE_FRAMES;
-        let worth_it = excess > HURRY_MICROS || at - since >= PATIENCE_MICROS || pausing;
+        let quiet = self.steering.follow(at, self.play * BYTE_MICROS) && self.is_quiet_ahead();
         // One frame must remain to be played.
         let spare = (self.end - self.play) / FRAME - 1;
-        let frames = match excess {
-            GIVE_UP_MICROS.. => (excess / FRAME_MICROS).min(spare),
-            _ if too_long && rested && worth_it => spare.min(1),
-            excess if excess < -FRAME_MICROS && rested => -1,
-            _ => 0,
-        };
-        if frames == 0 || (frames < 0 && excess >= 0) {
-            return false;
+        match self.steering.correct(at, quiet, spare) {
+            0 => {}
+            ..0 => {
+                self.stats.inserted += 1;
+                return true;
+            }
+            frames => {
+                self.stats.skipped += frames.unsigned_abs();
+                self.skip_to(self.play + frames * FRAME);
+                frame.after_skip = true;
+            }
         }
-        self.corrected_at = at;
-        self.delay_micros -= (frames * FRAME_MICROS) as f64;
-        if frames < 0 {
-            self.stats.inserted += 1;
-            return true;
-        }
-        self.stats.skipped += frames.unsigned_abs();
-        self.skip_to(self.play + frames * FRAME);
-        frame.after_skip = true;
         false
     }
 

@@ -1,7 +1,9 @@
 //! RTP and RTCP as pure state: sequence numbers, jitter, telephone events, receivers and senders (RFC 3550, RFC 4733),
 //! and their encryption (RFC 3711).
 
+pub mod bursts;
 pub mod comfort_noise;
+mod decoders;
 pub mod event_sender;
 pub mod frames;
 pub mod jitter;
@@ -15,6 +17,7 @@ pub mod sender;
 pub mod sequence;
 mod source;
 pub mod srtp;
+mod steering;
 pub mod stream;
 pub mod stun;
 pub mod telephone_event;

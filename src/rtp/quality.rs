@@ -34,6 +34,8 @@ pub struct Quality {
     pub burst_ratio: f64,
     /// Delay of the jitter buffer at the end, milliseconds.
     pub buffer_ms: u64,
+    /// Least and most that it was allowed to be.
+    pub buffer_bounds_ms: Option<[u64; 2]>,
     /// Frames of 20 ms made up, at least in part.
     pub concealed: u64,
     /// Packets that came again.

@@ -15,17 +15,19 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::bursts::{Bursts, Runs};
 use super::comfort_noise::ComfortNoise;
+use super::decoders::{Decoders, Made};
 use super::frames::{self, FrameBuffer};
-use super::jitter::{EncodedFrame, JitterBuffer, JitterConfig, Popped, Presence};
+use super::jitter::{EncodedFrame, JitterBuffer, JitterConfig, Popped, Presence, Pushed};
 use super::lateness::Interarrival;
 use super::packet::{MAX_DATAGRAM_BYTES, Packet, is_rtcp};
 use super::sequence::{Order, Sequence};
 use super::source::{BELIEVED_AFTER, Judged, Run, Source};
+use super::steering::QUIET_PEAK;
 use super::telephone_event::{Press, TelephoneEvents};
-use crate::audio::FRAME_8K;
-use crate::audio::codec::{Decoder, MOST_SAMPLES};
 use crate::audio::plc::Concealer;
+use crate::audio::{FRAME_8K, FRAME_MS};
 use crate::rtp::{Codec, Digit, StreamParams};
 
 /// Silence of a stream after which another may take over with its first packet.
@@ -34,8 +36,6 @@ const STREAM_SILENT: Duration = Duration::from_millis(200);
 const PRESSES: usize = 16;
 /// Longest payload of a codec that takes a byte for each sample: 200 ms of sound.
 const MAX_PAYLOAD: usize = 1_600;
-/// Sound that never exceeds this, about -38 dB, would not be missed.
-const QUIET_PEAK: u16 = 400;
 /// Static payload type of comfort noise (RFC 3389), which senders use without negotiating it.
 const COMFORT_NOISE: u8 = 13;
 
@@ -145,6 +145,9 @@ pub struct Receiver {
     stream_over: bool,
     ssrc_changes: u64,
     sequence: Sequence,
+    bursts: Bursts,
+    /// Sound in the newest packet, milliseconds.
+    packet_ms: u32,
     interarrival: Interarrival,
     /// Codec of the newest packet that was sound.
     codec: Codec,
@@ -154,8 +157,7 @@ pub struct Receiver {
     encoded: EncodedFrame,
     /// For what came in a codec whose packets cannot be cut; `None` where none may come.
     frames: Option<Box<FrameBuffer>>,
-    /// One for each codec that may come; G.711 needs none.
-    decoders: Vec<(Codec, Decoder)>,
+    decoders: Decoders,
     concealer: Concealer,
     comfort_noise: ComfortNoise,
     concealing: bool,
@@ -182,13 +184,15 @@ impl Receiver {
             stream_over: false,
             ssrc_changes: 0,
             sequence: Sequence::default(),
+            bursts: Bursts::default(),
+            packet_ms: FRAME_MS,
             interarrival: Interarrival::default(),
             codec: params.codec,
             playing: params.codec,
             jitter: JitterBuffer::new(config.jitter),
             encoded: EncodedFrame::default(),
             frames: None,
-            decoders: Vec::new(),
+            decoders: Decoders::default(),
             concealer: Concealer::new(),
             comfort_noise: ComfortNoise::default(),
             concealing: false,
@@ -239,23 +243,14 @@ impl Receiver {
 
     /// Makes what is needed to decode `codec`, once.
     fn can_decode(&mut self, codec: Codec) -> bool {
-        if codec.law().is_some() || self.decoders.iter().any(|(known, _)| *known == codec) {
-            return true;
-        }
-        match Decoder::new(codec) {
-            Ok(decoder) => self.decoders.push((codec, decoder)),
-            Err(error) => {
-                tracing::error!(%error, "what comes in this codec is not heard");
-                return false;
-            }
-        }
-        if !codec.is_bytewise() {
+        let made = self.decoders.make(codec);
+        if made == Made::Now && !codec.is_bytewise() {
             match &mut self.frames {
                 Some(frames) => frames.make_room(codec),
                 None => self.frames = Some(Box::new(FrameBuffer::new(codec, self.config.jitter))),
             }
         }
-        true
+        made != Made::Not
     }
 
     /// Takes one datagram with the time the kernel received it.
@@ -313,9 +308,9 @@ impl Receiver {
                 }
                 Presence::Sound(codec) => {
                     if std::mem::replace(&mut self.playing, codec) != codec {
-                        restart(codec, &mut self.decoders);
+                        self.decoders.restart(codec);
                     }
-                    decode(codec, &mut self.decoders, &self.encoded.bytes[from..to], sound);
+                    self.decoders.decode(codec, &self.encoded.bytes[from..to], sound);
                     if std::mem::take(&mut after_skip) {
                         self.concealer.heard_after_skip(sound);
                     } else {
@@ -333,8 +328,7 @@ impl Receiver {
     }
 
     fn pull_frames(&mut self, now: Instant, frame: &mut [i16; FRAME_8K]) -> Pulled {
-        let decoder = self.decoders.iter_mut().find(|(codec, _)| *codec == self.codec);
-        let (Some((_, decoder)), Some(frames)) = (decoder, &mut self.frames) else {
+        let (Some(decoder), Some(frames)) = (self.decoders.of(self.codec), &mut self.frames) else {
             frame.fill(0);
             return Pulled::Silence;
         };
@@ -354,6 +348,11 @@ impl Receiver {
     /// When the last packet was taken.
     pub const fn last_packet_at(&self) -> Option<Instant> {
         self.last_packet_at
+    }
+
+    /// How losses lie, and how much sound a packet holds, in milliseconds (of Opus, what nearly all send).
+    pub fn runs(&self) -> (Runs, u32) {
+        (self.bursts.so_far(), if self.codec.is_bytewise() { self.packet_ms } else { FRAME_MS })
     }
 
     /// Where packets come from, once known.
@@ -495,8 +494,9 @@ impl Receiver {
     /// The next packet belongs to another stream. What is buffered is still played.
     fn leave_stream(&mut self) {
         self.ssrc_changes += u64::from(self.stream.take().is_some());
-        restart(self.codec, &mut self.decoders);
+        self.decoders.restart(self.codec);
         self.sequence.forget();
+        self.bursts.begin_anew();
         self.interarrival.forget();
         self.begin_another_stream();
     }
@@ -504,6 +504,7 @@ impl Receiver {
     /// `codec` of a packet that is sound; keys and comfort noise have none.
     fn push_packet(&mut self, packet: &Packet<'_>, codec: Option<Codec>, arrived: Instant) -> Result<(), Refusal> {
         let order = self.sequence.push(packet.sequence);
+        self.bursts.push(order);
         match order {
             Order::Suspect => return Err(Refusal::WildSequence),
             Order::Duplicate => {
@@ -529,10 +530,16 @@ impl Receiver {
         self.codec = codec;
         self.comfort_noise.stop();
         self.interarrival.push(packet.timestamp, codec.clock_rate_hz(), arrived);
-        match &mut self.frames {
+        let pushed = match &mut self.frames {
             Some(frames) if !codec.is_bytewise() => frames.push(packet, order, arrived),
-            _ => self.jitter.push(packet, codec, order, arrived),
+            _ => {
+                self.packet_ms = packet.payload.len() as u32 / 8;
+                self.jitter.push(packet, codec, order, arrived)
+            }
         };
+        if pushed == Pushed::Late {
+            self.bursts.discard(order);
+        }
         Ok(())
     }
 
@@ -542,7 +549,7 @@ impl Receiver {
         self.interarrival.forget();
         self.begin_another_stream();
         if let Some(frames) = self.frames.as_mut().filter(|_| !codec.is_bytewise()) {
-            restart(codec, &mut self.decoders);
+            self.decoders.restart(codec);
             frames.change_codec(codec);
         }
     }
@@ -563,29 +570,6 @@ impl Receiver {
         }
         Ok(())
     }
-}
-
-/// Another encoder begins, which knows nothing of what the decoder predicts from: sound would begin with a bang.
-fn restart(codec: Codec, decoders: &mut [(Codec, Decoder)]) {
-    match decoders.iter_mut().find(|(known, _)| *known == codec) {
-        Some((_, Decoder::G722(decoder))) => **decoder = Default::default(),
-        Some((_, Decoder::G729(decoder))) => **decoder = Default::default(),
-        _ => {}
-    }
-}
-
-/// Decodes bytes of a codec that takes one for each sample.
-fn decode(codec: Codec, decoders: &mut [(Codec, Decoder)], bytes: &[u8], sound: &mut [i16]) {
-    if let Some(law) = codec.law() {
-        law.decode_into(bytes, sound);
-        return;
-    }
-    let mut decoded = [0; MOST_SAMPLES];
-    let decoder = decoders.iter_mut().find(|(known, _)| *known == codec);
-    let count = decoder.and_then(|(_, decoder)| decoder.decode(bytes, &mut decoded).ok()).unwrap_or(0);
-    // A decoder that fails, which these cannot, leaves silence.
-    sound.copy_from_slice(&decoded[..sound.len()]);
-    sound[count.min(bytes.len())..].fill(0);
 }
 
 #[cfg(test)]

@@ -73,6 +73,8 @@ pub struct Reporter {
     /// The same of our last ones, newest last; 0: none.
     our_reports: [u32; REMEMBERED],
     packets_reported: u64,
+    /// Our stream goes on under this name, once the old one has been taken leave of.
+    renamed: Option<u32>,
     expected_before: u64,
     received_before: u64,
 }
@@ -92,6 +94,7 @@ impl Reporter {
             their_report: None,
             our_reports: [0; REMEMBERED],
             packets_reported: 0,
+            renamed: None,
             expected_before: 0,
             received_before: 0,
         }
@@ -105,6 +108,16 @@ impl Reporter {
     /// What the far end has said.
     pub const fn told(&self) -> &Told {
         &self.told
+    }
+
+    /// Our stream needs another SSRC, because the far end has the same one (RFC 3550 §8.2): which is returned. A report
+    /// with BYE for the old one is due at once.
+    pub fn change_ssrc(&mut self) -> u32 {
+        self.random = step(self.random);
+        let ssrc = (self.random >> 32) as u32;
+        self.renamed = Some(ssrc);
+        self.next_at = self.zero.0;
+        ssrc
     }
 
     /// Writes a report into `out` ([`rtcp::MAX_REPORT_BYTES`] suffice), with BYE when it is the last; the next is due
@@ -125,8 +138,13 @@ impl Reporter {
         let about = standing.hearing.map(|ssrc| self.reception(ssrc, standing, now));
         let round_trip_ms = self.told.round_trip.map_or(0, |time| u16::try_from(time.as_millis()).unwrap_or(u16::MAX));
         let metrics = standing.hearing.map(|ssrc| VoipMetrics { ssrc, round_trip_ms, ..standing.metrics });
-        let length = self.printer.print(sent, about, metrics, last, out)?;
-        if spoke {
+        let renamed = self.renamed.take();
+        let length = self.printer.print(sent, about, metrics, last || renamed.is_some(), out)?;
+        if let Some(ssrc) = renamed {
+            self.printer.change_ssrc(ssrc);
+            // What was said of the old stream says nothing of the new one.
+            (self.told.about_us, self.our_reports, self.packets_reported) = (None, [0; REMEMBERED], 0);
+        } else if spoke {
             self.our_reports.rotate_left(1);
             self.our_reports[REMEMBERED - 1] = middle(ntp);
         }
@@ -310,6 +328,22 @@ mod tests {
         assert_eq!(report(&mut reporter, &standing(5, 0, 0), now.mono)[1], 200);
         assert_eq!(report(&mut reporter, &standing(5, 0, 0), now.mono)[1], 201);
         assert_eq!(report(&mut reporter, &standing(6, 0, 0), now.mono)[1], 200);
+    }
+
+    #[test]
+    fn another_ssrc_is_taken_after_leave_of_the_old_one() {
+        let now = now();
+        let mut reporter = Reporter::new(OURS, 1, now);
+        report(&mut reporter, &standing(5, 0, 0), now.mono);
+        let new = reporter.change_ssrc();
+        assert!(new != OURS && reporter.is_due(now.mono));
+        let goodbye = rtcp::parse(&report(&mut reporter, &standing(6, 0, 0), now.mono), THEIRS);
+        assert_eq!((goodbye.bye, goodbye.understood), (Some(OURS), true));
+        assert!(!reporter.is_due(now.mono), "once");
+        let next = report(&mut reporter, &standing(7, 0, 0), now.mono);
+        assert_eq!((next[1], &next[4..8]), (200, &new.to_be_bytes()[..]));
+        assert_eq!(rtcp::parse(&next, THEIRS).bye, None);
+        assert_ne!(reporter.change_ssrc(), new);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Ours are written by the `rtcp` crate, into buffers that are there already. Theirs are read here, tolerantly: what is
 //! understood counts, the rest of a compound packet is skipped.
 
+use super::bursts::GMIN;
 use ::rtcp::extended_report::VoIPMetricsReportBlock;
 use ::rtcp::receiver_report::ReceiverReport;
 use ::rtcp::reception_report::ReceptionReport;
@@ -17,11 +18,9 @@ const SENDER_REPORT: u8 = 200;
 const RECEIVER_REPORT: u8 = 201;
 const BYE: u8 = 203;
 const EXTENDED_REPORT: u8 = 207;
-/// Block type of VoIP metrics, its words after the first, and the loss between two losses that makes them one burst
-/// (RFC 3611 §4.7).
+/// Block type of VoIP metrics and its words after the first (RFC 3611 §4.7).
 const VOIP_METRICS: u8 = 7;
 const VOIP_METRICS_WORDS: u16 = 8;
-const GMIN: u8 = 16;
 /// "Unavailable" in most fields of VoIP metrics (§4.7.5, §4.7.6).
 const UNAVAILABLE: u8 = 127;
 /// Standard concealment, adaptive jitter buffer, rate of adjustment not said (§4.7.7).
@@ -138,6 +137,12 @@ impl Printer {
         }
     }
 
+    /// Of another stream from now on, under the same name.
+    pub fn change_ssrc(&mut self, ssrc: u32) {
+        (self.sender.ssrc, self.receiver.ssrc) = (ssrc, ssrc);
+        self.description.chunks.iter_mut().for_each(|chunk| chunk.source = ssrc);
+    }
+
     /// Writes a compound report: SR when something was `sent`, else RR; the CNAME; VoIP metrics; BYE when this is the
     /// last. [`MAX_REPORT_BYTES`] always suffice; returns its length. No allocation.
     pub fn print(
@@ -228,7 +233,7 @@ fn print_metrics(ssrc: u32, metrics: VoipMetrics, out: &mut [u8]) -> Option<usiz
         signal_level: UNAVAILABLE,
         noise_level: UNAVAILABLE,
         rerl: UNAVAILABLE,
-        gmin: GMIN,
+        gmin: GMIN as u8,
         rfactor: metrics.r_factor.unwrap_or(UNAVAILABLE),
         ext_rfactor: UNAVAILABLE,
         mos_lq: metrics.mos_lq.unwrap_or(UNAVAILABLE),

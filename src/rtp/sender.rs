@@ -114,6 +114,13 @@ impl Sender {
         (self.pending_samples, self.cut, self.marker) = (0, None, true);
     }
 
+    /// Goes on under another name (RFC 3550 §8.2): a new stream, whose packets are counted anew.
+    pub fn change_ssrc(&mut self, ssrc: u32) {
+        // As for a new one; see `new`.
+        self.sequence &= 0x7FFF;
+        (self.ssrc, self.marker, self.stats) = (ssrc, true, SenderStats::default());
+    }
+
     /// Presses a key: its event takes the place of sound (RFC 4733 §2.5), for `tone_ms`, then silence for `gap_ms`. `false`
     /// when the far end takes no keys, or 32 wait already.
     pub fn press(&mut self, digit: Digit, tone_ms: u32, gap_ms: u32) -> bool {

@@ -38,6 +38,21 @@ pub enum Order {
     },
 }
 
+impl Order {
+    /// The packet's place in the order in which packets were sent; `None` for what is not counted.
+    pub const fn index(self) -> Option<u64> {
+        match self {
+            Self::Next { index, .. } | Self::Reordered { index } | Self::Restarted { index } => Some(index),
+            Self::Duplicate | Self::Suspect => None,
+        }
+    }
+
+    /// Is it the newest packet so far?
+    pub const fn is_newest(self) -> bool {
+        matches!(self, Self::Next { .. } | Self::Restarted { .. })
+    }
+}
+
 /// Follows the sequence numbers of one stream.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sequence {

@@ -6,9 +6,11 @@
 mod crypto;
 pub mod negotiate;
 pub mod negotiation;
+pub mod security;
 pub mod session;
 mod write;
 
-pub use negotiate::{Local, Preference, SrtpPolicy, TELEPHONE_EVENT, accept_answer, answer, offer};
+pub use negotiate::{Local, Preference, TELEPHONE_EVENT, accept_answer, answer, offer};
 pub use negotiation::Negotiation;
+pub use security::SrtpPolicy;
 pub use session::{Direction, SdpError};

@@ -7,9 +7,10 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::crypto::{self, Crypto};
-use super::session::{Direction, Format, Listed, Media, Profile, SdpError, address_of, parse};
+use super::security::{self, Demand, SrtpPolicy};
+use super::session::{Direction, Format, Listed, Media, SdpError, address_of, parse};
 use super::write::{self, Audio, Declined};
-use crate::rtp::srtp::{Keys, Suite};
+use crate::rtp::srtp::Keys;
 use crate::rtp::{Codec, Ice, OpusParams, Rtcp, StreamParams};
 
 /// Payload type under which we offer Opus; what most use.
@@ -20,8 +21,6 @@ pub const TELEPHONE_EVENT: u8 = 101;
 const TELEPHONE_EVENT_48K: u8 = 110;
 /// Payload type of comfort noise (RFC 3389).
 const COMFORT_NOISE: u8 = 13;
-/// How we offer to encrypt, best first. Every line makes an INVITE longer, and the fourth suite helps nobody.
-const SUITES: [Suite; 3] = [Suite::AesCm256Sha1_80, Suite::AesCm128Sha1_80, Suite::AesCm128Sha1_32];
 /// Of [`Local::keys`], those that SRTP keys are made of; the others are for ICE.
 const SRTP_SECRET: usize = 46;
 /// Milliseconds per packet when they ask for nothing, or for what we do not send.
@@ -38,19 +37,6 @@ pub enum Preference {
     Theirs,
     /// Ours.
     Ours,
-}
-
-/// Whether sound is encrypted (SRTP, with keys in the session description: RFC 4568).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SrtpPolicy {
-    /// Never.
-    #[default]
-    Off,
-    /// If the offer has it; our own offers are plain, because one line cannot offer both.
-    Optional,
-    /// Always: what is offered plain is refused.
-    Required,
 }
 
 /// Our side of a negotiation.
@@ -152,7 +138,8 @@ pub(super) struct Layout {
 /// The same within a call, where `agreed` holds: there a stream may also be put away with port 0.
 pub(super) fn answer_with(offer: &str, local: &Local<'_>, agreed: Option<&StreamParams>) -> Result<Answered, SdpError> {
     let theirs = parse(offer)?;
-    let chosen = match (choose(&theirs, local), agreed) {
+    let demand = security::demand(local.srtp, agreed);
+    let chosen = match (choose(&theirs, local, demand), agreed) {
         (Err(SdpError::NoAudio), Some(agreed)) if theirs.iter().any(Media::is_audio_line) => {
             return Ok(put_away(&theirs, local, agreed));
         }
@@ -216,6 +203,7 @@ pub(super) struct Offered {
     formats: Vec<(u8, Codec)>,
     events: Vec<(u8, u32)>,
     cryptos: Vec<Crypto>,
+    demand: Demand,
     direction: Direction,
 }
 
@@ -233,20 +221,12 @@ pub(super) fn offer_with(
 ) -> Offered {
     let formats = offered_formats(local, layout, agreed);
     let events = offered_events(&formats, layout, agreed);
-    let secure = agreed.is_some_and(|agreed| agreed.security.is_some()) || local.srtp == SrtpPolicy::Required;
-    let mut cryptos = Vec::new();
-    if secure {
-        // The suite in use first, and so that its key stays.
-        let current = agreed.and_then(|agreed| agreed.security.as_ref()).map(|keys| keys.suite);
-        let suites = current.into_iter().chain(SUITES.into_iter().filter(|&suite| current != Some(suite)));
-        cryptos.extend((1..).zip(suites).map(|(tag, suite)| Crypto {
-            tag,
-            suite,
-            key: crypto::key_for(suite, local.srtp_secret()),
-        }));
-    }
-    let usual = if secure { "RTP/SAVP" } else { "RTP/AVP" };
-    let transport = layout.transport.as_deref().filter(|_| agreed.is_some()).unwrap_or(usual);
+    let demand = security::demand(local.srtp, agreed);
+    let cryptos = match demand.offers(agreed) {
+        true => security::offered(agreed, local.srtp_secret()),
+        false => Vec::new(),
+    };
+    let transport = layout.transport.as_deref().filter(|_| agreed.is_some()).unwrap_or(demand.usual_transport());
     let audio = Audio {
         transport,
         formats: &formats,
@@ -259,7 +239,7 @@ pub(super) fn offer_with(
     };
     let text = write::description(local, &layout.declined, layout.place, &audio);
     let layout = Layout { transport: Some(transport.to_owned()), ..layout.clone() };
-    Offered { text, layout, formats, events, cryptos, direction }
+    Offered { text, layout, formats, events, cryptos, demand, direction }
 }
 
 /// What holds between our offer and its answer: our first choice, and nowhere to send yet.
@@ -273,6 +253,8 @@ pub(super) fn unsettled(local: &Local<'_>) -> StreamParams {
         telephone_event: Some(TELEPHONE_EVENT),
         // Whoever calls while we wait for their answer may send already; what they understand is not known yet.
         send: false,
+        // What comes before the key of a call that may be encrypted is noise, or plain where it must not be.
+        receive: local.srtp == SrtpPolicy::Off,
         ..StreamParams::default()
     }
 }
@@ -320,20 +302,7 @@ pub(super) fn accept_with(answer: &str, local: &Local<'_>, offered: &Offered) ->
     if !media.is_audio() {
         return Err(SdpError::Declined);
     }
-    let security = match (offered.cryptos.is_empty(), media.profile()) {
-        (true, Profile::Plain) => None,
-        (true, _) | (_, Profile::Foreign) => return Err(foreign(media, local)),
-        (false, Profile::Plain) if media.cryptos.is_empty() => return Err(SdpError::Unencrypted),
-        // RFC 4568 §5.1.3: the tag says which of our lines they took.
-        (false, _) => {
-            let same = |theirs: &Crypto, ours: &Crypto| (theirs.tag, theirs.suite) == (ours.tag, ours.suite);
-            let pairs = media.cryptos.iter().find_map(|theirs| {
-                let ours = offered.cryptos.iter().find(|ours| same(theirs, ours))?;
-                Some(Box::new(Keys { suite: ours.suite, ours: ours.key, theirs: theirs.key }))
-            });
-            Some(pairs.ok_or_else(|| no_common_suite(media))?)
-        }
-    };
+    let security = security::of_answer(media, &offered.cryptos, offered.demand)?.map(Box::new);
     let codecs: Vec<Codec> = offered.formats.iter().map(|(_, codec)| *codec).collect();
     let local = &Local { codecs: &codecs, ..*local };
     let (format, codec) = common_format(media, local).ok_or_else(|| no_common_codec(&[media], local))?;
@@ -391,9 +360,9 @@ struct Chosen<'a> {
     crypto: Option<Crypto>,
 }
 
-fn choose<'a>(theirs: &'a [Media], local: &Local<'_>) -> Result<Chosen<'a>, SdpError> {
+fn choose<'a>(theirs: &'a [Media], local: &Local<'_>, demand: Demand) -> Result<Chosen<'a>, SdpError> {
     let lines = theirs.iter().enumerate().filter(|(_, media)| media.is_audio());
-    let judged: Vec<_> = lines.map(|(place, media)| (place, media, security_of(media, local))).collect();
+    let judged: Vec<_> = lines.map(|(place, media)| (place, media, security::of_offer(media, demand))).collect();
     let usable = judged.iter().filter_map(|(place, media, judged)| Some((*place, *media, *judged.as_ref().ok()?)));
     // Encrypted lines first: whoever writes both wants that (RFC 5939 has a way to say so which few have).
     let (secure, plain): (Vec<_>, Vec<_>) = usable.partition(|(_, _, crypto)| crypto.is_some());
@@ -411,21 +380,6 @@ fn choose<'a>(theirs: &'a [Media], local: &Local<'_>) -> Result<Chosen<'a>, SdpE
     // What can be helped with least comes last.
     errors.sort_by_key(|error| matches!(error, SdpError::Transport { .. }));
     Err(errors.into_iter().next().unwrap_or(SdpError::NoAudio))
-}
-
-/// May this line be taken, and with which key?
-fn security_of(media: &Media, local: &Local<'_>) -> Result<Option<Crypto>, SdpError> {
-    let crypto = media.cryptos.first().copied();
-    match (media.profile(), local.srtp) {
-        (Profile::Plain, SrtpPolicy::Off) => Ok(None),
-        // Keys on a plain line are no standard, and what phones send whose user may be called by anybody.
-        (Profile::Plain, SrtpPolicy::Optional) => Ok(crypto),
-        (Profile::Plain, SrtpPolicy::Required) => crypto.map(Some).ok_or(SdpError::Unencrypted),
-        (Profile::Secure, SrtpPolicy::Optional | SrtpPolicy::Required) => {
-            crypto.map(Some).ok_or_else(|| no_common_suite(media))
-        }
-        (Profile::Secure, SrtpPolicy::Off) | (Profile::Foreign, _) => Err(foreign(media, local)),
-    }
 }
 
 fn common_format<'a>(media: &'a Media, local: &Local<'_>) -> Option<(&'a Format, Codec)> {
@@ -465,22 +419,6 @@ fn no_common_codec(theirs: &[&Media], local: &Local<'_>) -> SdpError {
         theirs: Listed::new(formats.map(|format| &format.name)),
         ours: Listed::new(local.codecs.iter().map(|&codec| codec.rtpmap())),
     }
-}
-
-fn no_common_suite(media: &Media) -> SdpError {
-    SdpError::NoCommonSuite {
-        theirs: Listed::new(&media.suites),
-        ours: Listed::new(Suite::ALL.into_iter().map(Suite::name)),
-    }
-}
-
-fn foreign(media: &Media, local: &Local<'_>) -> SdpError {
-    let ours = match local.srtp {
-        SrtpPolicy::Off => "RTP/AVP",
-        SrtpPolicy::Optional => "RTP/AVP and RTP/SAVP",
-        SrtpPolicy::Required => "RTP/SAVP",
-    };
-    SdpError::Transport { transport: Listed::new([&media.transport]), ours }
 }
 
 /// What we send per packet: what they ask for where we can, never more than they take.

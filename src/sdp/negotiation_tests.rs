@@ -158,7 +158,7 @@ fn a_required_key_is_never_given_up_later() {
     let ours = params.security.clone().unwrap();
     assert_eq!((ours.ours, ours.theirs), (theirs.theirs, theirs.ours));
     let plain = format!("{OFFER}m=audio 4000 RTP/AVP 0\n");
-    assert_eq!(negotiation.answer(&plain), Err(SdpError::Unencrypted));
+    assert_eq!(negotiation.answer(&plain), Err(SdpError::Downgrade));
     assert_eq!(negotiation.agreed(), Some(&params));
     // A hold offered by the other side keeps suite and keys.
     let (answer, _) = caller.answer(&negotiation.offer(Direction::SendOnly)).unwrap();

@@ -43,6 +43,9 @@ pub enum SdpError {
     /// We take nothing that anybody on the way can listen to.
     #[error("the audio must be encrypted (RTP/SAVP with a=crypto), and is offered plain")]
     Unencrypted,
+    /// The call has keys, and they want to go on without.
+    #[error("the call is encrypted and stays so, and this description of it is plain")]
+    Downgrade,
     /// Encrypted, but in no way we know.
     #[error("no way of encryption in common: they offer {theirs}, we have {ours}")]
     NoCommonSuite {

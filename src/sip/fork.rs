@@ -25,6 +25,8 @@ pub struct Fork {
     pub dialog: Dialog,
     /// Its answer to our offer, as soon as there was one.
     pub sdp: Option<String>,
+    /// Ours, where theirs was the offer.
+    pub ours: Option<String>,
     /// The last reliable response taken.
     rseq: Option<u32>,
 }
@@ -58,7 +60,7 @@ impl Forks {
                 return Heard::Nothing;
             }
             let Some(dialog) = dialog_of(invite, response, path) else { return Heard::Progress { sdp, prack: None } };
-            self.0.insert(tag.clone(), Fork { dialog, sdp: None, rseq: None });
+            self.0.insert(tag.clone(), Fork { dialog, sdp: None, ours: None, rseq: None });
         }
         let Some(fork) = self.0.get_mut(&tag) else { return Heard::Nothing };
         let prack = match reliable(response) {

@@ -34,6 +34,8 @@ use crate::time::Now;
 const RING_AGAIN: Duration = Duration::from_secs(60);
 /// What somebody is told to wait whose request came while their INVITE was still open (§14.2: up to ten seconds).
 const OPEN_RETRY_AFTER: &str = "3";
+/// How long the call may think about an offer: the far end waits no longer than a ring.
+const DECIDE_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 enum State {
@@ -62,9 +64,23 @@ pub struct Leg {
     reliable: Reliable,
     /// Waits for the PRACK of a provisional response.
     held_answer: Option<String>,
+    /// What both have said before the answer, in reliable responses, PRACK and UPDATE (RFC 3262 §5): the answer itself
+    /// then describes nothing.
+    early: Option<Exchanged>,
+    /// An offer of theirs, in PRACK or UPDATE, that the call thinks about.
+    asked: Option<Asked>,
     expires_at: Option<Instant>,
     ring_again_at: Option<Instant>,
     acts: VecDeque<Act>,
+}
+
+/// An offer of theirs before the answer.
+#[derive(Debug)]
+struct Asked {
+    key: Arc<str>,
+    origin: Origin,
+    sdp: String,
+    until: Instant,
 }
 
 /// What is particular to a leg when it opens.
@@ -99,6 +115,8 @@ impl Leg {
             wish: Wish::of(&request.headers),
             reliable: Reliable::new(context.seed),
             held_answer: None,
+            early: None,
+            asked: None,
             // A day is beyond every call that rings, and keeps the sum in range.
             expires_at: expires.map(|seconds| now.mono + Duration::from_secs(u64::from(seconds.min(86_400)))),
             ring_again_at: None,
@@ -113,12 +131,16 @@ impl Leg {
                 self.state = State::Ringing;
                 self.ring(now);
             }
-            // Early media answers an offer; without one there is nothing to say yet.
-            LegCommand::Progress { sdp } if self.offered.is_some() => {
+            // Early media answers an offer. Without one it is our offer, which only a reliable response may carry.
+            LegCommand::Progress { sdp } if self.offered.is_some() || self.wish != Wish::None => {
                 self.state = State::Ringing;
                 self.provisional(183, Some(sdp), self.wish != Wish::None, now);
             }
-            LegCommand::Answer { sdp } if self.reliable.is_open() => self.held_answer = Some(sdp),
+            LegCommand::AnswerOffer { sdp } => self.decide_asked(Ok(sdp), now),
+            LegCommand::RefuseOffer { status, warning } => self.decide_asked(Err((status, warning)), now),
+            LegCommand::Answer { sdp } if self.reliable.is_open() || self.asked.is_some() => {
+                self.held_answer = Some(sdp);
+            }
             LegCommand::Answer { sdp } => self.answer(sdp, now),
             LegCommand::Reject(rejection) => {
                 let status = if (300..700).contains(&rejection.status) { rejection.status } else { 500 };
@@ -127,8 +149,6 @@ impl Leg {
             LegCommand::Hangup => self.refuse(&Rejection::status(487), LegEnd::LocalHangup),
             LegCommand::Progress { .. }
             | LegCommand::Offer { .. }
-            | LegCommand::AnswerOffer { .. }
-            | LegCommand::RefuseOffer { .. }
             | LegCommand::Refer { .. }
             | LegCommand::SendKey { .. } => {}
         }
@@ -148,8 +168,11 @@ impl Leg {
             Method::Prack => self.acknowledged(request, origin, key, now),
             // §14.2, RFC 3311 §5.2: their first offer is still open.
             Method::Invite => self.not_yet(key, origin),
-            Method::Update if request.sdp().is_some() => self.not_yet(key, origin),
-            Method::Update => self.reply(key, origin, 200, |draft| draft),
+            Method::Update => match request.sdp() {
+                None => self.reply(key, origin, 200, |draft| draft),
+                Some(_) if self.early.is_none() || self.asked.is_some() => self.not_yet(key, origin),
+                Some(sdp) => self.ask(sdp, origin, key, now),
+            },
             Method::Info => self.inform(request, origin, key),
             Method::Options => self.reply(key, origin, 200, capabilities),
             Method::Notify => self.reply(key, origin, 481, |draft| draft),
@@ -180,14 +203,74 @@ impl Leg {
         if !self.reliable.acknowledge(request.headers.first("RAck"), self.invite_cseq) {
             return self.reply(key, origin, 481, |draft| draft);
         }
-        // A further offer inside a PRACK is not ours to answer before the call stands.
-        let status = if request.sdp().is_some() { 488 } else { 200 };
-        self.reply(key, origin, status, |draft| draft);
+        if let Some(ours) = self.reliable.take_described() {
+            match (&self.offered, request.sdp()) {
+                (Some(theirs), _) => {
+                    let theirs = theirs.clone();
+                    self.early = Some(Exchanged { ours, theirs, they_offered: true });
+                }
+                (None, Some(theirs)) => {
+                    self.early = Some(Exchanged { ours, theirs: theirs.clone(), they_offered: false });
+                    self.acts.push_back(Act::Event(LegEvent::OfferAnswered { sdp: theirs }));
+                    self.reply(key, origin, 200, |draft| draft);
+                    return self.go_on(now);
+                }
+                // Our offer stays unanswered: the 200 makes it once more, and the ACK answers.
+                (None, None) => {}
+            }
+        }
+        match request.sdp() {
+            // §5: once theirs is answered, a PRACK may offer anew; its 200 answers.
+            Some(sdp) if self.early.is_some() && self.asked.is_none() => self.ask(sdp, origin, key, now),
+            Some(_) => {
+                self.reply(key, origin, 488, |draft| draft);
+                self.go_on(now);
+            }
+            None => {
+                self.reply(key, origin, 200, |draft| draft);
+                self.go_on(now);
+            }
+        }
+    }
+
+    /// Lets the call think about an offer that came before the answer.
+    fn ask(&mut self, sdp: String, origin: &Origin, key: &Arc<str>, now: Now) {
+        let until = now.mono + DECIDE_WITHIN;
+        self.asked = Some(Asked { key: key.clone(), origin: origin.clone(), sdp: sdp.clone(), until });
+        self.acts.push_back(Act::Event(LegEvent::Offered { sdp: Some(sdp) }));
+    }
+
+    fn decide_asked(&mut self, answer: Result<String, (u16, Option<String>)>, now: Now) {
+        let Some(Asked { key, origin, sdp, .. }) = self.asked.take() else { return };
+        match answer {
+            Ok(ours) => {
+                let draft = self.dialog_headers(origin.respond(200, reason_phrase(200), &self.tag));
+                let bytes = draft.finish_with_sdp(&ours).into();
+                self.acts.push_back(Act::Respond { key, status: 200, bytes });
+                self.early = Some(Exchanged { ours, theirs: sdp, they_offered: true });
+            }
+            Err((status, warning)) => {
+                let status = if (300..700).contains(&status) { status } else { 488 };
+                self.reply(&key, &origin, status, |draft| match &warning {
+                    Some(text) => draft.warning(text),
+                    None => draft,
+                });
+            }
+        }
+        self.go_on(now);
+    }
+
+    /// What waited for a PRACK, or for the call to decide about an offer.
+    fn go_on(&mut self, now: Now) {
+        if self.asked.is_some() {
+            return;
+        }
         match (self.reliable.pop_waiting(), self.held_answer.take()) {
             (Some(next), held) => {
                 self.held_answer = held;
                 self.send_reliably(next, now);
             }
+            (None, Some(sdp)) if self.reliable.is_open() => self.held_answer = Some(sdp),
             (None, Some(sdp)) => self.answer(sdp, now),
             (None, None) => {}
         }
@@ -226,12 +309,18 @@ impl Leg {
         let draft = self.dialog_headers(self.invite.respond(200, reason_phrase(200), &self.tag));
         let timer = self.agreed.as_ref().map(session_timer::answer_headers).unwrap_or_default();
         let draft = timer.iter().fold(draft, |draft, (name, value)| draft.header(name, value));
-        let bytes: Bytes = draft.finish_with_sdp(&sdp).into();
+        let late = self.offered.is_none() && self.early.is_none();
+        let bytes: Bytes = match self.early {
+            // RFC 6337 §3.1: all is said.
+            Some(_) => draft.finish().into(),
+            None => draft.finish_with_sdp(&sdp).into(),
+        };
         (self.expires_at, self.ring_again_at) = (None, None);
         self.respond(200, bytes.clone());
-        let answer = Answer { bytes, cseq: self.invite_cseq, late: self.offered.is_none() };
+        let answer = Answer { bytes, cseq: self.invite_cseq, late };
         let they_offered = self.offered.is_some();
-        let exchanged = Exchanged { ours: sdp, theirs: self.offered.take().unwrap_or_default(), they_offered };
+        let now_said = Exchanged { ours: sdp, theirs: self.offered.take().unwrap_or_default(), they_offered };
+        let exchanged = self.early.take().unwrap_or(now_said);
         let (dialog, context) = (self.dialog.clone(), self.context.clone());
         let talk = Talk::answered(dialog, context, self.agreed, exchanged, self.allows, (answer, &self.invite), now);
         self.state = State::Answered(Box::new(talk));
@@ -245,6 +334,9 @@ impl Leg {
 
     /// A final refusal of the INVITE that opened the leg; ends it.
     fn refuse(&mut self, rejection: &Rejection, end: LegEnd) {
+        if let Some(Asked { key, origin, .. }) = self.asked.take() {
+            self.reply(&key, &origin, 487, |draft| draft);
+        }
         let status = rejection.status;
         let mut draft = self.invite.respond(status, reason_phrase(status), &self.tag);
         if let Some(wait) = rejection.retry_after {
@@ -298,6 +390,9 @@ impl Leg {
         if self.ring_again_at.is_some_and(|at| now.mono >= at) {
             self.ring(now);
         }
+        if self.asked.as_ref().is_some_and(|asked| now.mono >= asked.until) {
+            self.decide_asked(Err((488, None)), now);
+        }
     }
 }
 
@@ -349,7 +444,8 @@ impl Branch for Leg {
     fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Undecided | State::Ringing => {
-                [self.reliable.deadline(), self.expires_at, self.ring_again_at].into_iter().flatten().min()
+                let asked = self.asked.as_ref().map(|asked| asked.until);
+                [self.reliable.deadline(), self.expires_at, self.ring_again_at, asked].into_iter().flatten().min()
             }
             State::Answered(talk) => talk.deadline(),
             State::Over => None,

@@ -35,7 +35,7 @@ use super::trunk::TrunkSpec;
 use super::{Dial, DialError, LegCommand, LegEnd, LegEvent, Reason, reason};
 use crate::id::LegId;
 use crate::time::Now;
-use early::Update;
+use early::{EarlyOffer, Update};
 
 /// Requests of this file have numbers from here; those of [`Talk`] stay below.
 const FIRST_TX: u32 = 1 << 30;
@@ -74,6 +74,8 @@ pub struct OutLeg {
     told: Option<(u16, Option<String>)>,
     /// An UPDATE inside an early dialog that the call has been told of.
     update: Option<Update>,
+    /// Offers in reliable responses, of several telephones perhaps; the call thinks about the first.
+    early_offers: VecDeque<EarlyOffer>,
     /// Why the last target refused, as it says itself.
     why: Option<Reason>,
     talk: Option<Box<Talk>>,
@@ -111,6 +113,7 @@ impl OutLeg {
             raised: None,
             told: None,
             update: None,
+            early_offers: VecDeque::new(),
             why: None,
             talk: None,
             winner: None,
@@ -130,6 +133,7 @@ impl OutLeg {
     /// Sends the INVITE as it now stands.
     fn call(&mut self) {
         self.forks.clear();
+        self.early_offers.clear();
         self.tx = self.request(self.invite.clone());
     }
 
@@ -147,7 +151,7 @@ impl OutLeg {
     /// The INVITE has an answer, or will never have one.
     fn handle_invite_news(&mut self, news: ClientNews, path: Option<&Path>, now: Now) {
         match news {
-            ClientNews::Provisional(response) => self.handle_provisional(&response, path),
+            ClientNews::Provisional(response) => self.handle_provisional(&response, path, now),
             ClientNews::Final(response) | ClientNews::Again(response) if response.status < 300 => {
                 self.handle_accepted(response, path, now);
             }
@@ -159,12 +163,21 @@ impl OutLeg {
         }
     }
 
-    fn handle_provisional(&mut self, response: &Response, path: Option<&Path>) {
+    fn handle_provisional(&mut self, response: &Response, path: Option<&Path>, now: Now) {
         let (State::Calling { .. }, Some(path)) = (&self.state, path) else { return };
         let Heard::Progress { sdp, prack } = self.forks.hear(&self.invite, response, path) else { return };
-        if let Some(prack) = prack {
-            self.request(*prack);
-        }
+        // Without an offer of ours the first reliable response brings theirs, and its PRACK the answer (RFC 3262 §5).
+        let offered = self.invite.body.is_none() && prack.is_some();
+        let sdp = match (prack, sdp) {
+            (Some(prack), Some(sdp)) if offered && self.is_new_to(response) => {
+                self.offered_early(*prack, response, sdp, now);
+                None
+            }
+            (prack, sdp) => {
+                prack.map(|prack| self.request(*prack));
+                sdp.filter(|_| self.invite.body.is_some())
+            }
+        };
         let news = (response.status, sdp);
         if self.told.as_ref() != Some(&news) {
             self.told = Some(news.clone());
@@ -201,7 +214,15 @@ impl OutLeg {
         if let Some(update) = self.update.take() {
             self.respond(&update.key, &update.origin, 500, None);
         }
-        let early = self.forks.get(&dialog.remote_tag).and_then(|fork| fork.sdp.clone());
+        self.early_offers.clear();
+        let fork = self.forks.get(&dialog.remote_tag);
+        let early = fork.and_then(|fork| fork.sdp.clone());
+        let answered = fork.and_then(|fork| Some((fork.ours.clone()?, fork.sdp.clone()?)));
+        if let (None, Some((ours, theirs))) = (&self.invite.body, answered) {
+            self.tell(LegEvent::Established { sdp: None });
+            self.acknowledge(&dialog, None);
+            return self.talk(dialog, &response, Exchanged { ours, theirs, they_offered: true }, now);
+        }
         let sdp = response.sdp().or(early);
         if sdp.is_none() {
             // §13.2.1: our offer must be answered by the 2xx at the latest, and theirs must stand in it.
@@ -295,6 +316,7 @@ impl OutLeg {
         if let Some(update) = self.update.take() {
             self.respond(&update.key, &update.origin, 481, None);
         }
+        self.early_offers.clear();
         self.state = State::Over;
         if let Some(end) = end {
             if let Some(reason) = self.why.take() {
@@ -310,6 +332,7 @@ impl OutLeg {
         if let Some(update) = self.update.take() {
             self.respond(&update.key, &update.origin, 481, None);
         }
+        self.early_offers.clear();
         self.acts.push_back(Act::Cancel { tx: self.tx, reason });
         // Timer B may still have to run out, and then 64·T1 for an answer to the CANCEL (§9.1).
         self.state = State::Cancelled { until: now.mono + self.context.timing.give_up() * 2 };
@@ -383,8 +406,8 @@ impl Branch for OutLeg {
             (State::Calling { .. }, LegCommand::Hangup) => {
                 self.cancel(LegEnd::LocalHangup, reason::GIVEN_UP, now);
             }
-            (State::Calling { .. }, LegCommand::AnswerOffer { sdp }) => self.answer_update(Ok(sdp)),
-            (State::Calling { .. }, LegCommand::RefuseOffer { status, .. }) => self.answer_update(Err(status)),
+            (State::Calling { .. }, LegCommand::AnswerOffer { sdp }) => self.answer_early(Ok(sdp), now),
+            (State::Calling { .. }, LegCommand::RefuseOffer { status, .. }) => self.answer_early(Err(status), now),
             (State::Answering { .. }, LegCommand::Hangup | LegCommand::RefuseOffer { .. }) => {
                 self.abandon_answer(LegEnd::LocalHangup);
             }
@@ -473,6 +496,9 @@ impl Branch for OutLeg {
         if self.update.as_ref().is_some_and(|update| now.mono >= update.until) {
             self.answer_update(Err(488));
         }
+        if self.early_offers.front().is_some_and(|offer| now.mono >= offer.until) {
+            self.answer_early(Err(488), now);
+        }
         if let Some(talk) = &mut self.talk {
             talk.handle_timeout(now);
         }
@@ -486,7 +512,8 @@ impl Branch for OutLeg {
             State::Talking => self.talk.as_ref().and_then(|talk| talk.deadline()),
             State::Over => self.latecomers_until,
         };
-        [state, self.update.as_ref().map(|update| update.until)].into_iter().flatten().min()
+        let update = self.update.as_ref().map(|update| update.until);
+        [state, update, self.early_offers.front().map(|offer| offer.until)].into_iter().flatten().min()
     }
 
     fn poll_act(&mut self) -> Option<Act> {
@@ -535,7 +562,7 @@ fn invite(dial: &Dial, trunk: Option<&TrunkSpec>, callee: Callee, tag: &str, con
         ("From".into(), format!("{};tag={tag}", caller.from)),
         ("To".into(), format!("<{}>", callee.uri)),
         ("Call-ID".into(), draw(context, "call")[..32].to_owned()),
-        ("Supported".into(), supported(dial.sdp.is_some())),
+        ("Supported".into(), SUPPORTED.to_owned()),
         ("Allow".into(), ALLOW.to_owned()),
     ];
     let timer = request_headers(&context.session, None, None);
@@ -551,12 +578,6 @@ fn invite(dial: &Dial, trunk: Option<&TrunkSpec>, callee: Callee, tag: &str, con
         contact: Some(caller.contact),
         body: dial.sdp.clone().map(|sdp| ("application/sdp", sdp)),
     }
-}
-
-/// A reliable 18x to an INVITE without an offer would bring one, to be answered in PRACK (RFC 3262 §5): we do without.
-fn supported(offers: bool) -> String {
-    let keep = |option: &&str| offers || *option != "100rel";
-    SUPPORTED.split(", ").filter(keep).collect::<Vec<_>>().join(", ")
 }
 
 /// 64 hexadecimal digits that nobody can guess: tags and Call-IDs (RFC 3261 §19.3, §8.1.1.4).

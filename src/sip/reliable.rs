@@ -59,6 +59,8 @@ pub struct Provisional {
 pub struct Reliable {
     last: u32,
     open: Option<Repeat>,
+    /// The session description in the open one.
+    described: Option<String>,
     waiting: VecDeque<Provisional>,
 }
 
@@ -77,7 +79,7 @@ impl Reliable {
     /// The first number is drawn from `seed` (§3: uniformly from 1 to 2³¹ − 1; the upper half is left to count in).
     pub fn new(seed: u64) -> Self {
         let first = u32::try_from(seed & 0x3fff_ffff).unwrap_or(0);
-        Self { last: first, open: None, waiting: VecDeque::new() }
+        Self { last: first, open: None, described: None, waiting: VecDeque::new() }
     }
 
     /// Is one of ours not acknowledged?
@@ -106,7 +108,13 @@ impl Reliable {
             None => draft.finish().into(),
         };
         self.open = Some(Repeat::stubborn(bytes.clone(), path, timing, now));
+        self.described = provisional.sdp;
         Some((provisional.status, bytes))
+    }
+
+    /// What the response described that was acknowledged last.
+    pub fn take_described(&mut self) -> Option<String> {
+        if self.is_open() { None } else { self.described.take() }
     }
 
     /// A PRACK came, with this RAck, for the INVITE numbered `cseq`. `false`: it acknowledges nothing of ours (481).

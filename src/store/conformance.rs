@@ -120,6 +120,7 @@ pub(crate) fn full_record(number: u8) -> CallRecord {
                 late_percent: 0.0625,
                 burst_ratio: 1.5,
                 buffer_ms: 40,
+                buffer_bounds_ms: Some([20, 120]),
                 concealed: 5,
                 duplicates: 1,
                 reordered: 2,

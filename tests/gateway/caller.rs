@@ -50,8 +50,10 @@ pub struct Caller {
     to_tag: String,
     cseq: u32,
     speaks: Speaks,
-    sequence: u16,
-    stamp: u32,
+    /// What its next packet says of itself.
+    pub sequence: u16,
+    pub stamp: u32,
+    pub ssrc: u32,
     next_frame: Option<Instant>,
     heard: Vec<Vec<u8>>,
 }
@@ -75,6 +77,7 @@ impl Caller {
             speaks: Speaks::Mu,
             sequence: 7,
             stamp: 1234,
+            ssrc: 0xCA11,
             next_frame: None,
             heard: Vec::new(),
         }
@@ -183,13 +186,28 @@ impl Caller {
 
     /// A re-INVITE with this direction; its answer, acknowledged.
     pub fn offer_again(&mut self, direction: &str) -> String {
-        self.cseq += 1;
-        let version = format!("o=test 1 {} ", self.cseq);
-        let body = self.sdp().replace("o=test 1 1 ", &version) + &format!("a={direction}\r\n");
-        let (status, answer) = self.invite_with("1000", &body);
+        let body = self.sdp() + &format!("a={direction}\r\n");
+        let (status, answer) = self.invite_again(&body);
         assert_eq!(status, 200, "{answer}");
-        self.ack("1000", "");
         answer
+    }
+
+    /// A re-INVITE with this description; what came of it, acknowledged.
+    pub fn invite_again(&mut self, sdp: &str) -> (u16, String) {
+        self.cseq += 1;
+        let media = self.media;
+        let (status, answer) =
+            self.invite_with("1000", &sdp.replace("o=test 1 1 ", &format!("o=test 1 {} ", self.cseq)));
+        if status != 200 {
+            self.media = media;
+        }
+        self.ack("1000", "");
+        (status, answer)
+    }
+
+    /// Sends its sound to where this description says.
+    pub fn reaches(&mut self, sdp: &str) {
+        self.media = media_of(sdp);
     }
 
     pub fn ack(&self, called: &str, body: &str) {
@@ -238,7 +256,7 @@ impl Caller {
     // Sound
 
     /// The beat of a real telephone, without drift.
-    fn pace(&mut self) {
+    pub fn pace(&mut self) {
         let at = self.next_frame.unwrap_or_else(Instant::now);
         std::thread::sleep(at.saturating_duration_since(Instant::now()));
         self.next_frame = Some(at + FRAME);
@@ -265,7 +283,7 @@ impl Caller {
         let mut packet = vec![0x80, payload_type | if marker { 0x80 } else { 0 }];
         packet.extend(self.sequence.to_be_bytes());
         packet.extend(stamp.to_be_bytes());
-        packet.extend(0xCA11_u32.to_be_bytes());
+        packet.extend(self.ssrc.to_be_bytes());
         packet.extend(payload);
         self.sequence = self.sequence.wrapping_add(1);
         let _ = self.rtp.send_to(&packet, self.media.expect("the answer named the gateway's RTP port"));
@@ -294,7 +312,7 @@ impl Caller {
         }
     }
 
-    fn listen(&mut self) {
+    pub fn listen(&mut self) {
         let mut buffer = [0; 2048];
         while let Ok(size) = self.rtp.recv(&mut buffer) {
             self.heard.push(buffer[..size].to_vec());

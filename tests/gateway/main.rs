@@ -7,6 +7,7 @@
 
 mod audio;
 mod callee;
+#[allow(dead_code, reason = "the callers of other tests can do more than these need")]
 mod caller;
 mod callers;
 mod calls;
@@ -16,6 +17,7 @@ mod line;
 mod ops;
 mod outbound;
 mod sound;
+mod stream;
 mod trouble;
 
 use std::time::Duration;

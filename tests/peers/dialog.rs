@@ -34,6 +34,11 @@ impl House {
         Self { server, calls }
     }
 
+    /// For tests that call instead of answering.
+    pub fn into_parts(self) -> (SipServer, mpsc::Receiver<IncomingLeg>) {
+        (self.server, self.calls)
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.server.local_addr()
     }

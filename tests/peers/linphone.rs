@@ -38,7 +38,8 @@ impl Linphone {
         // Without a place for what it keeps it does not come up.
         fs::create_dir_all(folder.path().join(".local/share/linphone")).expect("a folder for what it keeps");
         let rc = format!(
-            "[sip]\ncontact=\"{name}\" <sip:{name}@127.0.0.1>\nuse_ipv6=0\nguess_hostname=0\ndefault_proxy=-1\n\
+            "[sip]\ncontact=\"{name}\" <sip:{name}@home.example>\nuse_ipv6=0\nipv6_migration_done=1\nguess_hostname=0\n\
+             default_proxy=-1\n\
              verify_server_certs=0\nverify_server_cn=0\n{settings}\n[rtp]\naudio_rtp_port={sound}\n\
              [sound]\nechocancellation=0\n[video]\nenabled=0\ncapture=0\ndisplay=0\n[misc]\nversion_check_url_root=\n"
         );
@@ -116,10 +117,10 @@ fn linphone_calls_holds_resumes_presses_a_key_and_is_served() {
     let gateway = Gateway::start(patient(Settings::default()));
     phone.order(&format!("call sip:1000@{}", gateway.sip));
     phone.is("StreamsRunning", 1);
-    phone.order("call-pause");
+    phone.order("call-pause 1");
     phone.is("Paused", 1);
     std::thread::sleep(Duration::from_secs(1));
-    phone.order("call-resume");
+    phone.order("call-resume 1");
     phone.is("StreamsRunning", 2);
     std::thread::sleep(Duration::from_secs(1));
     phone.order("dtmf 2");

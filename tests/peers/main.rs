@@ -3,6 +3,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "a far end of somebody else's lives in real time")]
 
+#[path = "../gateway/caller.rs"]
+#[allow(dead_code, reason = "the caller of the other tests can do more than these need")]
+mod caller;
 mod calling;
 mod codecs;
 mod dialog;
@@ -12,11 +15,17 @@ mod g729;
 #[allow(dead_code, reason = "the gateway of the other tests can do more than these need")]
 mod house;
 mod linphone;
+mod media;
 mod offers;
 mod outbound;
 mod registrar;
+mod rtpengine;
+mod sessions;
 mod sipp;
 mod softphone;
+#[path = "../gateway/sound.rs"]
+#[allow(dead_code, reason = "the sounds of the other tests are more than these need")]
+mod sound;
 mod strangers;
 mod transfer;
 mod transport;

@@ -79,7 +79,7 @@ impl Caller {
         loop {
             match self.next().await {
                 LegEvent::Ended(end) => return end,
-                LegEvent::Progress { .. } => {}
+                LegEvent::Progress { .. } | LegEvent::Reason(_) => {}
                 other => panic!("wanted the end, heard {other:?}"),
             }
         }
@@ -161,6 +161,8 @@ async fn a_refusal_tells_its_cause() {
     let scenario = Scenario::invited().says("480 Temporarily Unavailable", "a", busy).receives("ACK");
     let Some(uas) = Uas::start(&scenario) else { return };
     let mut caller = Caller::calling(uas.port, RING).await;
+    let told = caller.next().await;
+    assert!(matches!(&told, LegEvent::Reason(reason) if reason.to_string() == "Q.850 17, User busy"), "{told:?}");
     assert_eq!(caller.ends().await, LegEnd::Refused { status: 480, cause: Some(17) });
     finish(uas).await;
 }

@@ -212,7 +212,7 @@ impl House {
 pub async fn next(events: &mut mpsc::Receiver<LegEvent>) -> LegEvent {
     loop {
         match timeout(PATIENCE, events.recv()).await.expect("in time").expect("the leg lives") {
-            LegEvent::Progress { .. } | LegEvent::Ladder(_) => {}
+            LegEvent::Progress { .. } | LegEvent::Ladder(_) | LegEvent::Reason(_) => {}
             event => return event,
         }
     }

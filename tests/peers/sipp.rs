@@ -58,6 +58,12 @@ impl Scenario {
         self.request("PRACK", cseq, &rack, "")
     }
 
+    /// The same, with a session description.
+    pub fn prack_with(self, cseq: u32, sdp: &str) -> Self {
+        let rack = format!("RAck: [$v{}] 1 INVITE\n", self.variables.len());
+        self.request("PRACK", cseq, &rack, sdp)
+    }
+
     /// The ACK of a refusal: it belongs to the INVITE's transaction, three steps back, behind the 100.
     pub fn ack_refusal(self, cseq: u32) -> Self {
         self.ack_refusal_at(cseq, 3)

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 use trunkline::sip::{
@@ -21,32 +21,33 @@ const OURS: &str =
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running baresip; it is killed when this goes.
-struct Softphone {
+pub struct Softphone {
     process: Child,
     control: SocketAddr,
+    /// Where it is called.
+    pub sip: SocketAddr,
     folder: tempfile::TempDir,
 }
 
 impl Softphone {
-    /// Starts one with an account `ann`; `None`, with a reason, where there is no baresip.
-    fn start(account: &str) -> Option<Self> {
+    /// Starts one with an account `ann` and no encryption but what that names; `None`, with a reason, where there is no baresip.
+    pub fn start(account: &str) -> Option<Self> {
         if Command::new("baresip").arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "CI must have its peers: baresip is not installed");
             println!("skipped: baresip is not installed (apt install baresip)");
             return None;
         }
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let control = free_tcp();
+        let (control, sip) = (free_tcp(), free_udp());
         let sound = folder.path().join("silence.wav");
         fs::write(&sound, silence()).expect("a sound file");
         let config = format!(
-            "module_path {}\nmodule g711.so\nmodule aufile.so\nmodule_tmp account.so\nmodule_app menu.so\n\
+            "module_path {}\nmodule srtp.so\nmodule g711.so\nmodule aufile.so\nmodule_tmp account.so\nmodule_app menu.so\n\
              module_app ctrl_tcp.so\nctrl_tcp_listen {control}\naudio_source aufile,{}\n\
-             audio_player aufile,{}\nsip_listen {}\n",
+             audio_player aufile,{}\nsip_listen {sip}\n",
             modules(),
             sound.display(),
             folder.path().join("heard.wav").display(),
-            free_udp(),
         );
         for (name, text) in [("config", config.as_str()), ("accounts", account), ("contacts", "")] {
             fs::write(folder.path().join(name), text).expect("its settings can be written");
@@ -56,26 +57,46 @@ impl Softphone {
         command.arg("-f").arg(folder.path()).args(["-t", "60"]).stdin(Stdio::null());
         command.stdout(log.try_clone().expect("a second handle")).stderr(log);
         let process = command.spawn().expect("baresip starts");
-        Some(Self { process, control, folder })
+        Some(Self { process, control, sip, folder })
     }
 
     /// What its user does: `dial`, `hold`, `resume`, `hangup`.
     fn order(&self, command: &str, words: &str) {
-        let order = format!("{{\"command\":\"{command}\",\"params\":\"{words}\"}}");
+        let mut control = self.user();
+        order(&mut control, command, words);
+        control.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
+        // It hangs up on whoever does not wait for the answer.
+        let _ = control.read(&mut [0; 1024]);
+    }
+
+    /// The only one who gives it orders and is told what happens.
+    pub fn user(&self) -> TcpStream {
         for _ in 0..100 {
-            if let Ok(mut control) = TcpStream::connect(self.control) {
-                control.write_all(format!("{}:{order},", order.len()).as_bytes()).expect("it takes orders");
-                control.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
-                // It hangs up on whoever does not wait for the answer.
-                let _ = control.read(&mut [0; 1024]);
-                return;
+            match TcpStream::connect(self.control) {
+                Ok(control) => return control,
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
             }
-            std::thread::sleep(Duration::from_millis(50));
         }
         panic!("baresip takes no orders:\n{}", self.log());
     }
 
-    fn log(&self) -> String {
+    /// Waits until it tells its user something with these words in it.
+    pub fn tells(&self, user: &mut TcpStream, words: &str) -> String {
+        user.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
+        let (mut told, give_up) = (String::new(), Instant::now() + PATIENCE);
+        let mut buffer = [0; 4096];
+        while Instant::now() < give_up {
+            if let Ok(count) = user.read(&mut buffer) {
+                told += &String::from_utf8_lossy(&buffer[..count]);
+            }
+            if told.contains(words) {
+                return told;
+            }
+        }
+        panic!("baresip never tells of {words}: {told}\n{}", self.log());
+    }
+
+    pub fn log(&self) -> String {
         fs::read(self.folder.path().join("log"))
             .map_or_else(|_| "(no log)".to_owned(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
@@ -86,6 +107,12 @@ impl Drop for Softphone {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Writes an order to whoever [`Softphone::user`] gave.
+pub fn order(user: &mut TcpStream, command: &str, words: &str) {
+    let order = format!("{{\"command\":\"{command}\",\"params\":\"{words}\"}}");
+    user.write_all(format!("{}:{order},", order.len()).as_bytes()).expect("it takes orders");
 }
 
 /// Half a minute of nothing, 8 kHz, 16 bits.

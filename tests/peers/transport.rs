@@ -267,7 +267,13 @@ async fn openssl_gets_an_answer_over_tls() {
 
 /// A certificate for 127.0.0.1 with this serial number, and its key, written where the server reads them.
 fn write_certificate(folder: &std::path::Path, serial: u8) {
+    write_certificate_until(folder, serial, 4096);
+}
+
+/// The same, valid until the end of that year.
+fn write_certificate_until(folder: &std::path::Path, serial: u8, year: i32) {
     let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("a name");
+    params.not_after = rcgen::date_time_ymd(year, 12, 31);
     params.serial_number = Some(rcgen::SerialNumber::from(vec![serial]));
     let key = rcgen::KeyPair::generate().expect("a key");
     let made = params.self_signed(&key).expect("a certificate");
@@ -336,6 +342,9 @@ async fn a_renewed_certificate_is_shown_to_new_callers_while_a_call_goes_on() {
     write_certificate(folder.path(), 0x22);
     server.tls_keeper().renew().await.expect("both files are sound");
     assert_eq!(serial_shown(us), "serial=22");
+    write_certificate_until(folder.path(), 0x33, 2020);
+    let fault = server.tls_keeper().renew().await.expect_err("it is over").to_string();
+    assert!(fault.ends_with("cert.pem` cannot be used for TLS: it was valid until 2020-12-31"), "{fault}");
     std::fs::write(folder.path().join("cert.pem"), "half a certi").expect("a file");
     let fault = server.tls_keeper().renew().await.expect_err("that is none").to_string();
     assert!(fault.contains("cert.pem` cannot be used for TLS: there is no certificate in it"), "{fault}");

@@ -54,8 +54,8 @@ impl Default for G729Decoder {
 }
 
 impl G729Decoder {
-    /// Decodes a payload: frames of sound and perhaps one of silence. Returns the number of samples, `None` when it is no
-    /// payload of G.729 or `out` is too short.
+    /// Decodes a payload: frames of sound and perhaps one of silence. Returns the number of samples, `None` when it is
+    /// no payload of G.729 or `out` is too short.
     ///
     /// Per packet: no allocation, no lock, no log.
     pub fn decode(&mut self, payload: &[u8], out: &mut [i16]) -> Option<usize> {
@@ -112,8 +112,8 @@ impl G729Decoder {
         self.lag = lags[1].whole.clamp(SHORTEST, LONGEST);
     }
 
-    /// Nothing came: the voice goes on, fading, with pulses anywhere. The prediction of gains stays as it is, other than
-    /// in §4.4.3, after which a voice comes back too faint.
+    /// Nothing came: the voice goes on, fading, with pulses anywhere. The prediction of gains stays as it is, other
+    /// than in §4.4.3, after which a voice comes back too faint.
     fn lost(&mut self, out: &mut [i16; FRAME]) {
         let now = lsf::to_lsp(&self.lsf.repeat());
         let filters = self.begin(now);

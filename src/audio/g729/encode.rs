@@ -75,8 +75,8 @@ struct Target {
 }
 
 impl G729Encoder {
-    /// Encodes whole frames into the beginning of `out` and returns the number of bytes; 0 when there is part of a frame,
-    /// or `out` is too short.
+    /// Encodes whole frames into the beginning of `out` and returns the number of bytes; 0 when there is part of a
+    /// frame, or `out` is too short.
     ///
     /// Per packet: no allocation, no lock, no log.
     pub fn encode(&mut self, pcm: &[i16], out: &mut [u8]) -> usize {
@@ -193,8 +193,8 @@ impl G729Encoder {
     }
 }
 
-/// How much a lost packet could be heard of for ever: a gain of pitch above 1, kept up, makes any difference between the
-/// ends grow (the "taming" of the reference). Bounds for the last four halves, newest first.
+/// How much of a lost packet could be heard for ever: a gain of pitch above 1, kept up, makes any difference between
+/// the ends grow (the "taming" of the reference). Bounds for the last four halves, newest first.
 #[derive(Clone, Debug)]
 struct Errors([f32; 4]);
 

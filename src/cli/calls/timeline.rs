@@ -129,7 +129,11 @@ fn quality(media: &MediaSummary) -> Option<String> {
     parts.extend(quality.mos.map(|mos| format!("MOS {mos:.2} here")));
     parts.extend(quality.mos_there.map(|mos| format!("{mos:.2} there")));
     parts.extend(quality.round_trip_ms.map(|ms| format!("round trip {ms:.1} ms")));
-    parts.push(format!("buffered {} ms", quality.buffer_ms));
+    let bounds = quality.buffer_bounds_ms.map(|bounds| match bounds {
+        [least, most] if least == most => " (fixed)".to_owned(),
+        [least, most] => format!(" ({least} to {most})"),
+    });
+    parts.push(format!("buffered {} ms{}", quality.buffer_ms, bounds.unwrap_or_default()));
     parts.extend(quality.drift_ppm.map(|ppm| format!("their clock {ppm:+.0} ppm")));
     Some(parts.join(", "))
 }

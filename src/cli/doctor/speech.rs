@@ -14,6 +14,15 @@ use crate::speech::engines::Engines;
 use crate::speech::models::ModelDirs;
 use crate::speech::voices::SystemVoices;
 
+/// How long sound waits, where settings differ from peer to peer each of them.
+pub(super) fn delays(config: &Config) -> Vec<Finding> {
+    let peers = config.peers.iter().map(|peer| (&peer.name, peer.jitter));
+    let trunks = config.trunks.iter().map(|trunk| (&trunk.name, trunk.jitter));
+    let own = peers.chain(trunks).filter_map(|(name, own)| Some(format!("{name} {}", own?)));
+    let all = std::iter::once(config.rtp.jitter.to_string()).chain(own);
+    vec![Finding::fine("jitter buffer", all.collect::<Vec<_>>().join("; "))]
+}
+
 /// Each codec of the settings codes and decodes here.
 pub(super) fn codecs(config: &Config) -> Vec<Finding> {
     let (mut usable, mut found) = (Vec::new(), Vec::new());

@@ -31,11 +31,26 @@ impl Session {
             self.refused += 1;
             return;
         };
+        let ours = ssrc_of(clear) == Some(self.sender.ssrc());
         match self.receiver.accept(clear, from, at) {
             Accepted::Refused(_) => {}
             Accepted::Rtcp => self.on_report(clear, at),
             // A sign of life, as a report is: a telephone that is muted, or has gone quiet, may send nothing else.
-            Accepted::Latched(_) | Accepted::Ok => self.heard_at = self.heard_at.max(at),
+            Accepted::Latched(_) | Accepted::Ok => {
+                self.heard_at = self.heard_at.max(at);
+                if ours {
+                    self.make_way(from);
+                }
+            }
+        }
+    }
+
+    /// They have chosen the SSRC that we have: ours changes, once (RFC 3550 §8.2). Whoever takes the next one too sends
+    /// us back our own packets; such an echo is somebody's test, and is heard like any other far end.
+    fn make_way(&mut self, from: SocketAddr) {
+        if self.echo != Some(from) {
+            self.echo = Some(from);
+            self.sender.change_ssrc(self.reporter.change_ssrc());
         }
     }
 
@@ -156,6 +171,11 @@ impl Session {
             self.tell(MediaEvent::RtpTimeout { silent_for: now.saturating_duration_since(self.heard_at) });
         }
     }
+}
+
+/// The stream that an RTP packet belongs to.
+fn ssrc_of(packet: &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(*packet.get(8..)?.first_chunk()?))
 }
 
 /// What a datagram says, decrypted where that was agreed on. `None`: not sealed by the far end.

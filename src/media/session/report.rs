@@ -8,14 +8,13 @@ use crate::rtp::quality::{burst_ratio, mos, r_factor};
 use crate::rtp::reporter::Standing;
 use crate::rtp::rtcp::VoipMetrics;
 use crate::rtp::srtp::MOST_TRAILER_BYTES;
-use crate::rtp::{Quality, ReceiverConfig, Rtcp, rtcp};
+use crate::rtp::{Quality, Rtcp, rtcp};
 
 /// Buffer that holds any report, and what is needed to seal it.
 pub const MAX_RTCP_BYTES: usize = rtcp::MAX_REPORT_BYTES + MOST_TRAILER_BYTES;
 
 /// How the line sounds to us.
 struct Line {
-    loss: f64,
     burst_ratio: f64,
     /// Mouth to ear without the network.
     local_ms: f64,
@@ -76,6 +75,8 @@ impl Session {
     fn standing(&self) -> Standing {
         let (heard, sent) = (self.receiver.stats(), self.sender.stats());
         let line = self.line();
+        let (runs, packet_ms) = self.receiver.runs();
+        let packet_ms = f64::from(packet_ms);
         let in_256ths = |share: f64| (share * 256.0).min(255.0) as u8;
         let ms = |ms: f64| ms.clamp(0.0, f64::from(u16::MAX)) as u16;
         let share = |part: u64| if heard.expected == 0 { 0.0 } else { part as f64 / heard.expected as f64 };
@@ -83,15 +84,16 @@ impl Session {
         let metrics = VoipMetrics {
             loss_rate: in_256ths(share(heard.lost)),
             discard_rate: in_256ths(share(heard.late)),
-            // No bursts are told apart: everything is one gap (RFC 3611 §4.7.2).
-            gap_density: in_256ths(line.loss),
-            gap_duration_ms: ms(heard.expected as f64 * 20.0),
+            burst_density: in_256ths(runs.burst_density()),
+            gap_density: in_256ths(runs.gap_density()),
+            burst_duration_ms: ms(runs.burst_packets_each() * packet_ms),
+            gap_duration_ms: ms(runs.gap_packets_each() * packet_ms),
             end_system_ms: ms(line.local_ms),
             r_factor: Some(line.conversation.round() as u8),
             mos_lq: tenths(line.listening),
             mos_cq: tenths(line.conversation),
             buffer_ms: ms(heard.delay_ms as f64),
-            buffer_most_ms: ms(milliseconds(ReceiverConfig::default().jitter.most)),
+            buffer_most_ms: ms(milliseconds(self.jitter.most)),
             ..VoipMetrics::default()
         };
         Standing {
@@ -120,7 +122,7 @@ impl Session {
         let local_ms = stats.delay_ms as f64 + f64::from(self.params.ptime_ms);
         let network_ms = self.reporter.told().round_trip.map_or(0.0, |trip| milliseconds(trip) / 2.0);
         let rating = |delay_ms: f64| r_factor(self.receiver.codec(), loss, burst_ratio, delay_ms);
-        Line { loss, burst_ratio, local_ms, listening: rating(0.0), conversation: rating(local_ms + network_ms) }
+        Line { burst_ratio, local_ms, listening: rating(0.0), conversation: rating(local_ms + network_ms) }
     }
 
     /// How good the line has been until now.
@@ -142,6 +144,7 @@ impl Session {
             late_percent: percent(stats.late),
             burst_ratio: line.burst_ratio,
             buffer_ms: stats.delay_ms,
+            buffer_bounds_ms: Some([self.jitter.least, self.jitter.most].map(|bound| bound.as_millis() as u64)),
             concealed: stats.concealed,
             duplicates: stats.duplicates,
             reordered: stats.reordered,

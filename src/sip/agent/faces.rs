@@ -15,23 +15,26 @@ use crate::time::Now;
 /// Far ends remembered: every hop of every trunk, many times over.
 const MOST: usize = 1024;
 
-/// Our address by far end.
+/// Our address by far end; without a port, the one we listen on.
 #[derive(Debug, Default)]
-pub(super) struct Faces(BTreeMap<(Transport, IpAddr), SocketAddr>);
+pub(super) struct Faces(BTreeMap<(Transport, IpAddr), Face>);
+
+type Face = (IpAddr, Option<u16>);
 
 impl Faces {
     /// Our address as `hop` knows it, where that is not the usual one.
-    fn shown_to(&self, hop: &Hop) -> Option<SocketAddr> {
+    fn shown_to(&self, hop: &Hop) -> Option<Face> {
         self.0.get(&(hop.transport, hop.address.ip().to_canonical())).copied()
     }
 
     /// `path` with the address that its far end knows.
     pub(super) fn along(&self, path: &Path) -> Path {
-        Path { local: self.shown_to(&path.hop).unwrap_or(path.local), ..*path }
+        let Some((ip, port)) = self.shown_to(&path.hop) else { return *path };
+        Path { local: SocketAddr::new(ip, port.unwrap_or(path.local.port())), ..*path }
     }
 
     /// Is that news?
-    fn remember(&mut self, hop: &Hop, here: SocketAddr) -> bool {
+    fn remember(&mut self, hop: &Hop, here: Face) -> bool {
         if self.0.len() >= MOST {
             self.0.clear();
         }
@@ -42,7 +45,16 @@ impl Faces {
 impl Agent {
     /// Our IP address as `hop` is told it, where that is not the usual one.
     pub fn face_towards(&self, hop: &Hop) -> Option<IpAddr> {
-        self.faces.shown_to(hop).map(|here| here.ip())
+        self.faces.shown_to(hop).map(|(ip, _)| ip)
+    }
+
+    /// Trunks that are named by their address know a given one of ours before we have asked them anything.
+    pub(super) fn show_given_faces(&mut self) {
+        for (host, ip, port) in self.trunks.given() {
+            for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
+                self.faces.remember(&Hop::new(transport, SocketAddr::new(host, 0)), (ip, port));
+            }
+        }
     }
 
     /// The way a request of `owner` takes, with the address that it shows.
@@ -52,7 +64,7 @@ impl Agent {
             Owner::Trunk(name) => Some(name),
         };
         if let Some(PublicAddress::Fixed(ip, port)) = trunk.and_then(|name| self.trunks.public(name)) {
-            self.faces.remember(&path.hop, SocketAddr::new(ip, port.unwrap_or(path.local.port())));
+            self.faces.remember(&path.hop, (ip, port));
         }
         self.faces.along(path)
     }
@@ -68,7 +80,7 @@ impl Agent {
         if here == self.faces.along(path).local && here == path.local {
             return;
         }
-        if self.faces.remember(&path.hop, here) {
+        if self.faces.remember(&path.hop, (here.ip(), Some(here.port()))) {
             tracing::info!(trunk = %name, %here, "the trunk sees us there");
         }
         self.trunks.moved(name, here, now);

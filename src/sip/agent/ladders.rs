@@ -1,6 +1,6 @@
 //! What was said on each leg, kept while it lives.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -31,6 +31,8 @@ pub(super) struct Ladders {
     spans: BTreeMap<LegId, Span>,
     /// Legs that are gone: a copy of their last message may still come.
     gone: VecDeque<LegId>,
+    /// Legs whose own branch is gone while another one speaks for them.
+    silenced: BTreeSet<LegId>,
 }
 
 impl Ladders {
@@ -57,8 +59,16 @@ impl Ladders {
         self.spans.get(&leg).cloned().unwrap_or_else(Span::none)
     }
 
-    /// A leg is gone, with all that was still to be done.
+    /// A branch is gone, with all that was still to be done.
     pub(super) fn forget(&mut self, leg: LegId) {
+        if self.open.contains_key(&leg) {
+            self.silenced.insert(leg);
+        } else if self.spans.contains_key(&leg) {
+            self.retire(leg);
+        }
+    }
+
+    fn retire(&mut self, leg: LegId) {
         self.gone.push_back(leg);
         if self.gone.len() > MOST_GONE
             && let Some(oldest) = self.gone.pop_front()
@@ -70,19 +80,24 @@ impl Ladders {
     /// What `branch` says belongs to `leg`.
     pub(super) fn join(&mut self, branch: LegId, leg: LegId) {
         self.joined.insert(branch, leg);
+        // For its last messages, when the leg is closed.
         self.spans.insert(branch, self.span(leg));
     }
 
     /// A leg is over: all that was said on it.
     pub(super) fn close(&mut self, leg: LegId) -> Option<Ladder> {
         self.joined.retain(|_, known| *known != leg);
-        self.open.remove(&leg).map(|(ladder, _)| ladder)
+        let closed = self.open.remove(&leg).map(|(ladder, _)| ladder);
+        if self.silenced.remove(&leg) {
+            self.retire(leg);
+        }
+        closed
     }
 
     /// The message being handled is this leg's.
     pub(super) fn hear(&mut self, leg: LegId, now: Now) {
-        let Some((message, path)) = self.arriving.take() else { return };
         let leg = self.joined.get(&leg).copied().unwrap_or(leg);
+        let Some((message, path)) = self.arriving.take() else { return };
         self.span(leg).in_scope(|| wire_log::received(&message, &path));
         if let Some((ladder, since)) = self.open.get_mut(&leg) {
             ladder.note(&message, false, &path, now.mono.saturating_duration_since(*since));
@@ -92,8 +107,8 @@ impl Ladders {
     /// Nothing is kept.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        let settled = self.open.is_empty() && self.joined.is_empty() && self.arriving.is_none();
-        settled && self.spans.keys().all(|leg| self.gone.contains(leg))
+        let nothing_open = self.open.is_empty() && self.joined.is_empty() && self.arriving.is_none();
+        nothing_open && self.silenced.is_empty() && self.spans.len() == self.gone.len()
     }
 
     fn say(&mut self, leg: LegId, message: &[u8], path: &Path, now: Now) {

@@ -104,6 +104,16 @@ impl Trunks {
         self.legs.get(&leg)
     }
 
+    /// Trunks with an address in their URI and a given one of ours.
+    pub(super) fn given(&self) -> Vec<(IpAddr, IpAddr, Option<u16>)> {
+        let given = |trunk: &Trunk| {
+            let PublicAddress::Fixed(ip, port) = trunk.spec.public else { return None };
+            let host = Target::of(&Uri::parse(&trunk.spec.uri).ok()?)?.literal()?;
+            Some((host, ip, port))
+        };
+        self.by_name.values().filter_map(given).collect()
+    }
+
     /// Where `name` reaches us.
     pub(super) fn public(&self, name: &str) -> Option<PublicAddress> {
         self.by_name.get(name).map(|trunk| trunk.spec.public)
@@ -228,6 +238,7 @@ impl Trunk {
 impl Agent {
     /// Begins to register, and to ask trunks for signs of life. Once, before anything else.
     pub fn handle_start(&mut self, now: Now) {
+        self.show_given_faces();
         let names: Vec<Arc<str>> = self.trunks.by_name.keys().cloned().collect();
         for name in names {
             let context = self.context();

@@ -4,13 +4,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::sync::mpsc;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::port::Control;
+use crate::time::{Clock as _, SystemClock};
 
 /// What it takes to speak TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,15 +120,38 @@ impl TlsKeeper {
     ///
     /// # Errors
     ///
-    /// [`TlsFault`] when a file cannot be used; then nothing has changed.
+    /// [`TlsFault`] when a file cannot be used, or its certificate is over; then nothing has changed.
     pub async fn renew(&self) -> Result<(), TlsFault> {
         let Some(config) = self.config.clone() else { return Ok(()) };
+        let now = SystemClock.now().wall;
+        let load = move || {
+            config.certificate.as_deref().map_or(Ok(()), |certificate| still_valid(certificate, now))?;
+            Tls::load(&config)
+        };
         // The system's authorities are some hundred files.
-        let loaded = tokio::task::spawn_blocking(move || Tls::load(&config)).await;
+        let loaded = tokio::task::spawn_blocking(load).await;
         let tls = loaded.expect("reading certificates does not panic")?;
         // A server that is down needs none.
         let _ = self.control.send(Control::Renew(Box::new(tls))).await;
         Ok(())
+    }
+}
+
+/// A gateway starts with a certificate that is over, for some callers do not look. It never takes one in place of
+/// another.
+fn still_valid(certificate: &Path, now: Timestamp) -> Result<(), TlsFault> {
+    const WHAT: &str = "the certificate";
+    let chain = read_certificates(WHAT, certificate)?;
+    let ends = chain.first().and_then(|first| {
+        let (_, read) = X509Certificate::from_der(first).ok()?;
+        Timestamp::from_second(read.validity().not_after.timestamp()).ok()
+    });
+    match ends.filter(|ends| *ends <= now) {
+        Some(ends) => {
+            let cause = format!("it was valid until {}", ends.strftime("%Y-%m-%d"));
+            Err(TlsFault::File { what: WHAT, path: certificate.to_owned(), cause })
+        }
+        None => Ok(()),
     }
 }
 

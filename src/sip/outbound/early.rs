@@ -13,7 +13,57 @@ pub(super) struct Update {
     pub until: Instant,
 }
 
+/// A reliable response with their offer in it, whose PRACK waits for our answer.
+#[derive(Clone, Debug)]
+pub(super) struct EarlyOffer {
+    prack: OutRequest,
+    tag: String,
+    sdp: String,
+    pub until: Instant,
+}
+
 impl OutLeg {
+    /// Is this the first that the telephone describes? What it describes later is no offer: that takes an UPDATE.
+    pub(super) fn is_new_to(&self, response: &Response) -> bool {
+        let fork = response.to_tag().and_then(|tag| self.forks.get(&tag));
+        fork.is_some_and(|fork| fork.ours.is_none())
+    }
+
+    pub(super) fn offered_early(&mut self, prack: OutRequest, response: &Response, sdp: String, now: Now) {
+        let tag = response.to_tag().unwrap_or_default();
+        let first = self.early_offers.is_empty();
+        self.early_offers.push_back(EarlyOffer { prack, tag, sdp: sdp.clone(), until: now.mono + PATIENCE });
+        if first {
+            self.tell(LegEvent::Offered { sdp: Some(sdp) });
+        }
+    }
+
+    /// The call has decided about an offer that came before the answer.
+    pub(super) fn answer_early(&mut self, answer: Result<String, u16>, now: Now) {
+        let Some(EarlyOffer { mut prack, tag, .. }) = self.early_offers.pop_front() else {
+            return self.answer_update(answer);
+        };
+        match answer {
+            Ok(ours) => {
+                prack.body = Some(("application/sdp", ours.clone()));
+                self.request(prack);
+                if let Some(fork) = self.forks.get_mut(&tag) {
+                    fork.ours = Some(ours);
+                }
+                if let Some(next) = self.early_offers.front_mut() {
+                    next.until = now.mono + PATIENCE;
+                    let sdp = next.sdp.clone();
+                    self.tell(LegEvent::Offered { sdp: Some(sdp) });
+                }
+            }
+            // §5 has no way to say no: a telephone that we cannot talk to is not one to wait for.
+            Err(_) => {
+                self.request(prack);
+                self.cancel(LegEnd::Failed, reason::GIVEN_UP, now);
+            }
+        }
+    }
+
     /// A request of theirs before the answer.
     pub(super) fn early(&mut self, request: &Request, origin: &Origin, key: &Arc<str>, now: Now) {
         let tag = request.from.tag().unwrap_or_default().to_owned();
@@ -54,6 +104,7 @@ impl OutLeg {
     /// UPDATE (RFC 3311 §5.2): an offer is the call's to answer, all else is confirmed.
     fn handle_update(&mut self, request: &Request, tag: String, origin: &Origin, key: &Arc<str>, now: Now) {
         let busy = self.update.is_some();
+        let late = self.invite.body.is_none();
         let Some(fork) = self.forks.get_mut(&tag) else { return };
         if let Some(contact) = &request.contact {
             fork.dialog.remote_target.clone_from(&contact.uri.text);
@@ -63,8 +114,8 @@ impl OutLeg {
                 let dialog = fork.dialog.clone();
                 self.respond(key, origin, 200, Some((&dialog, "")));
             }
-            // §5.2: our own offer still waits for its answer.
-            Some(_) if fork.sdp.is_none() => self.respond(key, origin, 491, None),
+            // §5.2: an offer still waits for its answer.
+            Some(_) if fork.sdp.is_none() || late && fork.ours.is_none() => self.respond(key, origin, 491, None),
             Some(_) if busy => self.respond(key, origin, 500, None),
             Some(sdp) => {
                 let (key, origin) = (key.clone(), origin.clone());

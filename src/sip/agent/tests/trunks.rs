@@ -174,6 +174,15 @@ fn the_address_that_a_trunk_sees_is_learnt_from_its_first_answer_and_followed() 
 }
 
 #[test]
+fn a_given_address_is_shown_from_the_first_call_of_theirs() {
+    let mut world = world(TrunkSpec { public: PublicAddress::Fixed([203, 0, 113, 5].into(), None), ..spec() });
+    world.receive_from(&invite(1, "", SDP).replace("127.0.0.1:5070", TRUNK), TRUNK);
+    assert_eq!(world.calls[0].path.local.to_string(), "203.0.113.5:5060");
+    let ok = world.command(LegCommand::Answer { sdp: ANSWER.to_owned() });
+    assert!(ok[0].contains("\r\nContact: <sip:203.0.113.5:5060>"), "{}", ok[0]);
+}
+
+#[test]
 fn a_trunk_that_talks_nonsense_hurts_nobody_else() {
     const SANE: &str = "127.0.0.1:5090";
     let sane = TrunkSpec { register: true, ..TrunkSpec::at("sane", SANE.parse().unwrap()) };
