@@ -5,9 +5,11 @@
 //! is believed; a leg runs it only while the gate hears something. `examples/vad.rs` prints what both miss and
 //! invent on real speech in real noise; the constants here are chosen from its table.
 
-use earshot::Detector;
+mod network;
+
 use webrtc_vad::{SampleRate, Vad, VadMode};
 
+use self::network::{HOP, Network};
 use crate::audio::FRAME_8K;
 use crate::audio::level::rms_dbov;
 
@@ -121,19 +123,17 @@ pub fn periodicity(before: &[i16; FRAME_8K], frame: &[i16; FRAME_8K]) -> f32 {
     PITCH_LAGS.map(at).fold(-1.0, f32::max)
 }
 
-/// Samples the neural detector judges at once: 16 ms at 16 kHz.
-const NEURAL_WINDOW: usize = 256;
 /// Upper half of a symmetric half-band filter; even outputs are the input itself, odd ones lie between.
 /// Windowed sinc; images of the telephone band fall at least 35 dB below it.
 const HALF_BAND: [f32; 4] = [0.616_9, -0.173_8, 0.072_1, -0.015_2];
 /// Input samples the filter looks back on.
 const HISTORY: usize = HALF_BAND.len() * 2 - 1;
 
-/// The judge that is believed: a small recurrent network (`earshot`), fed 16 kHz made from our 8 kHz.
+/// The judge that is believed: a small recurrent network, fed 16 kHz made from our 8 kHz.
 pub struct NeuralVad {
-    detector: Box<Detector>,
+    network: Box<Network>,
     history: [f32; HISTORY],
-    window: [i16; NEURAL_WINDOW],
+    window: [i16; HOP],
     filled: usize,
     last: f32,
 }
@@ -147,18 +147,12 @@ impl Default for NeuralVad {
 impl NeuralVad {
     /// A detector that has heard nothing.
     pub fn new() -> Self {
-        Self {
-            detector: Box::new(Detector::default()),
-            history: [0.0; HISTORY],
-            window: [0; NEURAL_WINDOW],
-            filled: 0,
-            last: 0.0,
-        }
+        Self { network: Box::new(Network::new()), history: [0.0; HISTORY], window: [0; HOP], filled: 0, last: 0.0 }
     }
 
     /// Forgets what it heard: what follows does not join on to it.
     pub fn reset(&mut self) {
-        self.detector.reset();
+        *self.network = Network::new();
         self.history.fill(0.0);
         (self.filled, self.last) = (0, 0.0);
     }
@@ -191,11 +185,11 @@ impl NeuralVad {
     fn push(&mut self, sample: i16) -> Option<f32> {
         self.window[self.filled] = sample;
         self.filled += 1;
-        if self.filled < NEURAL_WINDOW {
+        if self.filled < HOP {
             return None;
         }
         self.filled = 0;
-        Some(self.detector.predict_i16(&self.window))
+        Some(self.network.hear(&self.window))
     }
 }
 
