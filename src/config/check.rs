@@ -98,6 +98,9 @@ impl Config {
         if self.speech.workers == Some(0) {
             return Err("speech.workers is 0, so nothing would be heard; leave it out for one per core".to_owned());
         }
+        if self.rtp.threads == Some(0) {
+            return Err("rtp.threads is 0, so no call would have sound; leave it out for one per core".to_owned());
+        }
         let durations = [("rtp.timeout", self.rtp.timeout), ("max_call", self.max_call)];
         match durations.iter().find(|(_, duration)| duration.is_zero()) {
             Some((key, _)) => Err(format!("{key} is zero, so every call would end at once")),
