@@ -267,7 +267,7 @@ impl Default for RtpConfig {
             address: Ipv4Addr::LOCALHOST.into(),
             ports,
             timeout: Duration::from_secs(20),
-            codecs: Codec::ALL.to_vec(),
+            codecs: Codec::USUAL.to_vec(),
             order: Preference::default(),
             srtp: SrtpPolicy::default(),
             hold_music: None,

@@ -146,10 +146,12 @@ fn word(text: &str) -> String {
     text.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect()
 }
 
-/// The table in tests/README.md is how a reader finds where a fault is tested: a renamed test must not get lost.
+/// The tables are how a reader finds where a fault or a wish of a far end is tested: a renamed test must not get lost.
 #[test]
-fn every_test_that_the_readme_names_exists() {
-    let readme = fs::read_to_string("tests/README.md").expect("tests/README.md is readable");
+fn every_test_that_the_readmes_name_exists() {
+    let readme: String = ["tests/README.md", "tests/peers/README.md"]
+        .map(|file| fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}")))
+        .concat();
     let mut files = rust_files(Path::new("src"));
     files.extend(rust_files(Path::new("tests")));
     let code: String = files.iter().map(|file| fs::read_to_string(file).expect("source files are readable")).collect();
@@ -162,6 +164,23 @@ fn every_test_that_the_readme_names_exists() {
         })
         .collect();
     let lost: Vec<_> = names.iter().filter(|name| !code.contains(&format!("fn {name}("))).collect();
-    assert!(lost.is_empty(), "tests/README.md names tests that are not there: {lost:#?}");
-    assert!(names.len() > 30, "only {} names were found: the reader of the table is broken", names.len());
+    assert!(lost.is_empty(), "the tables name tests that are not there: {lost:#?}");
+    assert!(names.len() > 100, "only {} names were found: the reader of the table is broken", names.len());
+}
+
+/// Every target is built and run by its name in fuzz/Cargo.toml, and docs/fuzzing.md says what it feeds.
+#[test]
+fn every_fuzz_target_is_declared_and_described() {
+    let manifest = fs::read_to_string("fuzz/Cargo.toml").expect("the manifest is readable");
+    let described = fs::read_to_string("docs/fuzzing.md").expect("docs/fuzzing.md is readable");
+    let files = fs::read_dir("fuzz/fuzz_targets").expect("there are targets").flatten().map(|entry| entry.path());
+    let names: Vec<String> = files
+        .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
+        .map(|file| file.file_stem().expect("a name").to_string_lossy().into_owned())
+        .collect();
+    for name in &names {
+        assert!(manifest.contains(&format!("name = \"{name}\"\n")), "{name} is not in fuzz/Cargo.toml");
+        assert!(described.contains(&format!("| `{name}` |")), "{name} is not in docs/fuzzing.md");
+    }
+    assert!(names.len() >= 20, "only {names:?} were found");
 }

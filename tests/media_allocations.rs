@@ -138,12 +138,13 @@ fn no_codec_and_no_seal_allocates_either() {
     nothing_allocates(Codec::Pcma, 8, true);
     nothing_allocates(Codec::G722, 9, false);
     nothing_allocates(Codec::Opus, 111, true);
+    nothing_allocates(Codec::G729, 18, false);
 }
 
 #[test]
 fn a_leg_that_is_not_recorded_weighs_what_a_thousand_of_them_may() {
     for (codec, payload_type, most) in
-        [(Codec::Pcmu, 0, 110_000), (Codec::G722, 9, 110_000), (Codec::Opus, 111, 160_000)]
+        [(Codec::Pcmu, 0, 110_000), (Codec::G722, 9, 110_000), (Codec::Opus, 111, 160_000), (Codec::G729, 18, 125_000)]
     {
         let params = StreamParams { codec, payload_type, ..StreamParams::default() };
         let open = OpenLeg { leg: LegId(1), params, recording: None, random: 1, call: String::new() };

@@ -24,7 +24,7 @@ use tracing::{info, warn};
 
 use super::house::House;
 use super::originate::Originate;
-use crate::call::Order;
+use crate::call::{Consult, Order, TimelineEvent};
 use crate::dialplan::fill::Variables;
 use crate::id::CallId;
 use crate::pii::Pii;
@@ -82,9 +82,47 @@ pub enum Request {
         call: String,
         /// Whom: a URI, or a number.
         to: String,
+        /// Call them first, and send the far end only to who has answered. Absent: at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attended: Option<Attended>,
+        /// Tell what comes of it, line by line, until that is known.
+        #[serde(default)]
+        follow: bool,
     },
     /// Take no new calls, let the live ones end, stop: what SIGTERM does.
     Drain,
+}
+
+/// How somebody is asked before a caller is sent there.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attended {
+    /// What they are told when they answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub say: Option<Pii<String>>,
+    /// Through which trunk they are called; absent: the one that the call goes through, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trunk: Option<String>,
+    /// How long it may ring, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring_s: Option<f64>,
+}
+
+impl Attended {
+    fn order(self, to: String) -> Order {
+        Order::Attend(Consult {
+            to: Pii::new(to),
+            trunk: self.trunk.as_deref().map(Arc::from),
+            briefing: self.say.filter(|words| !words.reveal().trim().is_empty()),
+            ring: ringing(self.ring_s),
+        })
+    }
+}
+
+/// As long as somebody wants, within reason.
+fn ringing(asked_s: Option<f64>) -> Duration {
+    let asked = asked_s.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    asked.unwrap_or(USUAL_RING).clamp(Duration::from_secs(1), Duration::from_secs(300))
 }
 
 /// A call somebody wants made.
@@ -112,8 +150,7 @@ pub struct CallRequest {
 impl CallRequest {
     /// How long it may ring.
     pub fn ring(&self) -> Duration {
-        let asked = self.ring_s.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        asked.unwrap_or(USUAL_RING).clamp(Duration::from_secs(1), Duration::from_secs(300))
+        ringing(self.ring_s)
     }
 
     /// As an order for the house, for a plan that is loaded.
@@ -127,6 +164,7 @@ impl CallRequest {
             caller,
             ring: self.ring(),
             watch: None,
+            made_for: None,
         }
     }
 }
@@ -201,6 +239,9 @@ async fn serve(stream: UnixStream, house: &House) {
         }
         let done = match serde_json::from_slice(&line) {
             Ok(Request::Call(call)) => make(call, house, &mut lines, &mut write).await,
+            Ok(Request::Transfer { call, to, attended, follow }) => {
+                transfer((&call, to, attended), follow, house, &mut write).await
+            }
             Ok(request) => {
                 let answer = answer(request, house).await;
                 say(&mut write, &answer).await
@@ -214,7 +255,7 @@ async fn serve(stream: UnixStream, house: &House) {
 }
 
 async fn answer(request: Request, house: &House) -> Value {
-    let ordered = |call: String, order: Order| match house.registry.order(&call, order) {
+    let ordered = async |call: String, order: Order| match house.registry.order(&call, order, None).await {
         Ok(id) => json!({ "ok": id.to_string() }),
         Err(error) => json!({ "error": error.to_string() }),
     };
@@ -251,21 +292,48 @@ async fn answer(request: Request, house: &House) -> Value {
             });
             json!({ "trunks": told.collect::<Vec<_>>() })
         }
-        Request::Hangup { call } => ordered(call, Order::Hangup),
+        Request::Hangup { call } => ordered(call, Order::Hangup).await,
         Request::Keys { call, keys } => match keys.reveal().chars().map(Digit::new).collect::<Option<Vec<_>>>() {
-            Some(keys) if !keys.is_empty() && keys.len() <= MOST_KEYS => ordered(call, Order::Keys(Pii::new(keys))),
+            Some(keys) if !keys.is_empty() && keys.len() <= MOST_KEYS => {
+                ordered(call, Order::Keys(Pii::new(keys))).await
+            }
             _ => json!({ "error": format!("keys are up to {MOST_KEYS} of 0-9, *, #, A-D") }),
         },
-        Request::Hold { call } => ordered(call, Order::Hold),
-        Request::Resume { call } => ordered(call, Order::Resume),
-        Request::Transfer { call, to } => ordered(call, Order::Transfer { to }),
+        Request::Hold { call } => ordered(call, Order::Hold).await,
+        Request::Resume { call } => ordered(call, Order::Resume).await,
         Request::Drain => {
             info!("asked to drain through the control socket");
             house.draining.cancel();
             json!({ "ok": "draining" })
         }
-        Request::Call(_) => unreachable!("calls are made, not answered"),
+        Request::Call(_) | Request::Transfer { .. } => unreachable!("what takes its time is not answered at once"),
     }
+}
+
+/// Sends the far end of a call on, and tells how that goes where somebody wants to know.
+async fn transfer(
+    (call, to, attended): (&str, String, Option<Attended>),
+    follow: bool,
+    house: &House,
+    write: &mut OwnedWriteHalf,
+) -> io::Result<()> {
+    let order = match attended {
+        Some(attended) => attended.order(to),
+        None => Order::Transfer { to },
+    };
+    let (watch, mut events) = mpsc::channel(WATCHED);
+    match house.registry.order(call, order, follow.then_some(watch)).await {
+        Ok(id) => say(write, &json!({ "ok": id.to_string() })).await?,
+        Err(error) => return say(write, &json!({ "error": error.to_string() })).await,
+    }
+    while let Some(event) = events.recv().await {
+        let known = matches!(event, TimelineEvent::TransferFailed { .. } | TimelineEvent::Ended { .. });
+        say(write, &json!({ "event": event })).await?;
+        if known {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a call and tells how it goes, to its record.
@@ -282,7 +350,7 @@ async fn make(
     let (watch, mut events) = mpsc::channel(WATCHED);
     let (begun, mut begins) = mpsc::channel::<CallId>(1);
     let order = Originate { watch: Some(watch), ..request.order(live) };
-    let call = house.originate(order, move |id| drop(begun.try_send(id.clone())));
+    let call = house.originate(order, move |id, _| drop(begun.try_send(id.clone())));
     tokio::pin!(call);
     let mut id: Option<CallId> = None;
     let mut listens = true;
@@ -293,7 +361,7 @@ async fn make(
             Some(begun) = begins.recv() => {
                 let line = json!({ "call": begun.to_string() });
                 if !listens {
-                    let _ = house.registry.order(begun.as_str(), Order::Hangup);
+                    house.registry.hang_up(&begun);
                 }
                 id = Some(begun);
                 say(write, &line).await
@@ -324,7 +392,7 @@ async fn make(
             // Whoever ordered the call is gone, or wants it to end; it ends as calls do.
             listens = false;
             if let Some(id) = &id {
-                let _ = house.registry.order(id.as_str(), Order::Hangup);
+                house.registry.hang_up(id);
             }
         }
     }

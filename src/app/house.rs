@@ -1,8 +1,9 @@
 //! What all calls share, and what each of them is given: a seat, a port, a description of its sound, a thread of media.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use jiff::Timestamp;
 use rand::{Rng, RngCore};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -11,16 +12,18 @@ use super::LivePlan;
 use super::ledger::Ledger;
 use super::plans::Plans;
 use crate::audio::Pcm;
-use crate::call::driver::{Agreement, Ports};
-use crate::call::registry::{LiveCall, Registry, Seat};
-use crate::call::{Order, TimelineEvent};
+use crate::call::TimelineEvent;
+use crate::call::driver::{Agreement, Consultant, Ports};
+use crate::call::record::{CallEnd, CallRecord, Direction};
+use crate::call::registry::{LiveCall, Ordered, Registry, Seat};
 use crate::config::Config;
 use crate::id::{CallId, LegId};
 use crate::media::driver::{MediaError, MediaHandle, ReservedPort};
-use crate::media::{MediaEvent, OpenLeg, RecordingRequest};
+use crate::media::{MediaEvent, MediaSummary, OpenLeg, RecordingRequest};
+use crate::pii::Pii;
 use crate::rtp::StreamParams;
 use crate::sdp::{Local, Negotiation, SrtpPolicy};
-use crate::sip::{Dialer, LegCommand, LegEvent};
+use crate::sip::{Dialer, Ladder, LegCommand, LegEnd, LegEvent, Reason};
 use crate::speech::driver::RecognizerPool;
 use crate::time::{Clock, Now};
 
@@ -54,6 +57,8 @@ pub struct House {
     pub draining: CancellationToken,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Itself, for calls that make calls.
+    pub me: Weak<House>,
 }
 
 /// Why there is no room for a call.
@@ -71,7 +76,7 @@ pub enum NoRoom {
 pub(super) struct Place {
     pub seat: Seat,
     pub port: ReservedPort,
-    pub orders: mpsc::Receiver<Order>,
+    pub orders: mpsc::Receiver<Ordered>,
 }
 
 /// A leg's ends, whoever called.
@@ -79,6 +84,71 @@ pub(super) struct Leg {
     pub id: LegId,
     pub commands: mpsc::Sender<LegCommand>,
     pub events: mpsc::Receiver<LegEvent>,
+}
+
+/// What a leg says at its end.
+#[derive(Debug, Default)]
+pub(super) struct LastWords {
+    ladder: Ladder,
+    reason: Option<Reason>,
+}
+
+impl Leg {
+    /// Waits until it is over.
+    pub async fn last_words(&mut self) -> (Option<LegEnd>, LastWords) {
+        let mut said = LastWords::default();
+        let end = loop {
+            match self.events.recv().await {
+                Some(LegEvent::Ladder(ladder)) => said.ladder = *ladder,
+                Some(LegEvent::Reason(reason)) => said.reason = Some(reason),
+                Some(LegEvent::Ended(end)) => break Some(end),
+                Some(_) => {}
+                None => break None,
+            }
+        };
+        (end, said)
+    }
+}
+
+/// A call in which nobody spoke to anybody.
+pub(super) struct Unspoken {
+    pub id: CallId,
+    pub direction: Direction,
+    pub peer: String,
+    pub sip_call_id: String,
+    pub caller: Pii<String>,
+    pub called: Pii<String>,
+    pub arrived_at: Timestamp,
+}
+
+impl Unspoken {
+    /// Its record: "why did my call fail" has an answer.
+    pub fn record(self, end: CallEnd, LastWords { ladder, reason }: LastWords, now: Now) -> CallRecord {
+        let Self { id, direction, peer, sip_call_id, caller, called, arrived_at } = self;
+        CallRecord {
+            id,
+            direction,
+            peer,
+            sip_call_id,
+            caller,
+            called,
+            plan: String::new(),
+            plan_version: String::new(),
+            arrived_at,
+            answered_at: None,
+            ended_at: now.wall,
+            end,
+            disposition: None,
+            result: None,
+            path: Vec::new(),
+            turns: Vec::new(),
+            prompts: Vec::new(),
+            media: MediaSummary::default(),
+            ladder,
+            reason,
+            made_for: None,
+        }
+    }
 }
 
 impl House {
@@ -137,7 +207,8 @@ impl House {
         media_events: mpsc::Receiver<MediaEvent>,
         agreement: Agreement,
         live: &LivePlan,
-        (orders, watch): (mpsc::Receiver<Order>, Option<mpsc::Sender<TimelineEvent>>),
+        (orders, watch): (mpsc::Receiver<Ordered>, Option<mpsc::Sender<TimelineEvent>>),
+        consultant: Box<dyn Consultant>,
     ) -> Ports {
         Ports {
             leg: leg.id,
@@ -152,7 +223,8 @@ impl House {
             drain: self.goodbye.clone(),
             hold_music: self.hold_music.clone(),
             orders,
-            watch,
+            watchers: watch.into_iter().collect(),
+            consultant,
         }
     }
 

@@ -6,6 +6,7 @@
 //!
 //! [`serve`] is the gateway, [`call_once`] one that lives as long as the single call it makes.
 
+mod consult;
 pub mod control;
 mod house;
 mod ledger;
@@ -35,9 +36,9 @@ use self::originate::{Originate, OriginateError};
 use self::plans::Plans;
 pub use self::plans::{LivePlan, prompts};
 use self::settings::{hold_music, media_config, sip_config, start_recognizers};
+use crate::call::TimelineEvent;
 use crate::call::record::CallRecord;
 use crate::call::registry::Registry;
-use crate::call::{Order, TimelineEvent};
 use crate::config::Config;
 use crate::dialplan::diagnostic::Diagnostics;
 use crate::files::{create_private_folder, narrow_folder};
@@ -137,7 +138,8 @@ async fn open_house(config: Config, plans: Plans, clock: Arc<dyn Clock>) -> Resu
     let numbers = NumberPolicy::open(config.privacy.numbers, &config.data_dir, rand::rng().random())?;
     let (records, writer) = writer::start(WriterSetup { data_dir: config.data_dir.clone(), numbers }, clock.clone());
     let (sip, incoming) = SipServer::bind(sip_config(&config), clock.clone()).await?;
-    let house = Arc::new(House {
+    let house = Arc::new_cyclic(|me| House {
+        me: me.clone(),
         plans,
         media,
         dialer: sip.dialer(),
@@ -231,7 +233,7 @@ pub async fn call_once(
     config.trunks.iter_mut().for_each(|trunk| trunk.register = false);
     let Running { house, sip, mut incoming, writer } = open_house(config, plans, clock).await?;
     let order = Originate { watch: Some(watch), ..request.order(live) };
-    let mut call = Box::pin(house.originate(order, |_| {}));
+    let mut call = Box::pin(house.originate(order, |_, _| {}));
     let made = loop {
         tokio::select! {
             made = &mut call => break made,
@@ -239,7 +241,7 @@ pub async fn call_once(
             Some(leg) = incoming.recv() => house.turn_away(leg).await,
             () = signals.next() => {
                 for (call, _) in house.registry.snapshot() {
-                    let _ = house.registry.order(call.as_str(), Order::Hangup);
+                    house.registry.hang_up(&call);
                 }
             }
         }

@@ -8,13 +8,15 @@ use tokio::sync::mpsc;
 use tracing::{Instrument, info, info_span, warn};
 
 use super::LivePlan;
-use super::house::{House, Leg, NoRoom, Place};
+use super::consult::{OnBehalf, STANDS_BY};
+use super::house::{House, Leg, NoRoom, Place, Unspoken};
+use crate::call::disposition::Disposition;
 use crate::call::driver::{self, Agreement};
-use crate::call::record::{CallRecord, Direction};
+use crate::call::record::{CallEnd, CallRecord, Direction};
 use crate::call::registry::{LiveCall, Seat};
 use crate::call::{Call, CallSetup, TimelineEvent};
 use crate::dialplan::fill::Variables;
-use crate::id::CallId;
+use crate::id::{CallId, LegId};
 use crate::language::Language;
 use crate::media::driver::MediaError;
 use crate::pii::Pii;
@@ -39,6 +41,8 @@ pub struct Originate {
     pub ring: Duration,
     /// Somebody who watches it live.
     pub watch: Option<mpsc::Sender<TimelineEvent>>,
+    /// The call it is made for: it then stands by to be taken over when its plan is through.
+    pub made_for: Option<CallId>,
 }
 
 /// Why a call was not even begun: nothing was sent, and there is no record of it.
@@ -53,9 +57,6 @@ pub enum OriginateError {
     /// Signalling cannot even try.
     #[error(transparent)]
     Dial(#[from] DialError),
-    /// Media would not begin.
-    #[error(transparent)]
-    Media(#[from] MediaError),
 }
 
 impl House {
@@ -63,26 +64,35 @@ impl House {
     pub async fn originate(
         &self,
         order: Originate,
-        begun: impl FnOnce(&CallId) + Send,
+        begun: impl FnOnce(&CallId, LegId) + Send,
     ) -> Result<CallRecord, OriginateError> {
-        if self.draining.is_cancelled() {
-            return Err(OriginateError::Draining);
-        }
-        let now = self.clock.now();
-        let id = CallId::new(now.wall, rand::rng().random());
-        let span = info_span!("call", %id, trunk = order.trunk.as_deref());
-        let (record, seat) = self.talk_to(id, order, begun).instrument(span).await?;
+        let (record, seat) = self.converse(order, begun).await?;
         self.records.save(Box::new(record.clone())).await;
         // Whoever waits for the house to be empty waits for the record too.
         drop(seat);
         Ok(record)
     }
 
+    /// Makes one call, from INVITE to its record, which is the caller's to store; and its seat, to be kept until then.
+    pub(super) async fn converse(
+        &self,
+        order: Originate,
+        begun: impl FnOnce(&CallId, LegId) + Send,
+    ) -> Result<(CallRecord, Seat), OriginateError> {
+        if self.draining.is_cancelled() {
+            return Err(OriginateError::Draining);
+        }
+        let now = self.clock.now();
+        let id = CallId::new(now.wall, rand::rng().random());
+        let span = info_span!("call", %id, trunk = order.trunk.as_deref());
+        self.talk_to(id, order, begun).instrument(span).await
+    }
+
     async fn talk_to(
         &self,
         id: CallId,
         order: Originate,
-        begun: impl FnOnce(&CallId) + Send,
+        begun: impl FnOnce(&CallId, LegId) + Send,
     ) -> Result<(CallRecord, Seat), OriginateError> {
         let now = self.clock.now();
         let trunk = self.config.trunks.iter().find(|trunk| Some(trunk.name.as_str()) == order.trunk.as_deref());
@@ -111,16 +121,9 @@ impl House {
         };
         info!("calling");
         let leg = self.dialer.dial(dial).await?;
-        begun(&id);
-        let recorded = self.config.recording.enabled;
-        let media_events = match self.open((leg.leg, &id), unsettled, port, recorded, now) {
-            Ok(media_events) => media_events,
-            Err(error) => {
-                warn!(%error, "media could not be opened");
-                let _ = leg.commands.send(LegCommand::Hangup).await;
-                return Err(error.into());
-            }
-        };
+        begun(&id, leg.leg);
+        let recorded = self.config.recording.enabled && order.made_for.is_none();
+        let media_events = self.open((leg.leg, &id), unsettled, port, recorded, now);
         let LivePlan { plan, .. } = &order.live;
         let own = || trunk.and_then(|trunk| trunk.caller_id.clone()).map(Pii::new);
         let setup = CallSetup {
@@ -136,12 +139,49 @@ impl House {
             sdp,
             longest: self.config.max_call,
             variables: order.variables,
+            stands_by: order.made_for.is_some().then_some(STANDS_BY),
+            made_for: order.made_for,
         };
         let leg = Leg { id: leg.leg, commands: leg.commands, events: leg.events };
+        let media_events = match media_events {
+            Ok(media_events) => media_events,
+            Err(error) => {
+                warn!(%error, "media could not be opened; taking the call back");
+                return Ok((self.taken_back(setup, leg, &error).await, seat));
+            }
+        };
+        let consultant = OnBehalf {
+            house: self.me.clone(),
+            call: setup.id.clone(),
+            far_end: setup.called.clone(),
+            trunk: order.trunk.clone(),
+            language: setup.language.clone(),
+        };
         let agreement = Agreement::offered(negotiation);
-        let ports = self.ports(leg, media_events, agreement, &order.live, (orders, order.watch));
+        let watched = (orders, order.watch);
+        let ports = self.ports(leg, media_events, agreement, &order.live, watched, Box::new(consultant));
         let record = driver::run(Call::outbound(setup, order.ring, now), ports).await;
         Ok((record, seat))
+    }
+
+    /// A call that cannot be heard: taken back, or hung up on if they were quicker. It leaves a record like any other.
+    async fn taken_back(&self, setup: CallSetup, mut leg: Leg, error: &MediaError) -> CallRecord {
+        let _ = leg.commands.send(LegCommand::Hangup).await;
+        let (_, ladder) = leg.last_words().await;
+        let unspoken = Unspoken {
+            id: setup.id,
+            direction: setup.direction,
+            peer: setup.peer,
+            sip_call_id: setup.sip_call_id,
+            caller: setup.caller,
+            called: setup.called,
+            arrived_at: setup.arrived_at,
+        };
+        let end = CallEnd::Failed(format!("media could not be opened: {error}"));
+        let record = unspoken.record(end, ladder, self.clock.now());
+        let (plan, plan_version) = (setup.plan.name.clone(), setup.plan.version.clone());
+        let disposition = Some(Disposition::Failed);
+        CallRecord { plan, plan_version, disposition, made_for: setup.made_for, ..record }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::call::utter;
 use crate::config::Config;
 use crate::dialplan::diagnostic::Severity;
 use crate::dialplan::fill::Variables;
-use crate::dialplan::load::load;
+use crate::dialplan::load::{load, load_str};
 use crate::dialplan::plan::{Plan, Prompt};
 use crate::speech::prompts::{PromptBook, Prompts};
 use crate::speech::voices::SystemVoices;
@@ -78,6 +78,12 @@ impl Plans {
         }
         let (live, _) = render(live.plan, self.prompts.clone(), variables).await?;
         Ok(live)
+    }
+
+    /// A plan of the gateway's own, written as text, ready to talk to somebody of whom this is known.
+    pub async fn spoken(&self, name: &str, text: &str, variables: &Variables) -> Result<LivePlan, AppError> {
+        let plan = load_str(name, text).map_err(AppError::Plan)?.plan;
+        Ok(render(plan, self.prompts.clone(), variables).await?.0)
     }
 
     /// Loaded when it is asked for first, and again when the file has changed.

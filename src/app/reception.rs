@@ -7,7 +7,8 @@ use rand::Rng;
 use tracing::{Instrument, debug, info, info_span, warn};
 
 use super::LivePlan;
-use super::house::{House, Leg, Place};
+use super::consult::OnBehalf;
+use super::house::{House, Leg, Place, Unspoken};
 use crate::call::driver::{self, Agreement};
 use crate::call::record::{CallEnd, CallRecord, Direction};
 use crate::call::registry::LiveCall;
@@ -15,10 +16,9 @@ use crate::call::{Call, CallSetup};
 use crate::dialplan::fill::Variables;
 use crate::id::CallId;
 use crate::language::Language;
-use crate::media::MediaSummary;
 use crate::rtp::StreamParams;
 use crate::sdp::{Direction as SoundDirection, SdpError};
-use crate::sip::{IncomingLeg, Ladder, LegCommand, LegEnd, LegEvent, Rejection};
+use crate::sip::{IncomingLeg, LegCommand, LegEnd, Rejection};
 use crate::time::Now;
 
 /// What we ask of callers we have no room for.
@@ -113,9 +113,18 @@ impl House {
             sdp,
             longest: self.config.max_call,
             variables: Variables::new(),
+            stands_by: None,
+            made_for: None,
         };
         let leg = Leg { id: leg.leg, commands: leg.commands, events: leg.events };
-        let ports = self.ports(leg, media_events, agreement, &live, (orders, None));
+        let consultant = OnBehalf {
+            house: self.me.clone(),
+            call: setup.id.clone(),
+            far_end: setup.caller.clone(),
+            trunk: None,
+            language: setup.language.clone(),
+        };
+        let ports = self.ports(leg, media_events, agreement, &live, (orders, None), Box::new(consultant));
         let record = driver::run(Call::inbound(setup, now), ports).await;
         drop(seat);
         record
@@ -123,40 +132,23 @@ impl House {
 
     /// Refuses a leg and waits until it is over; the refusal leaves a record too, so that "why did my call fail" has
     /// an answer.
-    async fn refuse(&self, id: CallId, mut leg: IncomingLeg, rejection: Rejection, now: Now) -> CallRecord {
+    async fn refuse(&self, id: CallId, leg: IncomingLeg, rejection: Rejection, now: Now) -> CallRecord {
         let status = rejection.status;
         info!(status, "refused");
-        let _ = leg.commands.send(LegCommand::Reject(rejection)).await;
-        let mut ladder = Ladder::default();
-        let end = loop {
-            match leg.events.recv().await {
-                Some(LegEvent::Ladder(said)) => ladder = *said,
-                Some(LegEvent::Ended(LegEnd::Cancelled)) => break CallEnd::Cancelled,
-                Some(LegEvent::Ended(_)) | None => break CallEnd::Rejected(status),
-                Some(_) => {}
-            }
-        };
-        CallRecord {
+        let unspoken = Unspoken {
             id,
             direction: Direction::Inbound,
             peer: leg.peer,
             sip_call_id: leg.sip_call_id,
             caller: leg.caller,
             called: leg.called,
-            plan: String::new(),
-            plan_version: String::new(),
             arrived_at: now.wall,
-            answered_at: None,
-            ended_at: self.clock.now().wall,
-            end,
-            disposition: None,
-            result: None,
-            path: Vec::new(),
-            turns: Vec::new(),
-            prompts: Vec::new(),
-            media: MediaSummary::default(),
-            ladder,
-        }
+        };
+        let mut leg = Leg { id: leg.leg, commands: leg.commands, events: leg.events };
+        let _ = leg.commands.send(LegCommand::Reject(rejection)).await;
+        let (end, last_words) = leg.last_words().await;
+        let end = if end == Some(LegEnd::Cancelled) { CallEnd::Cancelled } else { CallEnd::Rejected(status) };
+        unspoken.record(end, last_words, self.clock.now())
     }
 
     /// Where this caller is told to send media: as configured, else the address it reached us at.

@@ -7,6 +7,7 @@ pub mod decode;
 pub mod file;
 pub mod g711;
 pub mod g722;
+pub mod g729;
 pub mod level;
 pub mod opus;
 pub mod plc;

@@ -3,7 +3,7 @@
 //! ```text
 //!   answered ─────────────────────────────▶ Answered (or what listening made of it: Machine, Fax …)
 //!   refused ─ Q.850 cause, if it says more than "normal" ─▶ CAUSES ─┐
-//!           └ status of the response ────────────────────▶ STATUSES ┴▶ disposition
+//!           └ SIP cause, else status of the response ─────▶ STATUSES ┴▶ disposition
 //!   our own end (ring timeout, hang-up, nobody reached) ─▶ one each
 //! ```
 //!
@@ -16,7 +16,7 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use crate::sip::LegEnd;
+use crate::sip::{LegEnd, Protocol, Reason};
 
 /// What came of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -98,13 +98,18 @@ const STATUSES: [(RangeInclusive<u16>, Disposition, &str); 21] = [
     (400..=699, Failed, "any other"),
 ];
 
-/// What came of a call whose leg ended like this. `answered`: a 2xx stood; `rang`: a 18x came before.
-pub fn disposition(end: LegEnd, answered: bool, rang: bool) -> Disposition {
+/// What came of a call whose leg ended like this. `answered`: a 2xx stood; `rang`: a 18x came before; `reason`: what
+/// the far end says itself.
+pub fn disposition(end: LegEnd, answered: bool, rang: bool, reason: Option<&Reason>) -> Disposition {
     if answered {
         return Disposition::Answered;
     }
     match end {
-        LegEnd::Refused { status, cause } => cause.and_then(of_cause).unwrap_or_else(|| of_status(status, rang)),
+        LegEnd::Refused { status, cause } => {
+            let told = reason.filter(|reason| reason.protocol == Protocol::Sip && reason.cause >= 300);
+            let status = told.map_or(status, |reason| reason.cause);
+            cause.and_then(of_cause).unwrap_or_else(|| of_status(status, rang))
+        }
         // An inbound call that we refused looks to its caller like that.
         LegEnd::Rejected(status) => of_status(status, rang),
         LegEnd::NoAnswer | LegEnd::Cancelled => NoAnswer,
@@ -196,7 +201,8 @@ pub fn page() -> String {
         "\nExit code 2 means that the command line was wrong.\n\n\
          A call that was answered is `answered`, or what listening to it made of it. Of a call that was not, the first\n\
          of these decides: our own end (`no_answer` when it rang too long, `interrupted` when we hung up, `congestion`\n\
-         when nobody could be reached), the Q.850 cause of a `Reason` header, the status of the response.\n\n\
+         when nobody could be reached), the Q.850 cause of a `Reason` header, the SIP cause of one, the status of the\n\
+         response.\n\n\
          | Q.850 cause | | disposition |\n| --- | --- | --- |\n",
     );
     for (causes, disposition, name) in &CAUSES {
@@ -218,7 +224,7 @@ mod tests {
     use super::*;
 
     fn refused(status: u16, cause: Option<u8>, rang: bool) -> Disposition {
-        disposition(LegEnd::Refused { status, cause }, false, rang)
+        disposition(LegEnd::Refused { status, cause }, false, rang, None)
     }
 
     #[test]
@@ -238,6 +244,19 @@ mod tests {
         ] {
             assert_eq!(refused(status, cause, true), expected, "{status} with {cause:?}");
         }
+    }
+
+    #[test]
+    fn what_a_proxy_says_of_the_refusal_behind_it_goes_before_its_own_status() {
+        let told = |value: &str, status| {
+            let reason = Reason::parse(value).unwrap();
+            disposition(LegEnd::Refused { status, cause: reason.q850() }, false, true, Some(&reason))
+        };
+        assert_eq!(told("SIP;cause=486", 480), Busy);
+        assert_eq!(told("SIP;cause=404;text=\"Not found\"", 500), Invalid);
+        assert_eq!(told("SIP;cause=200;text=\"Call completed elsewhere\"", 487), Interrupted, "no refusal");
+        assert_eq!(told("Q.850;cause=16", 486), Busy);
+        assert_eq!(told("Q.850;cause=17", 480), Busy);
     }
 
     #[test]
@@ -282,8 +301,8 @@ mod tests {
             (LegEnd::Failed, Failed),
             (LegEnd::NoAck, Failed),
         ] {
-            assert_eq!(disposition(end, false, true), expected, "{end:?}");
-            assert_eq!(disposition(end, true, true), Disposition::Answered, "{end:?} after the answer");
+            assert_eq!(disposition(end, false, true, None), expected, "{end:?}");
+            assert_eq!(disposition(end, true, true, None), Disposition::Answered, "{end:?} after the answer");
         }
     }
 

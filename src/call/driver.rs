@@ -10,12 +10,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
 use super::record::CallRecord;
-use super::{Call, Input, Order, Output, TimelineEvent};
+use super::registry::Ordered;
+use super::{Call, Consult, Consulted, Input, Order, Output, TimelineEvent};
 use crate::audio::Pcm;
 use crate::id::{LegId, UtteranceId};
 use crate::media::driver::MediaHandle;
@@ -35,6 +36,9 @@ use agreement::Settled;
 /// Recognition results on their way back. A call has one utterance under recognition and at most one cancelled one
 /// still running behind it; eight leaves room for bursts of short revisions.
 const HEARD_BOUND: usize = 8;
+
+/// People who watch one call live; one more sees nothing.
+const WATCHERS: usize = 8;
 
 /// How long a key we press is held, in milliseconds: what people do. Q.24 asks receivers for 40.
 const TONE_MS: u32 = 100;
@@ -66,9 +70,26 @@ pub struct Ports {
     /// What the far end hears when we put it on hold; silence without.
     pub hold_music: Option<Arc<Pcm>>,
     /// What others want of this call.
-    pub orders: mpsc::Receiver<Order>,
-    /// Somebody who watches it live; slow watchers miss lines.
-    pub watch: Option<mpsc::Sender<TimelineEvent>>,
+    pub orders: mpsc::Receiver<Ordered>,
+    /// Who watches it live; slow watchers miss lines.
+    pub watchers: Vec<mpsc::Sender<TimelineEvent>>,
+    /// Who calls somebody else on behalf of this call.
+    pub consultant: Box<dyn Consultant>,
+}
+
+/// Calls those that a far end shall be sent to.
+pub trait Consultant: Send + Sync {
+    /// Begins the other call; all else comes as news.
+    fn consult(&self, consult: Consult) -> Consultation;
+}
+
+/// The other call of an attended transfer.
+#[derive(Debug)]
+pub struct Consultation {
+    /// How it goes; closed when it is over.
+    pub news: mpsc::Receiver<Consulted>,
+    /// What became of the transfer: true when the other leg was taken over. Dropped, it was not.
+    pub joined: oneshot::Sender<bool>,
 }
 
 /// Drives `call` to its end and returns what remains of it.
@@ -79,16 +100,30 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
     let mut media_reports = true;
     let mut takes_orders = true;
     let mut draining = false;
+    let mut consultation: Option<Consultation> = None;
     if let Some(input) = ports.agreement.begin() {
         call.handle(input, ports.clock.now());
     }
     loop {
         while let Some(output) = call.poll_output() {
-            if let Output::Finished(record) = output {
-                jobs.cancel_all();
-                return *record;
-            }
-            if let Some(input) = carry_out(output, &ports, &mut jobs).await {
+            let input = match output {
+                Output::Finished(record) => {
+                    jobs.cancel_all();
+                    return *record;
+                }
+                Output::Hold(wanted) => hold(&mut ports, wanted).await,
+                Output::Consult(consult) => {
+                    consultation = Some(ports.consultant.consult(consult));
+                    None
+                }
+                Output::Consulted { joined } => {
+                    // Whoever made that call may have given it up already.
+                    let _ = consultation.take().map(|other| other.joined.send(joined));
+                    None
+                }
+                output => carry_out(output, &mut ports, &mut jobs).await,
+            };
+            if let Some(input) = input {
                 call.handle(input, ports.clock.now());
             }
         }
@@ -127,16 +162,17 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
                 }
                 input
             }
-            order = ports.orders.recv(), if takes_orders => match order {
-                Some(order @ (Order::Hold | Order::Resume)) => match hold(&mut ports, order == Order::Hold).await {
-                    Some(input) => input,
+            Some(news) = news_of(&mut consultation) => Input::Consulted(news),
+            // What the far end has done by now counts first: an order that comes with its answer is heard after it.
+            ordered = ports.orders.recv(), if takes_orders && ports.leg_events.is_empty() => match ordered {
+                Some(ordered) => match take_order(&call, &mut ports, ordered) {
+                    Some(Order::Keys(keys)) => {
+                        press(&ports, keys.into_inner()).await;
+                        continue;
+                    }
+                    Some(order) => Input::Order(order),
                     None => continue,
                 },
-                Some(Order::Keys(keys)) => {
-                    press(&ports, keys.into_inner()).await;
-                    continue;
-                }
-                Some(order) => Input::Order(order),
                 None => {
                     takes_orders = false;
                     continue;
@@ -162,7 +198,7 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
 }
 
 /// Does what the call wants. Gives back what the call must be told at once, where nobody else will report it.
-async fn carry_out(output: Output, ports: &Ports, jobs: &mut Jobs) -> Option<Input> {
+async fn carry_out(output: Output, ports: &mut Ports, jobs: &mut Jobs) -> Option<Input> {
     match output {
         Output::Leg(command) => {
             if ports.commands.send(command).await.is_err() {
@@ -200,13 +236,42 @@ async fn carry_out(output: Output, ports: &Ports, jobs: &mut Jobs) -> Option<Inp
         }
         Output::Timeline(event) => {
             log(&event);
-            if let Some(watch) = &ports.watch {
-                let _ = watch.try_send(event);
+            ports.watchers.retain(|watch| !watch.is_closed());
+            for watch in &ports.watchers {
+                let _ = watch.try_send(event.clone());
             }
         }
-        Output::Finished(_) => unreachable!("the loop returns on the last output"),
+        Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } | Output::Finished(_) => {
+            unreachable!("the loop has done it")
+        }
     }
     None
+}
+
+/// Tells whoever gave an order whether it is taken. `Some` when it is.
+fn take_order(call: &Call, ports: &mut Ports, ordered: Ordered) -> Option<Order> {
+    let Ordered { order, reply, watch } = ordered;
+    let judged = call.judge(&order);
+    if judged.is_ok() && ports.watchers.len() < WATCHERS {
+        ports.watchers.extend(watch);
+    }
+    let taken = judged.is_ok().then_some(order);
+    // Whoever asked may be gone; what was ordered is done all the same.
+    let _ = reply.send(judged);
+    taken
+}
+
+/// What the other call reports; its silence is its end.
+async fn news_of(consultation: &mut Option<Consultation>) -> Option<Consulted> {
+    let other = consultation.as_mut()?;
+    match other.news.recv().await {
+        Some(news) => Some(news),
+        None => {
+            // A bug of ours has taken that call down; this one must not wait for it.
+            *consultation = None;
+            Some(Consulted::Over { status: 500 })
+        }
+    }
 }
 
 /// Tells the media thread. An order that does not get through is not retried: every wait of the core has a deadline.
@@ -287,6 +352,9 @@ fn log(event: &TimelineEvent) {
         TimelineEvent::Answered => info!("answered"),
         TimelineEvent::Held => info!("on hold"),
         TimelineEvent::Resumed => info!("hold is over"),
+        TimelineEvent::Consulting => info!("calling whom the far end shall be sent to"),
+        TimelineEvent::TakenOver => info!("another telephone goes on with the call"),
+        TimelineEvent::StandsBy => debug!("standing by"),
         TimelineEvent::Transferring => info!("sending the far end on"),
         TimelineEvent::TransferFailed { status } => info!(status, "the far end could not be sent on"),
         TimelineEvent::BotSaid { step, .. } => debug!(step, "prompt began"),

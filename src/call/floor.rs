@@ -184,8 +184,12 @@ impl Call {
                 turn.prompts_over(at);
                 self.feed_typed_ahead(now);
             }
-            State::Parting { .. } => self.hang_up(CallEnd::Completed, now),
-            State::Answering { .. } | State::Dialling { .. } | State::Leaving { .. } | State::Over => {}
+            State::Parting { .. } => self.parted(now),
+            State::Answering { .. }
+            | State::Dialling { .. }
+            | State::Standing { .. }
+            | State::Leaving { .. }
+            | State::Over => {}
         }
     }
 
@@ -272,7 +276,11 @@ impl Call {
                     self.prompts_over(at, now);
                 }
             }
-            State::Dialling { .. } | State::Parting { .. } | State::Leaving { .. } | State::Over => {}
+            State::Dialling { .. }
+            | State::Parting { .. }
+            | State::Standing { .. }
+            | State::Leaving { .. }
+            | State::Over => {}
         }
     }
 

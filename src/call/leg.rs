@@ -53,12 +53,17 @@ impl Call {
         match event {
             LegEvent::Progress { status, .. } => self.progress(status),
             LegEvent::Established { .. } => self.established(now),
+            LegEvent::Replaced => self.outputs.push_back(Output::Timeline(TimelineEvent::TakenOver)),
+            LegEvent::Reason(reason) => self.scribe.reason = Some(reason),
             LegEvent::Key { digit, .. } => self.key(digit, Way::Signalling, now.mono, now),
             LegEvent::Referred { status, last } => self.referred(status, last, now),
             LegEvent::Ladder(ladder) => self.scribe.ladder = *ladder,
             LegEvent::Ended(why) => self.leg_ended(why, now),
             // What media is agreed on is settled between driver and far end; the call is told by `Input::Held`.
-            LegEvent::Offered { .. } | LegEvent::OfferAnswered { .. } | LegEvent::OfferRefused { .. } => {}
+            LegEvent::TakingOver
+            | LegEvent::Offered { .. }
+            | LegEvent::OfferAnswered { .. }
+            | LegEvent::OfferRefused { .. } => {}
         }
     }
 
@@ -84,6 +89,9 @@ impl Call {
     pub(super) fn leg_ended(&mut self, why: LegEnd, now: Now) {
         if self.leg_ended.is_none() {
             self.leg_ended = Some(why);
+            if let Some(end) = self.drop_transfer(Some(why)) {
+                self.intended_end.get_or_insert(end);
+            }
             self.close_turn(now);
             self.leave(MEDIA_PATIENCE, now);
         }
@@ -92,6 +100,7 @@ impl Call {
     /// Says BYE, or CANCEL. What is said after that reaches nobody, so media closes with it.
     pub(super) fn hang_up(&mut self, end: CallEnd, now: Now) {
         self.intended_end.get_or_insert(end);
+        self.drop_transfer(None);
         self.close_turn(now);
         if self.leg_ended.is_none() {
             self.outputs.push_back(Output::Leg(LegCommand::Hangup));
@@ -127,7 +136,7 @@ impl Call {
                 }
                 if matches!(self.state, State::Parting { .. }) {
                     // The last word would wait for ever.
-                    self.hang_up(CallEnd::Completed, now);
+                    self.prompts_over(now.mono, now);
                 }
                 self.outputs.push_back(Output::Timeline(TimelineEvent::Held));
             }
@@ -149,25 +158,20 @@ impl Call {
     // Orders from outside
 
     pub(super) fn order(&mut self, order: Order, now: Now) {
-        let lives = !matches!(self.state, State::Leaving { .. } | State::Over);
+        if self.judge(&order).is_err() {
+            return;
+        }
         match order {
-            Order::Hangup if lives => self.hang_up(CallEnd::Interrupted, now),
-            Order::Transfer { to } if lives && self.scribe.is_answered() => {
+            Order::Hangup => self.hang_up(CallEnd::Interrupted, now),
+            Order::Transfer { to } => {
                 self.outputs.push_back(Output::Timeline(TimelineEvent::Transferring));
                 self.outputs.push_back(Output::Leg(LegCommand::Refer { to, replaces: None }));
             }
-            // Those depend on what was agreed on, which the driver knows; of hold the call is told by `Input::Held`.
-            Order::Hangup | Order::Transfer { .. } | Order::Hold | Order::Resume | Order::Keys(_) => {}
-        }
-    }
-
-    /// What the far end says of being sent on. The plan goes on until it is done: most telephones put us on hold
-    /// meanwhile.
-    fn referred(&mut self, status: u16, last: bool, now: Now) {
-        match status {
-            200..=299 if last => self.hang_up(CallEnd::Transferred, now),
-            300..=699 if last => self.outputs.push_back(Output::Timeline(TimelineEvent::TransferFailed { status })),
-            _ => {}
+            Order::Attend(consult) => self.attend(consult, now),
+            Order::Hold => self.outputs.push_back(Output::Hold(true)),
+            Order::Resume => self.outputs.push_back(Output::Hold(false)),
+            // Which way they go depends on what was agreed on, and that the driver knows.
+            Order::Keys(_) => {}
         }
     }
 
@@ -198,7 +202,7 @@ impl Call {
             // Our own fault, though it was we who hung up.
             (Direction::Outbound, CallEnd::Failed(_)) if !answered => Some(Disposition::Failed),
             (Direction::Outbound, CallEnd::NoAnswer) => Some(Disposition::NoAnswer),
-            (Direction::Outbound, _) => Some(disposition(leg_end, answered, self.rang)),
+            (Direction::Outbound, _) => Some(disposition(leg_end, answered, self.rang, self.scribe.reason.as_ref())),
         }
     }
 }

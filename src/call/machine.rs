@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use crate::call::leg::Twins;
 use crate::call::record::CallEnd;
 use crate::call::scribe::Scribe;
+use crate::call::transfer::Transfer;
 use crate::call::turn::Turn;
 use crate::call::{CallSetup, Input, Output, Reason, TimelineEvent};
 use crate::dialplan::interpreter::{Act, Asking, Interpreter, Line};
@@ -59,6 +60,8 @@ pub struct Call {
     pub(super) rang: bool,
     /// The far end does not hear us since then.
     pub(super) held_since: Option<Instant>,
+    /// They are being sent on, and somebody else is asked first.
+    pub(super) transfer: Option<Transfer>,
     pub(super) ends_at: Instant,
     pub(super) intended_end: Option<CallEnd>,
     pub(super) leg_ended: Option<LegEnd>,
@@ -78,6 +81,8 @@ pub(super) enum State {
     Asking { turn: Box<Turn>, asking: Asking, until: Instant },
     /// The last prompt plays; then we hang up.
     Parting { until: Instant },
+    /// All is said; the call waits to be taken over.
+    Standing { until: Instant },
     /// Leg and media are coming to their ends.
     Leaving { until: Instant },
     /// The record has left.
@@ -117,6 +122,7 @@ impl Call {
             listen: None,
             rang: false,
             held_since: None,
+            transfer: None,
             ends_at: now.mono + setup.longest,
             intended_end: None,
             leg_ended: None,
@@ -136,6 +142,7 @@ impl Call {
             Input::Held(held) => self.held(held, now),
             Input::Incompatible(why) => self.hang_up(CallEnd::Failed(why), now),
             Input::Order(order) => self.order(order, now),
+            Input::Consulted(news) => self.consulted(news, now),
             Input::Media(event) => self.media(event, now),
             Input::Heard { utterance, revision, result } => {
                 if let State::Asking { turn, .. } = &mut self.state {
@@ -158,10 +165,13 @@ impl Call {
         let longest = Some((self.ends_at, Reason::Longest));
         let due = match &self.state {
             // On hold nothing is waited for but the end.
-            State::Saying { .. } | State::Asking { .. } if self.held_since.is_some() => [longest, None, None],
+            State::Saying { .. } | State::Asking { .. } if self.held_since.is_some() => {
+                [longest, self.transfer_due().map(|at| (at, Reason::Transfer)), None]
+            }
             State::Dialling { until } => [Some((*until, Reason::Ring)), None, longest],
             State::Answering { until } => [Some((*until, Reason::Acknowledge)), None, longest],
             State::Saying { until } => [Some((*until, Reason::Prompt)), None, longest],
+            State::Standing { until } => [Some((*until, Reason::StandBy)), None, longest],
             State::Asking { turn, until, .. } => {
                 let prompt = (!self.playing.is_empty()).then_some((*until, Reason::Prompt));
                 [prompt, turn.poll_timeout(), longest]
@@ -185,6 +195,8 @@ impl Call {
             (Reason::Prompt, _) => self.prompt_overdue(now),
             (Reason::Acknowledge, _) => self.hang_up(CallEnd::NoAck, now),
             (Reason::Ring, _) => self.hang_up(CallEnd::NoAnswer, now),
+            (Reason::Transfer, _) => self.transfer_overdue(),
+            (Reason::StandBy, _) => self.hang_up(CallEnd::Completed, now),
             (Reason::LegEnd, _) => self.leg_ended(LegEnd::Failed, now),
             (Reason::MediaEnd, _) => {
                 let unreported = || MediaSummary::unreported("the recorder did not finish in time");
@@ -223,12 +235,14 @@ impl Call {
         match self.state {
             State::Answering { .. } | State::Dialling { .. } => self.hang_up(CallEnd::Drained, now),
             State::Saying { .. } | State::Asking { .. } => self.say_goodbye(CallEnd::Drained, now),
+            State::Standing { .. } => self.hang_up(CallEnd::Drained, now),
             State::Parting { .. } | State::Leaving { .. } | State::Over => {}
         }
     }
 
     /// Ends a call that the plan has not ended: the house's goodbye, then BYE.
     fn say_goodbye(&mut self, end: CallEnd, now: Now) {
+        self.drop_transfer(None);
         self.close_turn(now);
         if matches!(self.state, State::Answering { .. } | State::Dialling { .. }) {
             self.hang_up(end, now);
@@ -287,6 +301,18 @@ impl Call {
         // On hold nobody would hear it, and it would wait for ever.
         if self.playing.is_empty() || self.held_since.is_some() {
             self.prompts_over(now.mono, now);
+        }
+    }
+
+    /// The last word is said.
+    pub(super) fn parted(&mut self, now: Now) {
+        match self.scribe.setup().stands_by {
+            Some(patience) if self.intended_end == Some(CallEnd::Completed) => {
+                self.intended_end = None;
+                self.state = State::Standing { until: now.mono + patience };
+                self.outputs.push_back(Output::Timeline(TimelineEvent::StandsBy));
+            }
+            _ => self.hang_up(CallEnd::Completed, now),
         }
     }
 

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use crate::audio::Pcm;
 use crate::dialplan::fill::{Variables, fill};
 use crate::dialplan::plan::{Plan, Prompt};
-use crate::id::{CallId, PlayId, UtteranceId};
+use crate::id::{CallId, LegId, PlayId, UtteranceId};
 use crate::language::Language;
 use crate::media::{BargeIn, MediaCommand, MediaEvent};
 use crate::pii::Pii;
@@ -30,6 +30,7 @@ mod machine;
 pub mod record;
 pub mod registry;
 mod scribe;
+mod transfer;
 pub mod turn;
 
 pub use machine::Call;
@@ -64,6 +65,10 @@ pub struct CallSetup {
     pub longest: Duration,
     /// What is known of the person before the call, by name: may be personal.
     pub variables: Variables,
+    /// A consultation: when its plan is through it stands by for that long, to be taken over, instead of hanging up.
+    pub stands_by: Option<Duration>,
+    /// The call it is made for, where it is a consultation.
+    pub made_for: Option<CallId>,
 }
 
 /// What a deadline is for, for traces and tests.
@@ -91,6 +96,10 @@ pub enum Reason {
     MediaEnd,
     /// The call has lasted as long as any may.
     Longest,
+    /// An attended transfer that nobody reports on.
+    Transfer,
+    /// Nobody has taken over the call that stands by.
+    StandBy,
 }
 
 /// What happens to a call.
@@ -113,8 +122,10 @@ pub enum Input {
     Held(bool),
     /// No media can be agreed on with the far end; why, in words.
     Incompatible(String),
-    /// Somebody wants something of this call.
+    /// Somebody wants something of this call that it can do ([`Call::judge`]).
     Order(Order),
+    /// News of the one that the far end shall be sent to.
+    Consulted(Consulted),
     /// Shutting down: say goodbye and hang up.
     Drain,
 }
@@ -134,6 +145,50 @@ pub enum Order {
     Transfer {
         /// Whom: a URI.
         to: String,
+    },
+    /// The same, but call the other one first: only who has answered is sent somebody.
+    Attend(Consult),
+}
+
+/// Why a call does not take an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotNow {
+    /// Nobody is there yet to do it to.
+    #[error("the call has not been answered yet")]
+    NotAnswered,
+    /// It is as good as over.
+    #[error("the call is ending")]
+    Ending,
+    /// One thing at a time.
+    #[error("the far end is being sent on already")]
+    Transferring,
+}
+
+/// Somebody to be called before the far end is sent there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consult {
+    /// Whom: a URI, or a number where there is a trunk.
+    pub to: Pii<String>,
+    /// Through which trunk; absent: the one that this call goes through, if any.
+    pub trunk: Option<Arc<str>>,
+    /// What they are told when they answer; absent: nothing.
+    pub briefing: Option<Pii<String>>,
+    /// How long it may ring.
+    pub ring: Duration,
+}
+
+/// What a consultation reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consulted {
+    /// They have answered and know: their leg may be taken over.
+    Ready {
+        /// Which.
+        leg: LegId,
+    },
+    /// Nobody took it, or they are gone.
+    Over {
+        /// As a SIP status.
+        status: u16,
     },
 }
 
@@ -161,6 +216,15 @@ pub enum Output {
     },
     /// Any other media command.
     Media(MediaCommand),
+    /// Put the far end on hold, or take it back; [`Input::Held`] tells when that changes something.
+    Hold(bool),
+    /// Have somebody called whom the far end shall be sent to; answered by [`Input::Consulted`].
+    Consult(Consult),
+    /// That other call is wanted no more: the far end has taken it over, or it came to nothing.
+    Consulted {
+        /// Taken over.
+        joined: bool,
+    },
     /// Recognise an offer; answer with [`Input::Heard`].
     Recognize {
         /// The offer's utterance.
@@ -197,6 +261,12 @@ pub enum TimelineEvent {
     Held,
     /// Hold is over.
     Resumed,
+    /// The one it shall be sent to is being called.
+    Consulting,
+    /// Another telephone of the far end's side has taken the call over; it goes on there.
+    TakenOver,
+    /// The plan is through; the call waits to be taken over.
+    StandsBy,
     /// It has been asked to go on to somebody else.
     Transferring,
     /// That came to nothing; the call goes on here.

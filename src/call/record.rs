@@ -7,6 +7,7 @@ use super::disposition::Disposition;
 use crate::id::CallId;
 use crate::media::MediaSummary;
 use crate::pii::Pii;
+use crate::sip::Reason;
 use crate::sip::ladder::Ladder;
 
 /// One call, whole.
@@ -53,6 +54,12 @@ pub struct CallRecord {
     /// Its signalling, message by message.
     #[serde(default)]
     pub ladder: Ladder,
+    /// Why the far end hung up, gave up or refused, in its own words (RFC 3326).
+    #[serde(default)]
+    pub reason: Option<Reason>,
+    /// The call it was made for, where it asked somebody before a transfer.
+    #[serde(default, with = "call_id::optional")]
+    pub made_for: Option<CallId>,
 }
 
 /// Who called whom.
@@ -71,7 +78,7 @@ pub enum Direction {
 pub enum CallEnd {
     /// The plan reached its end.
     Completed,
-    /// The caller hung up first.
+    /// The far end hung up first: the caller, or whom we called.
     CallerHungUp,
     /// The caller gave up before we answered.
     Cancelled,
@@ -190,5 +197,22 @@ mod call_id {
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<CallId, D::Error> {
         let text = String::deserialize(from)?;
         CallId::parse(&text).ok_or_else(|| D::Error::custom("not a call id"))
+    }
+
+    pub mod optional {
+        use super::{CallId, Deserialize, Deserializer, Error, Serializer};
+
+        pub fn serialize<S: Serializer>(id: &Option<CallId>, to: S) -> Result<S::Ok, S::Error> {
+            match id {
+                Some(id) => to.serialize_some(id.as_str()),
+                None => to.serialize_none(),
+            }
+        }
+
+        pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<CallId>, D::Error> {
+            let text = Option::<String>::deserialize(from)?;
+            let read = |text: String| CallId::parse(&text).ok_or_else(|| D::Error::custom("not a call id"));
+            text.map(read).transpose()
+        }
     }
 }

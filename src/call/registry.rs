@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::Order;
 use super::record::Direction;
+use super::{NotNow, Order, TimelineEvent};
 use crate::id::CallId;
 
 /// What can be said of a live call without asking its task.
@@ -35,12 +35,26 @@ pub enum OrderError {
     /// It is ending, or has orders enough.
     #[error("the call takes no orders just now")]
     Deaf,
+    /// It has heard, and cannot.
+    #[error(transparent)]
+    NotNow(#[from] NotNow),
+}
+
+/// An order on its way to its call.
+#[derive(Debug)]
+pub struct Ordered {
+    /// What.
+    pub order: Order,
+    /// Whether it is taken; dropped when the call is over.
+    pub reply: oneshot::Sender<Result<(), NotNow>>,
+    /// Whoever wants to see what comes of it, once it is taken.
+    pub watch: Option<mpsc::Sender<TimelineEvent>>,
 }
 
 #[derive(Debug)]
 struct Entry {
     live: LiveCall,
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<Ordered>,
 }
 
 /// Every live call of this process. Clones share the seats.
@@ -59,7 +73,7 @@ impl Registry {
 
     /// Takes a seat, or `None` when every one is taken: the caller hears 503 rather than bad sound. What others want of
     /// the call goes into `orders`.
-    pub fn take(&self, call: CallId, live: LiveCall, orders: mpsc::Sender<Order>) -> Option<Seat> {
+    pub fn take(&self, call: CallId, live: LiveCall, orders: mpsc::Sender<Ordered>) -> Option<Seat> {
         let mut seats = self.locked();
         if seats.len() >= self.seats {
             return None;
@@ -97,8 +111,30 @@ impl Registry {
         self.locked().iter().map(|(call, entry)| (call.clone(), entry.live.clone())).collect()
     }
 
-    /// Gives a live call an order; `typed` is its id or the beginning of it, in either case.
-    pub fn order(&self, typed: &str, order: Order) -> Result<CallId, OrderError> {
+    /// Gives a live call an order and hears whether it takes it; `typed` is its id or the beginning of it, in either
+    /// case. `watch`: where to tell what happens from then on.
+    pub async fn order(
+        &self,
+        typed: &str,
+        order: Order,
+        watch: Option<mpsc::Sender<TimelineEvent>>,
+    ) -> Result<CallId, OrderError> {
+        let (call, taken) = self.give(typed, order, watch)?;
+        taken.await.map_err(|_| OrderError::Deaf)??;
+        Ok(call)
+    }
+
+    /// Has a live call hung up, whether or not it still listens.
+    pub fn hang_up(&self, call: &CallId) {
+        let _ = self.give(call.as_str(), Order::Hangup, None);
+    }
+
+    fn give(
+        &self,
+        typed: &str,
+        order: Order,
+        watch: Option<mpsc::Sender<TimelineEvent>>,
+    ) -> Result<(CallId, oneshot::Receiver<Result<(), NotNow>>), OrderError> {
         let wanted = typed.trim().to_ascii_uppercase();
         let live = self.locked();
         let mut fitting = live.iter().filter(|(call, _)| call.as_str().starts_with(&wanted));
@@ -106,8 +142,9 @@ impl Registry {
         if fitting.next().is_some() {
             return Err(OrderError::Ambiguous(wanted));
         }
-        entry.orders.try_send(order).map_err(|_| OrderError::Deaf)?;
-        Ok(call.clone())
+        let (reply, taken) = oneshot::channel();
+        entry.orders.try_send(Ordered { order, reply, watch }).map_err(|_| OrderError::Deaf)?;
+        Ok((call.clone(), taken))
     }
 
     fn locked(&self) -> MutexGuard<'_, BTreeMap<CallId, Entry>> {
@@ -155,20 +192,31 @@ mod tests {
         assert!(take(3).is_some());
     }
 
-    #[test]
-    fn an_order_reaches_the_call_it_names_and_no_other() {
+    #[tokio::test]
+    async fn an_order_reaches_the_call_it_names_and_no_other() {
         let registry = Registry::with_seats(9);
         let (one, mut of_one) = mpsc::channel(1);
         let (other, mut of_other) = mpsc::channel(1);
         let _seats = [registry.take(id(1), live(), one), registry.take(id(2), live(), other)];
         let typed = id(2).as_str().to_lowercase();
-        assert_eq!(registry.order(&typed, Order::Hangup), Ok(id(2)));
+        for (said, heard) in [(Ok(()), Ok(id(2))), (Err(NotNow::Ending), Err(OrderError::NotNow(NotNow::Ending)))] {
+            let taken = async {
+                let ordered = of_other.recv().await.unwrap();
+                assert_eq!(ordered.order, Order::Hangup);
+                ordered.reply.send(said).unwrap();
+            };
+            let (told, ()) = tokio::join!(registry.order(&typed, Order::Hangup, None), taken);
+            assert_eq!(told, heard);
+        }
         assert!(of_one.try_recv().is_err());
-        assert_eq!(of_other.try_recv(), Ok(Order::Hangup));
-        assert!(matches!(registry.order("", Order::Hangup), Err(OrderError::Ambiguous(_))));
-        assert!(matches!(registry.order("7ZZZ", Order::Hangup), Err(OrderError::NoSuchCall(_))));
+        let order = async |typed: &str| registry.order(typed, Order::Hangup, None).await;
+        assert!(matches!(order("").await, Err(OrderError::Ambiguous(_))));
+        assert!(matches!(order("7ZZZ").await, Err(OrderError::NoSuchCall(_))));
         drop(of_one);
-        assert_eq!(registry.order(id(1).as_str(), Order::Hangup), Err(OrderError::Deaf));
+        assert_eq!(order(id(1).as_str()).await, Err(OrderError::Deaf));
+        let ends = async { drop(of_other.recv().await) };
+        let (told, ()) = tokio::join!(registry.order(&typed, Order::Hold, None), ends);
+        assert_eq!(told, Err(OrderError::Deaf), "a call that ends over an order has not taken it");
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ use crate::dialplan::step;
 use crate::id::PlayId;
 use crate::media::{MediaSummary, PlayEnd};
 use crate::pii::Pii;
+use crate::sip::Reason;
 use crate::sip::ladder::Ladder;
 
 /// Turns and prompts kept each; a call that goes on longer keeps its beginning, so memory has a bound.
@@ -30,6 +31,7 @@ pub(super) struct Scribe {
     understanding: Duration,
     pub(super) result: Option<String>,
     pub(super) ladder: Ladder,
+    pub(super) reason: Option<Reason>,
 }
 
 /// A turn whose reply has not begun.
@@ -56,6 +58,7 @@ impl Scribe {
             understanding: Duration::ZERO,
             result: None,
             ladder: Ladder { rungs: Vec::new(), left_out: 0 },
+            reason: None,
         }
     }
 
@@ -213,6 +216,8 @@ impl Scribe {
             prompts: std::mem::take(&mut self.prompts),
             media,
             ladder: std::mem::take(&mut self.ladder),
+            reason: self.reason.take(),
+            made_for: self.setup.made_for.clone(),
         }
     }
 

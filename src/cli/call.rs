@@ -20,7 +20,7 @@ use crate::app;
 use crate::app::control::{CallRequest, Request};
 use crate::call::TimelineEvent;
 use crate::call::disposition::Disposition;
-use crate::call::record::CallRecord;
+use crate::call::record::{CallEnd, CallRecord};
 use crate::config::Config;
 use crate::observe;
 use crate::pii::Pii;
@@ -199,6 +199,9 @@ fn describe(event: &TimelineEvent) -> Option<String> {
         TimelineEvent::Answered => print_line("...", "answered"),
         TimelineEvent::Held => print_line("...", "on hold"),
         TimelineEvent::Resumed => print_line("...", "hold is over"),
+        TimelineEvent::Consulting => print_line("...", "waits while somebody else is called"),
+        TimelineEvent::TakenOver => print_line("...", "goes on at another telephone"),
+        TimelineEvent::StandsBy => print_line("...", "stands by"),
         TimelineEvent::Transferring => print_line("...", "is being sent on"),
         TimelineEvent::TransferFailed { status } => print_line("...", &format!("could not be sent on ({status})")),
         TimelineEvent::BotSaid { text, .. } => print_line("bot", &harmless(text)),
@@ -218,7 +221,11 @@ fn finish(record: CallRecord, json: bool) -> CallRecord {
     if json {
         print(&serde_json::json!({ "record": record }).to_string());
     } else {
-        let end = harmless(&print_end(&record.end, record.result.as_deref()));
+        // Whom we called is no caller.
+        let end = match &record.end {
+            CallEnd::CallerHungUp => "they hung up".to_owned(),
+            end => harmless(&print_end(end, record.result.as_deref())),
+        };
         let disposition = record.disposition.map_or("failed", Disposition::as_str);
         print(&print_line("end", &format!("{end}   [{disposition}]  {}", record.id)));
     }

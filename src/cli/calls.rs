@@ -16,6 +16,7 @@ use crate::store::{CallFilter, CallSummary, DATABASE_FILE, Store as _, StoreErro
 use crate::time::{Clock as _, SystemClock};
 
 mod ladder;
+mod live;
 mod timeline;
 
 /// `trunkline calls`
@@ -29,6 +30,9 @@ pub struct Args {
     /// Only calls since then: `2h`, `3d`, `today`, `yesterday`, `2026-01-31`, `2026-01-31T18:00`
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
+    /// Who is on the line now, instead of what happened
+    #[arg(long, conflicts_with_all = ["since", "data"])]
+    live: bool,
     /// For machines
     #[arg(long, global = true)]
     json: bool,
@@ -61,6 +65,8 @@ enum CallsError {
     Store(#[from] StoreError),
     #[error("--since {0:?} is not a time; write it like 2h, 3d, today, 2026-01-31 or 2026-01-31T18:00")]
     Since(String),
+    #[error("no gateway answers at {}: {}; start one with `trunkline serve`", _0.display(), _1)]
+    NoGateway(PathBuf, std::io::Error),
     #[error("cannot start: {0}")]
     Runtime(#[from] std::io::Error),
     #[error("cannot write JSON: {0}")]
@@ -69,6 +75,14 @@ enum CallsError {
 
 /// Lists calls, or shows one.
 pub fn run(args: Args) -> ExitCode {
+    if args.live {
+        let asked = Config::load(args.config.as_deref()).map_err(CallsError::from);
+        let told = asked.and_then(|config| live::render(&config.control_socket(), args.json, &TimeZone::system()));
+        return match told {
+            Ok(text) => print(&text),
+            Err(error) => fail(&error),
+        };
+    }
     let answered = data_dir(&args).and_then(|data_dir| {
         let waiting = Spool::of(&data_dir).waiting();
         if waiting > 0 {
@@ -206,7 +220,7 @@ fn lasted(from: Timestamp, to: Timestamp) -> String {
 fn ending(end: &CallEnd, result: Option<&str>) -> String {
     let end = match end {
         CallEnd::Completed => "completed".to_owned(),
-        CallEnd::CallerHungUp => "caller hung up".to_owned(),
+        CallEnd::CallerHungUp => "they hung up".to_owned(),
         CallEnd::Cancelled => "given up before we answered".to_owned(),
         CallEnd::Rejected(status) => format!("refused with {status}"),
         CallEnd::Refused(status) => format!("they refused with {status}"),

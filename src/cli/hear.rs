@@ -10,11 +10,12 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::{Halt, complain, unwritten};
-use crate::audio::g711::Law;
+use crate::audio::codec::{Decoder, Encoder, MOST_SAMPLES, Unavailable};
 use crate::audio::resample::resample;
-use crate::audio::{Pcm, TELEPHONE_HZ, decode};
+use crate::audio::{FRAME_8K, Pcm, TELEPHONE_HZ, decode};
 use crate::id::UtteranceId;
 use crate::language::Language;
+use crate::rtp::{Codec, OpusParams};
 use crate::speech::driver::{PoolSettings, RecognizerPool};
 use crate::speech::engines::Engines;
 use crate::speech::models::ModelDirs;
@@ -53,9 +54,15 @@ struct How {
     /// What is spoken
     #[arg(long, default_value = "en-US", value_parser = Language::parse)]
     lang: Language,
-    /// Pass the sound through G.711 µ-law at 8 kHz first, as a telephone would
-    #[arg(long)]
-    telephone: bool,
+    /// Pass the sound through a telephone at 8 kHz first: G.711 µ-law (pcmu), or pcma, g722, opus, g729
+    #[arg(long, value_name = "CODEC", num_args = 0..=1, require_equals = true, default_missing_value = "pcmu")]
+    #[arg(value_parser = codec)]
+    telephone: Option<Codec>,
+}
+
+fn codec(name: &str) -> Result<Codec, String> {
+    let found = Codec::ALL.into_iter().find(|codec| codec.name().eq_ignore_ascii_case(name));
+    found.ok_or_else(|| "codecs are pcmu, pcma, g722, opus and g729".to_owned())
 }
 
 /// Score recognition.
@@ -152,16 +159,28 @@ fn recognize(pool: &RecognizerPool, audio: Pcm, language: &Language) -> Result<N
 }
 
 /// A recording at its own rate, or as it comes out of a telephone.
-fn load(file: &Path, telephone: bool) -> Result<Pcm, String> {
+fn load(file: &Path, telephone: Option<Codec>) -> Result<Pcm, String> {
     let audio = decode::read(file).map_err(|error| error.to_string())?;
-    if !telephone {
-        return Ok(audio);
+    let Some(codec) = telephone else { return Ok(audio) };
+    let narrow = resample(&audio, TELEPHONE_HZ).map_err(|error| error.to_string())?;
+    let samples = through(codec, &narrow.samples).map_err(|error| error.to_string())?;
+    Ok(Pcm { samples, ..narrow })
+}
+
+/// What is heard of sound that was sent in packets of 20 ms, none of which got lost.
+fn through(codec: Codec, sound: &[i16]) -> Result<Vec<i16>, Unavailable> {
+    let (mut encoder, mut decoder) = (Encoder::new(codec, &OpusParams::default())?, Decoder::new(codec)?);
+    let (mut payload, mut out) = ([0; 1_500], [0; MOST_SAMPLES]);
+    let mut heard = Vec::with_capacity(sound.len() + FRAME_8K);
+    for part in sound.chunks(FRAME_8K) {
+        // The last packet is filled up with silence.
+        let mut frame = [0; FRAME_8K];
+        frame[..part.len()].copy_from_slice(part);
+        let length = encoder.encode(&frame, &mut payload);
+        let samples = decoder.decode(&payload[..length], &mut out).unwrap_or(0);
+        heard.extend(&out[..samples]);
     }
-    let mut narrow = resample(&audio, TELEPHONE_HZ).map_err(|error| error.to_string())?;
-    for sample in &mut narrow.samples {
-        *sample = Law::Mu.decode(Law::Mu.encode(*sample));
-    }
-    Ok(narrow)
+    Ok(heard)
 }
 
 /// Stretches no longer than [`PIECE`], cut at the quietest 20 ms near the end of each.
@@ -367,6 +386,17 @@ mod tests {
         std::fs::write(folder.path().join("x.wav"), b"").unwrap();
         assert!(recording(folder.path(), "x").is_some());
         assert!(recording(&folder.path().join("8k"), "../x").is_none());
+    }
+
+    #[test]
+    fn a_telephone_of_any_codec_passes_the_whole_sound_on() {
+        let said = crate::audio::tone::sine(440.0, -20.0, 1_010, TELEPHONE_HZ).samples;
+        for name in ["pcmu", "PCMA", "g722", "opus", "g729"] {
+            let heard = through(codec(name).unwrap(), &said).unwrap();
+            let level = crate::audio::level::rms_dbov(&heard[1_600..8_000]);
+            assert!(heard.len() == 8_160 && (level + 20.0).abs() < 1.5, "{name}: {level:.1} dBov, {}", heard.len());
+        }
+        assert_eq!(codec("gsm"), Err("codecs are pcmu, pcma, g722, opus and g729".to_owned()));
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod rehearse;
 pub mod say;
 pub mod serve;
 pub mod test_plans;
+pub mod transfer;
 pub mod understand;
 
 /// An open-source voice IVR: callers say what they want, and are understood on your own box
@@ -53,6 +54,8 @@ enum Command {
     Models(models::ModelsArgs),
     /// Call somebody and let a plan talk to them; the exit code says what came of it
     Call(call::CallArgs),
+    /// Send the far end of a live call on to somebody else
+    Transfer(transfer::TransferArgs),
     /// What happened: the latest calls, or one of them whole
     Calls(calls::Args),
     /// Would calls be served? What is wrong, and what to do about it
@@ -74,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Understand(args) => understand::run(&args),
         Command::Models(args) => models::run(args),
         Command::Call(args) => call::run(args),
+        Command::Transfer(args) => transfer::run(args),
         Command::Calls(args) => calls::run(args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Version => print(concat!("trunkline ", env!("CARGO_PKG_VERSION"), "\n")),

@@ -154,6 +154,9 @@ fn describe(event: &TimelineEvent) -> Option<String> {
         | TimelineEvent::Answered
         | TimelineEvent::Held
         | TimelineEvent::Resumed
+        | TimelineEvent::Consulting
+        | TimelineEvent::TakenOver
+        | TimelineEvent::StandsBy
         | TimelineEvent::Transferring
         | TimelineEvent::TransferFailed { .. }
         | TimelineEvent::BotSaid { .. }

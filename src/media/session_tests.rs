@@ -705,7 +705,9 @@ fn two_legs_hear_each_other_in_every_codec_sealed_and_not() {
             let summary = other.session.into_summary();
             assert_eq!((summary.packets_in, summary.refused, summary.codec), (60, 0, Some(codec)));
             assert_eq!(summary.secured.as_deref(), sealed.then_some("AES_256_CM_HMAC_SHA1_80"));
-            assert!(summary.quality.mos > Some(4.0), "{:?}", summary.quality);
+            // G.113: G.729 costs some of it even where nothing is lost.
+            let least = if codec == Codec::G729 { 3.9 } else { 4.0 };
+            assert!(summary.quality.mos > Some(least), "{codec}: {:?}", summary.quality);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Jitter buffer for codecs whose packets cannot be cut anywhere: Opus.
+//! Jitter buffer for codecs whose packets cannot be cut anywhere: Opus and G.729.
 //!
 //! Packets wait in the order of their sequence numbers and are decoded in that order, each once, when its sound is
 //! needed; what was decoded waits as samples, so that packets of any length become frames of 20 ms.
@@ -20,14 +20,17 @@ use super::lateness::{Lateness, micros_since};
 use super::packet::Packet;
 use super::sequence::Order;
 use crate::audio::codec::{Decoder, MOST_SAMPLES};
+use crate::audio::g729;
 use crate::audio::plc::Concealer;
 use crate::audio::{FRAME_8K, FRAME_MS};
 use crate::rtp::Codec;
 
 /// Packets kept: 640 ms of the usual 20.
 const SLOTS: u64 = 32;
-/// Longest payload taken: Opus at 64 kbit/s fills it in 160 ms.
-pub const LONGEST: usize = 1_280;
+/// Longest payload taken of Opus: at 64 kbit/s it fills this in 160 ms.
+const LONGEST_OPUS: usize = 1_280;
+/// Longest payload of G.729: 110 ms of sound and a description of silence.
+const LONGEST_G729: usize = MOST_SAMPLES / g729::FRAME * g729::FRAME_BYTES;
 /// Samples that may wait: nearly two frames, and the longest packet.
 const READY: usize = MOST_SAMPLES + 2 * FRAME_8K;
 /// One sample in microseconds.
@@ -51,12 +54,13 @@ const QUIET_PEAK: u16 = 400;
 /// See above.
 const PAUSE_FRAMES: u32 = 8;
 
-/// The buffer. About 45 kB, all of it allocated by `new`.
+/// The buffer. About 45 kB, for G.729 alone 7 kB, all of it allocated by `new` and [`FrameBuffer::make_room`].
 #[derive(Debug)]
 pub struct FrameBuffer {
     codec: Codec,
     slots: Box<[Slot; SLOTS as usize]>,
     bytes: Box<[u8]>,
+    longest: usize,
     state: State,
     /// Sequence index of the next packet to decode; those before are late.
     next: u64,
@@ -120,6 +124,8 @@ pub enum Frame {
     Sound,
     /// At least in part made up.
     Concealed,
+    /// What the far end described instead of sending it.
+    Noise,
     /// Nothing to play.
     Nothing,
 }
@@ -127,10 +133,12 @@ pub enum Frame {
 impl FrameBuffer {
     /// An empty buffer for packets of `codec`.
     pub fn new(codec: Codec, config: JitterConfig) -> Self {
+        let longest = longest(codec);
         Self {
             codec,
             slots: Box::new([Slot::Missing; SLOTS as usize]),
-            bytes: vec![0; SLOTS as usize * LONGEST].into_boxed_slice(),
+            bytes: vec![0; SLOTS as usize * longest].into_boxed_slice(),
+            longest,
             state: State::Waiting,
             next: 0,
             newest: 0,
@@ -149,7 +157,30 @@ impl FrameBuffer {
         }
     }
 
-    /// Takes a packet that is no longer than [`LONGEST`]; see [`super::jitter::JitterBuffer::push`].
+    /// Packets of `codec` may come, too. Allocates; what waits stays.
+    pub fn make_room(&mut self, codec: Codec) {
+        let longest = longest(codec);
+        if longest > self.longest {
+            let mut bytes = vec![0; SLOTS as usize * longest].into_boxed_slice();
+            for (new, old) in bytes.chunks_exact_mut(longest).zip(self.bytes.chunks_exact(self.longest)) {
+                new[..self.longest].copy_from_slice(old);
+            }
+            (self.bytes, self.longest) = (bytes, longest);
+        }
+    }
+
+    /// Packets of `codec` come from now on: another stream.
+    pub fn change_codec(&mut self, codec: Codec) {
+        self.codec = codec;
+        self.begin_another_stream();
+    }
+
+    /// Longest payload that is taken.
+    pub const fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// Takes a packet that is no longer than [`Self::longest`]; see [`super::jitter::JitterBuffer::push`].
     ///
     /// Per packet: no allocation, no lock, no log.
     pub fn push(&mut self, packet: &Packet<'_>, order: Order, arrived: Instant) -> Pushed {
@@ -183,7 +214,7 @@ impl FrameBuffer {
             self.newest = index;
         }
         self.slots[slot(index)] = Slot::Sound { place, length: packet.payload.len() };
-        self.bytes[slot(index) * LONGEST..][..packet.payload.len()].copy_from_slice(packet.payload);
+        self.bytes[slot(index) * self.longest..][..packet.payload.len()].copy_from_slice(packet.payload);
         Pushed::Kept
     }
 
@@ -225,9 +256,7 @@ impl FrameBuffer {
     ) -> Frame {
         let at = self.anchor.map_or(0, |anchor| micros_since(anchor.origin, now));
         if self.state == State::Waiting && !self.begin_playing(at) {
-            frame.fill(0);
-            concealer.heard(frame);
-            return Frame::Nothing;
+            return nothing(decoder, concealer, frame);
         }
         self.decode_until(FRAME_8K, decoder, concealer);
         if self.ready.length < FRAME_8K {
@@ -309,7 +338,7 @@ impl FrameBuffer {
                 Slot::Missing => self.make_up(decoder, concealer, &mut sound),
                 Slot::Sound { place, .. } if self.was_silent_until(place) => continue,
                 Slot::Sound { place, length } => {
-                    let payload = &self.bytes[slot(self.next) * LONGEST..][..length];
+                    let payload = &self.bytes[slot(self.next) * self.longest..][..length];
                     match decoder.decode(payload, &mut sound) {
                         Ok(samples) => {
                             self.ready.push(&sound[..samples], false);
@@ -356,7 +385,7 @@ impl FrameBuffer {
         if samples == 0 {
             return;
         }
-        let next = (later == self.next + 1).then(|| &self.bytes[slot(later) * LONGEST..][..length]);
+        let next = (later == self.next + 1).then(|| &self.bytes[slot(later) * self.longest..][..length]);
         if !decoder.conceal(samples, next, &mut sound[..samples]) {
             sound[..samples].chunks_mut(FRAME_8K).for_each(|part| concealer.conceal(part));
         }
@@ -367,11 +396,10 @@ impl FrameBuffer {
     fn run_dry(&mut self, decoder: &mut Decoder, concealer: &mut Concealer, frame: &mut [i16; FRAME_8K]) -> Frame {
         let have = self.ready.length;
         self.ready.take(frame);
-        if have == 0 && (self.silence_announced || self.made_up >= DRY_FRAMES * FRAME_8K) {
+        let announced = self.silence_announced || decoder.is_silent();
+        if have == 0 && (announced || self.made_up >= DRY_FRAMES * FRAME_8K) {
             self.state = State::Waiting;
-            frame.fill(0);
-            concealer.heard(frame);
-            return Frame::Nothing;
+            return nothing(decoder, concealer, frame);
         }
         let missing = &mut frame[have..];
         if self.silence_announced {
@@ -381,6 +409,9 @@ impl FrameBuffer {
         }
         self.made_up += FRAME_8K - have;
         concealer.heard(frame);
+        if announced {
+            return Frame::Sound;
+        }
         self.stats.concealed += 1;
         Frame::Concealed
     }
@@ -437,6 +468,23 @@ impl Ready {
             self.concealed = false;
         }
         concealed
+    }
+}
+
+/// A frame while nothing comes: silence, or what was described of it.
+fn nothing(decoder: &mut Decoder, concealer: &mut Concealer, frame: &mut [i16; FRAME_8K]) -> Frame {
+    let described = decoder.is_silent() && decoder.conceal(FRAME_8K, None, frame);
+    if !described {
+        frame.fill(0);
+    }
+    concealer.heard(frame);
+    if described { Frame::Noise } else { Frame::Nothing }
+}
+
+const fn longest(codec: Codec) -> usize {
+    match codec {
+        Codec::G729 => LONGEST_G729,
+        _ => LONGEST_OPUS,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Opus through the receiver's buffer of packets: in order, lost, overtaken, silent, drifting.
+//! Opus and G.729 through the receiver's buffer of packets: in order, lost, overtaken, silent, drifting.
 
 use super::*;
 use crate::audio::codec::Encoder;
@@ -8,6 +8,9 @@ use crate::rtp::sequence::Sequence;
 use crate::time::{Clock, SystemClock};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::time::Duration;
+
+/// Codecs whose packets cannot be cut.
+const FRAMED: [Codec; 2] = [Codec::Opus, Codec::G729];
 
 /// A stream under test on a clock of its own.
 struct Line {
@@ -19,12 +22,12 @@ struct Line {
 }
 
 impl Line {
-    fn new() -> Self {
+    fn new(codec: Codec) -> Self {
         Self {
             zero: SystemClock.now().mono,
             sequence: Sequence::default(),
-            buffer: FrameBuffer::new(Codec::Opus, JitterConfig::default()),
-            decoder: Decoder::new(Codec::Opus).expect("libopus is linked"),
+            buffer: FrameBuffer::new(codec, JitterConfig::default()),
+            decoder: Decoder::new(codec).expect("libopus is linked"),
             concealer: Concealer::new(),
         }
     }
@@ -57,12 +60,12 @@ fn vowel(ms: u32) -> Vec<i16> {
 }
 
 /// The vowel as packets of `ms`.
-fn packets(ms: u32, count: usize) -> Vec<Vec<u8>> {
-    let mut encoder = Encoder::new(Codec::Opus, &OpusParams::default()).expect("libopus is linked");
+fn packets(codec: Codec, ms: u32, count: usize) -> Vec<Vec<u8>> {
+    let mut encoder = Encoder::new(codec, &OpusParams::default()).expect("libopus is linked");
     encoder.loss_expected(10);
     let sound = vowel(ms * count as u32);
     let encode = |part: &[i16]| {
-        let mut out = [0; LONGEST];
+        let mut out = [0; LONGEST_OPUS];
         let length = encoder.encode(part, &mut out);
         out[..length].to_vec()
     };
@@ -70,9 +73,9 @@ fn packets(ms: u32, count: usize) -> Vec<Vec<u8>> {
 }
 
 /// Ten seconds of packets of `ms` over a network that says when each arrives; what each frame of 20 ms was.
-fn run(ms: u32, mut arrival: impl FnMut(u16) -> Option<i64>) -> (Vec<(Frame, f32)>, JitterStats) {
-    let sound = packets(ms, 10_000 / ms as usize);
-    let mut line = Line::new();
+fn run(codec: Codec, ms: u32, mut arrival: impl FnMut(u16) -> Option<i64>) -> (Vec<(Frame, f32)>, JitterStats) {
+    let sound = packets(codec, ms, 10_000 / ms as usize);
+    let mut line = Line::new(codec);
     let mut arrivals: Vec<(i64, u16)> = (0..sound.len() as u16)
         .filter_map(|n| Some((i64::from(n) * i64::from(ms) * 1_000 + 30_000 + arrival(n)?, n)))
         .collect();
@@ -82,7 +85,7 @@ fn run(ms: u32, mut arrival: impl FnMut(u16) -> Option<i64>) -> (Vec<(Frame, f32
     for tick in 0..500 {
         let now = tick * 20_000 + 7_000;
         while let Some((at, n)) = next.next_if(|(at, _)| *at <= now) {
-            line.push(n, u32::from(n) * ms * 48, &sound[usize::from(n)], at);
+            line.push(n, u32::from(n) * ms * codec.clock_rate_hz() / 1_000, &sound[usize::from(n)], at);
         }
         let (frame, sound) = line.pull(now);
         frames.push((frame, rms_dbov(&sound)));
@@ -96,31 +99,36 @@ fn count(frames: &[(Frame, f32)], kind: Frame) -> usize {
 
 #[test]
 fn packets_of_every_length_become_frames_without_a_gap() {
-    for ms in [10, 20, 40, 60] {
-        let (frames, stats) = run(ms, |_| Some(0));
-        assert!(count(&frames, Frame::Sound) > 485, "{ms} ms: {stats:?}");
+    for (codec, ms) in FRAMED.into_iter().flat_map(|codec| [10, 20, 30, 40, 60].map(|ms| (codec, ms))) {
+        if !codec.has_packets_of(ms) {
+            continue;
+        }
+        let (frames, stats) = run(codec, ms, |_| Some(0));
+        assert!(count(&frames, Frame::Sound) > 485, "{codec}, {ms} ms: {stats:?}");
         let sent = rms_dbov(&vowel(10_000));
         let loud = frames.iter().filter(|(frame, level)| *frame == Frame::Sound && (level - sent).abs() < 3.0).count();
-        assert!(loud > 400, "{ms} ms: {loud} frames at the level that was sent");
-        assert_eq!((count(&frames, Frame::Concealed), stats.late), (0, 0), "{ms} ms: {stats:?}");
+        assert!(loud > 400, "{codec}, {ms} ms: {loud} frames at the level that was sent");
+        assert_eq!((count(&frames, Frame::Concealed), stats.late), (0, 0), "{codec}, {ms} ms: {stats:?}");
     }
 }
 
 #[test]
 fn what_is_lost_or_overtaken_is_made_up_or_put_in_order_and_sounds_on() {
-    let mut random = StdRng::seed_from_u64(3);
-    let (frames, stats) = run(20, |n| (n % 20 != 7).then(|| random.random_range(0..=40_000)));
-    let made_up = count(&frames, Frame::Concealed);
-    assert!((20..60).contains(&made_up), "{made_up} frames made up of 25 lost: {stats:?}");
-    let sent = rms_dbov(&vowel(10_000));
-    let faint: Vec<_> = frames.iter().enumerate().skip(60).filter(|(_, (_, level))| *level < sent - 8.0).collect();
-    assert!(faint.len() < 5, "holes at {faint:?}");
+    for codec in FRAMED {
+        let mut random = StdRng::seed_from_u64(3);
+        let (frames, stats) = run(codec, 20, |n| (n % 20 != 7).then(|| random.random_range(0..=40_000)));
+        let made_up = count(&frames, Frame::Concealed);
+        assert!((20..60).contains(&made_up), "{codec}: {made_up} frames made up of 25 lost: {stats:?}");
+        let sent = rms_dbov(&vowel(10_000));
+        let faint: Vec<_> = frames.iter().enumerate().skip(60).filter(|(_, (_, level))| *level < sent - 8.0).collect();
+        assert!(faint.len() < 5, "{codec}: holes at {faint:?}");
+    }
 }
 
 #[test]
 fn a_steady_network_plays_each_packet_once_whatever_the_clock_drifts() {
     for ppm in [-300, 300] {
-        let (frames, stats) = run(20, |n| Some(i64::from(n) * ppm / 50));
+        let (frames, stats) = run(Codec::Opus, 20, |n| Some(i64::from(n) * ppm / 50));
         assert!(count(&frames, Frame::Sound) > 480, "{ppm} ppm: {stats:?}");
         assert!(stats.late <= 1, "{ppm} ppm: {stats:?}");
     }
@@ -128,8 +136,8 @@ fn a_steady_network_plays_each_packet_once_whatever_the_clock_drifts() {
 
 #[test]
 fn a_key_or_a_pause_between_packets_is_silence_and_no_loss() {
-    let sound = packets(20, 100);
-    let mut line = Line::new();
+    let sound = packets(Codec::Opus, 20, 100);
+    let mut line = Line::new(Codec::Opus);
     let mut frames = Vec::new();
     let mut n = 0_u16;
     for tick in 0..200_u32 {
@@ -156,7 +164,7 @@ fn a_key_or_a_pause_between_packets_is_silence_and_no_loss() {
 
 #[test]
 fn when_packets_stop_a_little_is_made_up_and_then_it_is_silent() {
-    let (frames, _) = run(20, |n| (n < 100).then_some(0));
+    let (frames, _) = run(Codec::Opus, 20, |n| (n < 100).then_some(0));
     let last = frames.iter().rposition(|(frame, _)| *frame != Frame::Nothing).expect("sound");
     assert_eq!(count(&frames, Frame::Concealed), DRY_FRAMES);
     assert!((100..110).contains(&last));
@@ -164,9 +172,51 @@ fn when_packets_stop_a_little_is_made_up_and_then_it_is_silent() {
 }
 
 #[test]
+fn a_silence_that_was_described_lasts_until_sound_comes_again_and_is_no_loss() {
+    let sound = packets(Codec::G729, 20, 100);
+    let mut line = Line::new(Codec::G729);
+    let mut frames = Vec::new();
+    let mut n = 0_u16;
+    for tick in 0..200_u32 {
+        let micros = i64::from(tick) * 20_000;
+        // Half a second of sound, of which the last 10 ms describe what follows, and half a second of nothing.
+        let payload = match tick % 50 {
+            0..24 => &sound[usize::from(n) % 100][..],
+            24 => &[&sound[usize::from(n) % 100][..10], &[0, 14 << 1]].concat(),
+            _ => &[],
+        };
+        if !payload.is_empty() {
+            line.push(n, tick * 160, payload, micros);
+            n += 1;
+        }
+        let (frame, sound) = line.pull(micros + 7_000);
+        frames.push((frame, rms_dbov(&sound)));
+    }
+    assert_eq!(count(&frames, Frame::Concealed), 0, "{frames:?}");
+    let noise: Vec<f32> = frames.iter().filter(|(frame, _)| *frame == Frame::Noise).map(|(_, level)| *level).collect();
+    assert!((85..=100).contains(&noise.len()) && count(&frames, Frame::Nothing) < 6, "{frames:?}");
+    assert!(noise.iter().all(|level| (-65.0..-35.0).contains(level)), "{noise:?}");
+}
+
+#[test]
+fn what_waits_survives_that_longer_packets_may_come() {
+    let sound = packets(Codec::G729, 20, 10);
+    let mut line = Line::new(Codec::G729);
+    let narrow = line.buffer.longest();
+    (0..5).for_each(|n| line.push(n, u32::from(n) * 160, &sound[usize::from(n)], i64::from(n) * 1_000));
+    line.buffer.make_room(Codec::Opus);
+    assert!(narrow < 150 && line.buffer.longest() == LONGEST_OPUS);
+    let mut whole = Line::new(Codec::G729);
+    (0..5).for_each(|n| whole.push(n, u32::from(n) * 160, &sound[usize::from(n)], i64::from(n) * 1_000));
+    for tick in 0..10 {
+        assert_eq!(line.pull(tick * 20_000 + 5_000), whole.pull(tick * 20_000 + 5_000));
+    }
+}
+
+#[test]
 fn random_packets_in_random_order_never_panic() {
     let mut random = StdRng::seed_from_u64(9);
-    let mut line = Line::new();
+    let mut line = Line::new(Codec::Opus);
     for round in 0..30_000_i64 {
         let mut payload = vec![0; random.random_range(0..200)];
         random.fill(&mut payload[..]);

@@ -65,6 +65,8 @@ const fn impairment(codec: Codec) -> (f64, f64) {
         Codec::G722 => (0.0, 25.1),
         // Not in G.113 for the narrow band: with its own concealment and FEC, taken for no worse than G.711.
         Codec::Opus => (0.0, 25.1),
+        // With Annex A, and its own concealment.
+        Codec::G729 => (11.0, 19.0),
     }
 }
 

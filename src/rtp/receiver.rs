@@ -130,7 +130,7 @@ pub struct ReceiverStats {
     pub delay_ms: u64,
 }
 
-/// The receiver of one leg. About 12 kB, and 50 more where Opus may come; all of it allocated by `new` and
+/// The receiver of one leg. About 12 kB, 12 more where G.729 may come, and 50 where Opus may; all of it allocated by `new` and
 /// [`Receiver::renegotiate`].
 #[derive(Debug)]
 pub struct Receiver {
@@ -250,7 +250,10 @@ impl Receiver {
             }
         }
         if !codec.is_bytewise() {
-            self.frames = Some(Box::new(FrameBuffer::new(codec, self.config.jitter)));
+            match &mut self.frames {
+                Some(frames) => frames.make_room(codec),
+                None => self.frames = Some(Box::new(FrameBuffer::new(codec, self.config.jitter))),
+            }
         }
         true
     }
@@ -338,6 +341,7 @@ impl Receiver {
         match frames.pull(now, decoder, &mut self.concealer, frame) {
             frames::Frame::Sound => Pulled::Audio,
             frames::Frame::Concealed => Pulled::Concealed,
+            frames::Frame::Noise => Pulled::Noise,
             frames::Frame::Nothing => Pulled::Silence,
         }
     }
@@ -433,7 +437,8 @@ impl Receiver {
         if !is_event && codec.is_none() && packet.payload_type != COMFORT_NOISE {
             return Err(Refusal::UnknownPayloadType);
         }
-        let longest = codec.filter(|codec| !codec.is_bytewise()).map_or(MAX_PAYLOAD, |_| frames::LONGEST);
+        let frames = self.frames.as_ref().filter(|_| codec.is_some_and(|codec| !codec.is_bytewise()));
+        let longest = frames.map_or(MAX_PAYLOAD, |frames| frames.longest());
         if packet.payload.len() > longest {
             return Err(Refusal::Oversized);
         }
@@ -518,8 +523,8 @@ impl Receiver {
             }
             return Ok(());
         };
-        if codec.is_bytewise() != self.codec.is_bytewise() {
-            self.change_buffer();
+        if codec != self.codec && !(codec.is_bytewise() && self.codec.is_bytewise()) {
+            self.change_buffer(codec);
         }
         self.codec = codec;
         self.comfort_noise.stop();
@@ -533,9 +538,13 @@ impl Receiver {
 
     /// Sound comes in another kind of codec from now on, whose timestamps may count another clock, and waits in another
     /// buffer; the few tens of milliseconds in the old one are not heard.
-    fn change_buffer(&mut self) {
+    fn change_buffer(&mut self, codec: Codec) {
         self.interarrival.forget();
         self.begin_another_stream();
+        if let Some(frames) = self.frames.as_mut().filter(|_| !codec.is_bytewise()) {
+            restart(codec, &mut self.decoders);
+            frames.change_codec(codec);
+        }
     }
 
     fn begin_another_stream(&mut self) {
@@ -558,8 +567,10 @@ impl Receiver {
 
 /// Another encoder begins, which knows nothing of what the decoder predicts from: sound would begin with a bang.
 fn restart(codec: Codec, decoders: &mut [(Codec, Decoder)]) {
-    if let Some((_, Decoder::G722(decoder))) = decoders.iter_mut().find(|(known, _)| *known == codec) {
-        **decoder = Default::default();
+    match decoders.iter_mut().find(|(known, _)| *known == codec) {
+        Some((_, Decoder::G722(decoder))) => **decoder = Default::default(),
+        Some((_, Decoder::G729(decoder))) => **decoder = Default::default(),
+        _ => {}
     }
 }
 

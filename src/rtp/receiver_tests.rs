@@ -376,10 +376,19 @@ fn a_silence_that_the_far_end_describes_sounds_like_it() {
 
 #[test]
 fn what_is_taken_goes_by_our_numbers_for_every_codec_we_offered() {
-    let types = vec![(111, Codec::Opus), (9, Codec::G722), (0, Codec::Pcmu)];
+    let types = vec![(111, Codec::Opus), (18, Codec::G729), (9, Codec::G722), (0, Codec::Pcmu)];
     let params = StreamParams { codec: Codec::G722, payload_type: 96, receive_types: types, ..params() };
     let mut ear = Ear::new(&params);
-    let offered = [(111, Codec::Opus), (9, Codec::G722), (0, Codec::Pcmu), (8, Codec::Pcma), (96, Codec::G722)];
+    let offered = [
+        (111, Codec::Opus),
+        (18, Codec::G729),
+        (111, Codec::Opus),
+        (9, Codec::G722),
+        (18, Codec::G729),
+        (0, Codec::Pcmu),
+        (8, Codec::Pcma),
+        (96, Codec::G722),
+    ];
     let mut n = 0;
     for (payload_type, codec) in offered {
         let params = StreamParams { codec, payload_type, ..StreamParams::default() };

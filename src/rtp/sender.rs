@@ -60,12 +60,7 @@ impl Voice {
         if let Err(error) = &encoder {
             tracing::error!(%error, "this call stays silent");
         }
-        let ptime_ms = match params.ptime_ms {
-            // RFC 6716 §2.1.4: Opus has no frames of 30 ms.
-            30 if params.codec.is_bytewise() => 30,
-            ptime_ms @ (10 | 20 | 40 | 60) => ptime_ms,
-            _ => 20,
-        };
+        let ptime_ms = Some(params.ptime_ms).filter(|&ms| params.codec.has_packets_of(ms)).unwrap_or(20);
         Self {
             encoder: encoder.ok(),
             payload_type: params.payload_type,

@@ -46,17 +46,22 @@ pub enum Codec {
     G722,
     /// Opus (RFC 6716), payload type by agreement.
     Opus,
+    /// G.729 at 8 kbit/s, with or without Annex A, static payload type 18.
+    G729,
 }
 
 impl Codec {
-    /// Every codec, in the order in which we offer them when nobody said otherwise.
-    pub const ALL: [Self; 4] = [Self::Pcmu, Self::Pcma, Self::G722, Self::Opus];
+    /// Every codec.
+    pub const ALL: [Self; 5] = [Self::Pcmu, Self::Pcma, Self::G722, Self::Opus, Self::G729];
+    /// Those we speak, in the order in which we offer them, when nobody said otherwise. Not G.729: whoever lists it first
+    /// would be taken at their word, and words are harder to recognise through it.
+    pub const USUAL: [Self; 4] = [Self::Pcmu, Self::Pcma, Self::G722, Self::Opus];
 
     /// Ticks a second of its RTP timestamps.
     pub const fn clock_rate_hz(self) -> u32 {
         match self {
             // RFC 3551 §4.5.2: G.722 samples at 16 kHz, its RTP clock counts 8 kHz, by an old mistake.
-            Self::Pcmu | Self::Pcma | Self::G722 => 8_000,
+            Self::Pcmu | Self::Pcma | Self::G722 | Self::G729 => 8_000,
             // RFC 7587 §4.1: always, whatever is encoded.
             Self::Opus => 48_000,
         }
@@ -69,6 +74,7 @@ impl Codec {
             Self::Pcma => "PCMA",
             Self::G722 => "G722",
             Self::Opus => "opus",
+            Self::G729 => "G729",
         }
     }
 
@@ -80,6 +86,7 @@ impl Codec {
             Self::G722 => "G722/8000",
             // RFC 7587 §7: two channels are always announced, also for mono.
             Self::Opus => "opus/48000/2",
+            Self::G729 => "G729/8000",
         }
     }
 
@@ -90,12 +97,23 @@ impl Codec {
             Self::Pcma => Some(8),
             Self::G722 => Some(9),
             Self::Opus => None,
+            Self::G729 => Some(18),
         }
     }
 
     /// One byte for each tick of an 8 kHz clock, so that a packet may be cut anywhere: G.711 and G.722.
     pub const fn is_bytewise(self) -> bool {
-        !matches!(self, Self::Opus)
+        !matches!(self, Self::Opus | Self::G729)
+    }
+
+    /// May a packet of ours last so long, in milliseconds?
+    pub const fn has_packets_of(self, ptime_ms: u32) -> bool {
+        match ptime_ms {
+            10 | 20 | 40 | 60 => true,
+            // RFC 6716 §2.1.4: Opus has no frames of 30 ms.
+            30 => !matches!(self, Self::Opus),
+            _ => false,
+        }
     }
 
     /// The law, if it is G.711.
@@ -103,7 +121,7 @@ impl Codec {
         match self {
             Self::Pcmu => Some(Law::Mu),
             Self::Pcma => Some(Law::A),
-            Self::G722 | Self::Opus => None,
+            Self::G722 | Self::Opus | Self::G729 => None,
         }
     }
 }

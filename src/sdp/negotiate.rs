@@ -485,8 +485,7 @@ fn foreign(media: &Media, local: &Local<'_>) -> SdpError {
 
 /// What we send per packet: what they ask for where we can, never more than they take.
 fn ptime_for(media: &Media, codec: Codec) -> u32 {
-    // RFC 6716 §2.1.4: Opus has no frames of 30 ms.
-    let can = |ptime: u32| PTIMES_MS.contains(&ptime) && (codec.is_bytewise() || ptime != 30);
+    let can = |ptime: u32| PTIMES_MS.contains(&ptime) && codec.has_packets_of(ptime);
     let longest = media.maxptime_ms.unwrap_or(u32::MAX);
     let asked = media.ptime_ms.filter(|&asked| can(asked)).unwrap_or(PTIME_MS);
     if asked <= longest {

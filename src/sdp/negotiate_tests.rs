@@ -404,6 +404,29 @@ fn wideband_codecs_are_taken_in_the_order_that_counts() {
 }
 
 #[test]
+fn g_729_is_taken_under_all_its_names_where_it_is_named_and_never_with_silence_left_out() {
+    for (lines, number) in [
+        ("m=audio 4000 RTP/AVP 18 0\n", 18),
+        ("m=audio 4000 RTP/AVP 18 0\na=rtpmap:18 G729/8000\na=fmtp:18 annexb=no\n", 18),
+        ("m=audio 4000 RTP/AVP 18 0\na=rtpmap:18 g729/8000/1\na=fmtp:18 annexb=yes\n", 18),
+        ("m=audio 4000 RTP/AVP 97 0\na=rtpmap:97 G729A/8000\na=ptime:30\n", 97),
+    ] {
+        let (text, params) = answer(&offer_of(lines), &able()).unwrap();
+        assert_eq!((params.codec, params.payload_type), (Codec::G729, number), "{lines}");
+        assert_eq!(params.ptime_ms, if lines.contains("ptime") { 30 } else { 20 });
+        let expected = format!("a=rtpmap:{number} G729/8000\r\na=fmtp:{number} annexb=no\r\n");
+        assert!(text.contains(&expected), "{text}");
+    }
+    // Who did not name it does not get it, and hears why.
+    let usual = Local { codecs: &Codec::USUAL, ..able() };
+    assert_eq!(answer(&offer_of("m=audio 4000 RTP/AVP 18 8\n"), &usual).unwrap().1.codec, Codec::Pcma);
+    assert_eq!(answer(&offer_of("m=audio 4000 RTP/AVP 18\n"), &usual).unwrap_err().sip_status(), 488);
+    let local = Local { srtp: SrtpPolicy::Off, ..able() };
+    assert!(offer(&local).contains("a=fmtp:18 annexb=no\r\n"), "{}", offer(&local));
+    assert_eq!(accept_answer(&offer_of("m=audio 4000 RTP/AVP 18\n"), &local).unwrap().codec, Codec::G729);
+}
+
+#[test]
 fn keys_count_in_the_clock_of_the_codec_where_both_can() {
     let events = "a=rtpmap:96 opus/48000/2\na=rtpmap:100 telephone-event/48000\na=rtpmap:101 telephone-event/8000\n";
     // Formats; codec, payload type of keys, their clock.
@@ -571,7 +594,7 @@ fn numbers_that_mean_something_else_are_not_taken_for_g_711() {
 fn our_offer_says_all_we_can_and_whatever_of_it_comes_is_taken() {
     let local = Local { srtp: SrtpPolicy::Off, ..able() };
     let text = offer(&local);
-    assert!(text.contains("m=audio 20000 RTP/AVP 0 8 9 107 101 110\r\n"), "{text}");
+    assert!(text.contains("m=audio 20000 RTP/AVP 0 8 9 107 18 101 110\r\n"), "{text}");
     let params = accept_answer(
         &offer_of("m=audio 4000 RTP/AVP 96 97\na=rtpmap:96 opus/48000/2\na=rtpmap:97 telephone-event/48000\n"),
         &local,
@@ -580,7 +603,8 @@ fn our_offer_says_all_we_can_and_whatever_of_it_comes_is_taken() {
     assert_eq!((params.codec, params.payload_type), (Codec::Opus, 96));
     // What we send has their numbers, what they send ours.
     assert_eq!((params.send_event, params.telephone_event, params.event_clock_hz), (Some(97), Some(110), 48_000));
-    assert_eq!(params.receive_types, [(0, Codec::Pcmu), (8, Codec::Pcma), (9, Codec::G722), (107, Codec::Opus)]);
+    let ours = [(0, Codec::Pcmu), (8, Codec::Pcma), (9, Codec::G722), (107, Codec::Opus), (18, Codec::G729)];
+    assert_eq!(params.receive_types, ours);
     let before = unsettled(&local);
     assert_eq!((before.remote, before.receive_types), (None, params.receive_types));
 }

@@ -102,6 +102,13 @@ impl Negotiation {
         }
     }
 
+    /// Somebody else takes the place of the far end: an offer of ours is void, and keys that were used towards the one
+    /// are not used towards the other.
+    pub fn another_far_end(&mut self) {
+        self.refused();
+        self.stale_keys |= self.agreed.as_ref().is_some_and(|params| params.security.is_some());
+    }
+
     /// What holds now.
     pub const fn agreed(&self) -> Option<&StreamParams> {
         self.agreed.as_ref()

@@ -363,7 +363,9 @@ fn read_format(payload_type: u8, attributes: &[Attribute]) -> Format {
     let name = name.unwrap_or_else(|| format!("payload type {payload_type}"));
     let lower = name.to_ascii_lowercase();
     let encoding = lower.strip_suffix("/1").unwrap_or(&lower);
-    let codec = Codec::ALL.into_iter().find(|codec| codec.rtpmap().eq_ignore_ascii_case(encoding));
+    // Registered is G729 alone (RFC 4856), but Annex A is what everybody means, and what some write.
+    let registered = if encoding == "g729a/8000" { "g729/8000" } else { encoding };
+    let codec = Codec::ALL.into_iter().find(|codec| codec.rtpmap().eq_ignore_ascii_case(registered));
     let event_clock_hz = encoding.strip_prefix("telephone-event/").and_then(|clock| clock.parse().ok());
     let parameters = attributes.iter().filter(|a| a.attribute == "fmtp").find_map(|a| {
         let (number, parameters) = a.value.as_deref()?.trim().split_once(char::is_whitespace)?;

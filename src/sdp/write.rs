@@ -83,6 +83,10 @@ fn write_audio(text: &mut String, local: &Local<'_>, audio: &Audio<'_>) {
             let parameters = "useinbandfec=1;stereo=0;sprop-stereo=0;maxplaybackrate=8000;sprop-maxcapturerate=8000";
             write_line(text, format_args!("a=fmtp:{number} {parameters}"));
         }
+        if codec == Codec::G729 {
+            // RFC 4856 §2.1.9: what is not said means yes. We send all the time, and would have them do the same.
+            write_line(text, format_args!("a=fmtp:{number} annexb=no"));
+        }
     }
     for (number, clock_hz) in audio.events {
         write_line(text, format_args!("a=rtpmap:{number} telephone-event/{clock_hz}"));

@@ -92,6 +92,8 @@ impl Conversation {
             sdp: String::new(),
             longest: LONGEST,
             variables: BTreeMap::new(),
+            stands_by: None,
+            made_for: None,
         };
         let call = Call::inbound(setup, clock.now());
         let mut conversation = Self { clock, call, leg: TextLeg::default(), happenings: Vec::new(), record: None };
@@ -244,6 +246,8 @@ impl Conversation {
                 Output::Timeline(event) => self.happenings.push(Happening::Timeline(event)),
                 Output::Finished(record) => self.record = Some(record),
                 Output::Leg(_) | Output::Media(_) | Output::Recognize { .. } | Output::CancelRecognize { .. } => {}
+                // Nobody gives a call in text an order.
+                Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } => {}
             }
         }
         if !said.is_empty() {

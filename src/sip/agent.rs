@@ -28,6 +28,7 @@
 mod client;
 mod ladders;
 mod server;
+mod takeover;
 mod trunks;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -41,6 +42,7 @@ use rand::{RngCore, SeedableRng};
 use self::client::Clients;
 use self::ladders::Ladders;
 use self::server::Reply;
+use self::takeover::Takeovers;
 use self::trunks::Trunks;
 use super::auth::{self, Algorithm};
 use super::branch::{Act, Branch, Context};
@@ -182,6 +184,7 @@ pub struct Agent {
     clients: Clients,
     trunks: Trunks,
     ladders: Ladders,
+    takeovers: Takeovers,
     /// Stands for whoever is in a dialog with us and no peer: it may do nothing else.
     far_end: Arc<Peer>,
     legs: BTreeMap<LegId, Box<dyn Branch>>,
@@ -216,6 +219,7 @@ impl Agent {
             clients: Clients::default(),
             trunks: Trunks::new(&settings.trunks),
             ladders: Ladders::default(),
+            takeovers: Takeovers::default(),
             far_end: Arc::new(Peer { name: "far end".into(), addresses: Vec::new(), ..Peer::loopback() }),
             legs: BTreeMap::new(),
             ours: BTreeSet::new(),
@@ -287,15 +291,18 @@ impl Agent {
     /// The call has decided something.
     pub fn handle_command(&mut self, leg: LegId, command: LegCommand, now: Now) {
         let command = self.with_replaced(command);
-        self.with_leg(leg, now, |leg| leg.handle_command(command, now));
+        self.command_leg(leg, command, now);
     }
 
     /// An attended transfer names a leg of ours; the far end knows it as a dialog (RFC 3891). Untouched when that leg has
     /// none.
     fn with_replaced(&self, command: LegCommand) -> LegCommand {
         let LegCommand::Refer { to, replaces: Some(other) } = command else { return command };
-        match self.legs.get(&other).and_then(|leg| leg.replaces()) {
-            Some(dialog) => LegCommand::Refer { to: refer::in_stead_of(&to, &dialog), replaces: None },
+        match self.legs.get(&self.takeovers.voice_of(other)).and_then(|leg| leg.replaces()) {
+            Some(replaced) => {
+                let to = if to.is_empty() { &replaced.target } else { &to };
+                LegCommand::Refer { to: refer::in_stead_of(to, &replaced.dialog), replaces: None }
+            }
             None => LegCommand::Refer { to, replaces: Some(other) },
         }
     }
@@ -306,9 +313,10 @@ impl Agent {
         self.handle_command(leg, LegCommand::Hangup, now);
     }
 
-    /// From now on no new calls; those that are go on.
-    pub fn handle_drain(&mut self) {
+    /// From now on no new calls; those that are go on. Registrars are told, so that callers are sent elsewhere at once.
+    pub fn handle_drain(&mut self, now: Now) {
         self.draining = true;
+        self.stop_trunks(now);
     }
 
     /// Ends every call: BYE where answered, 503 where not.
@@ -416,24 +424,14 @@ impl Agent {
                 Act::Respond { key, status, bytes } => self.respond(&key, status, bytes, now),
                 Act::Resend(bytes, path) => self.say(id, bytes, path, now),
                 Act::Request { tx, request } => self.send_request(client::Owner::Leg(id), tx, request, now),
-                Act::Cancel { tx } => self.cancel_request(&client::Owner::Leg(id), tx, now),
+                Act::Cancel { tx, reason } => self.cancel_request(&client::Owner::Leg(id), tx, reason, now),
                 Act::Ack { tx, request } => self.send_ack(&client::Owner::Leg(id), tx, request, now),
-                Act::Event(event) => {
-                    if let LegEvent::Ended(end) = event {
-                        self.stats.live_legs = self.stats.live_legs.saturating_sub(1);
-                        self.stats.count_ended(end);
-                        if let Some(ladder) = self.ladders.close(id) {
-                            let event = LegEvent::Ladder(Box::new(ladder));
-                            self.outputs.push_back(Output::Event { leg: id, event });
-                        }
-                        self.guard.left(id, now);
-                    }
-                    self.outputs.push_back(Output::Event { leg: id, event });
-                }
+                Act::Event(event) => self.report(id, event, now),
                 Act::Gone => {
                     if let Some(leg) = self.legs.remove(&id) {
                         self.ours.remove(&id);
                         self.trunks.forget_leg(id);
+                        self.takeovers.forget(id);
                         self.dialogs.remove(leg.local_tag());
                         self.clients.forget_owner(&client::Owner::Leg(id));
                     }
@@ -442,6 +440,28 @@ impl Agent {
         }
         let deadline = self.legs.get(&id).and_then(|leg| leg.deadline());
         self.timers.set(TimerOf::Leg(id), deadline);
+    }
+
+    /// A branch has news for its call, if anybody wants to hear of it.
+    fn report(&mut self, branch: LegId, event: LegEvent, now: Now) {
+        let ended = match event {
+            LegEvent::Ended(end) => Some(end),
+            _ => None,
+        };
+        if ended.is_some() {
+            self.guard.left(branch, now);
+            self.nothing_to_take_over(branch, now);
+        }
+        let Some(leg) = self.takeovers.leg_of(branch) else { return };
+        if let Some(end) = ended {
+            self.stats.live_legs = self.stats.live_legs.saturating_sub(1);
+            self.stats.count_ended(end);
+            if let Some(ladder) = self.ladders.close(leg) {
+                let event = LegEvent::Ladder(Box::new(ladder));
+                self.outputs.push_back(Output::Event { leg, event });
+            }
+        }
+        self.outputs.push_back(Output::Event { leg, event });
     }
 
     fn fresh_leg(&mut self) -> LegId {

@@ -20,7 +20,7 @@ use super::respond::Origin;
 use super::session_timer::SessionPolicy;
 use super::transaction::Timing;
 use super::transport::{Path, Target};
-use super::{LegCommand, LegEvent};
+use super::{LegCommand, LegEvent, Reason};
 use crate::time::Now;
 
 /// A request of ours, named by the branch that wants it; unique within that branch.
@@ -105,6 +105,8 @@ pub enum Act {
     Cancel {
         /// Which.
         tx: Tx,
+        /// Value of its Reason header (RFC 3326).
+        reason: &'static str,
     },
     /// Acknowledge a 2xx to the INVITE `tx`; sent again for every copy of that 2xx (same To tag).
     Ack {
@@ -132,6 +134,30 @@ pub struct Context {
     pub seed: u64,
 }
 
+/// How far a branch has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// They called, and are not answered.
+    TheirEarly,
+    /// We called, and are not answered.
+    OurEarly,
+    /// Answered, and nothing about the session is open.
+    Stands,
+    /// Answered, and an offer or an ACK is awaited.
+    Busy,
+    /// Over, or ending.
+    Over,
+}
+
+/// A dialog for somebody else to take over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// The far end's own address: there the new call goes (RFC 5589 §7.1).
+    pub target: String,
+    /// The dialog as a Replaces header names it to that far end (RFC 3891 §3): `callid;to-tag=…;from-tag=…`.
+    pub dialog: String,
+}
+
 /// One leg, whichever side opened it. Exactly one [`LegEvent::Ended`] comes out of it, as its last event; [`Act::Gone`]
 /// is its last act.
 pub trait Branch: Send + std::fmt::Debug {
@@ -142,8 +168,8 @@ pub trait Branch: Send + std::fmt::Debug {
     fn handle_request(&mut self, request: &Request, origin: &Origin, key: &Arc<str>, now: Now);
     /// An ACK inside the dialog.
     fn handle_ack(&mut self, request: &Request, now: Now);
-    /// They gave up on the INVITE of transaction `key`, which is still open.
-    fn handle_cancel(&mut self, key: &Arc<str>, now: Now);
+    /// They gave up on the INVITE of transaction `key`, which is still open, and may have said why.
+    fn handle_cancel(&mut self, key: &Arc<str>, reason: Option<Reason>, now: Now);
     /// News of a request of ours. `path` is the way it came.
     fn handle_news(&mut self, tx: Tx, news: ClientNews, path: Option<&Path>, now: Now);
     /// Time has passed.
@@ -156,7 +182,12 @@ pub trait Branch: Send + std::fmt::Debug {
     fn local_tag(&self) -> &Arc<str>;
     /// Does a request with this Call-ID and From tag belong here?
     fn owns(&self, call_id: &str, remote_tag: &str) -> bool;
-    /// This dialog as a Replaces header names it to its far end (RFC 3891 §3): `callid;to-tag=…;from-tag=…`. `None`
-    /// until there is one.
-    fn replaces(&self) -> Option<String>;
+    /// How far it has come, to whoever wants to take its place.
+    fn standing(&self) -> Standing;
+    /// Another dialog has taken its place: it ends, and its call, which goes on there, hears nothing more of it.
+    fn give_way(&mut self, now: Now) {
+        self.handle_command(LegCommand::Hangup, now);
+    }
+    /// This dialog as somebody else takes it over; `None` until there is one.
+    fn replaces(&self) -> Option<Replaced>;
 }

@@ -68,7 +68,7 @@ impl Outgoing {
 
     /// CANCEL, or the ACK of a refusal, for the INVITE that was sent along `path` with `branch` (§9.1, §17.1.1.3);
     /// `to` is the refusal's To.
-    fn echo(&self, method: &str, path: &Path, branch: &str, to: Option<&str>) -> Bytes {
+    fn echo(&self, method: &str, path: &Path, branch: &str, (to, reason): (Option<&str>, Option<&str>)) -> Bytes {
         let mut draft = self.begin(method, path, branch);
         for (name, value) in &self.request.headers {
             match (name.as_ref(), to) {
@@ -81,6 +81,9 @@ impl Outgoing {
         // RFC 3261 §22.1: an ACK shows the credentials of its INVITE.
         for (name, value) in self.credentials.iter().filter(|_| method == "ACK") {
             draft = draft.header(name, value);
+        }
+        if let Some(reason) = reason {
+            draft = draft.header("Reason", reason);
         }
         draft.header("User-Agent", &self.server).finish().into()
     }
@@ -116,7 +119,7 @@ struct Attempt {
 enum State {
     /// Nothing heard.
     Calling(Repeat),
-    /// 1xx heard. INVITE: waits as long as its branch has patience.
+    /// 1xx heard. INVITE: waits as long as its branch has patience; inside a dialog, until [`ClientTransaction::impatient_at`].
     Proceeding(Option<Repeat>),
     /// A final response has come; copies and other forks are looked after until then.
     Done(Instant),
@@ -127,7 +130,7 @@ enum State {
 enum Cancel {
     NotWanted,
     /// As soon as a provisional response comes.
-    Wanted,
+    Wanted(&'static str),
     /// Sent, repeated while `Some`; without a final response the INVITE is given up then (§9.1).
     Sent(Option<Box<Repeat>>, Instant),
 }
@@ -146,6 +149,9 @@ pub struct ClientTransaction {
     /// Something above 100 was heard: no other hop is tried any more.
     rung: bool,
     state: State,
+    /// When a re-INVITE that has only had provisional responses is cancelled: nobody rings there, and whoever hung up
+    /// in between would leave it with us for ever.
+    impatient_at: Option<Instant>,
     cancel: Cancel,
     dos: VecDeque<ClientDo>,
 }
@@ -171,6 +177,7 @@ impl ClientTransaction {
             attempts: Vec::new(),
             rung: false,
             state: State::Over,
+            impatient_at: None,
             cancel: Cancel::NotWanted,
             dos: VecDeque::new(),
         };
@@ -217,14 +224,14 @@ impl ClientTransaction {
         matches!(self.state, State::Calling(_)) && self.attempts.last().is_some_and(here)
     }
 
-    /// The branch does not want its INVITE answered any more.
-    pub fn cancel(&mut self, now: Instant) {
+    /// The branch does not want its INVITE answered any more, and says why (RFC 3326).
+    pub fn cancel(&mut self, reason: &'static str, now: Instant) {
         if !matches!(self.cancel, Cancel::NotWanted) || self.outgoing.request.method != Method::Invite {
             return;
         }
         match self.state {
-            State::Calling(_) => self.cancel = Cancel::Wanted,
-            State::Proceeding(_) => self.send_cancel(now),
+            State::Calling(_) => self.cancel = Cancel::Wanted(reason),
+            State::Proceeding(_) => self.send_cancel(reason, now),
             State::Done(_) | State::Over => {}
         }
     }
@@ -252,6 +259,7 @@ impl ClientTransaction {
             State::Done(until) => Some(*until),
         };
         let cancel = match (&self.cancel, &self.state) {
+            (Cancel::NotWanted, State::Proceeding(None)) => self.impatient_at,
             (Cancel::Sent(repeat, until), State::Proceeding(_)) => {
                 Some(repeat.as_ref().map_or(*until, |repeat| repeat.deadline().min(*until)))
             }
@@ -274,6 +282,9 @@ impl ClientTransaction {
             Tick::Wait => {}
             Tick::Again(bytes, path) => self.dos.push_back(ClientDo::Send(bytes, path)),
             Tick::GiveUp => return self.give_up_hop(ClientFailure::Timeout, now),
+        }
+        if matches!(self.state, State::Proceeding(None)) && self.impatient_at.is_some_and(|at| now >= at) {
+            self.cancel(now);
         }
         let Cancel::Sent(repeat, until) = &mut self.cancel else { return };
         if now >= *until && matches!(self.state, State::Proceeding(_)) {
@@ -298,6 +309,8 @@ impl ClientTransaction {
         match &self.state {
             State::Calling(_) if self.outgoing.request.method == Method::Invite => {
                 self.state = State::Proceeding(None);
+                let in_dialog = self.outgoing.request.header("To").is_some_and(|to| to.contains(";tag="));
+                self.impatient_at = in_dialog.then(|| now + self.timing.give_up());
             }
             State::Calling(repeat) => {
                 let mut repeat = repeat.clone();
@@ -312,8 +325,8 @@ impl ClientTransaction {
             let path = self.attempts[at].path;
             self.dos.push_back(ClientDo::News(ClientNews::Provisional(response), Some(path)));
         }
-        if matches!(self.cancel, Cancel::Wanted) {
-            self.send_cancel(now);
+        if let Cancel::Wanted(reason) = self.cancel {
+            self.send_cancel(reason, now);
         }
     }
 
@@ -334,7 +347,7 @@ impl ClientTransaction {
         let (path, left_behind) = (*path, *left_behind);
         let invite = self.outgoing.request.method == Method::Invite;
         if invite {
-            let ack = self.outgoing.echo("ACK", &path, branch, response.headers.first("To"));
+            let ack = self.outgoing.echo("ACK", &path, branch, (response.headers.first("To"), None));
             self.dos.push_back(ClientDo::Send(ack, path));
         }
         if left_behind || !self.is_waiting() {
@@ -390,9 +403,9 @@ impl ClientTransaction {
         true
     }
 
-    fn send_cancel(&mut self, now: Instant) {
+    fn send_cancel(&mut self, reason: &'static str, now: Instant) {
         let Some(Attempt { path, branch, .. }) = self.attempts.last() else { return };
-        let bytes = self.outgoing.echo("CANCEL", path, branch, None);
+        let bytes = self.outgoing.echo("CANCEL", path, branch, (None, Some(reason)));
         let repeat = Repeat::new(bytes.clone(), *path, &self.timing, now);
         self.dos.push_back(ClientDo::Send(bytes, *path));
         self.cancel = Cancel::Sent(Some(Box::new(repeat)), now + self.timing.give_up());

@@ -113,17 +113,19 @@ impl Framer {
         Some(frame)
     }
 
-    /// Is this SIP at all? Strangers on the port (HTTP, TLS, noise) are told from a slow phone by their first line.
+    /// Is this SIP at all? Strangers on the port (HTTP, TLS, noise) are told from a slow phone by their first line. What
+    /// is decided must not depend on how much of it has come: segments are cut anywhere.
     fn check_start(&self) -> Result<(), Broken> {
-        let line = match self.buffer.iter().position(|byte| *byte == b'\n') {
-            Some(end) => &self.buffer[..end],
-            None if self.buffer.len() > MAX_START_LINE => return Err(Broken::NotSip),
-            // A method or the protocol name is text from its first byte on.
-            None if self.buffer.iter().take(16).any(|byte| !(b' '..=b'~').contains(byte) && *byte != b'\r') => {
-                return Err(Broken::NotSip);
-            }
-            None => return Ok(()),
-        };
+        let begun = &self.buffer[..self.buffer.len().min(MAX_START_LINE)];
+        let end = begun.iter().position(|byte| *byte == b'\n');
+        let line = &begun[..end.unwrap_or(begun.len())];
+        // A method or the protocol name is text from its first byte on.
+        if line.iter().take(16).any(|byte| !(b' '..=b'~').contains(byte) && *byte != b'\r') {
+            return Err(Broken::NotSip);
+        }
+        if end.is_none() {
+            return if self.buffer.len() > MAX_START_LINE { Err(Broken::NotSip) } else { Ok(()) };
+        }
         let text = line.to_ascii_uppercase();
         let is_sip = text.starts_with(b"SIP/") || text.windows(5).any(|window| window == b" SIP/");
         if is_sip { Ok(()) } else { Err(Broken::NotSip) }
@@ -170,6 +172,23 @@ mod tests {
 
     fn frames(framer: &mut Framer) -> Vec<Frame> {
         std::iter::from_fn(|| framer.pop().unwrap()).collect()
+    }
+
+    /// Found by fuzzing: such a start line was refused in pieces and taken in one.
+    #[test]
+    fn a_start_line_is_judged_alike_however_it_is_cut() {
+        let long = format!("OPTIONS sip:{}@h SIP/2.0\r\nl: 0\r\n\r\n", "x".repeat(MAX_START_LINE));
+        for stream in [b"SIP/2\xd80 200 OK\r\nl: 0\r\n\r\n".as_slice(), b"INV\tITE sip:h SIP/2.0\r\n", long.as_bytes()]
+        {
+            for step in [1, 3, stream.len()] {
+                let mut framer = Framer::default();
+                let refused = stream.chunks(step).any(|piece| {
+                    framer.push(piece);
+                    framer.pop() == Err(Broken::NotSip)
+                });
+                assert!(refused, "{:.20} in pieces of {step}", String::from_utf8_lossy(stream));
+            }
+        }
     }
 
     #[test]

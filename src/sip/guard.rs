@@ -504,6 +504,12 @@ fn read_response(raw: &Raw<'_>) -> Option<Response> {
     let mut vias = raw.headers.list("Via");
     let via = Via::parse(vias.next()?).ok().filter(|_| vias.next().is_none())?;
     let cseq = CSeq::parse(raw.headers.first("CSeq")?)?;
+    // §8.2.6.2: every response repeats these of its request. One that does not belongs to nobody's call, and must not
+    // end one.
+    let names_somebody = |name| raw.headers.first(name).is_some_and(|value| NameAddr::parse(value).is_ok());
+    if !names_somebody("From") || !names_somebody("To") || raw.headers.first("Call-ID").is_none() {
+        return None;
+    }
     let reason = words.collect::<Vec<_>>().join(" ");
     let body = body(raw).ok()?.to_vec();
     Some(Response { status, reason, via, cseq, headers: raw.headers.clone(), body })

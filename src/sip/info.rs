@@ -7,6 +7,7 @@
 //!
 //! The signal is a face (`5`, `*`, `#`, `A`) or an event number of RFC 4733 (`10` is the star, `11` the hash).
 
+use super::message::Headers;
 use crate::rtp::Digit;
 
 /// What we understand, for the Accept header of a 415.
@@ -49,6 +50,20 @@ pub fn read(content_type: Option<&str>, body: &[u8]) -> Info {
         "application/dtmf-relay" => relay(&text),
         "application/dtmf" | "audio/telephone-event" | "text/plain" => signal(text.trim(), None),
         _ => Info::Foreign,
+    }
+}
+
+/// How an INFO is answered: status, a header of the answer, and the key it told.
+pub fn answer(headers: &Headers, body: &[u8]) -> (u16, Option<(&'static str, &'static str)>, Option<Key>) {
+    if headers.first("Info-Package").is_some() {
+        // RFC 6086 §4.2.2: we have announced no package.
+        return (469, Some(("Recv-Info", "")), None);
+    }
+    match read(headers.first("Content-Type"), body) {
+        Info::Key(key) => (200, None, Some(key)),
+        Info::Nothing => (200, None, None),
+        Info::Foreign => (415, Some(("Accept", ACCEPT)), None),
+        Info::Broken => (400, None, None),
     }
 }
 

@@ -152,7 +152,7 @@ fn redacted(uri: &Uri) -> String {
 }
 
 /// Their words without control characters, without what looks like a number or an address of a person, and short.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     let clean = |c: char| if c.is_control() { ' ' } else { c };
     let words = text.chars().take(MOST_WORDS).map(clean).collect::<String>();
     let mask = |word: &str| -> String {

@@ -16,15 +16,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::branch::{Act, Branch, ClientNews, Context, Tx};
+use super::branch::{Act, Branch, ClientNews, Context, Replaced, Standing, Tx};
 use super::dialog::Dialog;
+use super::info::{self, Key};
 use super::message::{Method, Request};
 use super::reliable::{Overdue, Provisional, Reliable, Wish};
 use super::respond::{ALLOW, Draft, Origin, SUPPORTED, reason_phrase};
 use super::session_timer::{self, Agreed};
 use super::talk::{Allows, Answer, Exchanged, Talk, capabilities};
 use super::transport::Path;
-use super::{LegCommand, LegEnd, LegEvent, Rejection};
+use super::{LegCommand, LegEnd, LegEvent, Reason, Rejection};
 use crate::id::LegId;
 use crate::time::Now;
 
@@ -142,19 +143,31 @@ impl Leg {
             // RFC 3261 §15: the caller may BYE an early dialog.
             Method::Bye => {
                 self.reply(key, origin, 200, |draft| draft);
-                self.cancelled();
+                self.cancelled(Reason::of(&request.headers));
             }
             Method::Prack => self.acknowledged(request, origin, key, now),
             // §14.2, RFC 3311 §5.2: their first offer is still open.
             Method::Invite => self.not_yet(key, origin),
             Method::Update if request.sdp().is_some() => self.not_yet(key, origin),
             Method::Update => self.reply(key, origin, 200, |draft| draft),
-            Method::Info => self.reply(key, origin, 200, |draft| draft),
+            Method::Info => self.inform(request, origin, key),
             Method::Options => self.reply(key, origin, 200, capabilities),
             Method::Notify => self.reply(key, origin, 481, |draft| draft),
             Method::Refer => self.reply(key, origin, 603, |draft| draft),
             Method::Unknown(_) => self.reply(key, origin, 501, |draft| draft.header("Allow", ALLOW)),
             _ => self.reply(key, origin, 405, |draft| draft.header("Allow", ALLOW)),
+        }
+    }
+
+    /// A key before the answer is one typed ahead.
+    fn inform(&mut self, request: &Request, origin: &Origin, key: &Arc<str>) {
+        let (status, header, pressed) = info::answer(&request.headers, &request.body);
+        self.reply(key, origin, status, |draft| match header {
+            Some((name, value)) => draft.header(name, value),
+            None => draft,
+        });
+        if let Some(Key { digit, duration_ms }) = pressed {
+            self.acts.push_back(Act::Event(LegEvent::Key { digit, duration_ms }));
         }
     }
 
@@ -225,7 +238,8 @@ impl Leg {
     }
 
     /// They gave up on an INVITE that is still open.
-    fn cancelled(&mut self) {
+    fn cancelled(&mut self, why: Option<Reason>) {
+        self.acts.extend(why.map(|reason| Act::Event(LegEvent::Reason(reason))));
         self.refuse(&Rejection::status(487), LegEnd::Cancelled);
     }
 
@@ -279,7 +293,7 @@ impl Leg {
         }
         if self.expires_at.is_some_and(|at| now.mono >= at) {
             // RFC 3261 §13.3.1: an INVITE that outlived its Expires is answered like a cancelled one.
-            return self.cancelled();
+            return self.cancelled(None);
         }
         if self.ring_again_at.is_some_and(|at| now.mono >= at) {
             self.ring(now);
@@ -310,9 +324,9 @@ impl Branch for Leg {
         }
     }
 
-    fn handle_cancel(&mut self, key: &Arc<str>, now: Now) {
+    fn handle_cancel(&mut self, key: &Arc<str>, reason: Option<Reason>, now: Now) {
         match &mut self.state {
-            State::Undecided | State::Ringing => self.cancelled(),
+            State::Undecided | State::Ringing => self.cancelled(reason),
             State::Answered(talk) => talk.handle_cancel(key, now),
             State::Over => {}
         }
@@ -358,8 +372,23 @@ impl Branch for Leg {
         self.dialog.call_id == call_id && self.dialog.remote_tag == remote_tag
     }
 
-    fn replaces(&self) -> Option<String> {
-        let State::Answered(_) = self.state else { return None };
-        Some(format!("{};to-tag={};from-tag={}", self.dialog.call_id, self.dialog.remote_tag, self.tag))
+    fn standing(&self) -> Standing {
+        match &self.state {
+            State::Undecided | State::Ringing => Standing::TheirEarly,
+            State::Answered(talk) => talk.standing(),
+            State::Over => Standing::Over,
+        }
+    }
+
+    fn give_way(&mut self, now: Now) {
+        match &mut self.state {
+            State::Answered(talk) => talk.give_way(),
+            _ => self.handle_command(LegCommand::Hangup, now),
+        }
+    }
+
+    fn replaces(&self) -> Option<Replaced> {
+        let State::Answered(talk) = &self.state else { return None };
+        Some(talk.replaced())
     }
 }

@@ -29,6 +29,7 @@ pub mod locate;
 pub mod message;
 mod outbound;
 pub mod peers;
+mod reason;
 pub mod redirect;
 pub mod refer;
 pub mod registration;
@@ -55,6 +56,7 @@ pub use auth::{Algorithm, Credentials, Secret};
 pub use driver::{Dialer, Patience, SipConfig, SipError, SipServer, TlsConfig, TlsFault};
 pub use ladder::{Ladder, Rung};
 pub use peers::{AddressRange, NotARange, Peer, PeerTable};
+pub use reason::{Protocol, Reason};
 pub use session_timer::SessionPolicy;
 pub use stats::SipStats;
 pub use transaction::Timing;
@@ -100,7 +102,8 @@ pub enum LegCommand {
     Refer {
         /// A URI, or a number to be completed with the far end's own host.
         to: String,
-        /// Attended: take over that leg's dialog (RFC 3891).
+        /// Attended: take over that leg's dialog (RFC 3891). An empty `to` then means that leg's far end, by the
+        /// address it gave itself.
         replaces: Option<LegId>,
     },
     /// Press a key by INFO, where no telephone-event was agreed upon.
@@ -179,6 +182,12 @@ pub enum LegEvent {
         /// Nothing more will come.
         last: bool,
     },
+    /// Another telephone wants to take over the call (RFC 3891); the next offer is its own.
+    TakingOver,
+    /// Another dialog of the far end's side has taken the place of this one (RFC 3891); the call goes on there.
+    Replaced,
+    /// Why they end it, in their own words; before the end.
+    Reason(Reason),
     /// What was said on this leg; right before its end.
     Ladder(Box<Ladder>),
     /// Over, whoever ended it. Always the last event of a leg, always sent exactly once.

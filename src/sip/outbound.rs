@@ -13,34 +13,34 @@
 //! after the first (§13.2.2.4) even when its call is long over. The call hears of a cancelled leg's end at once: what
 //! the far end still says to it is our business alone.
 
+mod early;
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::auth::Algorithm;
-use super::branch::{Act, Branch, ClientFailure, ClientNews, Context, OutRequest, Tx};
+use super::branch::{Act, Branch, ClientFailure, ClientNews, Context, OutRequest, Replaced, Standing, Tx};
 use super::callee::{Callee, Caller, may_add};
 use super::dialog::Dialog;
 use super::fork::{Forks, Heard, dialog_of};
-use super::message::{Headers, Method, Request, Response};
+use super::message::{Method, Request, Response};
 use super::redirect::Redirects;
 use super::respond::{ALLOW, Origin, SUPPORTED, reason_phrase};
 use super::session_timer::{agreed_by, min_se, request_headers};
 use super::talk::{Allows, Exchanged, Talk};
 use super::transport::Path;
 use super::trunk::TrunkSpec;
-use super::uri::split_unquoted;
-use super::{Dial, DialError, LegCommand, LegEnd, LegEvent};
+use super::{Dial, DialError, LegCommand, LegEnd, LegEvent, Reason, reason};
 use crate::id::LegId;
 use crate::time::Now;
+use early::Update;
 
 /// Requests of this file have numbers from here; those of [`Talk`] stay below.
 const FIRST_TX: u32 = 1 << 30;
 /// How long the call may think about an offer that came before the answer or with it.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What a telephone is told that rang in vain because another one was taken (RFC 3326 §2).
-const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
 
 #[derive(Clone, Debug)]
 enum State {
@@ -74,19 +74,13 @@ pub struct OutLeg {
     told: Option<(u16, Option<String>)>,
     /// An UPDATE inside an early dialog that the call has been told of.
     update: Option<Update>,
+    /// Why the last target refused, as it says itself.
+    why: Option<Reason>,
     talk: Option<Box<Talk>>,
     /// Tag of the far end that won, and until when others may still answer.
     winner: Option<String>,
     latecomers_until: Option<Instant>,
     acts: VecDeque<Act>,
-}
-
-#[derive(Clone, Debug)]
-struct Update {
-    key: Arc<str>,
-    origin: Origin,
-    tag: String,
-    until: Instant,
 }
 
 impl OutLeg {
@@ -117,6 +111,7 @@ impl OutLeg {
             raised: None,
             told: None,
             update: None,
+            why: None,
             talk: None,
             winner: None,
             latecomers_until: None,
@@ -191,11 +186,11 @@ impl OutLeg {
             State::Calling { .. } if !late => self.handle_winner(dialog, response, now),
             _ if self.winner.as_deref() == Some(dialog.remote_tag.as_str()) => {}
             State::Cancelled { .. } | State::Over => {
-                self.decline(&dialog, None);
+                self.decline(&dialog, reason::GIVEN_UP);
                 self.state = State::Over;
             }
             State::Calling { .. } | State::Answering { .. } | State::Talking => {
-                self.decline(&dialog, Some(ELSEWHERE));
+                self.decline(&dialog, reason::ELSEWHERE);
             }
         }
     }
@@ -210,7 +205,7 @@ impl OutLeg {
         let sdp = response.sdp().or(early);
         if sdp.is_none() {
             // §13.2.1: our offer must be answered by the 2xx at the latest, and theirs must stand in it.
-            self.decline(&dialog, None);
+            self.decline(&dialog, reason::CLEARED);
             self.state = State::Over;
             return self.tell(LegEvent::Ended(LegEnd::Failed));
         }
@@ -243,12 +238,10 @@ impl OutLeg {
     }
 
     /// ACK and BYE: somebody answered whom we do not want.
-    fn decline(&mut self, dialog: &Dialog, reason: Option<&'static str>) {
+    fn decline(&mut self, dialog: &Dialog, reason: &'static str) {
         self.acknowledge(dialog, None);
         let mut bye = dialog.request(Method::Bye);
-        if let Some(reason) = reason {
-            bye.headers.push(("Reason".into(), reason.to_owned()));
-        }
+        bye.headers.push(("Reason".into(), reason.to_owned()));
         self.request(bye);
     }
 
@@ -272,7 +265,9 @@ impl OutLeg {
         if (300..400).contains(status) {
             self.redirects.take(response, self.invite.uri.starts_with("sips:"));
         }
-        let end = LegEnd::Refused { status: *status, cause: q850_cause(headers) };
+        self.why = Reason::of(headers);
+        let cause = self.why.as_ref().and_then(Reason::q850);
+        let end = LegEnd::Refused { status: *status, cause };
         match status {
             // §8.1.3.4 and §21.6: whoever speaks for everywhere is believed.
             600.. => self.end(Some(end)),
@@ -302,17 +297,20 @@ impl OutLeg {
         }
         self.state = State::Over;
         if let Some(end) = end {
+            if let Some(reason) = self.why.take() {
+                self.tell(LegEvent::Reason(reason));
+            }
             self.tell(LegEvent::Ended(end));
         }
         self.acts.push_back(Act::Gone);
     }
 
     /// We give up before anybody answered.
-    fn cancel(&mut self, end: LegEnd, now: Now) {
+    fn cancel(&mut self, end: LegEnd, reason: &'static str, now: Now) {
         if let Some(update) = self.update.take() {
             self.respond(&update.key, &update.origin, 481, None);
         }
-        self.acts.push_back(Act::Cancel { tx: self.tx });
+        self.acts.push_back(Act::Cancel { tx: self.tx, reason });
         // Timer B may still have to run out, and then 64·T1 for an answer to the CANCEL (§9.1).
         self.state = State::Cancelled { until: now.mono + self.context.timing.give_up() * 2 };
         self.tell(LegEvent::Ended(end));
@@ -322,7 +320,7 @@ impl OutLeg {
     fn abandon_answer(&mut self, end: LegEnd) {
         if let State::Answering { dialog, .. } = &self.state {
             let dialog = dialog.clone();
-            self.decline(&dialog, None);
+            self.decline(&dialog, reason::CLEARED);
             self.state = State::Over;
             self.tell(LegEvent::Ended(end));
         }
@@ -344,43 +342,6 @@ impl OutLeg {
             _ => draft.finish(),
         };
         self.acts.push_back(Act::Respond { key: key.clone(), status, bytes: bytes.into() });
-    }
-
-    /// UPDATE inside an early dialog (RFC 3311 §5.2): an offer is the call's to answer, all else is confirmed.
-    fn handle_update(&mut self, request: &Request, origin: &Origin, key: &Arc<str>, now: Now) {
-        let tag = request.from.tag().unwrap_or_default().to_owned();
-        let busy = self.update.is_some();
-        let Some(fork) = self.forks.get_mut(&tag) else { return self.respond(key, origin, 481, None) };
-        if !fork.dialog.accept_cseq(request.cseq.number) {
-            return self.respond(key, origin, 500, None);
-        }
-        if let Some(contact) = &request.contact {
-            fork.dialog.remote_target.clone_from(&contact.uri.text);
-        }
-        match request.sdp() {
-            None => {
-                let dialog = fork.dialog.clone();
-                self.respond(key, origin, 200, Some((&dialog, "")));
-            }
-            // §5.2: our own offer still waits for its answer.
-            Some(_) if fork.sdp.is_none() => self.respond(key, origin, 491, None),
-            Some(_) if busy => self.respond(key, origin, 500, None),
-            Some(sdp) => {
-                let (key, origin) = (key.clone(), origin.clone());
-                self.update = Some(Update { key, origin, tag, until: now.mono + PATIENCE });
-                self.tell(LegEvent::Offered { sdp: Some(sdp) });
-            }
-        }
-    }
-
-    fn answer_update(&mut self, answer: Result<String, u16>) {
-        let Some(update) = self.update.take() else { return };
-        let dialog = self.forks.get(&update.tag).map(|fork| fork.dialog.clone());
-        match (answer, &dialog) {
-            (Ok(sdp), Some(dialog)) => self.respond(&update.key, &update.origin, 200, Some((dialog, &sdp))),
-            (Ok(_), None) => self.respond(&update.key, &update.origin, 481, None),
-            (Err(status), _) => self.respond(&update.key, &update.origin, status, None),
-        }
     }
 
     /// Passes on what the dialog wants; its end is not yet ours while others may still answer.
@@ -419,7 +380,9 @@ impl Branch for OutLeg {
                 }
                 self.gather(now);
             }
-            (State::Calling { .. }, LegCommand::Hangup) => self.cancel(LegEnd::LocalHangup, now),
+            (State::Calling { .. }, LegCommand::Hangup) => {
+                self.cancel(LegEnd::LocalHangup, reason::GIVEN_UP, now);
+            }
             (State::Calling { .. }, LegCommand::AnswerOffer { sdp }) => self.answer_update(Ok(sdp)),
             (State::Calling { .. }, LegCommand::RefuseOffer { status, .. }) => self.answer_update(Err(status)),
             (State::Answering { .. }, LegCommand::Hangup | LegCommand::RefuseOffer { .. }) => {
@@ -458,9 +421,7 @@ impl Branch for OutLeg {
                 talk.handle_request(request, origin, key, now);
                 self.gather(now);
             }
-            (State::Calling { .. }, _) if request.method == Method::Update => {
-                self.handle_update(request, origin, key, now);
-            }
+            (State::Calling { .. }, _) => self.early(request, origin, key, now),
             // They hang up before our ACK, or on a call that is over.
             (State::Answering { .. }, _) if won && request.method == Method::Bye => {
                 self.respond(key, origin, 200, None);
@@ -479,7 +440,7 @@ impl Branch for OutLeg {
     }
 
     /// CANCEL of a re-INVITE of theirs: it was answered at once, or its answer is under way.
-    fn handle_cancel(&mut self, key: &Arc<str>, now: Now) {
+    fn handle_cancel(&mut self, key: &Arc<str>, _reason: Option<Reason>, now: Now) {
         if let Some(talk) = &mut self.talk {
             talk.handle_cancel(key, now);
         }
@@ -502,8 +463,8 @@ impl Branch for OutLeg {
         match self.state {
             // Where nobody ever rang, there was nobody to answer.
             State::Calling { until } if now.mono >= until => match self.told {
-                Some(_) => self.cancel(LegEnd::NoAnswer, now),
-                None => self.cancel(LegEnd::Unreachable, now),
+                Some(_) => self.cancel(LegEnd::NoAnswer, reason::NO_ANSWER, now),
+                None => self.cancel(LegEnd::Unreachable, reason::SILENT, now),
             },
             State::Cancelled { until } if now.mono >= until => self.end(None),
             State::Answering { until, .. } if now.mono >= until => self.abandon_answer(LegEnd::Failed),
@@ -541,9 +502,29 @@ impl Branch for OutLeg {
         known && self.call_id() == call_id
     }
 
-    fn replaces(&self) -> Option<String> {
-        let theirs = self.winner.as_ref()?;
-        Some(format!("{};to-tag={theirs};from-tag={}", self.call_id(), self.tag))
+    fn standing(&self) -> Standing {
+        match (&self.state, &self.talk) {
+            (State::Calling { .. }, _) => Standing::OurEarly,
+            (State::Answering { .. }, _) => Standing::Busy,
+            (State::Talking, Some(talk)) => talk.standing(),
+            (State::Talking | State::Cancelled { .. } | State::Over, _) => Standing::Over,
+        }
+    }
+
+    fn give_way(&mut self, now: Now) {
+        match self.state {
+            State::Calling { .. } => self.cancel(LegEnd::LocalHangup, reason::ELSEWHERE, now),
+            _ => {
+                if let Some(talk) = &mut self.talk {
+                    talk.give_way();
+                }
+                self.gather(now);
+            }
+        }
+    }
+
+    fn replaces(&self) -> Option<Replaced> {
+        Some(self.talk.as_ref()?.replaced())
     }
 }
 
@@ -576,19 +557,6 @@ fn invite(dial: &Dial, trunk: Option<&TrunkSpec>, callee: Callee, tag: &str, con
 fn supported(offers: bool) -> String {
     let keep = |option: &&str| offers || *option != "100rel";
     SUPPORTED.split(", ").filter(keep).collect::<Vec<_>>().join(", ")
-}
-
-/// Q.850 cause of a Reason header (RFC 3326 §2).
-fn q850_cause(headers: &Headers) -> Option<u8> {
-    headers.list("Reason").find_map(|reason| {
-        let mut parts = split_unquoted(reason, ';').map(str::trim);
-        let protocol = parts.next()?;
-        let cause = parts.find_map(|part| {
-            let (name, value) = part.split_once('=')?;
-            name.trim().eq_ignore_ascii_case("cause").then(|| value.trim().parse::<u8>().ok())?
-        });
-        cause.filter(|_| protocol.eq_ignore_ascii_case("Q.850"))
-    })
 }
 
 /// 64 hexadecimal digits that nobody can guess: tags and Call-IDs (RFC 3261 §19.3, §8.1.1.4).

@@ -11,8 +11,8 @@ use super::uri::split_unquoted;
 
 /// Methods we serve, as `Allow` says it. Nobody transfers us (REFER) and nobody registers here.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, NOTIFY";
-/// Extensions we know, as `Supported` says it (RFC 3262, RFC 4028).
-pub const SUPPORTED: &str = "100rel, timer";
+/// Extensions we know, as `Supported` says it (RFC 3262, RFC 3891, RFC 4028).
+pub const SUPPORTED: &str = "100rel, replaces, timer";
 
 /// The parts of a request that every response to it repeats, and where responses go.
 #[derive(Clone, Debug, PartialEq, Eq)]

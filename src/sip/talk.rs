@@ -20,16 +20,17 @@ use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::branch::{Act, ClientNews, Context, OutRequest, Tx};
+use super::branch::{Act, ClientNews, Context, OutRequest, Replaced, Standing, Tx};
 use super::dialog::Dialog;
-use super::info::{self, Info, Key};
+use super::info::{self, Key};
 use super::message::{Headers, Method, Request, Response};
+use super::reason;
 use super::refer::{self, Referral, Report};
 use super::respond::{ALLOW, Draft, Origin, SUPPORTED, reason_phrase};
 use super::session_timer::{Agreed, Due, SessionTimer};
 use super::transaction::{Repeat, Tick};
 use super::uri::NameAddr;
-use super::{LegCommand, LegEnd, LegEvent};
+use super::{LegCommand, LegEnd, LegEvent, Reason};
 use crate::time::Now;
 use offer::{Exchange, Wanted};
 
@@ -176,9 +177,26 @@ impl Talk {
         talk
     }
 
-    /// The dialog, for `Replaces` and its like.
-    pub fn dialog(&self) -> &Dialog {
-        &self.dialog
+    /// May somebody take its place now?
+    pub fn standing(&self) -> Standing {
+        let open = self.unacknowledged.is_some() || !matches!(self.exchange, Exchange::Idle);
+        match self.state {
+            State::Talking if open => Standing::Busy,
+            State::Talking => Standing::Stands,
+            State::Closing(_) | State::Over => Standing::Over,
+        }
+    }
+
+    /// Somebody has taken its place.
+    pub fn give_way(&mut self) {
+        self.end(LegEnd::LocalHangup, reason::REPLACED);
+    }
+
+    /// The dialog, for somebody else to take over.
+    pub fn replaced(&self) -> Replaced {
+        let Dialog { call_id, remote_tag, remote_target, .. } = &self.dialog;
+        let dialog = format!("{call_id};to-tag={remote_tag};from-tag={}", self.tag);
+        Replaced { target: remote_target.clone(), dialog }
     }
 
     /// The call has decided something. What comes too late is dropped.
@@ -213,7 +231,7 @@ impl Talk {
         }
         if request.method == Method::Bye {
             self.reply(key, origin, 200, |draft| draft);
-            return self.hung_up();
+            return self.hung_up(Reason::of(&request.headers));
         }
         if self.state != State::Talking {
             return self.reply(key, origin, 481, |draft| draft);
@@ -343,6 +361,16 @@ impl Talk {
 
     /// Ends the call from our side: BYE; the call is told at once, the dialog stays until the BYE is done with.
     pub fn close(&mut self, end: LegEnd) {
+        self.end(
+            end,
+            match end {
+                LegEnd::NoAck | LegEnd::Expired => reason::SILENT,
+                _ => reason::CLEARED,
+            },
+        );
+    }
+
+    fn end(&mut self, end: LegEnd, why: &'static str) {
         if self.state != State::Talking {
             return;
         }
@@ -350,12 +378,14 @@ impl Talk {
         self.unacknowledged = None;
         let tx = self.fresh_tx();
         self.state = State::Closing(tx);
-        self.acts.push_back(Act::Request { tx, request: self.dialog.request(Method::Bye) });
+        let mut request = self.dialog.request(Method::Bye);
+        request.headers.push(("Reason".into(), why.to_owned()));
+        self.acts.push_back(Act::Request { tx, request });
         let end = if self.moved && end == LegEnd::LocalHangup { LegEnd::Moved } else { end };
         self.tell(LegEvent::Ended(end));
     }
 
-    fn hung_up(&mut self) {
+    fn hung_up(&mut self, why: Option<Reason>) {
         // Both hung up at once: ours stays until it is answered.
         if self.state != State::Talking {
             return;
@@ -363,6 +393,7 @@ impl Talk {
         self.drop_exchange();
         self.unacknowledged = None;
         self.state = State::Over;
+        self.acts.extend(why.map(|reason| Act::Event(LegEvent::Reason(reason))));
         self.tell(LegEvent::Ended(if self.moved { LegEnd::Moved } else { LegEnd::RemoteHangup }));
         self.acts.push_back(Act::Gone);
     }
@@ -377,18 +408,13 @@ impl Talk {
     }
 
     fn inform(&mut self, request: &Request, origin: &Origin, key: &Arc<str>) {
-        if request.headers.first("Info-Package").is_some() {
-            // RFC 6086 §4.2.2: we have announced no package.
-            return self.reply(key, origin, 469, |draft| draft.header("Recv-Info", ""));
-        }
-        match info::read(request.headers.first("Content-Type"), &request.body) {
-            Info::Key(Key { digit, duration_ms }) => {
-                self.reply(key, origin, 200, |draft| draft);
-                self.tell(LegEvent::Key { digit, duration_ms });
-            }
-            Info::Nothing => self.reply(key, origin, 200, |draft| draft),
-            Info::Foreign => self.reply(key, origin, 415, |draft| draft.header("Accept", info::ACCEPT)),
-            Info::Broken => self.reply(key, origin, 400, |draft| draft),
+        let (status, header, pressed) = info::answer(&request.headers, &request.body);
+        self.reply(key, origin, status, |draft| match header {
+            Some((name, value)) => draft.header(name, value),
+            None => draft,
+        });
+        if let Some(Key { digit, duration_ms }) = pressed {
+            self.tell(LegEvent::Key { digit, duration_ms });
         }
     }
 

@@ -10,6 +10,7 @@ use crate::media::{MediaSummary, Recording};
 use crate::pii::Pii;
 use crate::rtp::{Codec, Quality};
 use crate::sip::ladder::{Ladder, Rung};
+use crate::sip::{Protocol, Reason};
 
 /// Tests of one store: `$fresh` makes an empty one, and whatever must live as long as it.
 macro_rules! suite {
@@ -135,6 +136,8 @@ pub(crate) fn full_record(number: u8) -> CallRecord {
             rungs: vec![rung(0, false, "INVITE sip:…@192.0.2.1 SIP/2.0"), rung(4, true, "SIP/2.0 100 Trying")],
             left_out: 2,
         },
+        reason: Some(Reason { protocol: Protocol::Q850, cause: 16, text: Some("Normal call clearing".into()) }),
+        made_for: Some(CallId::new(arrival(9), 9)),
         ..bare_record(number)
     }
 }
@@ -175,6 +178,8 @@ pub(crate) fn bare_record(number: u8) -> CallRecord {
         prompts: Vec::new(),
         media: MediaSummary::default(),
         ladder: Ladder::default(),
+        reason: None,
+        made_for: None,
     }
 }
 

@@ -155,7 +155,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let spool = Spool::of(home.path());
         let mut json = serde_json::to_value(bare_record(1)).unwrap();
-        for younger in ["disposition", "ladder"] {
+        for younger in ["disposition", "ladder", "reason", "made_for"] {
             assert!(json.as_object_mut().unwrap().remove(younger).is_some(), "{younger}");
         }
         std::fs::create_dir(spool.folder()).unwrap();

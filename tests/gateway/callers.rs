@@ -1,6 +1,6 @@
 //! Callers who misbehave: silent, endless, deaf to SIP, gone, or not callers at all.
 
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -149,6 +149,55 @@ fn random_datagrams_at_every_port_disturb_no_call() {
     assert!(record["media"]["refused"].as_u64() > Some(1_000), "the noise has arrived: {record:#}");
     let (left, _) = sides(record["media"]["recording"]["path"].as_str().expect("a recording was saved"));
     assert!(loudest(&left) < 100, "nothing of it was heard");
+}
+
+/// Reports cut short, with lengths and counts that lie, of types nobody knows, and a farewell in the caller's name: from
+/// strangers and from the caller's own port. The call goes on, and only the caller's honest report counts.
+#[test]
+fn malformed_reports_of_anybody_disturb_no_call() {
+    let mut gateway = Gateway::start(Settings::default());
+    let mut caller = Caller::dial(&gateway, NUMBER);
+    let media = caller.media.expect("an RTP port");
+    let reports = SocketAddr::new(media.ip(), media.port() + 1);
+    let stranger = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let ssrc = 0xCA11_u32.to_be_bytes();
+    let report = [&[0x81, 200, 0, 12][..], &ssrc, &[0x11; 44]].concat();
+    let mut bad: Vec<Vec<u8>> = vec![
+        vec![0x80],
+        vec![0x80, 200],
+        vec![0x80, 200, 0xff, 0xff],
+        [&[0x9f, 201, 0, 1][..], &ssrc].concat(),
+        [&[0x9f, 203, 0, 1][..], &ssrc].concat(),
+        [&[0x81, 202, 0, 2][..], &ssrc, &[1, 255, b'x', b'y']].concat(),
+        [&[0x81, 207, 0, 3][..], &ssrc, &[7, 0, 0xff, 0xff, 0, 0, 0, 0]].concat(),
+        [&[0xa0, 201, 0, 1][..], &ssrc, &[0; 3]].concat(),
+        [&report[..], &[0x80, 250, 0, 0]].concat(),
+        vec![0x80, 201, 0, 0].repeat(350),
+    ];
+    // Each whole message cut at every place, and with every byte of its head turned.
+    bad.extend((0..report.len()).map(|cut| report[..cut].to_vec()));
+    bad.extend((0..16).map(|at| {
+        let mut turned = report.clone();
+        turned[at] ^= 0xff;
+        turned
+    }));
+    let farewell = [&[0x80, 201, 0, 1][..], &ssrc, &[0x81, 203, 0, 1], &ssrc].concat();
+    for _ in 0..3 {
+        for bytes in &bad {
+            for target in [media, reports] {
+                let _ = stranger.send_to(bytes, target);
+                let _ = caller.rtp.send_to(bytes, target);
+            }
+        }
+        let _ = stranger.send_to(&farewell, reports);
+        let _ = stranger.send_to(&farewell, media);
+        caller.keep_silent(10);
+    }
+    caller.press('2');
+    caller.stay_silent();
+    assert!(gateway.is_running(), "{}", gateway.log());
+    let record = gateway.record();
+    assert_eq!(record["result"], "served", "{record:#}");
 }
 
 #[test]

@@ -161,6 +161,24 @@ fn a_gateway_that_is_told_to_stop_finishes_its_call_and_turns_the_next_away() {
 }
 
 #[test]
+fn a_gateway_that_is_told_twice_to_stop_says_goodbye_at_once() {
+    let settings =
+        Settings { top: "drain_timeout = \"10m\"", plan: "dialplans/bank-main.yaml".into(), ..Settings::default() };
+    let mut gateway = Gateway::start(settings);
+    let mut caller = Caller::dial(&gateway, NUMBER);
+    caller.keep_silent(20);
+    gateway.terminate();
+    while !gateway.log().contains("draining") {
+        caller.keep_silent(2);
+    }
+    gateway.terminate();
+    caller.stay_silent();
+    assert!(gateway.wait_until_it_ends().success(), "{}", gateway.log());
+    assert!(gateway.log().contains("told twice to stop"), "{}", gateway.log());
+    assert_eq!(gateway.record()["end"]["why"], "drained");
+}
+
+#[test]
 fn a_call_that_outlasts_the_drain_is_told_goodbye() {
     let settings =
         Settings { top: "drain_timeout = \"1s\"", plan: "dialplans/bank-main.yaml".into(), ..Settings::default() };

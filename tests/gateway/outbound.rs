@@ -80,7 +80,7 @@ fn plainly(called: &Gateway) -> String {
 
 #[test]
 fn every_codec_carries_a_conversation_and_both_records_name_it() {
-    for codec in ["pcma", "g722", "opus"] {
+    for codec in ["pcma", "g722", "opus", "g729"] {
         let only = || Settings { rtp: format!("codecs = [{codec:?}]"), ..Settings::default() };
         let (out, theirs) = talk(only(), only(), plainly, &[]);
         assert_eq!(out.code, Some(0), "{codec}");

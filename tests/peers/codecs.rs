@@ -13,7 +13,7 @@ use super::house::{Gateway, Settings};
 const MODULES: [&str; 3] =
     ["/usr/lib/baresip/modules", "/usr/lib/x86_64-linux-gnu/baresip/modules", "/usr/local/lib/baresip/modules"];
 /// Seconds of one call: the protected prompt, and a while of questions.
-const SECONDS: u32 = 7;
+pub const SECONDS: u32 = 7;
 /// Samples of the stretches that are compared, 300 ms: a jitter buffer may move sound between two of them.
 const STRETCH: usize = 2_400;
 /// How far apart the same stretch may lie in two recordings of one call.
@@ -46,7 +46,7 @@ fn baresip() -> Option<PathBuf> {
 }
 
 /// A tone that never is the same twice: rising, in syllables.
-fn sound(rate_hz: u32) -> Vec<i16> {
+pub fn sound(rate_hz: u32) -> Vec<i16> {
     let mut phase = 0.0f64;
     let sample = |n: u32| {
         let at = f64::from(n) / f64::from(rate_hz);
@@ -56,7 +56,7 @@ fn sound(rate_hz: u32) -> Vec<i16> {
     (0..rate_hz * SECONDS).map(sample).collect()
 }
 
-fn write_wav(path: &Path, rate_hz: u32, samples: &[i16]) {
+pub fn write_wav(path: &Path, rate_hz: u32, samples: &[i16]) {
     let sample_format = hound::SampleFormat::Int;
     let spec = hound::WavSpec { channels: 1, sample_rate: rate_hz, bits_per_sample: 16, sample_format };
     let mut writer = hound::WavWriter::create(path, spec).expect("a file can be written");
@@ -65,7 +65,7 @@ fn write_wav(path: &Path, rate_hz: u32, samples: &[i16]) {
 }
 
 /// One channel of a file, brought down to 8 kHz by averaging: what we compare lies far below 4 kHz.
-fn read_wav(path: &Path, channel: usize) -> Vec<i16> {
+pub fn read_wav(path: &Path, channel: usize) -> Vec<i16> {
     let mut reader = hound::WavReader::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let spec = reader.spec();
     let samples: Vec<i16> = reader.samples::<i16>().map(|sample| sample.expect("whole samples")).collect();
@@ -75,7 +75,7 @@ fn read_wav(path: &Path, channel: usize) -> Vec<i16> {
 }
 
 /// How alike the loud stretches of `said` are to where they are found in `heard`: the median, 1 for the same sound.
-fn likeness((said, heard): &(Vec<i16>, Vec<i16>)) -> f64 {
+pub fn likeness((said, heard): &(Vec<i16>, Vec<i16>)) -> f64 {
     let squares = |samples: &[i16]| samples.iter().map(|&sample| i64::from(sample).pow(2)).sum::<i64>();
     let mut so_far = vec![0i64];
     so_far.extend(heard.iter().scan(0, |sum, &sample| {

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use trunkline::sip::{IncomingLeg, LegCommand, LegEvent, Rejection, SessionPolicy, SipConfig, SipServer};
+use trunkline::rtp::Digit;
+use trunkline::sip::{
+    Credentials, IncomingLeg, LegCommand, LegEnd, LegEvent, Rejection, Secret, SessionPolicy, SipConfig, SipServer,
+    TrunkSpec,
+};
 use trunkline::time::SystemClock;
 
 use super::sipp::{self, SDP, Scenario};
@@ -302,6 +306,56 @@ async fn sipp_is_sent_elsewhere_and_tells_how_it_went() {
         })
         .collect();
     assert_eq!(told, [(202, false), (100, false), (200, true)], "{events:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trunk_that_calls_us_and_wants_our_password_to_be_hung_up_on_gets_it() {
+    if !sipp::is_here() {
+        return;
+    }
+    let challenge = "WWW-Authenticate: Digest realm=\"pbx\", nonce=\"n1\", qop=\"auth\", algorithm=MD5\n";
+    let scenario = Scenario::call()
+        .expect_request("BYE")
+        .answer("401 Unauthorized", challenge, "")
+        .expect_request_with("BYE", "Authorization", "username=.acct7.*realm=.pbx.*nonce=.n1.")
+        .answer("200 OK", "", "");
+    let trusting = |config: &mut SipConfig| {
+        let credentials = Credentials { username: "acct7".to_owned(), password: Secret::new("zanzibar") };
+        // The trunk is the peer of the same name.
+        let at = "127.0.0.1:9".parse().expect("an address");
+        config.trunks.push(TrunkSpec { credentials: Some(credentials), ..TrunkSpec::at("loopback", at) });
+    };
+    let leaving = |event: &LegEvent| match event {
+        LegEvent::Established { .. } => vec![LegCommand::Hangup],
+        _ => Vec::new(),
+    };
+    let events = House::open(trusting).await.meet(scenario, leaving).await;
+    assert_eq!(events.last(), Some(&LegEvent::Ended(LegEnd::LocalHangup)), "{events:?}");
+}
+
+/// No telephone-event was agreed upon: the key goes by INFO.
+#[tokio::test(flavor = "multi_thread")]
+async fn sipp_is_pressed_keys_by_info() {
+    if !sipp::is_here() {
+        return;
+    }
+    let relay = |scenario: Scenario, face: &str| {
+        scenario.expect_request_with("INFO", "body", &format!("Signal={face}.*Duration=100")).answer("200 OK", "", "")
+    };
+    let scenario = relay(relay(Scenario::call(), "5"), "#").expect_request("BYE").answer("200 OK", "", "");
+    let mut house = House::open(|_| {}).await;
+    let us = house.address();
+    let sipp = tokio::task::spawn_blocking(move || scenario.run(us));
+    let mut call = tokio::time::timeout(PATIENCE, house.calls.recv()).await.expect("in time").expect("a call");
+    call.commands.send(LegCommand::Answer { sdp: OURS.to_owned() }).await.expect("the leg lives");
+    assert_eq!(call.events.recv().await, Some(LegEvent::Established { sdp: None }));
+    for face in ['5', '#'] {
+        let digit = Digit::new(face).expect("a key");
+        call.commands.send(LegCommand::SendKey { digit, duration_ms: 100 }).await.expect("the leg lives");
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    call.commands.send(LegCommand::Hangup).await.expect("the leg lives");
+    sipp.await.expect("SIPp ran").check();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,13 +7,17 @@ mod calling;
 mod codecs;
 mod dialog;
 mod digest;
+mod g729;
 #[path = "../gateway/house.rs"]
 #[allow(dead_code, reason = "the gateway of the other tests can do more than these need")]
 mod house;
+mod linphone;
+mod offers;
 mod outbound;
 mod registrar;
 mod sipp;
 mod softphone;
+mod transfer;
 mod transport;
 mod uas;
 

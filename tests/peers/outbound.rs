@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use trunkline::pii::Pii;
 use trunkline::sip::{
     Credentials, Dial, IncomingLeg, LegCommand, LegEnd, LegEvent, OutgoingLeg, Secret, SipConfig, SipServer, TrunkSpec,
+    TrunkState,
 };
 use trunkline::time::SystemClock;
 
@@ -87,6 +88,13 @@ impl Caller {
     async fn hang_up(&self) {
         self.leg.commands.send(LegCommand::Hangup).await.expect("the leg lives");
     }
+
+    /// Theirs to answer, ours to end.
+    async fn is_answered_and_hangs_up(&mut self) {
+        self.is_answered().await;
+        self.hang_up().await;
+        assert_eq!(self.ends().await, LegEnd::LocalHangup);
+    }
 }
 
 /// The scenario went as written.
@@ -103,15 +111,11 @@ async fn a_call_rings_is_answered_and_hung_up_by_us() {
         .says("180 Ringing", "a", "")
         .waits(100)
         .says("200 OK", "a", "SDP")
-        .receives("ACK")
-        .receives("BYE")
-        .confirms();
+        .talks_until_bye();
     let Some(uas) = Uas::start(&scenario) else { return };
     let mut caller = Caller::calling(uas.port, RING).await;
     assert_eq!(caller.rings(180).await, None);
-    caller.is_answered().await;
-    caller.hang_up().await;
-    assert_eq!(caller.ends().await, LegEnd::LocalHangup);
+    caller.is_answered_and_hangs_up().await;
     finish(uas).await;
     let stats = caller.server.stats().await;
     assert_eq!(stats.live_legs, 0);
@@ -144,14 +148,10 @@ async fn reliable_responses_are_confirmed_one_by_one() {
         .receives_saying("PRACK", "RAck:", "18 [0-9]+ INVITE")
         .confirms()
         .says("200 OK", "a", "SDP")
-        .receives("ACK")
-        .receives("BYE")
-        .confirms();
+        .talks_until_bye();
     let Some(uas) = Uas::start(&scenario) else { return };
     let mut caller = Caller::calling(uas.port, RING).await;
-    caller.is_answered().await;
-    caller.hang_up().await;
-    assert_eq!(caller.ends().await, LegEnd::LocalHangup);
+    caller.is_answered_and_hangs_up().await;
     finish(uas).await;
 }
 
@@ -167,7 +167,7 @@ async fn a_refusal_tells_its_cause() {
 
 #[tokio::test]
 async fn a_redirected_call_reaches_the_next_and_the_one_after() {
-    let last = Scenario::invited().says("200 OK", "c", "SDP").receives("ACK").receives("BYE").confirms();
+    let last = Scenario::invited().says("200 OK", "c", "SDP").talks_until_bye();
     let Some(last) = Uas::start(&last) else { return };
     let moved = |port: u16| {
         let contact = format!("Contact: <sip:never@127.0.0.1:9>;q=0.1, <sip:next@127.0.0.1:{port}>;q=0.9\n");
@@ -176,9 +176,7 @@ async fn a_redirected_call_reaches_the_next_and_the_one_after() {
     let Some(second) = Uas::start(&moved(last.port)) else { return };
     let Some(first) = Uas::start(&moved(second.port)) else { return };
     let mut caller = Caller::calling(first.port, RING).await;
-    caller.is_answered().await;
-    caller.hang_up().await;
-    assert_eq!(caller.ends().await, LegEnd::LocalHangup);
+    caller.is_answered_and_hangs_up().await;
     for uas in [first, second, last] {
         finish(uas).await;
     }
@@ -199,12 +197,7 @@ async fn two_that_redirect_to_each_other_are_left() {
 
 #[tokio::test]
 async fn a_telephone_that_rings_too_long_is_cancelled() {
-    let scenario = Scenario::invited()
-        .says("180 Ringing", "a", "")
-        .receives("CANCEL")
-        .confirms()
-        .says("487 Request Terminated", "a", "")
-        .receives("ACK");
+    let scenario = Scenario::invited().says("180 Ringing", "a", "").is_cancelled();
     let Some(uas) = Uas::start(&scenario) else { return };
     let mut caller = Caller::calling(uas.port, Duration::from_secs(2)).await;
     caller.rings(180).await;
@@ -220,9 +213,7 @@ async fn an_answer_that_crosses_our_cancel_is_acknowledged_and_hung_up_on() {
         .receives("CANCEL")
         .confirms()
         .says("200 OK", "a", "SDP")
-        .receives("ACK")
-        .receives("BYE")
-        .confirms();
+        .talks_until_bye();
     let Some(uas) = Uas::start(&scenario) else { return };
     let mut caller = Caller::calling(uas.port, RING).await;
     caller.rings(180).await;
@@ -234,13 +225,7 @@ async fn an_answer_that_crosses_our_cancel_is_acknowledged_and_hung_up_on() {
 /// RFC 3261 §9.1: no CANCEL before a provisional response.
 #[tokio::test]
 async fn a_call_given_up_at_once_is_cancelled_when_it_rings() {
-    let scenario = Scenario::invited()
-        .waits(300)
-        .says("180 Ringing", "a", "")
-        .receives("CANCEL")
-        .confirms()
-        .says("487 Request Terminated", "a", "")
-        .receives("ACK");
+    let scenario = Scenario::invited().waits(300).says("180 Ringing", "a", "").is_cancelled();
     let Some(uas) = Uas::start(&scenario) else { return };
     let mut caller = Caller::calling(uas.port, RING).await;
     caller.hang_up().await;
@@ -277,15 +262,57 @@ async fn a_longer_session_interval_is_agreed_to() {
         .receives("ACK")
         .invited_again(&[("Session-Expires:", "3600"), ("Min-SE:", "3600")])
         .says("200 OK", "a", "SDP")
-        .receives("ACK")
-        .receives("BYE")
-        .confirms();
+        .talks_until_bye();
     let Some(uas) = Uas::start(&scenario) else { return };
     let mut caller = Caller::calling(uas.port, RING).await;
-    caller.is_answered().await;
-    caller.hang_up().await;
-    assert_eq!(caller.ends().await, LegEnd::LocalHangup);
+    caller.is_answered_and_hangs_up().await;
     finish(uas).await;
+}
+
+/// RFC 3261 §12.2.1.1: through a proxy that knows no loose routing, our requests are addressed to it, and whom they are
+/// for stands last among the routes.
+#[tokio::test]
+async fn a_proxy_that_routes_strictly_is_asked_in_its_own_way() {
+    let rows = [
+        ("Record-Route: <sip:127.0.0.1:[local_port]>", "&lt;sip:uas@127.0.0.1:[0-9]+>"),
+        ("Record-Route: <sip:127.0.0.1:[local_port];lr>", "&lt;sip:127.0.0.1:[0-9]+;lr>"),
+    ];
+    for (route, pattern) in rows {
+        let scenario = Scenario::invited()
+            .says("200 OK", "a", &format!("{route}\nSDP"))
+            .receives_saying("ACK", "Route:", pattern)
+            .receives_saying("BYE", "Route:", pattern)
+            .confirms();
+        let Some(uas) = Uas::start(&scenario) else { return };
+        let mut caller = Caller::calling(uas.port, RING).await;
+        caller.is_answered_and_hangs_up().await;
+        finish(uas).await;
+    }
+}
+
+/// A trunk that is asked for signs of life, and gives them, and stops.
+#[tokio::test]
+async fn a_trunk_is_asked_for_signs_of_life() {
+    let scenario = Scenario::default().receives("OPTIONS").replies("404 Not Found", "").receives("OPTIONS").confirms();
+    let Some(uas) = Uas::start(&scenario) else { return };
+    let mut config = SipConfig { listen: "127.0.0.1:0".parse().expect("an address"), ..SipConfig::default() };
+    let spec = TrunkSpec::at("carrier", ([127, 0, 0, 1], uas.port).into());
+    config.trunks.push(TrunkSpec { ping: Some(Duration::from_secs(1)), ..spec });
+    config.timing.t1 = Duration::from_millis(20);
+    let (server, _calls) = SipServer::bind(config, Arc::new(SystemClock)).await.expect("a free port on loopback");
+    let dialer = server.dialer();
+    let is = async |wanted: TrunkState| {
+        let long_enough = timeout(PATIENCE, async {
+            while dialer.trunks().await.first().is_none_or(|trunk| trunk.state != wanted) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        assert!(long_enough.await.is_ok(), "never {wanted:?}: {:?}", dialer.trunks().await);
+    };
+    is(TrunkState::Static).await;
+    finish(uas).await;
+    is(TrunkState::Unreachable).await;
+    server.shutdown(Duration::ZERO).await;
 }
 
 fn trunk(config: &mut SipConfig, port: u16, password: &str) {
@@ -306,15 +333,11 @@ async fn a_proxy_and_the_far_end_both_want_the_password() {
         .receives("ACK")
         .invited_by("acct7", "zanzibar", &[("Proxy-Authorization:", "nc=00000002"), ("", "realm=.f., nonce=.m==.")])
         .says("200 OK", "c", "SDP")
-        .receives("ACK")
-        .receives("BYE")
-        .confirms();
+        .talks_until_bye();
     let Some(uas) = Uas::start(&scenario) else { return };
     let port = uas.port;
     let mut caller = Caller::with(port, RING, |config| trunk(config, port, "zanzibar")).await;
-    caller.is_answered().await;
-    caller.hang_up().await;
-    assert_eq!(caller.ends().await, LegEnd::LocalHangup);
+    caller.is_answered_and_hangs_up().await;
     finish(uas).await;
 }
 

@@ -281,9 +281,7 @@ async fn calls_through_a_proxy_that_wants_a_password_stay_on_its_route() {
             .receives_saying("INVITE", "Record-Route:", "sip:127")
             .answers_last("180 Ringing", false)
             .answers_last("200 OK", true)
-            .receives("ACK")
-            .receives("BYE")
-            .confirms();
+            .talks_until_bye();
         let Some(uas) = Uas::start(&scenario) else { return };
         let Some(kamailio) = Kamailio::start(&Wanted { algorithm, callees: vec![uas.port], ..Wanted::default() })
         else {
@@ -302,7 +300,7 @@ async fn calls_through_a_proxy_that_wants_a_password_stay_on_its_route() {
 async fn of_two_telephones_that_ring_the_first_to_answer_wins() {
     let rings = || Scenario::default().receives("INVITE").answers_last("180 Ringing", false);
     let slow = rings().receives("CANCEL").confirms();
-    let quick = rings().waits(500).answers_last("200 OK", true).receives("ACK").receives("BYE").confirms();
+    let quick = rings().waits(500).answers_last("200 OK", true).talks_until_bye();
     let (Some(slow), Some(quick)) = (Uas::start(&slow), Uas::start(&quick)) else { return };
     let callees = vec![slow.port, quick.port];
     let Some(kamailio) = Kamailio::start(&Wanted { callees, ..Wanted::default() }) else { return };

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::sipp;
+
 /// Longer than any scenario here takes, on a busy machine.
 const LONG_ENOUGH: Duration = Duration::from_secs(60);
 /// What SIPp sends media to and from.
@@ -84,6 +86,16 @@ impl Scenario {
         }
         self.steps.push_str("  </action></recv>\n");
         self
+    }
+
+    /// ACK, and then our BYE.
+    pub fn talks_until_bye(self) -> Self {
+        self.receives("ACK").receives("BYE").confirms()
+    }
+
+    /// CANCEL before any answer, and all that follows from it.
+    pub fn is_cancelled(self) -> Self {
+        self.receives("CANCEL").confirms().says("487 Request Terminated", "a", "").receives("ACK")
     }
 
     /// A 200 to the last request.
@@ -177,13 +189,7 @@ impl Scenario {
     }
 
     fn text(&self) -> String {
-        // SIPp complains of a variable that nobody reads, and of naming none.
-        let read = match self.variables.as_slice() {
-            [] => String::new(),
-            all => format!("  <Reference variables=\"{}\"/>\n", all.join(",")),
-        };
-        let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<scenario name=\"answering\">\n";
-        format!("{head}{}{read}</scenario>\n", self.steps)
+        sipp::document(&self.steps, &self.variables)
     }
 }
 
@@ -207,16 +213,10 @@ impl Uas {
             return None;
         }
         let folder = tempfile::tempdir().expect("a folder for sipp");
-        let file = folder.path().join("scenario.xml");
-        fs::write(&file, scenario.text()).expect("the scenario can be written");
         let log = fs::File::create(folder.path().join("screen")).expect("its screen can be kept");
-        let process = Command::new("sipp")
-            .args(["-sf", "scenario.xml", "-i", "127.0.0.1", "-p", &port.to_string(), "-m", "1", "-nostdin"])
-            .args(["-timeout", "40", "-timeout_error", "-trace_err", "-error_file", "errors", "-trace_msg"])
-            .args(["-message_file", "messages"])
+        let process = sipp::program(folder.path(), &scenario.text())
+            .args(["-p", &port.to_string(), "-m", "1", "-timeout", "40"])
             .args(further)
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)
             .spawn()

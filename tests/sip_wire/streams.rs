@@ -247,7 +247,7 @@ fn tls(folder: &std::path::Path) -> TlsConfig {
     }
 }
 
-async fn tls_line(us: SocketAddr, ca: &std::path::Path) -> Line<tokio_rustls::client::TlsStream<TcpStream>> {
+fn believing(ca: &std::path::Path) -> Arc<rustls::ClientConfig> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(ca).expect("a certificate")).expect("a root");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -256,10 +256,14 @@ async fn tls_line(us: SocketAddr, ca: &std::path::Path) -> Line<tokio_rustls::cl
         .expect("ring speaks it")
         .with_root_certificates(roots)
         .with_no_client_auth();
+    Arc::new(config)
+}
+
+async fn tls_line(us: SocketAddr, ca: &std::path::Path) -> Line<tokio_rustls::client::TlsStream<TcpStream>> {
     let stream = TcpStream::connect(us).await.expect("loopback takes it");
     let ours = stream.local_addr().expect("connected");
     let name = ServerName::try_from("127.0.0.1").expect("a name");
-    let stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.expect("a handshake");
+    let stream = tokio_rustls::TlsConnector::from(believing(ca)).connect(name, stream).await.expect("a handshake");
     Line { stream, ours, us, via: "TLS", buffer: Vec::new() }
 }
 
@@ -285,6 +289,60 @@ async fn a_call_over_tls_stays_on_its_connection_and_garbage_gets_none() {
     }
     let mut line = tls_line(us, &ca).await;
     line.call(&mut calls, "a").await;
+    server.shutdown(PATIENCE).await;
+}
+
+/// Before the handshake, in the middle of it, under it when it is done, and inside.
+#[tokio::test]
+async fn garbage_at_every_stage_of_tls_closes_its_connection_and_nothing_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = tls(folder.path());
+    let ca = config.ca.clone().expect("given");
+    let (server, mut calls) = server(|sip| {
+        sip.tls = Some(config);
+        sip.patience.first_message = Duration::from_secs(2);
+    })
+    .await;
+    let us = server.local_tls_addr().expect("we listen for TLS");
+    let mut hello = Vec::new();
+    let name = ServerName::try_from("127.0.0.1").expect("a name");
+    let mut client = rustls::ClientConnection::new(believing(&ca), name).expect("a client");
+    client.write_tls(&mut hello).expect("a hello");
+    let mut rng = StdRng::seed_from_u64(11);
+    let mut noise = vec![0; 20_000];
+    rng.fill_bytes(&mut noise);
+    let half = hello.len() / 2;
+    let mut mangled = hello.clone();
+    for _ in 0..8 {
+        let at = rng.random_range(0..mangled.len());
+        mangled[at] = rng.random();
+    }
+    let beginnings: [Vec<u8>; 6] = [
+        noise.clone(),
+        [&[0x16, 3, 1, 0xff, 0xff][..], &noise].concat(),
+        hello[..half].to_vec(),
+        [&hello[..half], &noise].concat(),
+        [&hello, &noise[..]].concat(),
+        mangled,
+    ];
+    let closed = async |line: &mut Line<TcpStream>| {
+        let mut rest = Vec::new();
+        let _ = timeout(PATIENCE, line.stream.read_to_end(&mut rest)).await.expect("it is closed");
+        assert!(!String::from_utf8_lossy(&rest).contains("SIP/2.0"));
+    };
+    for bytes in &beginnings {
+        let mut line = Line::to(us).await;
+        let _ = line.stream.write_all(bytes).await;
+        closed(&mut line).await;
+    }
+    let mut inside = tls_line(us, &ca).await;
+    let _ = inside.stream.write_all(&noise).await;
+    assert_eq!(inside.receive().await, None, "no SIP, sealed or not");
+    let mut under = tls_line(us, &ca).await;
+    let _ = under.stream.get_mut().0.write_all(&noise).await;
+    assert_eq!(under.receive().await, None, "what is not sealed is nobody's");
+    let mut good = tls_line(us, &ca).await;
+    good.call(&mut calls, "a").await;
     server.shutdown(PATIENCE).await;
 }
 

@@ -57,6 +57,9 @@ pub fn read(bytes: &[u8]) -> Asked {
     };
     let Ok(head) = std::str::from_utf8(&bytes[..end]) else { return Asked::Refuse(Status::BadRequest) };
     let line = head.split("\r\n").next().unwrap_or_default();
+    if !line.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return Asked::Refuse(Status::BadRequest);
+    }
     let mut words = line.split(' ');
     let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
     else {
@@ -106,7 +109,8 @@ mod tests {
 
     #[test]
     fn what_is_no_get_is_refused() {
-        let rows: [(&[u8], Status); 9] = [
+        let rows: [(&[u8], Status); 10] = [
+            (b"GET /me\n\0ts HTTP/1.1\r\n\r\n", Status::BadRequest),
             (b"POST /metrics HTTP/1.1\r\n\r\n", Status::NotAllowed),
             (b"get /metrics HTTP/1.1\r\n\r\n", Status::NotAllowed),
             (b"GET metrics HTTP/1.1\r\n\r\n", Status::BadRequest),

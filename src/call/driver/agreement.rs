@@ -87,6 +87,12 @@ impl Agreement {
             LegEvent::Established { sdp } if self.awaits_answer => self.first_answer(sdp.as_deref()),
             // After an early answer the final one may say something else: another telephone took the call.
             LegEvent::Established { sdp: Some(answer) } => self.early(answer),
+            LegEvent::TakingOver => {
+                // Our own offer may still ring unanswered (RFC 3891 §3): then theirs counts.
+                self.awaits_answer = false;
+                self.negotiation.another_far_end();
+                Settled::default()
+            }
             LegEvent::Offered { sdp: Some(offer) } => match self.negotiation.answer(offer) {
                 Ok((sdp, params)) => Settled { reply: Some(LegCommand::AnswerOffer { sdp }), ..self.agreed_on(params) },
                 Err(error) => {

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 mod far_end;
 mod life;
 mod random;
+mod transfer;
 mod turns;
 
 /// A call, its clock, and everything it has asked for.
@@ -57,6 +58,8 @@ impl Rig {
             sdp: "v=0".into(),
             longest,
             variables: Variables::new(),
+            stands_by: None,
+            made_for: None,
         };
         let call = call(setup, clock.now());
         let mut rig = Self { call, clock, outputs: Vec::new(), playing: Vec::new() };

@@ -4,6 +4,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::*;
+use crate::call::{Consult, Consulted};
 
 /// Whatever comes, in whatever order: no panic, no spinning, and after the leg has ended exactly one record, last.
 #[test]
@@ -85,12 +86,18 @@ fn any_input(random: &mut StdRng, rig: &Rig) -> Input {
 /// What a leg may tell besides its beginning and its end.
 fn any_news(random: &mut StdRng) -> Input {
     let status = [100, 180, 183, 202, 408, 486, 603][random.random_range(0..7)];
-    Input::Leg(match random.random_range(0..6) {
+    Input::Leg(match random.random_range(0..9) {
         0 => LegEvent::Progress { status, sdp: None },
         1 => LegEvent::Referred { status, last: random.random_bool(0.5) },
         2 => LegEvent::Offered { sdp: None },
         3 => LegEvent::OfferRefused { status },
         4 => return Input::Order(Order::Transfer { to: "sip:bob@host".into() }),
+        6 => {
+            let (to, ring) = (Pii::new("sip:bob@host".into()), Duration::from_secs(9));
+            return Input::Order(Order::Attend(Consult { to, trunk: None, briefing: None, ring }));
+        }
+        7 => return Input::Consulted(Consulted::Ready { leg: crate::id::LegId(3) }),
+        8 => return Input::Consulted(Consulted::Over { status }),
         _ => LegEvent::Key { digit: Digit::new('5').unwrap(), duration_ms: None },
     })
 }

@@ -82,6 +82,8 @@ from  +12025550123 → 1000
 plan  bank-main@0123456789abcdef
 when  2026-01-05 10:01:00 -05:00, answered after 0.2 s, lasted 0:31
 end   completed: balance
+why   Q.850 16, Normal call clearing
+for   01KE7B8KQ00000000000000009, whose caller was to be sent there
 path  welcome → main → balance
 
 00:00.0 bot  Welcome to Example Bank. This call is recorded.  [protected: played 5.2 of 5.2 s]

@@ -85,6 +85,12 @@ fn header(record: &CallRecord, zone: &TimeZone) -> String {
     line(&mut text, &format!("plan  {plan}"));
     line(&mut text, &format!("when  {arrived}, {answered}"));
     line(&mut text, &format!("end   {}", ending(&record.end, record.result.as_deref())));
+    if let Some(reason) = &record.reason {
+        line(&mut text, &format!("why   {}", harmless(&reason.to_string())));
+    }
+    if let Some(call) = &record.made_for {
+        line(&mut text, &format!("for   {call}, whose caller was to be sent there"));
+    }
     if !record.path.is_empty() {
         line(&mut text, &format!("path  {}", harmless(&record.path.join(" → "))));
     }

@@ -143,13 +143,13 @@ impl Agent {
     }
 
     /// Asks for an INVITE to be cancelled.
-    pub(super) fn cancel_request(&mut self, owner: &Owner, tx: Tx, now: Now) {
+    pub(super) fn cancel_request(&mut self, owner: &Owner, tx: Tx, reason: &'static str, now: Now) {
         let waiting = self.clients.looking_up.values_mut();
         for lookup in waiting.filter(|lookup| !lookup.ack && lookup.owner == *owner && lookup.tx == tx) {
             lookup.cancelled = true;
         }
         if let Some(base) = self.clients.by_tx.get(&(owner.clone(), tx)).cloned() {
-            self.with_client(&base, now, |transaction| transaction.cancel(now.mono));
+            self.with_client(&base, now, |transaction| transaction.cancel(reason, now.mono));
         }
     }
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rand::RngCore;
 
+use super::client::Owner;
 use super::{Agent, Incoming, MAX_TRANSACTIONS, Output, RETRY_AFTER, TimerOf};
 use crate::id::LegId;
 use crate::pii::Pii;
+use crate::sip::Reason;
 use crate::sip::guard::{Admitted, DropReason};
 use crate::sip::leg::{Leg, Opening};
 use crate::sip::message::{Method, Request};
@@ -62,14 +64,25 @@ impl Agent {
         if merge_key.as_ref().is_some_and(|merge_key| self.merged.contains_key(merge_key)) {
             return self.answer_statelessly(&origin, 482, |draft| draft);
         }
-        let full = self.stats.live_legs >= self.settings.max_legs as u64 || self.invites.len() >= MAX_TRANSACTIONS;
-        if self.draining || full {
+        let replaced = match self.judge_takeover(&request) {
+            Ok(replaced) => replaced,
+            Err(status @ 500) => {
+                return self.answer_statelessly(&origin, status, |draft| draft.header("Retry-After", "1"));
+            }
+            Err(status) => return self.answer_statelessly(&origin, status, |draft| draft),
+        };
+        let full = self.stats.live_legs >= self.settings.max_legs as u64;
+        // Who takes over a call adds none.
+        if (self.draining || full) && replaced.is_none() || self.invites.len() >= MAX_TRANSACTIONS {
             return self.turn_away(&origin);
         }
 
         let id = self.fresh_leg();
         let tag: Arc<str> = format!("{:016x}", self.rng.next_u64()).into();
-        self.ladders.open(id, now);
+        match replaced.and_then(|old| self.takeovers.leg_of(old)) {
+            Some(leg) => self.ladders.join(id, leg),
+            None => self.ladders.open(id, now),
+        }
         self.ladders.hear(id, now);
         let trying = self.open_invite(&key, &origin, id);
         self.say(id, trying, origin.destination, now);
@@ -91,9 +104,17 @@ impl Agent {
         self.legs.insert(id, Box::new(Leg::open(&request, origin, opening, context, now)));
         self.dialogs.insert(tag, id);
         self.guard.entered(id, &peer, path.hop.address.ip(), now);
+        if let Some(credentials) = self.trunks.credentials(&peer.name) {
+            self.trust_with(Owner::Leg(id), credentials);
+        }
         self.stats.accepted += 1;
-        self.stats.live_legs += 1;
-        self.outputs.push_back(Output::Incoming(Box::new(incoming)));
+        match replaced {
+            Some(old) => self.offer_takeover(old, id, &request),
+            None => {
+                self.stats.live_legs += 1;
+                self.outputs.push_back(Output::Incoming(Box::new(incoming)));
+            }
+        }
         self.with_leg(id, now, |_| {});
     }
 
@@ -153,7 +174,8 @@ impl Agent {
         let draft = admitted.origin.respond(200, reason_phrase(200), &tag).header("Server", &self.server);
         self.say(leg, draft.finish().into(), admitted.origin.destination, now);
         if open {
-            self.with_leg(leg, now, |leg| leg.handle_cancel(&key, now));
+            let reason = Reason::of(&admitted.request.headers);
+            self.with_leg(leg, now, |leg| leg.handle_cancel(&key, reason, now));
         }
     }
 

@@ -18,6 +18,7 @@ use super::client::Owner;
 use super::{Agent, Output, TimerOf};
 use crate::id::LegId;
 use crate::sip::DialError;
+use crate::sip::auth::Credentials;
 use crate::sip::branch::{Act, ClientNews, OutRequest, Tx};
 use crate::sip::message::Method;
 use crate::sip::peers::Peer;
@@ -99,6 +100,11 @@ impl Trunks {
     /// The call is over.
     pub(super) fn forget_leg(&mut self, leg: LegId) {
         self.legs.remove(&leg);
+    }
+
+    /// What a trunk of this name knows us by: for whoever calls us from there and then asks who we are.
+    pub(super) fn credentials(&self, name: &str) -> Option<Credentials> {
+        self.by_name.get(name)?.spec.credentials.clone()
     }
 
     /// A call through `name` begins, if there is such a trunk and it may carry one more.

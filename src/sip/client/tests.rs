@@ -30,7 +30,16 @@ impl Row {
         Self::towards("sip:b@127.0.0.1", method, hops, body)
     }
 
+    /// A re-INVITE.
+    fn inside_a_dialog() -> Self {
+        Self::with("sip:b@127.0.0.1", Method::Invite, &["udp:127.0.0.1:5070"], 0, "<sip:b@h>;tag=t")
+    }
+
     fn towards(uri: &str, method: Method, hops: &[&str], body: usize) -> Self {
+        Self::with(uri, method, hops, body, "<sip:b@h>")
+    }
+
+    fn with(uri: &str, method: Method, hops: &[&str], body: usize, to: &str) -> Self {
         let start = SystemClock.now();
         let uri = crate::sip::uri::Uri::parse(uri).unwrap();
         let request = OutRequest {
@@ -40,7 +49,7 @@ impl Row {
             fallback: None,
             headers: vec![
                 ("From".into(), "<sip:a@h>;tag=ours".to_owned()),
-                ("To".into(), "<sip:b@h>".to_owned()),
+                ("To".into(), to.to_owned()),
                 ("Call-ID".into(), "c1".to_owned()),
                 ("Route".into(), "<sip:p;lr>".to_owned()),
                 ("Subject".into(), "x".to_owned()),
@@ -114,7 +123,7 @@ impl Row {
     }
 
     fn cancel(&mut self) {
-        self.transaction.cancel(self.now);
+        self.transaction.cancel("SIP;cause=487", self.now);
         self.collect();
     }
 
@@ -227,6 +236,24 @@ fn a_cancelled_invite_that_is_never_answered_is_given_up() {
     row.run_until(32_000);
     assert_eq!(row.news[1..], ["Timeout"]);
     assert!(row.over);
+}
+
+/// Found by fuzzing: an INVITE inside a dialog that was only ever told to wait stayed for good.
+#[test]
+fn an_invite_inside_a_dialog_does_not_ring_for_ever() {
+    let mut row = Row::new(Method::Invite, &["udp:127.0.0.1:5070"], 0);
+    row.hear(100, "t");
+    assert_eq!(row.transaction.deadline(), None, "outside of one, whoever called decides");
+    let mut row = Row::inside_a_dialog();
+    row.hear(183, "t");
+    row.run_until(20_000);
+    row.hear(183, "t");
+    row.run_until(31_999);
+    assert_eq!(row.sent.len(), 1);
+    row.run_until(32_000);
+    assert_eq!(row.sent[1].1, "CANCEL");
+    row.run_until(64_000);
+    assert_eq!((row.news.last().map(String::as_str), row.over), (Some("Timeout"), true));
 }
 
 #[test]

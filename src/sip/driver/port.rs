@@ -129,7 +129,7 @@ impl Port {
                     }
                 }
                 control = controls.recv(), if stop_at.is_none() => match control {
-                    Some(Control::Drain) => self.agent.handle_drain(),
+                    Some(Control::Drain) => self.agent.handle_drain(self.clock.now()),
                     Some(Control::Dial(dial, reply)) => self.dial(*dial, reply),
                     Some(Control::LocalFor(target, reply)) => self.find_local(target, reply),
                     Some(Control::Stats(reply)) => drop(reply.send(self.agent.stats().clone())),

@@ -270,6 +270,11 @@ fn some_datagrams_are_never_answered() {
         text.replace("INVITE sip:100@127.0.0.1 SIP/2.0", "SIP/2.0 200 OK").replace("Max-", "Via: SIP/2.0/UDP h\nMax-")
     });
     assert_eq!(dropped(&two_vias, PEER), DropReason::StrayResponse);
+    // A 2xx that names nobody once ended a call of ours.
+    for (name, other) in [("From: ", "Fro: "), ("To: ", "Two: "), ("Call-ID: ", "Call: "), ("To: <", "To: \"<")] {
+        let nameless = String::from_utf8(response("SIP/2.0 200 OK")).unwrap().replace(name, other);
+        assert_eq!(dropped(nameless.as_bytes(), PEER), DropReason::StrayResponse, "{other}");
+    }
 }
 
 #[test]

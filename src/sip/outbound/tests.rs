@@ -273,7 +273,11 @@ fn refusals_end_the_call_with_status_and_cause() {
     ] {
         let mut world = World::new();
         world.hear(said(180, "a", None));
-        assert_eq!(world.hear(response(status, "a", headers, None, "INVITE")), [end, "gone"]);
+        let heard = world.hear(response(status, "a", headers, None, "INVITE"));
+        assert_eq!(heard[heard.len() - 2..], [end, "gone"]);
+        // Why they say so is told before, where they say why.
+        let told = heard.iter().filter(|words| words.starts_with("Reason(")).count();
+        assert_eq!(told, usize::from(end.contains("Some")), "{heard:?}");
     }
     for failure in [ClientFailure::Timeout, ClientFailure::Unreachable, ClientFailure::NoAddress("none".into())] {
         assert_eq!(World::new().news(ClientNews::Failed(failure)), ["ended Unreachable", "gone"]);
@@ -412,7 +416,7 @@ fn the_first_answer_wins_in_every_order() {
                     let declined = ["ACK", "BYE"].map(|method| format!("{method} sip:{tag}@192.0.2.1"));
                     assert_eq!(wanted, declined, "{order:?}");
                     let bye = &world.requests.last().unwrap().1;
-                    assert_eq!(bye.header("Reason"), Some(ELSEWHERE));
+                    assert_eq!(bye.header("Reason"), Some(reason::ELSEWHERE));
                 }
                 (_, true) => assert!(wanted.iter().any(|words| words.starts_with("progress")), "{order:?}"),
                 (_, false) => assert_eq!(wanted, [""; 0], "nobody rings behind the answer: {order:?}"),

@@ -13,6 +13,7 @@ use crate::id::CallId;
 use crate::media::{MediaSummary, Recording};
 use crate::pii::Pii;
 use crate::rtp::Quality;
+use crate::sip::Reason;
 use crate::sip::ladder::Ladder;
 use crate::store::{CallFilter, CallSummary};
 
@@ -21,8 +22,8 @@ const INSERT_CALL: &str = "
                        arrived_at_ns, answered_at_ns, ended_at_ns, end_why, end_detail, result, path,
                        packets_in, packets_out, lost, late, refused, jitter_ms, late_ticks,
                        recording, recording_path, recording_fault, disposition, ladder,
-                       codec, secured, mos, round_trip_ms, quality)
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                       codec, secured, mos, round_trip_ms, quality, reason, made_for)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     on conflict (id) do nothing";
 
 const INSERT_TURN: &str = "
@@ -43,7 +44,7 @@ const LIST_CALLS: &str = "
 pub(super) async fn insert(to: &mut SqliteConnection, record: &CallRecord) -> Result<(), Error> {
     let CallRecord { id, direction, peer, sip_call_id, caller, called, plan, plan_version, .. } = record;
     let CallRecord { arrived_at, answered_at, ended_at, end, disposition, result, path, .. } = record;
-    let CallRecord { turns, prompts, media, ladder, .. } = record;
+    let CallRecord { turns, prompts, media, ladder, reason, made_for, .. } = record;
     // Taken apart without `..`: a field added to the summary asks here for its column.
     let MediaSummary {
         packets_in,
@@ -93,6 +94,8 @@ pub(super) async fn insert(to: &mut SqliteConnection, record: &CallRecord) -> Re
         .bind(quality.mos.map(finite))
         .bind(quality.round_trip_ms.map(finite))
         .bind(quality_column(quality)?)
+        .bind(reason.as_ref().map(serde_json::to_string).transpose().map_err(unwritable)?)
+        .bind(made_for.as_ref().map(CallId::as_str))
         .execute(&mut *to)
         .await?;
     if inserted.rows_affected() == 0 {
@@ -212,6 +215,8 @@ pub(super) async fn read(from: &mut SqliteConnection, id: CallId) -> Result<Call
         prompts: prompts.iter().map(prompt).collect::<Result<_, _>>()?,
         media: media(&row)?,
         ladder: ladder(&row)?,
+        reason: reason(&row)?,
+        made_for: made_for(&row)?,
     })
 }
 
@@ -306,6 +311,16 @@ fn ladder_column(ladder: &Ladder) -> Result<Option<String>, Error> {
 fn ladder(row: &SqliteRow) -> Result<Ladder, Error> {
     let json = row.try_get::<Option<String>, _>("ladder")?;
     json.map_or(Ok(Ladder::default()), |json| serde_json::from_str(&json).map_err(unreadable))
+}
+
+fn reason(row: &SqliteRow) -> Result<Option<Reason>, Error> {
+    let json = row.try_get::<Option<String>, _>("reason")?;
+    json.map(|json| serde_json::from_str(&json).map_err(unreadable)).transpose()
+}
+
+fn made_for(row: &SqliteRow) -> Result<Option<CallId>, Error> {
+    let id = row.try_get::<Option<String>, _>("made_for")?;
+    id.map(|id| CallId::parse(&id).ok_or_else(|| unreadable(std::fmt::Error))).transpose()
 }
 
 /// `end_why` and `end_detail` are the two members of its JSON, the detail still as JSON (`486`, `"why it failed"`).

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::sip::Secret;
 use crate::sip::auth::Credentials;
-use crate::sip::branch::{ClientNews, OutRequest, Tx};
+use crate::sip::branch::{ClientNews, OutRequest, Replaced, Tx};
 use crate::sip::message::{Method, Request};
 use crate::sip::respond::Origin;
 use crate::sip::transport::{Hop, Transport};
@@ -25,7 +25,7 @@ impl Branch for Probe {
     fn handle_command(&mut self, _command: LegCommand, _now: Now) {}
     fn handle_request(&mut self, _request: &Request, _origin: &Origin, _key: &Arc<str>, _now: Now) {}
     fn handle_ack(&mut self, _request: &Request, _now: Now) {}
-    fn handle_cancel(&mut self, _key: &Arc<str>, _now: Now) {}
+    fn handle_cancel(&mut self, _key: &Arc<str>, _reason: Option<crate::sip::Reason>, _now: Now) {}
     fn handle_news(&mut self, tx: Tx, news: ClientNews, path: Option<&Path>, _now: Now) {
         let text = match news {
             ClientNews::Provisional(response) => format!("{} provisional {}", tx.0, response.status),
@@ -49,7 +49,10 @@ impl Branch for Probe {
     fn owns(&self, _call_id: &str, _remote_tag: &str) -> bool {
         true
     }
-    fn replaces(&self) -> Option<String> {
+    fn standing(&self) -> crate::sip::branch::Standing {
+        crate::sip::branch::Standing::Stands
+    }
+    fn replaces(&self) -> Option<Replaced> {
         None
     }
 }
@@ -170,7 +173,7 @@ fn a_challenge_is_answered_before_the_branch_hears_of_it() {
     assert!(rig.heard().is_empty());
     rig.hear(&proved, "180 Ringing", "t");
     assert_eq!(rig.heard().len(), 1);
-    let cancel = rig.act(Act::Cancel { tx: Tx(1) });
+    let cancel = rig.act(Act::Cancel { tx: Tx(1), reason: "Q.850;cause=19" });
     assert!(cancel[0].contains("\r\nCSeq: 2 CANCEL\r\n"), "the INVITE that counts: {}", cancel[0]);
     let next = rig.act(ask(2, Method::Info)).remove(0);
     assert!(next.contains("\r\nCSeq: 3 INFO\r\n") && next.contains("nc=00000002"), "{next}");
@@ -230,7 +233,7 @@ fn a_name_server_that_says_nothing_is_not_waited_for() {
     let mut rig = Rig::new();
     rig.act(Act::Request { tx: Tx(1), request: request(Method::Invite, "sip:b@c.example", None) });
     rig.act(Act::Request { tx: Tx(2), request: request(Method::Invite, "sip:b@c.example", None) });
-    rig.act(Act::Cancel { tx: Tx(2) });
+    rig.act(Act::Cancel { tx: Tx(2), reason: "Q.850;cause=19" });
     let _ = rig.world.queries.pop();
     rig.world.run_until(4_999);
     assert!(rig.heard().is_empty());

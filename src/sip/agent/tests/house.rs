@@ -10,7 +10,7 @@ fn a_full_or_draining_house_turns_calls_away_for_a_moment() {
     let refused = world.receive(&other);
     assert_eq!(starts(&refused), ["SIP/2.0 503 Service Unavailable"]);
     assert!(refused[0].contains("\r\nRetry-After: 2\r\n"));
-    world.agent.handle_drain();
+    world.agent.handle_drain(world.now);
     assert_eq!(starts(&world.receive(&in_dialog("BYE", 2, &tag, "bye"))), ["SIP/2.0 200 OK"], "calls go on");
     assert_eq!(starts(&world.receive(&other)), ["SIP/2.0 503 Service Unavailable"]);
     assert_eq!(world.agent.stats().refused[&503], 2);

@@ -2,6 +2,7 @@
 
 mod clients;
 mod house;
+mod takeover;
 mod trunks;
 
 use rand::Rng;
@@ -124,6 +125,7 @@ impl World {
             && agent.replies.is_empty()
             && agent.clients.is_empty()
             && agent.ladders.is_empty()
+            && agent.takeovers.is_empty()
             && agent.timers.next().is_none()
     }
 }
@@ -453,7 +455,7 @@ fn options_are_answered_in_and_out_of_dialogs() {
     assert_eq!(starts(&world.receive(&in_dialog("OPTIONS", 2, &tag, "o2"))), ["SIP/2.0 200 OK"]);
     let unknown = world.receive(&in_dialog("OPTIONS", 2, "nobody", "o3"));
     assert_eq!(starts(&unknown), ["SIP/2.0 481 Call/Transaction Does Not Exist"]);
-    world.agent.handle_drain();
+    world.agent.handle_drain(world.now);
     let draining = world.receive(&in_dialog("OPTIONS", 1, "", "o4"));
     assert_eq!(starts(&draining), ["SIP/2.0 503 Service Unavailable"]);
 }

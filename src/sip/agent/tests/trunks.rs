@@ -67,6 +67,32 @@ fn a_trunk_is_registered_with_at_once_and_told_goodbye() {
     assert!(world.agent.is_idle());
 }
 
+/// A carrier that knows us no more sends its calls elsewhere; one that is already on its way is told to come back later,
+/// and not taken for a stranger's.
+#[test]
+fn a_drain_tells_the_registrar_before_the_last_call_is_over() {
+    let mut world =
+        World::with(Settings { trunks: vec![TrunkSpec { register: true, ..spec() }], ..Settings::default() });
+    world.agent.handle_start(world.now);
+    world.collect();
+    world.run_until(0);
+    find(&mut world);
+    let register = last(&world, "REGISTER");
+    hear(&mut world, &register, "200 OK\r\nContact: <sip:bob@127.0.0.1:5060>;expires=600");
+    let tag = world.talk();
+    world.agent.handle_drain(world.now);
+    world.collect();
+    find(&mut world);
+    let goodbye = last(&world, "REGISTER");
+    assert!(goodbye.contains("\r\nExpires: 0\r\n"), "{goodbye}");
+    hear(&mut world, &goodbye, "200 OK");
+    assert_eq!(world.agent.live_legs(), 1, "the call goes on");
+    let late = invite(1, "", SDP).replace("c1", "c2").replace("z9hG4bK", "z9hG4bKc2");
+    assert_eq!(starts(&world.receive_from(&late, TRUNK)), ["SIP/2.0 503 Service Unavailable"]);
+    assert_eq!(starts(&world.receive(&in_dialog("BYE", 2, &tag, "bye"))), ["SIP/2.0 200 OK"]);
+    assert!(world.agent.is_idle());
+}
+
 #[test]
 fn a_trunk_that_is_not_registered_with_is_asked_for_signs_of_life() {
     let mut world = world(TrunkSpec { ping: Some(Duration::from_secs(60)), ..spec() });

@@ -1,0 +1,167 @@
+//! Linphone as the far end: a whole softphone without a screen, told over its standard input what its user does.
+//!
+//! `linphone-daemon` opens no port of its own accord: it is told which one (`port sip N udp`), and needs a folder for
+//! what it keeps (`~/.local/share/linphone`).
+
+use std::fs;
+use std::io::Write;
+use std::net::{TcpListener, UdpSocket};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::house::{Gateway, Settings};
+use super::uas::{free_port, is_installed};
+
+/// Longer than any step takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A running Linphone; it is killed when this goes.
+pub struct Linphone {
+    process: Child,
+    orders: ChildStdin,
+    folder: tempfile::TempDir,
+    /// Where it listens.
+    pub port: u16,
+    transport: &'static str,
+}
+
+impl Linphone {
+    /// Starts one that lifts whenever it is called; `None`, with a reason, where there is none.
+    pub fn start(name: &str, transport: &'static str, settings: &str) -> Option<Self> {
+        if !is_installed("linphone-daemon", "linphone-cli") {
+            return None;
+        }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (port, sound) = (free_port(), free_port());
+        // Without a place for what it keeps it does not come up.
+        fs::create_dir_all(folder.path().join(".local/share/linphone")).expect("a folder for what it keeps");
+        let rc = format!(
+            "[sip]\ncontact=\"{name}\" <sip:{name}@127.0.0.1>\nuse_ipv6=0\nguess_hostname=0\ndefault_proxy=-1\n\
+             verify_server_certs=0\nverify_server_cn=0\n{settings}\n[rtp]\naudio_rtp_port={sound}\n\
+             [sound]\nechocancellation=0\n[video]\nenabled=0\ncapture=0\ndisplay=0\n[misc]\nversion_check_url_root=\n"
+        );
+        fs::write(folder.path().join("rc"), rc).expect("its settings can be written");
+        let out = fs::File::create(folder.path().join("out")).expect("a file for what it says");
+        let mut process = Command::new("linphone-daemon")
+            .args(["--config", "rc", "--disable-stats-events", "--auto-answer", "--log", "log"])
+            .current_dir(folder.path())
+            .env("HOME", folder.path())
+            .stdin(Stdio::piped())
+            .stdout(out.try_clone().expect("a second handle"))
+            .stderr(out)
+            .spawn()
+            .expect("linphone-daemon starts");
+        let orders = process.stdin.take().expect("it is told what to do");
+        let mut phone = Self { process, orders, folder, port, transport };
+        phone.order(&format!("port sip {port} {transport}"));
+        phone.wait_until("it listens", |phone| match phone.transport {
+            "udp" => UdpSocket::bind(("0.0.0.0", phone.port)).is_err(),
+            _ => TcpListener::bind(("0.0.0.0", phone.port)).is_err(),
+        });
+        Some(phone)
+    }
+
+    /// How it is called.
+    pub fn uri(&self) -> String {
+        format!("sip:linphone@127.0.0.1:{};transport={}", self.port, self.transport)
+    }
+
+    /// What its user does: `call URI`, `call-pause`, `call-resume`, `dtmf 1`, `terminate`.
+    pub fn order(&mut self, words: &str) {
+        writeln!(self.orders, "{words}").expect("it takes orders");
+    }
+
+    /// Waits until a call of its is in this state, such as `StreamsRunning`, for the `count`th time.
+    pub fn is(&mut self, state: &str, count: usize) {
+        let wanted = format!("LinphoneCall{state}");
+        self.wait_until(&wanted, |phone| phone.said("out").matches(&wanted).count() >= count);
+    }
+
+    fn wait_until(&mut self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
+        let give_up = Instant::now() + PATIENCE;
+        while !holds(self) {
+            let (out, log) = (self.said("out"), self.said("log"));
+            let end = log.floor_char_boundary(log.len().saturating_sub(6_000));
+            assert!(Instant::now() < give_up, "not so: {what}; linphone says\n{out}\n{}", &log[end..]);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn said(&self, file: &str) -> String {
+        let text = fs::read(self.folder.path().join(file)).unwrap_or_default();
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+impl Drop for Linphone {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+pub fn patient(more: Settings) -> Settings {
+    Settings { plan: "tests/gateway/patient.yaml".into(), ..more }
+}
+
+fn turn_with_key(record: &Value, keys: &str) -> bool {
+    record["turns"].as_array().is_some_and(|turns| turns.iter().any(|turn| turn["keys"] == keys))
+}
+
+#[test]
+fn linphone_calls_holds_resumes_presses_a_key_and_is_served() {
+    let Some(mut phone) = Linphone::start("ann", "udp", "") else { return };
+    let gateway = Gateway::start(patient(Settings::default()));
+    phone.order(&format!("call sip:1000@{}", gateway.sip));
+    phone.is("StreamsRunning", 1);
+    phone.order("call-pause");
+    phone.is("Paused", 1);
+    std::thread::sleep(Duration::from_secs(1));
+    phone.order("call-resume");
+    phone.is("StreamsRunning", 2);
+    std::thread::sleep(Duration::from_secs(1));
+    phone.order("dtmf 2");
+    phone.is("Released", 1);
+    let record = gateway.record();
+    assert_eq!((&record["end"]["why"], &record["result"]), (&"completed".into(), &"enough".into()), "{record:#}");
+    assert!(turn_with_key(&record, "2"), "{record:#}");
+    let requests = |method: &str| {
+        let rungs = record["ladder"]["rungs"].as_array().expect("a ladder");
+        rungs.iter().filter(|rung| rung["line"].as_str().is_some_and(|line| line.starts_with(method))).count()
+    };
+    assert!(requests("INVITE ") >= 3, "hold and resume stand in the ladder: {record:#}");
+}
+
+#[test]
+fn linphone_is_called_over_tcp_and_hangs_up() {
+    let Some(mut phone) = Linphone::start("bob", "tcp", "") else { return };
+    let gateway = Gateway::start(Settings::default());
+    let uri = phone.uri();
+    let mut child = gateway.begin(&["call", &uri, "--plan", "tests/gateway/patient.yaml", "--json"]);
+    phone.is("StreamsRunning", 1);
+    std::thread::sleep(Duration::from_secs(1));
+    phone.order("terminate");
+    let status = child.wait().expect("the command ends");
+    let record = gateway.record();
+    assert_eq!(status.code(), Some(0), "{record:#}\n{}", gateway.log());
+    assert_eq!((&record["end"]["why"], &record["disposition"]), (&"caller_hung_up".into(), &"answered".into()));
+    assert_eq!(record["ladder"]["rungs"][0]["transport"], "tcp");
+}
+
+#[test]
+fn linphone_and_we_encrypt_when_it_asks_for_it() {
+    let Some(mut phone) = Linphone::start("ann", "udp", "media_encryption=srtp\nmedia_encryption_mandatory=1") else {
+        return;
+    };
+    let gateway = Gateway::start(patient(Settings { rtp: "srtp = \"required\"".to_owned(), ..Settings::default() }));
+    phone.order("media-encryption srtp");
+    phone.order(&format!("call sip:1000@{}", gateway.sip));
+    phone.is("StreamsRunning", 1);
+    std::thread::sleep(Duration::from_secs(2));
+    phone.order("terminate");
+    phone.is("Released", 1);
+    let record = gateway.record();
+    assert!(record["media"]["secured"].as_str().is_some_and(|suite| suite.starts_with("AES")), "{record:#}");
+}
