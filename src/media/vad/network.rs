@@ -187,7 +187,6 @@ impl Network {
 }
 
 /// Logarithm of the energy in each band, scaled to one over all of them.
-
 fn features(samples: &[f32; WINDOW], shared: &Shared) -> [f32; BANDS] {
     let mut line = [0.0; FFT];
     for ((slot, sample), window) in line.iter_mut().zip(samples).zip(&*shared.hann) {
@@ -221,7 +220,6 @@ fn features(samples: &[f32; WINDOW], shared: &Shared) -> [f32; BANDS] {
 }
 
 /// Three convolutions over the bands, the first over time as well.
-
 fn convolve(features: &[[f32; BANDS]; CONTEXT], weights: &Weights) -> [i16; THIRD * CHANNELS] {
     let mut row = [0.0; COLUMNS];
     for (frame, kernel) in features.iter().zip(&weights.depth1) {
@@ -280,7 +278,6 @@ fn separable<const N: usize>(
 }
 
 /// A minimal gated unit (Heck and Salem, 2017) in fixed point: each state moves towards its candidate by its gate.
-
 fn minimal_gated_unit<const N: usize>(input: &[i16; N], state: &mut [i16; UNITS], weights: &[[i16; N]; 2 * UNITS]) {
     let (candidates, gates) = weights.split_at(UNITS);
     for ((state, candidate), gate) in state.iter_mut().zip(candidates).zip(gates) {
