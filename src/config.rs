@@ -15,11 +15,14 @@ use serde::Deserialize;
 
 mod check;
 mod error;
+mod place;
 mod source;
 mod trunks;
 mod values;
 
+use check::Fault;
 pub use error::ConfigError;
+use trunks::Proof;
 pub use trunks::{PeerConfig, TrunkConfig};
 pub use values::{Network, NumberPattern, PortRange};
 
@@ -148,6 +151,8 @@ pub struct RouteConfig {
     pub plan: PathBuf,
     /// Record its calls or not, whatever `recording.enabled` says.
     pub recording: Option<bool>,
+    /// Only for calls of this `[[peer]]` or `[[trunk]]`.
+    pub from: Option<String>,
 }
 
 /// `[speech]`
@@ -230,6 +235,7 @@ impl Default for Config {
                 number: NumberPattern::Any,
                 plan: PathBuf::from("dialplans/bank-main.yaml"),
                 recording: None,
+                from: None,
             }],
             speech: SpeechConfig::default(),
             recording: RecordingConfig::default(),
@@ -307,25 +313,41 @@ impl Config {
     /// Like [`Config::load`], with the environment given.
     pub fn from_sources(file: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let data_dir = source::default_data_dir(environment);
+        let mut text = String::new();
         let mut figment = Figment::from(Serialized::default("data_dir", data_dir));
         if let Some(file) = file {
             // Read once here for an error that says why; figment would say nothing about a missing file.
-            std::fs::read_to_string(file).map_err(|cause| ConfigError::Unreadable { file: file.to_owned(), cause })?;
+            text = std::fs::read_to_string(file)
+                .map_err(|cause| ConfigError::Unreadable { file: file.to_owned(), cause })?;
             figment = figment.merge(Toml::file_exact(file));
         }
         figment = figment.merge(source::Variables::of(environment)?);
-        let mut config = figment.extract::<Self>().map_err(|error| error::sentence(error, file))?;
+        let read = file.map(|file| (file, text.as_str()));
+        let mut config = figment.extract::<Self>().map_err(|error| error::sentence(error, read))?;
         let checked = config.fetch_passwords(environment).and_then(|()| config.check());
-        checked.map_err(|fault| ConfigError::Inconsistent { file: file.map(Path::to_owned), fault })?;
+        checked.map_err(|Fault { at, text }| {
+            let path: Vec<&str> = at.split('.').collect();
+            ConfigError::Inconsistent { place: error::place(read, &path), fault: text }
+        })?;
         Ok(config)
     }
 
-    fn fetch_passwords(&mut self, environment: &BTreeMap<String, String>) -> Result<(), String> {
-        for peer in &mut self.peers {
-            peer.proof().complete(environment).map_err(|fault| format!("[[peer]] {:?} {fault}", peer.name))?;
+    fn fetch_passwords(&mut self, environment: &BTreeMap<String, String>) -> Result<(), Fault> {
+        for (place, peer) in self.peers.iter_mut().enumerate() {
+            let name = peer.name.clone();
+            let of = |Fault { at, text }| Fault {
+                at: format!("peer.{place}.{at}"),
+                text: format!("[[peer]] {name:?} {text}"),
+            };
+            Proof::of_peer(peer).complete(environment).map_err(of)?;
         }
-        for trunk in &mut self.trunks {
-            trunk.proof().complete(environment).map_err(|fault| format!("[[trunk]] {:?} {fault}", trunk.name))?;
+        for (place, trunk) in self.trunks.iter_mut().enumerate() {
+            let name = trunk.name.clone();
+            let of = |Fault { at, text }| Fault {
+                at: format!("trunk.{place}.{at}"),
+                text: format!("[[trunk]] {name:?} {text}"),
+            };
+            Proof::of_trunk(trunk).complete(environment).map_err(of)?;
         }
         Ok(())
     }
@@ -360,10 +382,12 @@ impl Config {
         self.data_dir.join("control.sock")
     }
 
-    /// Who answers `number`: an exact route before a prefix, a longer prefix before a shorter one.
-    pub fn route_for(&self, number: &str) -> Option<&RouteConfig> {
-        let fitting = self.routes.iter().filter(|route| route.number.matches(number));
-        fitting.max_by_key(|route| route.number.weight())
+    /// Who answers `number` when `peer` calls it: an exact route before a prefix, a longer prefix before a shorter one,
+    /// and of two for the same number the one that is only for this peer.
+    pub fn route_for(&self, number: &str, peer: &str) -> Option<&RouteConfig> {
+        let serves = |route: &&RouteConfig| route.from.as_deref().is_none_or(|from| from == peer);
+        let fitting = self.routes.iter().filter(serves).filter(|route| route.number.matches(number));
+        fitting.max_by_key(|route| (route.number.weight(), route.from.is_some()))
     }
 
     /// Is a call on this route recorded?

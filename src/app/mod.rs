@@ -6,6 +6,7 @@
 //!
 //! [`serve`] is the gateway, [`call_once`] one that lives as long as the single call it makes.
 
+mod certificates;
 mod consult;
 pub mod control;
 mod house;
@@ -28,6 +29,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use self::certificates::Certificates;
 use self::control::{CallRequest, Control};
 use self::house::House;
 use self::ledger::Ledger;
@@ -158,11 +160,14 @@ async fn open_house(config: Config, plans: Plans, clock: Arc<dyn Clock>) -> Resu
 /// Runs the gateway until it is told to stop (SIGTERM, SIGINT, `drain`) and the last call is over.
 pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError> {
     let mut signals = Signals::listen()?;
+    let certificates = Certificates::of(&config).map_err(AppError::Signals)?;
     prepare_data_folder(&config.data_dir)?;
     let plans = Plans::routed(&config).await?;
     let Running { house, sip, mut incoming, writer } = open_house(config, plans, clock).await?;
     let ops = Ops::start(house.config.ops.listen, ops::Sources::of(&house)).await?;
     let control = open_control(&house).await;
+    let mut beside = JoinSet::new();
+    beside.spawn(certificates.run(sip.tls_keeper()));
     info!(sip = %sip.local_addr(), plans = house.plans.len(), "ready for calls");
 
     let mut calls = JoinSet::new();

@@ -22,7 +22,7 @@ use crate::media::driver::MediaError;
 use crate::pii::Pii;
 use crate::sdp::Direction as SoundDirection;
 use crate::sip::uri::Uri;
-use crate::sip::{CallerId, Dial, DialError, LegCommand};
+use crate::sip::{CallerId, Dial, DialError, LegCommand, PublicAddress};
 
 /// A call to be made.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl House {
         }
         let now = self.clock.now();
         let id = CallId::new(now.wall, rand::rng().random());
-        let span = info_span!("call", %id, trunk = order.trunk.as_deref());
+        let span = info_span!("call", call = %id, trunk = order.trunk.as_deref());
         self.talk_to(id, order, begun).instrument(span).await
     }
 
@@ -103,8 +103,11 @@ impl House {
             peer: order.trunk.as_deref().unwrap_or_default().to_owned(),
         };
         let Place { seat, port, orders } = self.place(&id, listed)?;
+        let of_its_own = trunk.is_some_and(|trunk| trunk.public_address != PublicAddress::Usual);
         let address = match self.config.media_address() {
-            any if any.is_unspecified() => self.dialer.local_for(order.to.reveal(), order.trunk.as_deref()).await?,
+            any if any.is_unspecified() || of_its_own => {
+                self.dialer.local_for(order.to.reveal(), order.trunk.as_deref()).await?
+            }
             configured => configured,
         };
         let mut negotiation = self.negotiation(address, port.address().port(), trunk.and_then(|trunk| trunk.srtp));

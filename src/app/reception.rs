@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use rand::Rng;
-use tracing::{Instrument, debug, info, info_span, warn};
+use tracing::{Instrument, debug, info, warn};
 
 use super::LivePlan;
 use super::consult::OnBehalf;
@@ -40,8 +39,7 @@ impl House {
     /// Takes one leg from INVITE to stored record.
     pub async fn receive(&self, leg: IncomingLeg) {
         let now = self.clock.now();
-        let id = CallId::new(now.wall, rand::rng().random());
-        let span = info_span!("call", %id, leg = leg.leg.0, peer = %leg.peer);
+        let (id, span) = (leg.call.clone(), leg.span.clone());
         let record = async {
             info!("incoming call");
             debug!(sip_call_id = leg.sip_call_id, "as the far end calls it");
@@ -57,13 +55,13 @@ impl House {
     /// Takes one leg only to refuse it: we are shutting down.
     pub async fn turn_away(&self, leg: IncomingLeg) {
         let now = self.clock.now();
-        let id = CallId::new(now.wall, rand::rng().random());
-        let record = self.refuse(id, leg, full_house(), now).await;
+        let (id, span) = (leg.call.clone(), leg.span.clone());
+        let record = self.refuse(id, leg, full_house(), now).instrument(span).await;
         self.records.save(Box::new(record)).await;
     }
 
     fn accept(&self, id: &CallId, leg: &IncomingLeg, now: Now) -> Result<Accepted, Rejection> {
-        let route = self.config.route_for(leg.called.reveal()).ok_or(Rejection::status(404))?;
+        let route = self.config.route_for(leg.called.reveal(), &leg.peer).ok_or(Rejection::status(404))?;
         let live = self.plans.of_route(&route.plan);
         let listed = LiveCall {
             since: now.wall,
@@ -151,10 +149,13 @@ impl House {
         unspoken.record(end, last_words, self.clock.now())
     }
 
-    /// Where this caller is told to send media: as configured, else the address it reached us at.
+    /// Where this caller is told to send media: as configured, else the address it reached us at; a trunk with a public
+    /// address of its own (`trunk.public_address`) that one.
     fn address_for(&self, leg: &IncomingLeg) -> IpAddr {
-        let configured = self.config.media_address();
-        if configured.is_unspecified() { leg.local.ip() } else { configured }
+        let (configured, sip) = (self.config.media_address(), &self.config.sip);
+        let usual = sip.advertise.unwrap_or(sip.listen.ip());
+        let of_its_own = !usual.is_unspecified() && leg.local.ip() != usual;
+        if configured.is_unspecified() || of_its_own { leg.local.ip() } else { configured }
     }
 }
 

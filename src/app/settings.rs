@@ -74,7 +74,8 @@ fn peer(peer: &PeerConfig) -> Peer {
     Peer {
         name: peer.name.as_str().into(),
         addresses: ranges.filter_map(|network| AddressRange::new(network.address, network.prefix)).collect(),
-        trust_identity: peer.trust_identity,
+        caller_id: peer.caller_id,
+        digest: peer.digest.clone().unwrap_or_default(),
         credentials: credentials(peer.username.as_deref(), peer.password.as_ref()),
         max_calls: peer.max_calls,
         max_cps: peer.max_cps,
@@ -82,19 +83,20 @@ fn peer(peer: &PeerConfig) -> Peer {
 }
 
 fn trunk(trunk: &TrunkConfig) -> TrunkSpec {
-    let TrunkConfig { name, uri, username, password, register, expires, caller_id, max_calls, max_cps, ping, .. } =
-        trunk;
+    let TrunkConfig { name, uri, username, password, .. } = trunk;
     TrunkSpec {
         name: name.as_str().into(),
         uri: uri.clone(),
         user: None,
         credentials: credentials(username.as_deref(), password.as_ref()),
-        register: *register,
-        expires: *expires,
-        caller_id: caller_id.clone(),
-        ping: *ping,
-        max_calls: *max_calls,
-        max_cps: *max_cps,
+        register: trunk.register,
+        expires: trunk.expires,
+        caller_id: trunk.caller_id.clone(),
+        ping: trunk.ping,
+        max_calls: trunk.max_calls,
+        max_cps: trunk.max_cps,
+        public: trunk.public_address,
+        route: Vec::new(),
     }
 }
 

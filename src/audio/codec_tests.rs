@@ -61,7 +61,11 @@ fn every_codec_gives_back_what_went_in_at_every_packet_length() {
             let heard = through(codec, &sound, samples);
             let likeness = likeness(&sound[..12_000], &heard);
             // Opus and G.729 keep what is heard, not the waveform.
-            let least = if codec.is_bytewise() { 0.98 } else { 0.75 };
+            let least = match codec {
+                Codec::Opus => 0.75,
+                Codec::G729 => 0.6,
+                _ => 0.98,
+            };
             assert!(likeness > least, "{codec}, {samples} samples: {likeness:.4}");
             let (said, heard) = (rms_dbov(&sound), rms_dbov(&heard));
             assert!((said - heard).abs() < 1.0, "{codec}, {samples} samples: {said:.1} → {heard:.1} dBov");

@@ -66,11 +66,12 @@ async fn examine(config: &Config) -> Vec<Finding> {
     found.extend(network::ports(config, running));
     found.extend(network::addresses(config));
     found.extend(tls::certificate(config, now));
-    found.extend(trunks::trunks(config).await);
+    let (of_trunks, clocks) = trunks::trunks(config).await;
+    found.extend(of_trunks);
     found.extend(speech::codecs(config));
     found.extend(speech::speech(config));
     found.extend(machine::disk(config));
     found.extend(machine::limits(config));
-    found.push(machine::clock(now).await);
+    found.push(machine::clock(now, &clocks).await);
     found
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use figment::error::Kind;
 
+use super::place::place_of;
 use super::source::{file_of, variable};
 
 /// Why the settings cannot be used.
@@ -30,7 +31,7 @@ pub enum ConfigError {
     /// One value.
     #[error("{place}: {fault}")]
     Wrong {
-        /// File, or variable.
+        /// File, line and column, or variable.
         place: String,
         /// Key and what is wrong with it.
         fault: String,
@@ -44,28 +45,34 @@ pub enum ConfigError {
         right: String,
     },
     /// Values that do not go together.
-    #[error("{}: {fault}", .file.as_deref().map_or_else(|| "settings".to_owned(), |file| file.display().to_string()))]
+    #[error("{place}: {fault}")]
     Inconsistent {
-        /// The file read, if any; the fault may also lie in the environment.
-        file: Option<PathBuf>,
+        /// The file read, if any, with line and column where one of them is written there; the fault may also lie in
+        /// the environment.
+        place: String,
         /// Keys and what is wrong with them.
         fault: String,
     },
 }
 
-/// Turns figment's first error into ours.
-pub(super) fn sentence(error: figment::Error, file: Option<&Path>) -> ConfigError {
+/// `trunkline.toml:7:1`, for what stands at `path` of this file.
+pub(super) fn place(file: Option<(&Path, &str)>, path: &[impl AsRef<str>]) -> String {
+    let Some((file, text)) = file else { return "settings".to_owned() };
+    let shown = file.display();
+    place_of(text, path).map_or_else(|| shown.to_string(), |(line, column)| format!("{shown}:{line}:{column}"))
+}
+
+/// Turns figment's first error into ours. `file` is the one read, and its text.
+pub(super) fn sentence(error: figment::Error, file: Option<(&Path, &str)>) -> ConfigError {
     // A fault that belongs to no key is the parser's.
-    if let (true, Kind::Message(fault), Some(file)) = (error.path.is_empty(), &error.kind, file) {
+    if let (true, Kind::Message(fault), Some((file, _))) = (error.path.is_empty(), &error.kind, file) {
         return ConfigError::NotToml { file: file.to_owned(), fault: fault.trim().to_owned() };
     }
     let key = readable(&error.path);
     let (place, subject) = match file_of(error.metadata.as_ref()) {
-        Some(file) => (file.display().to_string(), Some(key)),
+        Some(_) => (place(file, &error.path), Some(key)),
         // Without a source it is a missing key, which only the file can have caused.
-        None if error.metadata.is_none() => {
-            (file.map_or("settings".to_owned(), |file| file.display().to_string()), Some(key))
-        }
+        None if error.metadata.is_none() => (place(file, &error.path), Some(key)),
         None => (variable(&error.path), None),
     };
     let fault = match (subject, fault(&error.kind)) {

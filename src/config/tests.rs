@@ -3,6 +3,7 @@
 use figment::error::Kind;
 
 use super::*;
+use crate::sip::{CallerIdPolicy, PublicAddress};
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config.example.toml");
 
@@ -19,6 +20,110 @@ fn load(text: &str, pairs: &[(&str, &str)]) -> Result<Config, String> {
     let loaded = Config::from_sources(Some(&file), &environment(pairs));
     // The folder's own name is random.
     loaded.map_err(|error| error.to_string().replace(&format!("{}/", folder.path().display()), ""))
+}
+
+/// The same fault without line and column, which have a test of their own.
+fn load_somewhere(text: &str, pairs: &[(&str, &str)]) -> Result<Config, String> {
+    load(text, pairs).map_err(|error| match error.strip_prefix("trunkline.toml:") {
+        Some(rest) => {
+            format!("trunkline.toml:{}", rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':'))
+        }
+        None => error,
+    })
+}
+
+#[test]
+fn a_fault_is_shown_with_line_and_column() {
+    let peers = "[[peer]]\nname = \"a\"\naddresses = [\"192.0.2.7\"]\n";
+    let trunk = "[[trunk]]\nname = \"c\"\nuri = \"sip:c.example\"\n";
+    let rows = [
+        ("[sip]\n  listn = \"x\"".to_owned(), "2:3: sip.listn is not a setting"),
+        ("\n[sip]\nmax_calls = 0".to_owned(), "3:1: sip.max_calls is 0"),
+        ("[sip]\nmax_calls = \"many\"".to_owned(), "2:1: sip.max_calls is string"),
+        (format!("{peers}digest = [\"md4\"]"), "4:11: [[peer]] number 1, digest number 1 is \"md4\"; it must be one of"),
+        (format!("{peers}digest = [\"md5\"]"), "4:1: [[peer]] \"a\" has digest, but no username and password"),
+        (
+            format!("{peers}username = \"u\"\npassword = \"p\"\ndigest = []"),
+            "6:1: [[peer]] \"a\": digest is empty",
+        ),
+        (
+            "[sip]\ndigest = [\"sha-256\"]\n[[peer]]\nname = \"a\"\nusername = \"u\"\npassword = \"p\"\ndigest = [\"md5\"]"
+                .to_owned(),
+            "7:1: [[peer]] \"a\" has no addresses, so it is asked like any stranger, by sip.digest, which lacks \"md5\"",
+        ),
+        (format!("{peers}caller_id = \"maybe\""), "4:1: [[peer]] number 1, caller_id is \"maybe\"; it must be one of"),
+        (format!("{peers}trust_identity = true"), "4:1: [[peer]] number 1, trust_identity is not a setting; known there"),
+        (format!("{peers}username = \"u\""), "4:1: [[peer]] \"a\" has a username but no password"),
+        (format!("{trunk}public_address = \"nat\""), "4:1: [[trunk]] number 1, public_address is wrong: \"nat\" is no"),
+        (format!("{trunk}public_address = \"0.0.0.0\""), "4:1: [[trunk]] number 1, public_address is wrong"),
+        (format!("{trunk}public_address = \"learn\""), "4:1: [[trunk]] \"c\": public_address is learnt from answers"),
+        (
+            format!("{trunk}[[route]]\nnumber = \"1\"\nplan = \"a\"\nfrom = \"d\""),
+            "7:1: [[route]] \"1\" is for calls from \"d\", which is no [[peer]] or [[trunk]]",
+        ),
+        (
+            format!("{trunk}[[route]]\nnumber = \"1\"\nplan = \"a\"\nfrom = \"locla\""),
+            "7:1: [[route]] \"1\" is for calls from \"locla\", which is no [[peer]] or [[trunk]]; did you mean \"local\"?",
+        ),
+        ("[[route]]\nnumber = \"*\"\n".to_owned(), "1:1: [[route]] number 1 lacks `plan`"),
+    ];
+    for (text, expect) in rows {
+        let error = load(&text, &[]).expect_err(&text);
+        let expect = format!("trunkline.toml:{expect}");
+        assert!(error.starts_with(&expect), "{text}\n  says    {error}\n  expected {expect}");
+    }
+}
+
+#[test]
+fn peers_trunks_and_routes_have_rules_of_their_own() {
+    let text = r#"
+        [[peer]]
+        name = "phone"
+        username = "ann"
+        password = "pass"
+        digest = ["md5"]
+        [[peer]]
+        name = "pbx"
+        addresses = ["192.0.2.7"]
+        caller_id = "asserted"
+        [[trunk]]
+        name = "carrier"
+        uri = "sip:carrier.example"
+        ping = "25s"
+        public_address = "learn"
+        [[trunk]]
+        name = "other"
+        uri = "sip:other.example"
+        public_address = "203.0.113.10:5070"
+        [[route]]
+        number = "*"
+        plan = "/anybody.yaml"
+        [[route]]
+        number = "*"
+        from = "carrier"
+        plan = "/carrier.yaml"
+        [[route]]
+        number = "1000"
+        from = "pbx"
+        plan = "/pbx.yaml"
+    "#;
+    let config = load(text, &[]).unwrap();
+    assert_eq!(config.peers[0].digest, Some(vec![Algorithm::Md5]));
+    assert_eq!(
+        config.peers.iter().map(|peer| peer.caller_id).collect::<Vec<_>>(),
+        [CallerIdPolicy::From, CallerIdPolicy::Asserted]
+    );
+    let fixed = PublicAddress::Fixed([203, 0, 113, 10].into(), Some(5070));
+    assert_eq!([config.trunks[0].public_address, config.trunks[1].public_address], [PublicAddress::Learn, fixed]);
+    for (number, peer, plan) in [
+        ("1000", "phone", "/anybody.yaml"),
+        ("1000", "carrier", "/carrier.yaml"),
+        ("1000", "pbx", "/pbx.yaml"),
+        ("1001", "pbx", "/anybody.yaml"),
+    ] {
+        let route = config.route_for(number, peer).map(|route| route.plan.as_path());
+        assert_eq!(route, Some(Path::new(plan)), "{number} called by {peer}");
+    }
 }
 
 #[test]
@@ -167,7 +272,7 @@ fn errors_are_sentences_that_name_file_key_and_remedy() {
         ),
     ];
     for (text, expect) in rows {
-        let error = load(text, &[]).expect_err(text);
+        let error = load_somewhere(text, &[]).expect_err(text);
         assert!(error.starts_with(expect), "{text}\n  says    {error}\n  expected {expect}");
     }
 }
@@ -201,7 +306,7 @@ fn faults_of_peers_and_trunks_name_whose_they_are() {
         ("trunk", "name = \"b\"", "TOML parse error"),
     ];
     for (what, lines, expect) in rows {
-        let error = load(&section(what, lines), &[]).expect_err(lines);
+        let error = load_somewhere(&section(what, lines), &[]).expect_err(lines);
         assert!(
             error.starts_with(&format!("trunkline.toml: {expect}")),
             "{lines}\n  says    {error}\n  expected {expect}"
@@ -256,10 +361,14 @@ fn the_most_particular_route_answers() {
         ("1000", "/_.yaml"),
     ];
     for (number, plan) in rows {
-        assert_eq!(config.route_for(number).map(|route| route.plan.as_path()), Some(Path::new(plan)), "{number}");
+        assert_eq!(
+            config.route_for(number, "carrier").map(|route| route.plan.as_path()),
+            Some(Path::new(plan)),
+            "{number}"
+        );
     }
     let config = load(&route("1000"), &[]).unwrap();
-    assert_eq!(config.route_for("1001"), None);
+    assert_eq!(config.route_for("1001", ""), None);
 }
 
 #[test]

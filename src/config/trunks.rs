@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::check::{Fault, fault};
 use super::values::{self, Network};
 use crate::pii::Pii;
 use crate::sdp::SrtpPolicy;
+use crate::sip::{Algorithm, CallerIdPolicy, PublicAddress};
 
 /// `[[peer]]`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -29,9 +31,11 @@ pub struct PeerConfig {
     pub max_calls: Option<usize>,
     /// More of its calls in one second are answered 503; absent: no bound.
     pub max_cps: Option<u32>,
-    /// Believe its `P-Asserted-Identity` before From (RFC 3325: only inside a trust domain).
+    /// How it may prove its password, the best first, instead of `sip.digest`.
+    pub digest: Option<Vec<Algorithm>>,
+    /// What of its word about its callers is believed.
     #[serde(default)]
-    pub trust_identity: bool,
+    pub caller_id: CallerIdPolicy,
     /// Its own rule for encrypted media instead of `rtp.srtp`.
     pub srtp: Option<SrtpPolicy>,
 }
@@ -59,6 +63,9 @@ pub struct TrunkConfig {
     pub expires: Duration,
     /// The number that people called through it see, unless a call names another.
     pub caller_id: Option<String>,
+    /// The address of ours that it is told, where that is not the usual one.
+    #[serde(default, deserialize_with = "values::public_address")]
+    pub public_address: PublicAddress,
     /// No more calls at once through it.
     pub max_calls: Option<usize>,
     /// No more calls in one second through it.
@@ -81,39 +88,38 @@ pub(super) struct Proof<'a> {
     pub password_env: Option<&'a str>,
 }
 
-impl PeerConfig {
-    pub(super) fn proof(&mut self) -> Proof<'_> {
-        let Self { username, password, password_env, .. } = self;
-        Proof { username: username.as_deref(), password, password_env: password_env.as_deref() }
+impl<'a> Proof<'a> {
+    pub fn of_peer(peer: &'a mut PeerConfig) -> Self {
+        let PeerConfig { username, password, password_env, .. } = peer;
+        Self { username: username.as_deref(), password, password_env: password_env.as_deref() }
     }
-}
 
-impl TrunkConfig {
-    pub(super) fn proof(&mut self) -> Proof<'_> {
-        let Self { username, password, password_env, .. } = self;
-        Proof { username: username.as_deref(), password, password_env: password_env.as_deref() }
+    pub fn of_trunk(trunk: &'a mut TrunkConfig) -> Self {
+        let TrunkConfig { username, password, password_env, .. } = trunk;
+        Self { username: username.as_deref(), password, password_env: password_env.as_deref() }
     }
-}
 
-impl Proof<'_> {
     /// Fetches the password from the environment where it is kept there. The fault ends a sentence that names whose
-    /// it is.
-    pub fn complete(self, environment: &BTreeMap<String, String>) -> Result<(), String> {
+    /// it is, and stands at a key of that section.
+    pub fn complete(self, environment: &BTreeMap<String, String>) -> Result<(), Fault> {
         match (self.password_env, &self.password) {
-            (Some(_), Some(_)) => return Err("has both password and password_env; keep one".to_owned()),
+            (Some(_), Some(_)) => return fault("password_env", "has both password and password_env; keep one"),
             (Some(name), None) => match environment.get(name).filter(|value| !value.is_empty()) {
                 Some(value) => *self.password = Some(Pii::new(value.clone())),
-                None => return Err(format!("takes its password from the variable {name}, which is not set")),
+                None => {
+                    let text = format!("takes its password from the variable {name}, which is not set");
+                    return fault("password_env", text);
+                }
             },
             (None, _) => {}
         }
         match (self.username, &self.password) {
             (None, None) => Ok(()),
-            (Some(""), _) => Err("has an empty username".to_owned()),
-            (Some(_), Some(password)) if password.reveal().is_empty() => Err("has an empty password".to_owned()),
+            (Some(""), _) => fault("username", "has an empty username"),
+            (Some(_), Some(password)) if password.reveal().is_empty() => fault("password", "has an empty password"),
             (Some(_), Some(_)) => Ok(()),
-            (Some(_), None) => Err("has a username but no password; add password or password_env".to_owned()),
-            (None, Some(_)) => Err("has a password but no username; add username".to_owned()),
+            (Some(_), None) => fault("username", "has a username but no password; add password or password_env"),
+            (None, Some(_)) => fault("password", "has a password but no username; add username"),
         }
     }
 }

@@ -11,6 +11,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use crate::pii::Pii;
+use crate::sip::PublicAddress;
 
 /// A range of IP addresses, such as `10.1.0.0/16`; a single address is the range of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -208,6 +209,24 @@ pub(super) fn address<'de, D: Deserializer<'de>>(from: D) -> Result<IpAddr, D::E
 /// The same, for a key that may be left out.
 pub(super) fn optional_address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<IpAddr>, D::Error> {
     address(from).map(Some)
+}
+
+/// `"learn"`, an address, or an address with a port.
+pub(super) fn public_address<'de, D: Deserializer<'de>>(from: D) -> Result<PublicAddress, D::Error> {
+    let text = written(from)?;
+    let fixed = |text: &str| match text.parse::<SocketAddr>() {
+        Ok(address) => Some(PublicAddress::Fixed(address.ip(), Some(address.port()))),
+        Err(_) => Some(PublicAddress::Fixed(text.parse().ok()?, None)),
+    };
+    let sendable = |known: &PublicAddress| !matches!(known, PublicAddress::Fixed(ip, port) if ip.is_unspecified() || ip.is_multicast() || *port == Some(0));
+    match text.trim() {
+        "learn" => Ok(PublicAddress::Learn),
+        text => fixed(text).filter(sendable).ok_or_else(|| {
+            D::Error::custom(format!(
+                "{text:?} is no address that a trunk could send to; write \"learn\", 203.0.113.10 or 203.0.113.10:5060"
+            ))
+        }),
+    }
 }
 
 /// A value as its writer wrote it: a bare `5060` is read as a number before we see it.

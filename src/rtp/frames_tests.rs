@@ -120,7 +120,9 @@ fn what_is_lost_or_overtaken_is_made_up_or_put_in_order_and_sounds_on() {
         let made_up = count(&frames, Frame::Concealed);
         assert!((20..60).contains(&made_up), "{codec}: {made_up} frames made up of 25 lost: {stats:?}");
         let sent = rms_dbov(&vowel(10_000));
-        let faint: Vec<_> = frames.iter().enumerate().skip(60).filter(|(_, (_, level))| *level < sent - 8.0).collect();
+        // After a loss the encoder of G.729 builds upon what its decoder does not have, and both meet again slowly.
+        let least = sent - if codec == Codec::G729 { 16.0 } else { 8.0 };
+        let faint: Vec<_> = frames.iter().enumerate().skip(60).filter(|(_, (_, level))| *level < least).collect();
         assert!(faint.len() < 5, "{codec}: holes at {faint:?}");
     }
 }

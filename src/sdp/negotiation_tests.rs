@@ -61,7 +61,7 @@ fn lines_stay_in_their_places_when_we_offer_after_them() {
     let offer = negotiation.offer(Direction::SendRecv);
     let written: Vec<&str> = offer.lines().filter(|line| line.starts_with("m=")).collect();
     // Opus keeps its number; 101 is theirs for keys and so it is ours.
-    let expected = ["m=video 0 RTP/AVP 96", "m=audio 4000 RTP/AVPF 0 8 9 96 101 110", "m=image 0 udptl t38"];
+    let expected = ["m=video 0 RTP/AVP 96", "m=audio 4000 RTP/AVPF 0 8 9 96 18 101 110", "m=image 0 udptl t38"];
     assert_eq!(written, expected);
     let answer = format!("{OFFER}m=video 0 RTP/AVP 96\nm=audio 4002 RTP/AVPF 9\nm=image 0 udptl t38\n");
     let params = negotiation.accept(&answer).unwrap();

@@ -26,6 +26,7 @@
 //! statelessly. Past [`MAX_TRANSACTIONS`] a new INVITE gets 503.
 
 mod client;
+mod faces;
 mod ladders;
 mod server;
 mod takeover;
@@ -40,6 +41,7 @@ use rand::rngs::StdRng;
 use rand::{RngCore, SeedableRng};
 
 use self::client::Clients;
+use self::faces::Faces;
 use self::ladders::Ladders;
 use self::server::Reply;
 use self::takeover::Takeovers;
@@ -58,8 +60,9 @@ use super::transaction::{InviteTransaction, Tick, Timing};
 use super::transport::{Path, Target};
 use super::trunk::{TrunkSpec, TrunkStatus};
 use super::uri::NameAddr;
+use super::wire_log;
 use super::{Dial, DialError, LegCommand, LegEvent, Rejection};
-use crate::id::LegId;
+use crate::id::{CallId, LegId};
 use crate::pii::Pii;
 use crate::time::Now;
 
@@ -109,6 +112,8 @@ impl Default for Settings {
 pub struct Incoming {
     /// Ours.
     pub leg: LegId,
+    /// The call it opens.
+    pub call: CallId,
     /// Where it came from, and our address as that source reaches us.
     pub path: Path,
     /// The peer's configured name.
@@ -183,6 +188,7 @@ pub struct Agent {
     replies: BTreeMap<Arc<str>, Reply>,
     clients: Clients,
     trunks: Trunks,
+    faces: Faces,
     ladders: Ladders,
     takeovers: Takeovers,
     /// Stands for whoever is in a dialog with us and no peer: it may do nothing else.
@@ -218,6 +224,7 @@ impl Agent {
             replies: BTreeMap::new(),
             clients: Clients::default(),
             trunks: Trunks::new(&settings.trunks),
+            faces: Faces::default(),
             ladders: Ladders::default(),
             takeovers: Takeovers::default(),
             far_end: Arc::new(Peer { name: "far end".into(), addresses: Vec::new(), ..Peer::loopback() }),
@@ -233,6 +240,7 @@ impl Agent {
 
     /// A message came along `path`.
     pub fn handle_message(&mut self, message: &[u8], path: &Path, now: Now) {
+        let path = &self.faces.along(path);
         let verdict = match self.acquaintance(message, path, now) {
             Some(peer) => self.guard.inspect_as(Some(peer), message, path, now),
             None => self.guard.inspect(message, path, now),
@@ -246,7 +254,11 @@ impl Agent {
                 self.ladders.arrives(message, path);
                 self.handle_response(*response, now);
             }
-            refusal => self.turn_off(refusal),
+            refusal => {
+                let span = self.span_of_message(message);
+                span.in_scope(|| wire_log::received(message, path));
+                span.in_scope(|| self.turn_off(refusal));
+            }
         }
         self.ladders.forget_arriving();
     }
@@ -257,7 +269,7 @@ impl Agent {
             Verdict::Request(_) | Verdict::Response(_) => {}
             Verdict::Answer { bytes, to, status } => {
                 self.stats.count_refused(status);
-                self.outputs.push_back(Output::Send { bytes: bytes.into(), path: to });
+                self.send(bytes.into(), to);
             }
             Verdict::Drop(reason) => self.stats.count_dropped(reason),
         }
@@ -282,7 +294,8 @@ impl Agent {
         }
         self.legs.insert(id, Box::new(leg));
         self.ours.insert(id);
-        self.ladders.open(id, now);
+        // Whoever places the call does so inside its span.
+        self.ladders.open(id, tracing::Span::current(), now);
         self.stats.live_legs += 1;
         self.with_leg(id, now, |_| {});
         Ok((id, call_id))
@@ -432,6 +445,7 @@ impl Agent {
                         self.ours.remove(&id);
                         self.trunks.forget_leg(id);
                         self.takeovers.forget(id);
+                        self.ladders.forget(id);
                         self.dialogs.remove(leg.local_tag());
                         self.clients.forget_owner(&client::Owner::Leg(id));
                     }

@@ -52,6 +52,14 @@ impl OutRequest {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
+
+    /// From now on it is for `uri`. Its first hop is `towards`, unless it has a route to keep to.
+    pub fn go_to(&mut self, uri: String, towards: Target) {
+        self.uri = uri;
+        if self.header("Route").is_none() {
+            self.towards = towards;
+        }
+    }
 }
 
 /// What became of a request of ours.

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 
 use super::transport::Target;
 use super::trunk::TrunkSpec;
-use super::uri::{Uri, percent_decode};
+use super::uri::{NameAddr, Uri, percent_decode};
 use super::{Dial, DialError};
 
 /// A display name or header value of ours is never longer.
@@ -67,7 +67,11 @@ impl Callee {
     /// [`DialError::NotDialable`] for anything that is neither a SIP URI nor, with a trunk, a number or a name.
     pub fn of(to: &str, trunk: Option<&TrunkSpec>) -> Result<Self, DialError> {
         let to = to.trim();
-        let through = trunk.map(|trunk| Uri::parse(&trunk.uri).ok().and_then(|uri| Some((Target::of(&uri)?, uri))));
+        let through = trunk.map(|trunk| {
+            let uri = Uri::parse(&trunk.uri).ok()?;
+            let first = trunk.route.first().and_then(|route| NameAddr::parse(route).ok());
+            Some((first.and_then(|route| Target::of(&route.uri)).or_else(|| Target::of(&uri))?, uri))
+        });
         let through = match through {
             Some(None) => return Err(DialError::NotDialable),
             Some(Some(through)) => Some(through),
@@ -145,8 +149,8 @@ pub struct Caller {
     pub from: String,
     /// User part of our Contact.
     pub contact: String,
-    /// Privacy and identity, for a trunk that asks who is behind a withheld number (RFC 3325 §9.1).
-    pub identity: Vec<(&'static str, String)>,
+    /// Routes, and privacy and identity for a trunk that asks who is behind a withheld number (RFC 3325 §9.1).
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl Caller {
@@ -167,21 +171,23 @@ impl Caller {
             None => ("sip".to_owned(), our_host(dial.sdp.as_deref())),
         };
         let address = format!("{scheme}:{user}@{domain}");
+        let routes = trunk.into_iter().flat_map(|trunk| &trunk.route);
+        let mut headers: Vec<_> = routes.map(|route| ("Route", route.clone())).collect();
         let withheld = named.is_some_and(|caller| caller.withheld);
         if withheld {
-            let mut identity = vec![("Privacy", "id".to_owned())];
+            headers.push(("Privacy", "id".to_owned()));
             if trunk.is_some() {
-                identity.push(("P-Asserted-Identity", format!("<{address}>")));
+                headers.push(("P-Asserted-Identity", format!("<{address}>")));
             }
             let from = format!("\"Anonymous\" <sip:anonymous@{NOWHERE}>");
-            return Self { from, contact: String::new(), identity };
+            return Self { from, contact: String::new(), headers };
         }
         let name = named.and_then(|caller| caller.name.as_ref()).map(|name| quoted(name.reveal()));
         let from = match name {
             Some(name) => format!("{name} <{address}>"),
             None => format!("<{address}>"),
         };
-        Self { from, contact: user, identity: Vec::new() }
+        Self { from, contact: user, headers }
     }
 }
 
@@ -303,7 +309,7 @@ mod tests {
         let named = dial(caller_id("+12025550123", Some("Ann \"The\" Lee\r\n\\"), false));
         let caller = Caller::of(&named, Some(&through));
         assert_eq!(caller.from, "\"Ann \\\"The\\\" Lee\\\\\" <sip:+12025550123@c.example>");
-        assert_eq!((caller.contact.as_str(), caller.identity.len()), ("+12025550123", 0));
+        assert_eq!((caller.contact.as_str(), caller.headers.len()), ("+12025550123", 0));
     }
 
     #[test]
@@ -312,7 +318,7 @@ mod tests {
         let through = Caller::of(&withheld, Some(&trunk("sip:c.example")));
         assert_eq!(through.from, "\"Anonymous\" <sip:anonymous@anonymous.invalid>");
         assert_eq!(
-            through.identity,
+            through.headers,
             [("Privacy", "id".to_owned()), ("P-Asserted-Identity", "<sip:+12025550123@c.example>".to_owned())]
         );
         let straight = Caller::of(&withheld, None);

@@ -19,6 +19,7 @@ use bytes::Bytes;
 
 use super::branch::{ClientFailure, ClientNews, OutRequest};
 use super::message::{Method, Response};
+use super::reason;
 use super::respond::Draft;
 use super::transaction::{Repeat, Tick, Timing};
 use super::transport::{Hop, Path, Transport};
@@ -284,7 +285,7 @@ impl ClientTransaction {
             Tick::GiveUp => return self.give_up_hop(ClientFailure::Timeout, now),
         }
         if matches!(self.state, State::Proceeding(None)) && self.impatient_at.is_some_and(|at| now >= at) {
-            self.cancel(now);
+            self.cancel(reason::SILENT, now);
         }
         let Cancel::Sent(repeat, until) = &mut self.cancel else { return };
         if now >= *until && matches!(self.state, State::Proceeding(_)) {

@@ -47,8 +47,9 @@ use super::trunk::TrunkSpec;
 use crate::time::Clock;
 
 pub use self::dialer::Dialer;
+pub use self::names::{Located, locate};
 pub use self::stream::Patience;
-pub use self::tls::{TlsConfig, TlsFault};
+pub use self::tls::{TlsConfig, TlsFault, TlsKeeper};
 
 /// Calls that may wait to be picked up: a quarter second of 1,000 a second; more get 503.
 const INCOMING_WAITING: usize = 256;
@@ -140,6 +141,7 @@ pub struct SipServer {
     live: Arc<AtomicU64>,
     task: JoinHandle<()>,
     trunks: Arc<[TrunkSpec]>,
+    tls: Option<TlsConfig>,
 }
 
 impl SipServer {
@@ -197,7 +199,7 @@ impl SipServer {
         };
         let task = tokio::spawn(port.run(Inlets { commands, controls, news, found }));
         tracing::info!(%local, tcp = config.tcp, tls = ?local_tls, "listening for SIP");
-        Ok((Self { local, local_tls, control, live, task, trunks }, calls))
+        Ok((Self { local, local_tls, control, live, task, trunks, tls: config.tls }, calls))
     }
 
     /// Where we listen, with the port the system chose if it was asked to.
@@ -225,6 +227,11 @@ impl SipServer {
     /// Places calls; may be cloned and kept.
     pub fn dialer(&self) -> Dialer {
         Dialer::new(self.control.clone(), self.trunks.clone())
+    }
+
+    /// Reads certificates again while calls go on; may be cloned and kept.
+    pub fn tls_keeper(&self) -> TlsKeeper {
+        TlsKeeper::new(self.control.clone(), self.tls.clone())
     }
 
     /// No new calls from now on (503 with Retry-After, also to OPTIONS); those that are go on.

@@ -26,7 +26,8 @@ use super::auth::server::{Asked, Server};
 use super::auth::{Credentials, Secret};
 use super::limits::Limits;
 use super::message::{CSeq, Method, Raw, Request, Response, Via, is_sdp_type};
-use super::peers::{Peer, PeerTable, Reception, Strangers};
+use super::mute::Mutes;
+use super::peers::{CallerIdPolicy, Peer, PeerTable, Reception, Strangers};
 use super::respond::{ALLOW, Origin, SUPPORTED, reason_phrase};
 use super::session_timer::{self, SessionPolicy};
 use super::transport::{Path, Transport};
@@ -43,6 +44,8 @@ const MAX_METHOD: usize = 64;
 /// RFC 5626 §3.5.1 keep-alive and its answer. Over UDP it is no standard, but phones send it all the same.
 const PING: &[u8] = b"\r\n\r\n";
 const PONG: &[u8] = b"\r\n";
+/// Who calls when nobody says so, or is not believed (RFC 3323 §4.1.1.3).
+const NOBODY: &str = "anonymous";
 
 /// How long the address of a peer on the road is known after its last call: its BYE may come again (timer J).
 const VISITOR_LINGERS: Duration = Duration::from_secs(32);
@@ -105,6 +108,7 @@ pub struct Guard {
     strangers: Strangers,
     digest: Server,
     limits: Limits,
+    mutes: Mutes,
     /// Addresses from which a peer on the road has a call.
     visitors: BTreeMap<IpAddr, Visitor>,
     visits: BTreeMap<LegId, IpAddr>,
@@ -151,6 +155,7 @@ impl Guard {
             strangers: Strangers::default(),
             digest: Server::new("", [0; 32]),
             limits: Limits::default(),
+            mutes: Mutes::default(),
             visitors: BTreeMap::new(),
             visits: BTreeMap::new(),
             session: SessionPolicy::default(),
@@ -201,7 +206,7 @@ impl Guard {
         let (ack, peer) = (is_ack(&raw), named.unwrap_or(peer));
         match judge(raw, message.len(), path.hop.transport, &self.session) {
             Ok(request) => {
-                let caller = Pii::new(caller(&request, peer.trust_identity));
+                let caller = Pii::new(caller(&request, peer.caller_id));
                 Verdict::Request(Box::new(Admitted { request, origin, peer, caller }))
             }
             Err(_) if ack => Verdict::Drop(DropReason::StrayAck),
@@ -222,8 +227,11 @@ impl Guard {
             source,
         };
         if let Some(credentials) = &peer.credentials
-            && let Err(challenge) = self.digest.check(asked, Some(credentials), now)
+            && let Err(challenge) = self.digest.check(asked, Some(credentials), &peer.digest, now)
         {
+            if !challenge.failed && !challenge.stale && !peer.is_roaming() {
+                self.mutes.asked(&peer.name, &challenge.first, now.mono);
+            }
             if challenge.failed && peer.is_roaming() {
                 if self.strangers.receive(source, now.mono) == Reception::Ignore {
                     return Err(Verdict::Drop(DropReason::Stranger));
@@ -232,6 +240,9 @@ impl Guard {
                 return Err(self.answer(origin, &Fault::status(403)));
             }
             return Err(self.answer(origin, &Fault { headers: challenge.headers, ..Fault::status(401) }));
+        }
+        if peer.credentials.is_some() {
+            self.mutes.proved(&peer.name);
         }
         self.limits
             .admit(peer, now.mono)
@@ -284,7 +295,7 @@ impl Guard {
             if let Some((peer, origin)) = named
                 && let Ok(request) = judge(raw, message.len(), path.hop.transport, &self.session)
             {
-                let caller = Pii::new(caller(&request, peer.trust_identity));
+                let caller = Pii::new(caller(&request, peer.caller_id));
                 return Verdict::Request(Box::new(Admitted { request, origin, peer, caller }));
             }
         }
@@ -521,8 +532,17 @@ impl Visitor {
     }
 }
 
-fn caller(request: &Request, trust_identity: bool) -> String {
-    let asserted = trust_identity
+/// Who calls, as far as the peer is believed. A number that its owner withholds (RFC 3323, RFC 3325 §7) is not shown,
+/// even where the carrier tells us.
+fn caller(request: &Request, policy: CallerIdPolicy) -> String {
+    let withheld = |value: &str| {
+        let mut words = value.split(';').map(str::trim);
+        words.any(|word| ["id", "user", "header"].iter().any(|known| word.eq_ignore_ascii_case(known)))
+    };
+    if policy == CallerIdPolicy::None || request.headers.list("Privacy").any(withheld) {
+        return NOBODY.to_owned();
+    }
+    let asserted = (policy == CallerIdPolicy::Asserted)
         .then(|| request.headers.list("P-Asserted-Identity").filter_map(|value| NameAddr::parse(value).ok()))
         .and_then(|mut identities| identities.find(|identity| !identity.uri.user.is_empty()));
     asserted.map_or_else(|| request.from.uri.user.clone(), |identity| identity.uri.user)

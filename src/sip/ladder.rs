@@ -82,7 +82,8 @@ impl Ladder {
 }
 
 impl Rung {
-    fn of(message: &[u8], sent: bool, path: &Path, since: Duration) -> Self {
+    /// What is kept of one message.
+    pub(super) fn of(message: &[u8], sent: bool, path: &Path, since: Duration) -> Self {
         let head = head(message);
         let mut lines = head.lines().map(str::trim_end).skip_while(|line| line.is_empty());
         let line = first_line(lines.next().unwrap_or_default());
@@ -117,7 +118,7 @@ impl Rung {
 }
 
 /// Everything in front of the body.
-fn head(message: &[u8]) -> Cow<'_, str> {
+pub(super) fn head(message: &[u8]) -> Cow<'_, str> {
     let ends = |pattern: &[u8]| message.windows(pattern.len()).position(|window| window == pattern);
     let end = ends(b"\r\n\r\n").or_else(|| ends(b"\n\n")).unwrap_or(message.len());
     String::from_utf8_lossy(&message[..end])

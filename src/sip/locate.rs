@@ -13,6 +13,7 @@
 //! Pure: questions out, answers in. The driver asks them, and caches by TTL.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use super::transport::{Hop, Target, Transport};
@@ -64,6 +65,32 @@ pub enum Answer {
     },
     /// A or AAAA.
     Address(IpAddr),
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Naptr(name) => write!(f, "NAPTR {}", bare(name)),
+            Self::Srv(name) => write!(f, "SRV {}", bare(name)),
+            Self::Aaaa(name) => write!(f, "AAAA {}", bare(name)),
+            Self::A(name) => write!(f, "A {}", bare(name)),
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Naptr { service, replacement, .. } => write!(f, "{} ({service})", bare(replacement)),
+            Self::Srv { port, target, .. } => write!(f, "{}:{port}", bare(target)),
+            Self::Address(address) => write!(f, "{address}"),
+        }
+    }
+}
+
+/// A name without the dot that makes it complete.
+fn bare(name: &str) -> &str {
+    name.trim_end_matches('.')
 }
 
 /// What comes next.

@@ -10,6 +10,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
 use super::uri::{
     BadAddress, NameAddr, Param, Uri, find_param, is_token, parse_host_port, parse_params, split_unquoted,
@@ -288,6 +289,15 @@ impl Via {
     /// The branch, when it is one of RFC 3261's (begins with the magic cookie, §8.1.1.7).
     pub fn branch(&self) -> Option<&str> {
         find_param(&self.params, "branch").filter(|branch| branch.starts_with("z9hG4bK") && branch.len() > 7)
+    }
+
+    /// Where the far end has seen our request come from, if it says so (RFC 3581 §4). Without `received` the address
+    /// was the one of sent-by (RFC 3261 §18.2.1).
+    pub fn seen_from(&self) -> Option<SocketAddr> {
+        let port = find_param(&self.params, "rport")?.parse::<u16>().ok().filter(|port| *port != 0)?;
+        let host = find_param(&self.params, "received").unwrap_or(&self.host);
+        let ip = host.trim_matches(['[', ']']).parse::<IpAddr>().ok()?.to_canonical();
+        (!ip.is_unspecified() && !ip.is_multicast()).then_some(SocketAddr::new(ip, port))
     }
 }
 

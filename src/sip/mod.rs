@@ -27,6 +27,7 @@ pub mod leg;
 pub mod limits;
 pub mod locate;
 pub mod message;
+pub mod mute;
 mod outbound;
 pub mod peers;
 mod reason;
@@ -43,25 +44,26 @@ pub mod transaction;
 pub mod transport;
 pub mod trunk;
 pub mod uri;
+pub mod wire_log;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::id::LegId;
+use crate::id::{CallId, LegId};
 use crate::pii::Pii;
 use crate::rtp::Digit;
 
 pub use auth::{Algorithm, Credentials, Secret};
-pub use driver::{Dialer, Patience, SipConfig, SipError, SipServer, TlsConfig, TlsFault};
+pub use driver::{Dialer, Located, Patience, SipConfig, SipError, SipServer, TlsConfig, TlsFault, TlsKeeper, locate};
 pub use ladder::{Ladder, Rung};
-pub use peers::{AddressRange, NotARange, Peer, PeerTable};
+pub use peers::{AddressRange, CallerIdPolicy, NotARange, Peer, PeerTable};
 pub use reason::{Protocol, Reason};
 pub use session_timer::SessionPolicy;
 pub use stats::SipStats;
 pub use transaction::Timing;
 pub use transport::{Hop, Path, Target, Transport};
-pub use trunk::{TrunkSpec, TrunkState, TrunkStatus};
+pub use trunk::{PublicAddress, TrunkSpec, TrunkState, TrunkStatus};
 
 /// What the call asks of its leg.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -231,6 +233,10 @@ pub enum LegEnd {
 pub struct IncomingLeg {
     /// Ours, unique in this process.
     pub leg: LegId,
+    /// The call it opens, for life.
+    pub call: CallId,
+    /// What the log says of the call is said inside it.
+    pub span: tracing::Span,
     /// Where it came from.
     pub source: SocketAddr,
     /// Our SIP address as that source reaches us: its IP is the one to put into our session description.

@@ -280,7 +280,7 @@ impl OutLeg {
             State::Calling { .. } => match self.redirects.pop() {
                 Some(next) => {
                     tracing::debug!(leg = %self.id, ?end, "trying the next target");
-                    (self.invite.uri, self.invite.towards) = (next.uri, next.towards);
+                    self.invite.go_to(next.uri, next.towards);
                     self.call();
                 }
                 None => self.end(Some(end)),
@@ -539,7 +539,7 @@ fn invite(dial: &Dial, trunk: Option<&TrunkSpec>, callee: Callee, tag: &str, con
         ("Allow".into(), ALLOW.to_owned()),
     ];
     let timer = request_headers(&context.session, None, None);
-    headers.extend(timer.into_iter().chain(caller.identity).map(|(name, value)| (Cow::Borrowed(name), value)));
+    headers.extend(timer.into_iter().chain(caller.headers).map(|(name, value)| (Cow::Borrowed(name), value)));
     let further = dial.headers.iter().filter(|(name, _)| may_add(name));
     headers.extend(further.map(|(name, value)| (Cow::Owned(name.clone()), value.clone())));
     OutRequest {

@@ -10,7 +10,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::auth::Credentials;
+use serde::Deserialize;
+
+use super::auth::{Algorithm, Credentials};
 
 /// Requests a stranger may have answered in one [`WINDOW`].
 const ANSWERED_PER_WINDOW: u32 = 20;
@@ -72,6 +74,19 @@ impl FromStr for AddressRange {
     }
 }
 
+/// What of a peer's word about its callers is believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallerIdPolicy {
+    /// From: what the caller says of itself.
+    #[default]
+    From,
+    /// `P-Asserted-Identity` before From (RFC 3325: only of a carrier that checks it).
+    Asserted,
+    /// Nothing: its callers are anonymous.
+    None,
+}
+
 /// A far end we know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
@@ -79,10 +94,12 @@ pub struct Peer {
     pub name: Arc<str>,
     /// Where its datagrams come from.
     pub addresses: Vec<AddressRange>,
-    /// Believe its `P-Asserted-Identity` before From (RFC 3325: only inside a trust domain).
-    pub trust_identity: bool,
+    /// What of its word about its callers is believed.
+    pub caller_id: CallerIdPolicy,
     /// What it must prove to know before it may call; `None`: its address is proof enough.
     pub credentials: Option<Credentials>,
+    /// How it may prove it, the best first; empty: as everybody may.
+    pub digest: Vec<Algorithm>,
     /// Live calls it may have; one more gets 503.
     pub max_calls: Option<usize>,
     /// New calls it may place in a second; one more gets 503.
@@ -96,8 +113,9 @@ impl Peer {
         Self {
             name: "loopback".into(),
             addresses: vec![range([127, 0, 0, 1].into(), 8), range(Ipv6Addr::LOCALHOST.into(), 128)],
-            trust_identity: false,
+            caller_id: CallerIdPolicy::From,
             credentials: None,
+            digest: Vec::new(),
             max_calls: None,
             max_cps: None,
         }

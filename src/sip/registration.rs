@@ -3,6 +3,7 @@
 //! ```text
 //!   Unregistered ─REGISTER─▶ Registering ─200─▶ Registered ─85 % of the time─▶ REGISTER again (still Registered)
 //!        423: once more with their Min-Expires      │ it lapses meanwhile
+//!        3xx: where they say, a few times           │
 //!        else ▼                                     ▼
 //!       Waiting (30 s, doubling while refused; Retry-After) ─▶ Registering
 //!   stop ─▶ REGISTER, Expires: 0, one second of patience ─▶ done
@@ -11,10 +12,14 @@
 //! A registrar that does not answer, or answers 5xx, comes back some time, and then callers must find us at once: it
 //! is asked every half minute. One that refuses us (4xx, 6xx) needs a person to change something: it is asked less and
 //! less often, up to every half hour, so that nobody takes us for an attack.
+//!
+//! What a registrar grants comes with more: `Service-Route` is the way calls through it are to take (RFC 3608). `Path`
+//! (RFC 3327), which proxies between us add, and GRUUs (RFC 5627) are the registrar's affair: we say that we understand
+//! the first, never ask for the second, and are found by our own Contact.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -23,6 +28,7 @@ use super::auth::Algorithm;
 use super::branch::{Act, ClientNews, Context, OutRequest, Tx};
 use super::callee::{account, escape_user, host_port};
 use super::message::{Method, Response};
+use super::redirect::Redirects;
 use super::respond::ALLOW;
 use super::transport::{Path, Target};
 use super::trunk::{TrunkSpec, TrunkState, TrunkStatus};
@@ -41,6 +47,8 @@ const SHORTEST_REFRESH: Duration = Duration::from_secs(5);
 const LONGEST_EXPIRES: Duration = Duration::from_secs(86_400);
 /// How long the last word may take.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// Routes taken of one Service-Route: two or three proxies are usual.
+const MOST_ROUTES: usize = 8;
 /// Addresses it has answered from: its calls may come from each of them.
 const MOST_ADDRESSES: usize = 16;
 
@@ -51,6 +59,9 @@ pub struct Registration {
     context: Context,
     registrar: Uri,
     towards: Target,
+    /// Where it has sent us instead, and may still send us.
+    moved_to: Option<(String, Target)>,
+    redirects: Redirects,
     user: String,
     tag: String,
     call_id: String,
@@ -61,6 +72,10 @@ pub struct Registration {
     last_status: Option<u16>,
     last_path: Option<Path>,
     addresses: Vec<IpAddr>,
+    /// The way calls are to take.
+    route: Vec<String>,
+    /// A Contact that is ours no longer, to be taken back with the next REGISTER.
+    left: Option<String>,
     /// The REGISTER under way.
     asking: Option<Tx>,
     next_tx: u32,
@@ -68,6 +83,8 @@ pub struct Registration {
     /// When a registration that is being refreshed lapses.
     lapses_at: Option<Instant>,
     failures: u32,
+    /// Times our address has changed since the registration last stood for a while.
+    moves: u32,
     stopping: Stopping,
     acts: VecDeque<Act>,
 }
@@ -92,6 +109,8 @@ impl Registration {
         Some(Self {
             user: escape_user(account(&spec).unwrap_or("trunkline")),
             expires: spec.expires.clamp(Duration::from_secs(1), LONGEST_EXPIRES),
+            redirects: Redirects::starting_at(&registrar.text),
+            moved_to: None,
             registrar,
             towards,
             tag,
@@ -101,11 +120,14 @@ impl Registration {
             last_status: None,
             last_path: None,
             addresses: Vec::new(),
+            route: Vec::new(),
+            left: None,
             asking: None,
             next_tx: 0,
             next_at: Some(now.mono),
             lapses_at: None,
             failures: 0,
+            moves: 0,
             stopping: Stopping::No,
             acts: VecDeque::new(),
             spec,
@@ -138,12 +160,17 @@ impl Registration {
                 match response.status {
                     200..=299 => self.registered(&response, now),
                     423 if self.raise(&response) => self.register(self.expires, now),
+                    300..=399 if self.redirect(&response) => self.register(self.expires, now),
+                    _ if self.moved_to.is_some() && self.next_target() => self.register(self.expires, now),
                     status => self.failed(retry_after(&response), (400..500).contains(&status) || status >= 600, now),
                 }
             }
             ClientNews::Failed(_) => {
                 self.last_status = None;
-                self.failed(None, false, now);
+                match self.moved_to.is_some() && self.next_target() {
+                    true => self.register(self.expires, now),
+                    false => self.failed(None, false, now),
+                }
             }
             ClientNews::Provisional(_) | ClientNews::Again(_) => {}
         }
@@ -154,6 +181,17 @@ impl Registration {
         let unanswered = self.last_status.is_none_or(|status| (500..600).contains(&status));
         if matches!(self.state, TrunkState::Waiting { .. }) && unanswered && self.asking.is_none() {
             self.next_at = Some(now.mono);
+        }
+    }
+
+    /// It reaches us at `here` now; what it knows as our Contact leads nowhere any more.
+    pub fn handle_moved(&mut self, here: SocketAddr, now: Now) {
+        let Some(known) = self.last_path.filter(|path| path.local != here) else { return };
+        if self.asking.is_none() && matches!(self.state, TrunkState::Registered { .. }) {
+            self.left = Some(known.contact(&self.user, self.registrar.scheme == "sips"));
+            // An address that changes with every answer must not make us ask without end.
+            self.next_at = Some(now.mono + if self.moves == 0 { Duration::ZERO } else { SHORTEST_REFRESH });
+            self.moves = self.moves.saturating_add(1);
         }
     }
 
@@ -171,6 +209,9 @@ impl Registration {
             self.enter(state, now);
         }
         if self.next_at.is_some_and(|at| now.mono >= at) {
+            if self.left.is_none() {
+                self.moves = 0;
+            }
             self.register(self.expires, now);
         }
     }
@@ -219,6 +260,11 @@ impl Registration {
         }
     }
 
+    /// Routes that calls through it begin with.
+    pub fn route(&self) -> &[String] {
+        &self.route
+    }
+
     /// Where the trunk has answered from: its calls come from there.
     pub fn addresses(&self) -> &[IpAddr] {
         &self.addresses
@@ -229,17 +275,23 @@ impl Registration {
         let host = host_port(&Uri { port: None, ..self.registrar.clone() });
         let scheme = &self.registrar.scheme;
         let address = format!("<{scheme}:{}@{host}>", self.user);
-        let headers: Vec<(Cow<'static, str>, String)> = vec![
+        let mut headers: Vec<(Cow<'static, str>, String)> = vec![
             ("From".into(), format!("{address};tag={}", self.tag)),
             ("To".into(), address),
             ("Call-ID".into(), self.call_id.clone()),
             ("Expires".into(), expires.as_secs().to_string()),
+            ("Supported".into(), "path".to_owned()),
             ("Allow".into(), ALLOW.to_owned()),
         ];
+        if let Some(left) = self.left.take() {
+            headers.push(("Contact".into(), format!("<{left}>;expires=0")));
+        }
+        let home = || (format!("{scheme}:{}", host_port(&self.registrar)), self.towards.clone());
+        let (uri, towards) = self.moved_to.clone().unwrap_or_else(home);
         let request = OutRequest {
             method: Method::Register,
-            uri: format!("{scheme}:{}", host_port(&self.registrar)),
-            towards: Target { secure, ..self.towards.clone() },
+            uri,
+            towards: Target { secure, ..towards },
             fallback: None,
             headers,
             contact: Some(self.user.clone()),
@@ -261,6 +313,8 @@ impl Registration {
             return self.failed(None, true, now);
         }
         self.failures = 0;
+        self.redirects = Redirects::starting_at(&self.registrar.text);
+        self.route = service_route(response, self.registrar.scheme == "sips");
         self.lapses_at = Some(now.mono + granted);
         // Up to 5 % earlier, so that many gateways started together do not refresh together.
         let refresh = granted.mul_f64(0.85).min(granted.saturating_sub(MARGIN)).max(granted / 2);
@@ -286,6 +340,22 @@ impl Registration {
         seconds.unwrap_or(self.expires).min(LONGEST_EXPIRES)
     }
 
+    /// 3xx: is there somebody else to ask (RFC 3261 §10.2.7, §8.1.3.4)?
+    fn redirect(&mut self, response: &Response) -> bool {
+        self.redirects.take(response, self.registrar.scheme == "sips");
+        self.next_target()
+    }
+
+    fn next_target(&mut self) -> bool {
+        let next = self.redirects.pop().and_then(|next| {
+            let uri = Uri::parse(&next.uri).ok()?;
+            // §10.2: a registrar is a domain, its URI names no user.
+            Some((format!("{}:{}", uri.scheme, host_port(&uri)), next.towards))
+        });
+        self.moved_to = next;
+        self.moved_to.is_some()
+    }
+
     /// 423: asks for what they insist on, unless we do already.
     fn raise(&mut self, response: &Response) -> bool {
         let least = response.headers.first("Min-Expires").and_then(seconds);
@@ -301,6 +371,9 @@ impl Registration {
     /// `refused`: they know us and do not want us.
     fn failed(&mut self, retry_after: Option<Duration>, refused: bool, now: Now) {
         self.failures = self.failures.saturating_add(1);
+        // Whoever has sent us away may know better by then.
+        self.moved_to = None;
+        self.redirects = Redirects::starting_at(&self.registrar.text);
         let doubled = FIRST_WAIT.saturating_mul(1 << (self.failures - 1).min(10)).min(LONGEST_WAIT);
         let wait = if refused { doubled } else { FIRST_WAIT };
         // RFC 5626 §4.5: anywhere in the upper half, so that a thousand clients do not come back at once.
@@ -310,6 +383,7 @@ impl Registration {
         // An older registration may still stand: then they still find us.
         if self.lapses_at.is_none_or(|at| now.mono >= at) || refused {
             self.lapses_at = None;
+            self.route.clear();
             self.enter(TrunkState::Waiting { until: now.wall + wait }, now);
         }
     }
@@ -340,6 +414,21 @@ fn seconds(text: &str) -> Option<Duration> {
     let text = text.trim();
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| Duration::from_secs(text.parse().unwrap_or(u64::MAX)).min(LONGEST_EXPIRES))
+}
+
+/// The way of RFC 3608 §5: kept in order, used as a whole or not at all. Only loose routes make one.
+fn service_route(response: &Response, secure: bool) -> Vec<String> {
+    let values = || response.headers.list("Service-Route");
+    let sound = |value: &str| {
+        let scheme_is_right = |uri: &Uri| uri.scheme == "sips" || (uri.scheme == "sip" && !secure);
+        NameAddr::parse(value).is_ok_and(|route| {
+            route.uri.param("lr").is_some() && scheme_is_right(&route.uri) && Target::of(&route.uri).is_some()
+        })
+    };
+    if values().count() > MOST_ROUTES || !values().all(sound) {
+        return Vec::new();
+    }
+    values().map(str::to_owned).collect()
 }
 
 /// `Retry-After: 120 (maintenance);duration=3600` (§20.33).

@@ -1,6 +1,6 @@
 //! A trunk: a carrier or PBX that we send calls to, and perhaps register with.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +32,22 @@ pub struct TrunkSpec {
     pub max_calls: Option<usize>,
     /// New calls a second through it.
     pub max_cps: Option<u32>,
+    /// Where it reaches us.
+    pub public: PublicAddress,
+    /// Routes that calls through it begin with, first hop first: what its registrar said (Service-Route, RFC 3608).
+    pub route: Vec<String>,
+}
+
+/// The address of ours that a trunk is told, in Contact and session description.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PublicAddress {
+    /// The one that everybody is told.
+    #[default]
+    Usual,
+    /// The one it sees us come from, as its answers say (`received` and `rport`, RFC 3581).
+    Learn,
+    /// This one; without a port, the one we listen on.
+    Fixed(IpAddr, Option<u16>),
 }
 
 /// How a trunk is doing.
@@ -86,6 +102,8 @@ impl TrunkSpec {
             ping: None,
             max_calls: None,
             max_cps: None,
+            public: PublicAddress::Usual,
+            route: Vec::new(),
         }
     }
 }

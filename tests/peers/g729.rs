@@ -197,7 +197,7 @@ fn each_decodes_what_the_other_codes_as_well_as_its_own() {
 }
 
 #[test]
-fn what_they_leave_out_in_silence_is_noise_as_loud_as_they_make_it() {
+fn silence_that_they_only_describe_is_as_loud_as_it_was() {
     let Some(mut sound) = speech() else { return };
     // Faint noise between sentences, which they describe.
     let mut state = 7_u32;
@@ -216,11 +216,12 @@ fn what_they_leave_out_in_silence_is_noise_as_loud_as_they_make_it() {
     assert!(described > 3 && nothing > 100, "they described {described} silences and left out {nothing} frames");
     let here = decoded(&theirs);
     let there = sound_of(&others("decode", &theirs).expect("it was there a moment ago"));
-    // The second half of the pause at the end.
+    // The second half of the pause at the end. Their own decoder makes less of it than there was.
     let from = pause + 2 * 8_000;
     let level = |heard: &[i16]| 10.0 * power(&heard[from..]).log10();
-    println!("measured: noise of silence: theirs {:.1} dB, ours {:.1} dB", level(&there), level(&here));
-    assert!((level(&there) - level(&here)).abs() < 2.0, "theirs {:.1}, ours {:.1} dB", level(&there), level(&here));
+    let [said, here, there] = [level(&sound), level(&here), level(&there)];
+    println!("measured: silence of {said:.1} dB, described by them: we make {here:.1} dB of it, they {there:.1} dB");
+    assert!((said - here).abs() < 3.0, "silence of {said:.1} dB comes out with {here:.1} dB");
 }
 
 /// linphone, which has no other codec switched on, calls a gateway and says and hears something; what it told, or `None`,
@@ -265,6 +266,26 @@ fn linphone(gateway: &Gateway, folder: &Path) -> Option<String> {
     Some(fs::read_to_string(at("told")).unwrap_or_default())
 }
 
+/// How alike two sounds rise and fall, 1 for the same, whichever began earlier: the prompt is speech, of which the codec
+/// keeps what is heard and a busy jitter buffer not even the pace.
+fn rise_and_fall(said: &[i16], heard: &[i16]) -> f64 {
+    let loudness = |sound: &[i16]| -> Vec<f64> {
+        sound.chunks_exact(STRETCH).map(|part| 10.0 * (power(part) + 100.0).log10()).collect()
+    };
+    let (said, heard) = (loudness(said), loudness(heard));
+    let correlation = |late: usize| {
+        let pairs: Vec<(f64, f64)> = said.iter().copied().zip(heard.iter().copied().skip(late)).collect();
+        let count = pairs.len() as f64;
+        let (mean_a, mean_b) = pairs.iter().fold((0.0, 0.0), |(a, b), pair| (a + pair.0 / count, b + pair.1 / count));
+        let sums = pairs
+            .iter()
+            .map(|(a, b)| (a - mean_a, b - mean_b))
+            .fold((0.0, 0.0, 0.0), |(ab, aa, bb), (a, b)| (ab + a * b, aa + a * a, bb + b * b));
+        sums.0 / (sums.1 * sums.2).sqrt().max(1e-9)
+    };
+    (0..50).map(correlation).fold(0.0, f64::max)
+}
+
 #[test]
 fn linphone_and_we_hear_each_other() {
     let rtp = "codecs = [\"pcmu\", \"g729\"]".to_owned();
@@ -278,7 +299,9 @@ fn linphone_and_we_hear_each_other() {
     assert_eq!(record["media"]["codec"], "g729", "{record:#}\n{told}");
     let ours = PathBuf::from(record["media"]["recording"]["path"].as_str().expect("it was recorded"));
     let here = likeness(&(said, read_wav(&ours, 0)));
-    let there = likeness(&(read_wav(&ours, 1), read_wav(&at("heard.wav"), 0)));
+    // It leaves without completing the header of its file.
+    let heard = fs::read(at("heard.wav")).expect("it wrote down what it heard");
+    let there = rise_and_fall(&read_wav(&ours, 1), sound_of(heard.get(44..).unwrap_or_default()).as_slice());
     println!("measured: linphone in G.729: heard here {here:.3}, heard there {there:.3}");
-    assert!(here > 0.8 && there > 0.8, "heard here {here:.3}, heard there {there:.3}\n{told}");
+    assert!(here > 0.9 && there > 0.8, "heard here {here:.3}, heard there {there:.3}\n{told}");
 }

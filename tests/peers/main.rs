@@ -17,8 +17,10 @@ mod outbound;
 mod registrar;
 mod sipp;
 mod softphone;
+mod strangers;
 mod transfer;
 mod transport;
+mod trunks;
 mod uas;
 
 use std::time::Duration;

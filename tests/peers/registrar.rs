@@ -22,33 +22,33 @@ const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Kamailio with `kamailio/registrar.cfg`.
-struct Kamailio {
+pub struct Kamailio {
     process: Child,
     folder: TempDir,
-    port: u16,
+    pub port: u16,
 }
 
 /// What a test wants of it.
-struct Wanted {
-    algorithm: &'static str,
+pub struct Wanted {
+    pub algorithm: &'static str,
     /// Seconds that a registration lasts at least.
-    shortest: u32,
+    pub shortest: u32,
     /// Ports that calls to nobody registered go to; two: both ring.
-    callees: Vec<u16>,
+    pub callees: Vec<u16>,
+    /// The registrar that those who register are sent to.
+    pub moved: Option<u16>,
+    /// The proxy that calls are to come by.
+    pub route: Option<u16>,
 }
 
 impl Default for Wanted {
     fn default() -> Self {
-        Self { algorithm: "MD5", shortest: 60, callees: vec![9] }
+        Self { algorithm: "MD5", shortest: 60, callees: vec![9], moved: None, route: None }
     }
 }
 
 impl Kamailio {
-    fn start(wanted: &Wanted) -> Option<Self> {
-        if !is_installed("kamailio", "kamailio") {
-            return None;
-        }
-        let folder = tempfile::tempdir().expect("a folder for kamailio");
+    pub fn start(wanted: &Wanted) -> Option<Self> {
         let port = free_port();
         let second = wanted.callees.get(1).map(u16::to_string).unwrap_or_default();
         let config = fs::read_to_string("tests/peers/kamailio/registrar.cfg").expect("its configuration is there");
@@ -59,6 +59,31 @@ impl Kamailio {
             .replace("@CALLEE", &format!("@127.0.0.1:{}", wanted.callees[0]))
             .replace("@SECOND", &format!("@127.0.0.1:{second}"));
         let config = if second.is_empty() { config } else { config.replace("#FORK ", "") };
+        let told = |config: String, word: &str, port: Option<u16>| match port {
+            Some(port) => config
+                .replace(&format!("        #{word} "), "        ")
+                .replace(&format!("@{word}>"), &format!("@127.0.0.1:{port}>"))
+                .replace(&format!("sip:{word};lr"), &format!("sip:127.0.0.1:{port};lr")),
+            None => config,
+        };
+        Self::start_with(port, &told(told(config, "MOVED", wanted.moved), "ROUTE", wanted.route))
+    }
+
+    /// A proxy that adds itself to Path in front of a registrar.
+    pub fn start_edge(registrar: u16) -> Option<Self> {
+        let port = free_port();
+        let config = fs::read_to_string("tests/peers/kamailio/edge.cfg").expect("its configuration is there");
+        let config = config
+            .replace("listen=LISTEN", &format!("listen=udp:127.0.0.1:{port}"))
+            .replace("\"sip:REGISTRAR\"", &format!("\"sip:127.0.0.1:{registrar}\""));
+        Self::start_with(port, &config)
+    }
+
+    fn start_with(port: u16, config: &str) -> Option<Self> {
+        if !is_installed("kamailio", "kamailio") {
+            return None;
+        }
+        let folder = tempfile::tempdir().expect("a folder for kamailio");
         fs::write(folder.path().join("kamailio.cfg"), config).expect("its configuration can be written");
         let process = Self::run(&folder);
         let kamailio = Self { process, folder, port };
@@ -102,7 +127,7 @@ impl Kamailio {
         panic!("kamailio never answers:\n{}", self.log());
     }
 
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
@@ -130,30 +155,36 @@ impl Drop for Kamailio {
 }
 
 /// A gateway of ours with Kamailio as its trunk.
-struct House {
-    server: SipServer,
-    calls: mpsc::Receiver<IncomingLeg>,
+pub struct House {
+    pub server: SipServer,
+    pub calls: mpsc::Receiver<IncomingLeg>,
 }
 
 impl House {
-    async fn registered_with(port: u16, password: &str) -> Self {
+    pub async fn registered_with(port: u16, password: &str) -> Self {
         Self::behind(port, Some(password), true).await
     }
 
-    async fn behind(port: u16, password: Option<&str>, register: bool) -> Self {
+    pub async fn behind(port: u16, password: Option<&str>, register: bool) -> Self {
+        Self::edited(port, password, register, |_| {}).await
+    }
+
+    /// The same, with other settings.
+    pub async fn edited(port: u16, password: Option<&str>, register: bool, edit: impl FnOnce(&mut SipConfig)) -> Self {
         let credentials =
             password.map(|password| Credentials { username: "acct7".to_owned(), password: Secret::new(password) });
         let at = ([127, 0, 0, 1], port).into();
         let trunk =
             TrunkSpec { credentials, register, expires: Duration::from_secs(60), ..TrunkSpec::at("carrier", at) };
         let listen = "127.0.0.1:0".parse().expect("an address");
-        let config = SipConfig { listen, trunks: vec![trunk], ..SipConfig::default() };
+        let mut config = SipConfig { listen, trunks: vec![trunk], ..SipConfig::default() };
+        edit(&mut config);
         let (server, calls) = SipServer::bind(config, Arc::new(SystemClock)).await.expect("a free port on loopback");
         Self { server, calls }
     }
 
     /// Waits until its trunk is as wanted, and says how long that took.
-    async fn waits_for(&self, what: &str, wanted: impl Fn(&TrunkStatus) -> bool) -> Duration {
+    pub async fn waits_for(&self, what: &str, wanted: impl Fn(&TrunkStatus) -> bool) -> Duration {
         let start = Instant::now();
         loop {
             let status = self.server.dialer().trunks().await.into_iter().next();
@@ -165,7 +196,7 @@ impl House {
         }
     }
 
-    async fn calls(&self, user: &str, port: u16) -> OutgoingLeg {
+    pub async fn calls(&self, user: &str, port: u16) -> OutgoingLeg {
         let dial = Dial {
             to: Pii::new(format!("sip:{user}@127.0.0.1:{port}")),
             trunk: Some("carrier".into()),
@@ -178,7 +209,7 @@ impl House {
     }
 }
 
-async fn next(events: &mut mpsc::Receiver<LegEvent>) -> LegEvent {
+pub async fn next(events: &mut mpsc::Receiver<LegEvent>) -> LegEvent {
     loop {
         match timeout(PATIENCE, events.recv()).await.expect("in time").expect("the leg lives") {
             LegEvent::Progress { .. } | LegEvent::Ladder(_) => {}
@@ -187,12 +218,12 @@ async fn next(events: &mut mpsc::Receiver<LegEvent>) -> LegEvent {
     }
 }
 
-fn is_registered(status: &TrunkStatus) -> bool {
+pub fn is_registered(status: &TrunkStatus) -> bool {
     matches!(status.state, TrunkState::Registered { .. })
 }
 
 /// Somebody calls the registered gateway through Kamailio; both sides hang up through it.
-async fn is_reached(house: &mut House, port: u16) {
+pub async fn is_reached(house: &mut House, port: u16) {
     let caller = House::behind(port, None, false).await;
     for theirs in [true, false] {
         let mut leg = caller.calls("acct7", port).await;

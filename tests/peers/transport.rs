@@ -18,10 +18,10 @@ const SDP: &str =
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program that ends with its test.
-struct Guest(Child);
+pub struct Guest(Child);
 
 impl Guest {
-    fn start(command: &mut Command) -> Self {
+    pub fn start(command: &mut Command) -> Self {
         let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Self(quiet.spawn().expect("the program starts"))
     }
@@ -34,7 +34,7 @@ impl Drop for Guest {
     }
 }
 
-fn is_here(program: &str, package: &str) -> bool {
+pub fn is_here(program: &str, package: &str) -> bool {
     let found = Command::new("sh").args(["-c", "command -v \"$0\"", program]).stdout(Stdio::null()).status();
     let here = found.is_ok_and(|status| status.success());
     if !here {
@@ -45,7 +45,7 @@ fn is_here(program: &str, package: &str) -> bool {
 }
 
 /// A port that nobody has, neither for datagrams nor for connections.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     loop {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port on loopback");
         let port = socket.local_addr().expect("bound").port();
@@ -263,6 +263,133 @@ async fn openssl_gets_an_answer_over_tls() {
         assert_eq!(String::from_utf8_lossy(&answer), "SIP/2.0 200 OK\r");
     }
     server.shutdown(PATIENCE).await;
+}
+
+/// A certificate for 127.0.0.1 with this serial number, and its key, written where the server reads them.
+fn write_certificate(folder: &std::path::Path, serial: u8) {
+    let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("a name");
+    params.serial_number = Some(rcgen::SerialNumber::from(vec![serial]));
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let made = params.self_signed(&key).expect("a certificate");
+    std::fs::write(folder.join("cert.pem"), made.pem()).expect("a file");
+    std::fs::write(folder.join("key.pem"), key.serialize_pem()).expect("a file");
+}
+
+/// The serial number that openssl is shown.
+fn serial_shown(us: SocketAddr) -> String {
+    let look = format!("openssl s_client -connect {us} </dev/null 2>/dev/null | openssl x509 -noout -serial");
+    let output = Command::new("sh").args(["-c", &look]).output().expect("openssl runs");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renewed_certificate_is_shown_to_new_callers_while_a_call_goes_on() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    if !is_here("openssl", "openssl") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    write_certificate(folder.path(), 0x11);
+    let file = |name: &str| Some(folder.path().join(name));
+    let listen = Some("127.0.0.1:0".parse().expect("an address"));
+    let tls = TlsConfig { listen, certificate: file("cert.pem"), private_key: file("key.pem"), ca: None };
+    let server = server(|sip| sip.tls = Some(tls)).await;
+    let us = server.local_tls_addr().expect("we listen for TLS");
+    assert_eq!(serial_shown(us), "serial=11");
+
+    let mut caller = tokio::process::Command::new("openssl")
+        .args(["s_client", "-quiet", "-connect", &us.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("openssl runs");
+    let (mut to, mut from) = (caller.stdin.take().expect("a pipe"), caller.stdout.take().expect("a pipe"));
+    let request = |method: &str, number: u32, tag: &str, body: &str| {
+        format!(
+            "{method} sip:x@{us} SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:1;branch=z9hG4bK{method}{number};rport\r\n\
+             From: <sip:a@h>;tag=1\r\nTo: <sip:x@{us}>{tag}\r\nCall-ID: c\r\nCSeq: {number} {method}\r\n\
+             Contact: <sip:a@127.0.0.1:1;transport=tls>\r\nContent-Type: application/sdp\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let mut heard = String::new();
+    let mut hear = async |until: &str, heard: &mut String| {
+        let mut part = [0; 4096];
+        while !heard.contains(until) {
+            let length = timeout(PATIENCE, from.read(&mut part)).await.expect("in time").expect("the connection lives");
+            assert!(length > 0, "closed, having said:\n{heard}");
+            heard.push_str(&String::from_utf8_lossy(&part[..length]));
+        }
+    };
+    to.write_all(request("INVITE", 1, "", SDP).as_bytes()).await.expect("openssl takes it");
+    hear("SIP/2.0 200 OK", &mut heard).await;
+    hear("m=audio", &mut heard).await;
+    let answer = &heard[heard.find("SIP/2.0 200 OK").expect("it is there")..];
+    let line = answer.lines().find(|line| line.starts_with("To:")).expect("a To");
+    let tag = line[line.find(";tag=").expect("a tag")..].trim().to_owned();
+    to.write_all(request("ACK", 1, &tag, "").as_bytes()).await.expect("openssl takes it");
+
+    write_certificate(folder.path(), 0x22);
+    server.tls_keeper().renew().await.expect("both files are sound");
+    assert_eq!(serial_shown(us), "serial=22");
+    std::fs::write(folder.path().join("cert.pem"), "half a certi").expect("a file");
+    let fault = server.tls_keeper().renew().await.expect_err("that is none").to_string();
+    assert!(fault.contains("cert.pem` cannot be used for TLS: there is no certificate in it"), "{fault}");
+    assert_eq!(serial_shown(us), "serial=22", "what was read before stays");
+
+    assert_eq!(server.live_legs(), 1, "the call goes on");
+    heard.clear();
+    // A sign of life that wants one (RFC 5626 §3.5.1).
+    to.write_all(b"\r\n\r\n").await.expect("openssl takes it");
+    hear("\r\n", &mut heard).await;
+    assert_eq!(heard, "\r\n");
+    heard.clear();
+    to.write_all(request("BYE", 2, &tag, "").as_bytes()).await.expect("openssl takes it");
+    hear("SIP/2.0 200 OK", &mut heard).await;
+    server.shutdown(PATIENCE).await;
+}
+
+#[test]
+fn a_gateway_reads_its_certificate_again_when_it_changes_and_when_told_to() {
+    use super::house::{Gateway, Settings};
+
+    if !is_here("openssl", "openssl") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    write_certificate(folder.path(), 0x11);
+    let us = SocketAddr::new([127, 0, 0, 1].into(), free_port());
+    let sip = format!(
+        "tls_listen = \"{us}\"\ncertificate = {:?}\nprivate_key = {:?}",
+        folder.path().join("cert.pem"),
+        folder.path().join("key.pem")
+    );
+    let gateway = Gateway::start(Settings { sip, ..Settings::default() });
+    let shows = |serial: &str| {
+        let give_up = std::time::Instant::now() + PATIENCE;
+        while serial_shown(us) != serial {
+            assert!(std::time::Instant::now() < give_up, "never {serial}; log:\n{}", gateway.log());
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    };
+    shows("serial=11");
+    write_certificate(folder.path(), 0x22);
+    gateway.signal("HUP");
+    shows("serial=22");
+    write_certificate(folder.path(), 0x33);
+    shows("serial=33");
+    std::fs::write(folder.path().join("key.pem"), "no key").expect("a file");
+    gateway.signal("HUP");
+    let give_up = std::time::Instant::now() + PATIENCE;
+    while !gateway.log().contains("the certificates read before stay in use") {
+        assert!(std::time::Instant::now() < give_up, "it says nothing; log:\n{}", gateway.log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    shows("serial=33");
 }
 
 /// A baresip with a folder of its own: no sound, no registration, answers at once.

@@ -112,14 +112,14 @@ impl G729Decoder {
         self.lag = lags[1].whole.clamp(SHORTEST, LONGEST);
     }
 
-    /// Nothing came: the voice goes on, fading, with pulses anywhere.
+    /// Nothing came: the voice goes on, fading, with pulses anywhere. The prediction of gains stays as it is, other than
+    /// in §4.4.3, after which a voice comes back too faint.
     fn lost(&mut self, out: &mut [i16; FRAME]) {
         let now = lsf::to_lsp(&self.lsf.repeat());
         let filters = self.begin(now);
         for (number, filter) in filters.iter().enumerate() {
             let (lag, pulses) = (Lag::whole(self.lag), self.random.pulses());
             let pulses = self.pulses(pulses, lag.whole);
-            self.predictor.lose();
             self.gains.pitch = (self.gains.pitch * FADING.pitch).min(FADING.pitch);
             self.gains.pulses *= FADING.pulses;
             self.voice(number, lag, &pulses, filter, out);

@@ -10,7 +10,7 @@ use super::filter::{Subframe, dot};
 const MEAN: f32 = 30.0;
 /// How the last four halves predict the next.
 const PREDICTOR: [f32; 4] = [0.68, 0.58, 0.34, 0.19];
-/// What they were off before anything was heard, and the least after losses, in dB.
+/// What they were off before anything was heard, in dB.
 const FAINTEST: f32 = -14.0;
 
 /// First table: gain of pitch, and correction of the gain of pulses (`GA`).
@@ -74,12 +74,6 @@ impl Predictor {
         let gains = Gains { pitch, pulses: self.expected(pulses) * correction };
         self.remember(20.0 * correction.log10());
         gains
-    }
-
-    /// Nothing came: what was off fades (§4.4.3).
-    pub fn lose(&mut self) {
-        let mean = self.0.iter().sum::<f32>() / 4.0;
-        self.remember((mean - 4.0).max(FAINTEST));
     }
 
     /// The code with which the two parts of the excitation, each through the filter, come nearest to `target`.
@@ -160,14 +154,5 @@ mod tests {
         let loud = [1_000.0; SUBFRAME];
         let code = Predictor::default().choose(&loud, &[500.0; SUBFRAME], [&[0.1; SUBFRAME], &[0.1; SUBFRAME]], 0.95);
         assert!(rows(code).0 < 0.95);
-    }
-
-    #[test]
-    fn losses_fade_to_the_faintest() {
-        let mut predictor = Predictor([10.0; 4]);
-        predictor.lose();
-        assert_eq!(predictor.0, [6.0, 10.0, 10.0, 10.0]);
-        (0..40).for_each(|_| predictor.lose());
-        assert_eq!(predictor.0, [FAINTEST; 4]);
     }
 }

@@ -67,13 +67,13 @@ impl Lag {
         if code >= 197 {
             return Self::whole(code - 112);
         }
-        let whole = (code + 2) / 3 + 19;
+        let whole = code.div_ceil(3) + 19;
         Self { whole, thirds: (code as isize - 3 * whole as isize + 58) as i8 }
     }
 
     /// What five bits of the second half name, after the first half's lag.
     pub const fn second(code: u8, first: Self) -> Self {
-        let steps = (code as usize + 2) / 3;
+        let steps = (code as usize).div_ceil(3);
         let thirds = code as isize - 3 * steps as isize + 1;
         Self { whole: nearby(first).0 + steps - 1, thirds: thirds as i8 }
     }

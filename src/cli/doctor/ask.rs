@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
 use rand::Rng as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
@@ -29,6 +31,8 @@ pub(super) struct Answer {
     pub status: String,
     /// What it calls itself, where it does.
     pub server: Option<String>,
+    /// What its clock says, where it tells (RFC 3261 §20.17).
+    pub date: Option<Timestamp>,
 }
 
 /// Asks, and waits for ever: bound it by [`PATIENCE`].
@@ -91,12 +95,17 @@ fn request(transport: Transport, local: SocketAddr, target: &Target) -> String {
 
 fn read(answer: &[u8]) -> io::Result<Answer> {
     let text = String::from_utf8_lossy(answer);
-    let mut lines = text.lines();
+    let mut lines = text.lines().take_while(|line| !line.is_empty());
     let Some(status) = lines.next().and_then(|line| line.strip_prefix("SIP/2.0 ")) else {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "whoever answers there does not speak SIP"));
     };
-    let server = lines.filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("server"));
-    Ok(Answer { status: status.to_owned(), server: server.map(|(_, name)| name.trim().to_owned()) })
+    let headers: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once(':')).collect();
+    let header = |wanted: &str| {
+        let found = headers.iter().find(|(name, _)| name.trim().eq_ignore_ascii_case(wanted));
+        found.map(|(_, value)| value.trim())
+    };
+    let date = header("date").and_then(|date| rfc2822::parse(date).ok()).map(|date| date.timestamp());
+    Ok(Answer { status: status.to_owned(), server: header("server").map(str::to_owned), date })
 }
 
 #[cfg(test)]
@@ -108,7 +117,10 @@ mod tests {
     fn any_sip_answer_is_one() {
         let answer = read(b"SIP/2.0 403 Forbidden\r\nVia: x\r\nserver:  Trunkline/1\r\n\r\n").unwrap();
         assert_eq!((answer.status.as_str(), answer.server.as_deref()), ("403 Forbidden", Some("Trunkline/1")));
-        assert_eq!(read(b"SIP/2.0 200 OK\r\n\r\n").unwrap().server, None);
+        assert_eq!(read(b"SIP/2.0 200 OK\r\n\r\nServer: of the body").unwrap().server, None);
+        let told = read(b"SIP/2.0 200 OK\r\nDate: Sat, 13 Nov 2010 23:29:00 GMT\r\n\r\n").unwrap().date;
+        assert_eq!(told, Some("2010-11-13T23:29:00Z".parse().unwrap()));
+        assert_eq!(read(b"SIP/2.0 200 OK\r\nDate: tomorrow\r\n\r\n").unwrap().date, None);
         assert!(read(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap_err().to_string().contains("does not speak SIP"));
         assert!(read(b"").is_err());
     }

@@ -25,6 +25,9 @@ pub(super) struct Finding {
     pub verdict: Verdict,
     /// What was found.
     pub result: String,
+    /// More of it, a line each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
@@ -32,7 +35,18 @@ pub(super) struct Finding {
 
 impl Finding {
     pub(super) fn fine(check: &str, result: impl Into<String>) -> Self {
-        Self { check: check.to_owned(), verdict: Verdict::Fine, result: result.into(), remedy: None }
+        Self {
+            check: check.to_owned(),
+            verdict: Verdict::Fine,
+            result: result.into(),
+            details: Vec::new(),
+            remedy: None,
+        }
+    }
+
+    /// The same, with more to read below it.
+    pub(super) fn with_details(self, details: Vec<String>) -> Self {
+        Self { details, ..self }
     }
 
     pub(super) fn look(check: &str, result: impl Into<String>, remedy: impl Into<String>) -> Self {
@@ -48,13 +62,16 @@ impl Finding {
 pub(super) fn table(findings: &[Finding]) -> String {
     let width = findings.iter().map(|finding| finding.check.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
-    for Finding { check, verdict, result, remedy } in findings {
+    for Finding { check, verdict, result, details, remedy } in findings {
         let mark = match verdict {
             Verdict::Fine => "ok  ",
             Verdict::Look => "look",
             Verdict::Broken => "FAIL",
         };
         text.push_str(&format!("{mark}  {check:<width$}  {}\n", harmless(result)));
+        for detail in details {
+            text.push_str(&format!("      {:<width$}  · {}\n", "", harmless(detail)));
+        }
         if let Some(remedy) = remedy {
             text.push_str(&format!("      {:<width$}  → {}\n", "", harmless(remedy)));
         }
@@ -84,13 +101,14 @@ mod tests {
         let findings = [
             Finding::fine("disk", "9.1 GB free"),
             Finding::look("sip udp", "held by \u{1b}[31mnobody", "wait"),
-            Finding::broken("rtp ports", "none free", "widen rtp.ports"),
+            Finding::broken("rtp ports", "none free", "widen rtp.ports").with_details(vec!["all held".to_owned()]),
         ];
         let expect = "\
 ok    disk       9.1 GB free
 look  sip udp    held by �[31mnobody
                  → wait
 FAIL  rtp ports  none free
+                 · all held
                  → widen rtp.ports
 
 1 failed, 1 to look at.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::finding::Finding;
+use super::trunks::Told;
 use crate::config::Config;
 use crate::files::create_private_file;
 use crate::media::driver::{PRIORITY, realtime_is_allowed};
@@ -23,6 +24,8 @@ const RECEIVE_BUFFER: u64 = 4 * 1_024 * 1_024;
 const FILES_A_CALL: u64 = 4;
 /// Files that do not depend on the number of calls.
 const FILES: u64 = 256;
+/// A Date header counts whole seconds, and takes a moment to come.
+const SKEW_S: f64 = 2.0;
 /// No clock that is right shows an earlier time: this was written then.
 const WRITTEN: &str = "2026-11-01T00:00:00Z";
 
@@ -82,8 +85,8 @@ fn try_to_write(folder: &Path) -> io::Result<()> {
     fs::remove_file(name)
 }
 
-/// Records, calling windows and certificates need the right time.
-pub(super) async fn clock(now: Timestamp) -> Finding {
+/// Records, calling windows and certificates need the right time. `told` is what trunks say of theirs.
+pub(super) async fn clock(now: Timestamp, told: &[Told]) -> Finding {
     let written = WRITTEN.parse::<Timestamp>().unwrap_or(Timestamp::UNIX_EPOCH);
     let shown = now.strftime("%Y-%m-%d %H:%M:%S UTC");
     if now < written {
@@ -93,19 +96,43 @@ pub(super) async fn clock(now: Timestamp) -> Finding {
             "set it, and let it be set: `timedatectl set-ntp true`",
         );
     }
-    match synchronised().await {
-        Some(true) => Finding::fine("clock", format!("{shown}, synchronised")),
+    let (skew, differs) = compared(told);
+    let shown = format!("{shown}; {skew}");
+    let synchronised = synchronised().await;
+    if differs {
+        let remedy = match synchronised {
+            Some(true) => "ours is set by the network: tell the trunk about its own",
+            _ => "have ours set by the network: `timedatectl set-ntp true`, or chrony",
+        };
+        return Finding::look("clock", shown, remedy);
+    }
+    match synchronised {
+        Some(true) => Finding::fine("clock", format!("{shown}; synchronised")),
         Some(false) => Finding::look(
             "clock",
-            format!("{shown}, set by nobody"),
+            format!("{shown}; set by nobody"),
             "let it be set: `timedatectl set-ntp true`, or chrony",
         ),
+        None if !told.is_empty() => Finding::fine("clock", shown),
         None => Finding::look(
             "clock",
             format!("{shown}; whether it is right cannot be told here"),
             "compare it with another",
         ),
     }
+}
+
+/// How far the clocks of trunks are from ours, and whether that is too far.
+fn compared(told: &[Told]) -> (String, bool) {
+    let farthest = told.iter().max_by(|a, b| a.ahead_s.abs().total_cmp(&b.ahead_s.abs()));
+    let Some(Told { trunk, ahead_s }) = farthest else {
+        return ("its skew is unknown, for no trunk tells its time".to_owned(), false);
+    };
+    if ahead_s.abs() <= SKEW_S {
+        return (format!("trunk {trunk} agrees within {SKEW_S} s"), false);
+    }
+    let way = if *ahead_s > 0.0 { "ahead" } else { "behind" };
+    (format!("trunk {trunk} is {:.0} s {way}", ahead_s.abs()), true)
 }
 
 /// What systemd or chrony say; `None` where neither is asked, as in a container.
@@ -229,9 +256,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_clock_before_this_was_written_is_wrong() {
-        let finding = clock("2020-01-01T00:00:00Z".parse().unwrap()).await;
+        let finding = clock("2020-01-01T00:00:00Z".parse().unwrap(), &[]).await;
         assert_eq!(finding.verdict, Verdict::Broken);
         assert!(finding.result.starts_with("shows 2020-01-01 00:00:00 UTC"), "{finding:?}");
+    }
+
+    #[test]
+    fn the_clocks_of_trunks_show_how_wrong_ours_may_be() {
+        let told = |ahead_s| Told { trunk: "carrier".to_owned(), ahead_s };
+        assert_eq!(compared(&[]), ("its skew is unknown, for no trunk tells its time".to_owned(), false));
+        assert_eq!(compared(&[told(0.4), told(-1.9)]), ("trunk carrier agrees within 2 s".to_owned(), false));
+        assert_eq!(compared(&[told(0.4), told(-7.2)]), ("trunk carrier is 7 s behind".to_owned(), true));
+        assert_eq!(compared(&[told(3_600.0)]), ("trunk carrier is 3600 s ahead".to_owned(), true));
     }
 
     #[test]

@@ -53,8 +53,8 @@ pub(super) struct Clients {
 #[derive(Debug)]
 struct Proof {
     digest: Digest,
-    /// Host its first request went to. Only that one, and whoever is in a dialog with us behind it, gets an answer: a
-    /// redirection must not collect hashes to guess a password from.
+    /// Host its first request went to. Only that one, hosts of its domain, and whoever is in a dialog with us behind it,
+    /// get an answer: a redirection must not collect hashes to guess a password from.
     home: Option<String>,
 }
 
@@ -62,7 +62,8 @@ impl Proof {
     fn towards(&mut self, request: &OutRequest) -> Option<&mut Digest> {
         let home = self.home.get_or_insert_with(|| request.towards.host.clone());
         let in_dialog = request.header("To").is_some_and(|to| !tag_of(to).is_empty());
-        (in_dialog || *home == request.towards.host).then_some(&mut self.digest)
+        let below_home = || request.towards.host.strip_suffix(home.as_str()).is_some_and(|rest| rest.ends_with('.'));
+        (in_dialog || *home == request.towards.host || below_home()).then_some(&mut self.digest)
     }
 }
 
@@ -236,6 +237,7 @@ impl Agent {
 
     fn set_out(&mut self, lookup: Lookup, paths: Vec<Path>, now: Now) {
         let Lookup { owner, tx, outgoing, ack, cancelled } = lookup;
+        let paths: Vec<Path> = paths.iter().map(|path| self.faced(&owner, path)).collect();
         let base: Arc<str> = format!("z9hG4bK{:016x}{:08x}", self.rng.next_u64(), self.rng.next_u32()).into();
         if ack {
             let Some(path) = paths.first().copied() else { return };
@@ -272,6 +274,12 @@ impl Agent {
         work(&mut client.transaction);
         while let Some(client) = self.clients.running.get_mut(base) {
             let Some(todo) = client.transaction.poll() else { break };
+            if let (Owner::Trunk(name), ClientDo::News(ClientNews::Final(response), Some(path))) =
+                (client.owner.clone(), &todo)
+            {
+                self.learn_face(&name, response, path, now);
+            }
+            let Some(client) = self.clients.running.get(base) else { break };
             match todo {
                 ClientDo::Send(bytes, path) => {
                     let owner = client.owner.clone();
@@ -321,8 +329,13 @@ impl Agent {
                 self.set_out(Lookup { owner, tx, outgoing, ack: false, cancelled: false }, vec![path], now);
             }
             refused => {
+                let span = if let Owner::Leg(leg) = owner { self.span_of(leg) } else { tracing::Span::none() };
+                let _of_its_call = span.enter();
                 if let Some(Err(reason)) = refused {
                     tracing::warn!(%reason, "a request of ours is not let in");
+                } else if wanted && self.clients.digests.contains_key(&owner) {
+                    let asks = &outgoing.request.towards.host;
+                    tracing::warn!(%asks, "somebody we were sent to asks for a password that is not meant for them");
                 }
                 self.tell(&owner, tx, ClientNews::Final(challenge), Some(path), now);
             }
@@ -340,7 +353,7 @@ impl Agent {
     fn send_for(&mut self, owner: &Owner, bytes: Bytes, path: Path, now: Now) {
         match owner {
             Owner::Leg(leg) => self.say(*leg, bytes, path, now),
-            Owner::Trunk(_) => self.outputs.push_back(Output::Send { bytes, path }),
+            Owner::Trunk(_) => self.send(bytes, path),
         }
     }
 

@@ -7,7 +7,7 @@ use rand::RngCore;
 
 use super::client::Owner;
 use super::{Agent, Incoming, MAX_TRANSACTIONS, Output, RETRY_AFTER, TimerOf};
-use crate::id::LegId;
+use crate::id::{CallId, LegId};
 use crate::pii::Pii;
 use crate::sip::Reason;
 use crate::sip::guard::{Admitted, DropReason};
@@ -79,9 +79,13 @@ impl Agent {
 
         let id = self.fresh_leg();
         let tag: Arc<str> = format!("{:016x}", self.rng.next_u64()).into();
+        let call = CallId::new(now.wall, u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64()));
         match replaced.and_then(|old| self.takeovers.leg_of(old)) {
             Some(leg) => self.ladders.join(id, leg),
-            None => self.ladders.open(id, now),
+            None => {
+                let span = tracing::info_span!("call", %call, leg = id.0, peer = %peer.name);
+                self.ladders.open(id, span, now);
+            }
         }
         self.ladders.hear(id, now);
         let trying = self.open_invite(&key, &origin, id);
@@ -93,6 +97,7 @@ impl Agent {
         let opening = Opening { id, tag: tag.clone(), invite_key: key, path: *path };
         let incoming = Incoming {
             leg: id,
+            call,
             path: *path,
             peer: peer.name.clone(),
             caller,
@@ -258,7 +263,7 @@ impl Agent {
         let tag = origin.stateless_tag(self.secret);
         let draft = dress(origin.respond(status, reason_phrase(status), &tag)).header("Server", &self.server);
         self.stats.count_refused(status);
-        self.outputs.push_back(Output::Send { bytes: draft.finish().into(), path: origin.destination });
+        self.send(draft.finish().into(), origin.destination);
     }
 
     /// The leg an in-dialog request belongs to: our tag, their tag and the Call-ID must all agree (RFC 3261 §12).

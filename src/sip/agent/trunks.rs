@@ -7,7 +7,7 @@
 //! ```
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ use crate::sip::message::Method;
 use crate::sip::peers::Peer;
 use crate::sip::registration::Registration;
 use crate::sip::transport::{Hop, Path, Target};
-use crate::sip::trunk::{TrunkSpec, TrunkState, TrunkStatus};
+use crate::sip::trunk::{PublicAddress, TrunkSpec, TrunkState, TrunkStatus};
 use crate::sip::uri::Uri;
 use crate::time::Now;
 
@@ -51,6 +51,8 @@ struct Trunk {
     /// Calls of the last second.
     placed: VecDeque<Instant>,
     told: Option<TrunkState>,
+    /// Where it sees us, once we have learnt that.
+    here: Option<SocketAddr>,
 }
 
 /// Signs of life of a trunk.
@@ -77,10 +79,10 @@ impl Trunks {
                 hop: None,
                 last_status: None,
             };
-            let (registration, placed, told) = Default::default();
+            let (registration, placed, told, here) = Default::default();
             let peer = Peer { name: spec.name.clone(), addresses: Vec::new(), ..Peer::loopback() };
             let peer = Arc::new(Peer { max_calls: spec.max_calls, max_cps: spec.max_cps, ..peer });
-            (spec.name.clone(), Trunk { spec: spec.clone(), registration, ping, peer, placed, told })
+            (spec.name.clone(), Trunk { spec: spec.clone(), registration, ping, peer, placed, told, here })
         };
         Self { by_name: specs.iter().map(trunk).collect(), legs: BTreeMap::new() }
     }
@@ -95,6 +97,24 @@ impl Trunks {
         let registered = self.by_name.values().filter_map(|trunk| Some((trunk, trunk.registration.as_ref()?)));
         let mut here = registered.filter(|(_, registration)| registration.addresses().contains(&address));
         here.next().map(|(trunk, _)| trunk.peer.clone())
+    }
+
+    /// The trunk that a live call goes through.
+    pub(super) fn of_leg(&self, leg: LegId) -> Option<&Arc<str>> {
+        self.legs.get(&leg)
+    }
+
+    /// Where `name` reaches us.
+    pub(super) fn public(&self, name: &str) -> Option<PublicAddress> {
+        self.by_name.get(name).map(|trunk| trunk.spec.public)
+    }
+
+    /// `name` reaches us at `here` now.
+    pub(super) fn moved(&mut self, name: &str, here: SocketAddr, now: Now) {
+        if let Some(trunk) = self.by_name.get_mut(name) {
+            trunk.here = Some(here);
+            trunk.see_to_it_that_they_know(now);
+        }
     }
 
     /// The call is over.
@@ -124,7 +144,8 @@ impl Trunks {
             trunk.placed.push_back(now.mono);
         }
         self.legs.insert(leg, name.clone());
-        Ok(trunk.spec.clone())
+        let route = trunk.registration.as_ref().map(|registration| registration.route().to_vec());
+        Ok(TrunkSpec { route: route.unwrap_or_default(), ..trunk.spec.clone() })
     }
 }
 
@@ -136,6 +157,13 @@ impl Trunk {
         let state = if self.ping.alive { TrunkState::Static } else { TrunkState::Unreachable };
         let Ping { since, hop, last_status, .. } = self.ping;
         TrunkStatus { name: self.spec.name.clone(), state, hop, since, last_status }
+    }
+
+    /// Registers anew when the registrar knows another address of ours.
+    fn see_to_it_that_they_know(&mut self, now: Now) {
+        if let (Some(registration), Some(here)) = (&mut self.registration, self.here) {
+            registration.handle_moved(here, now);
+        }
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -263,6 +291,7 @@ impl Agent {
                 trunk.pong(&news, path.as_ref(), now);
             } else if let Some(registration) = &mut trunk.registration {
                 registration.handle_news(tx, news, path.as_ref(), now);
+                trunk.see_to_it_that_they_know(now);
             }
         });
     }

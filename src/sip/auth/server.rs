@@ -47,6 +47,8 @@ pub struct Challenge {
     pub stale: bool,
     /// They tried a password, and it was wrong (or the name was).
     pub failed: bool,
+    /// The algorithm on top.
+    pub first: Option<Algorithm>,
 }
 
 /// What is asked, and of whom the answer has to be.
@@ -118,23 +120,31 @@ impl Server {
     }
 
     /// Is this request from whoever knows `credentials`? Without any (a name nobody has), the work is the same and the
-    /// answer is no.
-    pub fn check(&mut self, asked: Asked<'_>, credentials: Option<&Credentials>, now: Now) -> Result<(), Challenge> {
+    /// answer is no. `algorithms` are those it may be proved by, the best first; none: as everybody may.
+    pub fn check(
+        &mut self,
+        asked: Asked<'_>,
+        credentials: Option<&Credentials>,
+        algorithms: &[Algorithm],
+        now: Now,
+    ) -> Result<(), Challenge> {
+        let algorithms = if algorithms.is_empty() { self.algorithms.clone() } else { algorithms.to_vec() };
         let Some(answer) = self.answer_of(asked.headers) else {
-            return Err(self.challenge(asked.source, false, false, now));
+            return Err(self.challenge(asked.source, &algorithms, false, false, now));
         };
-        let right = self.is_right(&answer, &asked, credentials);
+        let right = self.is_right(&answer, &asked, credentials, &algorithms);
         let standing = self.standing(answer.get("nonce").unwrap_or_default(), asked.source, now);
         match (right, standing) {
-            (false, _) => Err(self.challenge(asked.source, false, true, now)),
+            (false, _) => Err(self.challenge(asked.source, &algorithms, false, true, now)),
             (true, Standing::Fresh(stamp)) if self.count(stamp, counter(&answer), now) => Ok(()),
-            (true, _) => Err(self.challenge(asked.source, true, false, now)),
+            (true, _) => Err(self.challenge(asked.source, &algorithms, true, false, now)),
         }
     }
 
     /// Asks somebody we know nothing of.
     pub fn challenge_stranger(&mut self, source: IpAddr, now: Now) -> Challenge {
-        self.challenge(source, false, false, now)
+        let algorithms = self.algorithms.clone();
+        self.challenge(source, &algorithms, false, false, now)
     }
 
     /// Forgets counters of nonces that have gone stale by themselves.
@@ -149,13 +159,19 @@ impl Server {
     }
 
     /// Everything but the nonce's age and counter. Takes the same time for every name.
-    fn is_right(&self, answer: &Params, asked: &Asked<'_>, credentials: Option<&Credentials>) -> bool {
+    fn is_right(
+        &self,
+        answer: &Params,
+        asked: &Asked<'_>,
+        credentials: Option<&Credentials>,
+        algorithms: &[Algorithm],
+    ) -> bool {
         let nobody = Credentials { username: "\0".to_owned(), password: Secret::new(self.realm.clone()) };
         let known = credentials.unwrap_or(&nobody);
         let named = known.username.as_bytes().ct_eq(answer.get("username").unwrap_or_default().as_bytes());
         let algorithm = answer.get("algorithm").map_or(Some((Algorithm::Md5, false)), Algorithm::parse);
         let (algorithm, offered) = match algorithm {
-            Some((algorithm, false)) if self.algorithms.contains(&algorithm) => (algorithm, true),
+            Some((algorithm, false)) if algorithms.contains(&algorithm) => (algorithm, true),
             _ => (Algorithm::Md5, false),
         };
         let protection = protection(answer);
@@ -174,7 +190,14 @@ impl Server {
         bool::from(named & same) && sound && credentials.is_some()
     }
 
-    fn challenge(&mut self, source: IpAddr, stale: bool, failed: bool, now: Now) -> Challenge {
+    fn challenge(
+        &mut self,
+        source: IpAddr,
+        algorithms: &[Algorithm],
+        stale: bool,
+        failed: bool,
+        now: Now,
+    ) -> Challenge {
         self.made += 1;
         let nonce = self.nonce((seconds(now), self.made), source);
         let stale_flag = if stale { ", stale=true" } else { "" };
@@ -182,8 +205,8 @@ impl Server {
             let (realm, name) = (&self.realm, algorithm.name());
             format!("Digest realm=\"{realm}\", nonce=\"{nonce}\", algorithm={name}, qop=\"auth\"{stale_flag}")
         };
-        let headers = self.algorithms.iter().map(|algorithm| ("WWW-Authenticate", line(*algorithm))).collect();
-        Challenge { headers, stale, failed }
+        let headers = algorithms.iter().map(|algorithm| ("WWW-Authenticate", line(*algorithm))).collect();
+        Challenge { headers, stale, failed, first: algorithms.first().copied() }
     }
 
     fn nonce(&self, (time, number): Stamp, source: IpAddr) -> String {
@@ -327,7 +350,7 @@ mod tests {
             let raw = Raw::read(text.as_bytes());
             let asked =
                 Asked { headers: &raw.headers, method: "INVITE", uri: &self.uri, body: b"v=0", source: source.into() };
-            self.server.check(asked, Some(&self.credentials), self.clock.now())
+            self.server.check(asked, Some(&self.credentials), &[], self.clock.now())
         }
 
         fn send(&mut self, authorization: &str) -> Result<(), Challenge> {
@@ -493,7 +516,7 @@ mod tests {
         let uri = phone.uri.clone();
         let asked = Asked { headers: &raw.headers, method: "INVITE", uri: &uri, body: b"", source: IpAddr::from(HERE) };
         assert_eq!(phone.server.claimed(&raw.headers).as_deref(), Some("ann"));
-        let refused = phone.server.check(asked, None, phone.clock.now()).unwrap_err();
+        let refused = phone.server.check(asked, None, &[], phone.clock.now()).unwrap_err();
         assert!(refused.failed && !refused.stale);
         assert_eq!(phone.send(&answer(&nonce, 1)), Ok(()), "nothing was used up");
     }

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::port::Control;
 use crate::sip::callee::Callee;
 use crate::sip::stats::SipStats;
-use crate::sip::trunk::{TrunkSpec, TrunkStatus};
+use crate::sip::trunk::{PublicAddress, TrunkSpec, TrunkStatus};
 use crate::sip::{Dial, DialError, OutgoingLeg};
 
 /// Places calls. Clones speak to the same server.
@@ -33,6 +33,9 @@ impl Dialer {
             }
             None => None,
         };
+        if let Some(PublicAddress::Fixed(ip, _)) = trunk.map(|trunk| trunk.public) {
+            return Ok(ip);
+        }
         let target = Callee::of(to, trunk)?.towards;
         let shown = target.to_string();
         let found = self.ask(|reply| Control::LocalFor(target, reply)).await?;
@@ -41,7 +44,8 @@ impl Dialer {
 
     /// Places a call.
     pub async fn dial(&self, dial: Dial) -> Result<OutgoingLeg, DialError> {
-        self.ask(|reply| Control::Dial(Box::new(dial), reply)).await?
+        // What the log says of the call is said inside the caller's span.
+        self.ask(|reply| Control::Dial(Box::new(dial), tracing::Span::current(), reply)).await?
     }
 
     /// How the trunks are doing, in the order of their names; empty once the server is down.

@@ -23,6 +23,28 @@ pub(super) struct Names {
     speaks: Arc<[Transport]>,
 }
 
+/// Where a target is, and how that was found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Located {
+    /// In the order to be tried.
+    pub hops: Vec<Hop>,
+    /// What the name servers were asked that had an answer, with the answer.
+    pub asked: Vec<String>,
+}
+
+/// Looks a target up as the gateway does, for a person who wants to know what it would find. Asks `server`, or whom the
+/// system asks; `speaks` are the transports that may be used.
+///
+/// # Errors
+///
+/// A sentence that says why it has no address.
+pub async fn locate(target: &Target, server: Option<SocketAddr>, speaks: &[Transport]) -> Result<Located, String> {
+    let mut asked = Vec::new();
+    let names = Names::new(server, speaks);
+    let hops = names.find_and_tell(target.clone(), rand::random(), |line| asked.push(line)).await?;
+    Ok(Located { hops, asked })
+}
+
 impl Names {
     /// Asks `server`, or whom the system asks.
     pub(super) fn new(server: Option<SocketAddr>, speaks: &[Transport]) -> Self {
@@ -43,6 +65,15 @@ impl Names {
 
     /// Where `target` is, in the order to be tried.
     pub(super) async fn find(&self, target: Target, random: u64) -> Result<Vec<Hop>, String> {
+        self.find_and_tell(target, random, |_| {}).await
+    }
+
+    async fn find_and_tell(
+        &self,
+        target: Target,
+        random: u64,
+        mut tell: impl FnMut(String),
+    ) -> Result<Vec<Hop>, String> {
         let mut search = Search::new(target.clone(), &self.speaks, random);
         let mut fault = None;
         loop {
@@ -52,6 +83,9 @@ impl Names {
                         fault = Some(error);
                         Vec::new()
                     });
+                    if !answers.is_empty() {
+                        tell(format!("{question} → {}", shown(&answers)));
+                    }
                     search.handle(&question, answers);
                 }
                 Step::Done(hops) if hops.is_empty() => {
@@ -78,6 +112,10 @@ impl Names {
             Err(error) => Err(format!("{name}: {error}")),
         }
     }
+}
+
+fn shown(answers: &[Answer]) -> String {
+    answers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn answer(data: &RData) -> Option<Answer> {

@@ -11,10 +11,12 @@ use bytes::Bytes;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
+use tracing::Span;
 
 use super::names::Names;
 use super::routes::Routes;
 use super::stream::{News, Streams};
+use super::tls::Tls;
 use crate::id::LegId;
 use crate::sip::agent::{Agent, Incoming, Output, QueryId, RETRY_AFTER};
 use crate::sip::peers::PeerTable;
@@ -37,11 +39,12 @@ const NAMES_KEPT: usize = 1024;
 #[derive(Debug)]
 pub(super) enum Control {
     Drain,
-    Dial(Box<Dial>, oneshot::Sender<Result<OutgoingLeg, DialError>>),
+    Dial(Box<Dial>, Span, oneshot::Sender<Result<OutgoingLeg, DialError>>),
     LocalFor(Target, oneshot::Sender<Result<IpAddr, String>>),
     Shutdown { grace: Duration },
     Stats(oneshot::Sender<SipStats>),
     Trunks(oneshot::Sender<Vec<TrunkStatus>>),
+    Renew(Box<Tls>),
 }
 
 /// Answers of the name servers.
@@ -130,10 +133,11 @@ impl Port {
                 }
                 control = controls.recv(), if stop_at.is_none() => match control {
                     Some(Control::Drain) => self.agent.handle_drain(self.clock.now()),
-                    Some(Control::Dial(dial, reply)) => self.dial(*dial, reply),
+                    Some(Control::Dial(dial, span, reply)) => span.in_scope(|| self.dial(*dial, reply)),
                     Some(Control::LocalFor(target, reply)) => self.find_local(target, reply),
                     Some(Control::Stats(reply)) => drop(reply.send(self.agent.stats().clone())),
                     Some(Control::Trunks(reply)) => drop(reply.send(self.agent.trunks())),
+                    Some(Control::Renew(tls)) => self.streams.renew(*tls),
                     Some(Control::Shutdown { grace }) => stop_at = Some(self.stop(grace)),
                     None => stop_at = Some(self.stop(Duration::ZERO)),
                 },
@@ -262,7 +266,10 @@ impl Port {
                 self.agent.handle_resolved(query, paths, self.clock.now());
             }
             Found::ForDialer(hops, reply) => {
-                let first = self.reachable(hops).map(|hops| self.routes.local_for(&hops[0]).ip());
+                let first = self.reachable(hops).map(|hops| {
+                    let shown = self.agent.face_towards(&hops[0]);
+                    shown.unwrap_or_else(|| self.routes.local_for(&hops[0]).ip())
+                });
                 let _ = reply.send(first);
             }
         }
@@ -290,7 +297,7 @@ impl Port {
 
     /// Gives a new leg its channels and hands it out.
     fn offer(&mut self, incoming: Incoming) {
-        let Incoming { leg, path, peer, caller, called, sip_call_id, offer } = incoming;
+        let Incoming { leg, call, path, peer, caller, called, sip_call_id, offer } = incoming;
         let calls = self.incoming.clone();
         let refused = match calls.try_reserve() {
             Ok(place) => {
@@ -298,6 +305,8 @@ impl Port {
                 self.turning_away = false;
                 return place.send(IncomingLeg {
                     leg,
+                    call,
+                    span: self.agent.span_of(leg),
                     source: path.hop.address,
                     local: path.local,
                     transport: path.hop.transport,

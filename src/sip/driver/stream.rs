@@ -166,6 +166,11 @@ impl Streams {
         });
     }
 
+    /// From now on connections are opened and taken with these certificates; those that stand keep theirs.
+    pub(super) fn renew(&mut self, tls: Tls) {
+        self.tls = Some(tls);
+    }
+
     /// A connection has reported its end; `false` when another one has its place already.
     pub(super) fn forget(&mut self, key: Key, serial: u64) -> bool {
         let current = self.open.get(&key).is_some_and(|connection| connection.serial == serial);

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::sync::mpsc;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use super::port::Control;
 
 /// What it takes to speak TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +48,12 @@ pub enum TlsFault {
 pub(super) struct Tls {
     pub(super) acceptor: Option<TlsAcceptor>,
     pub(super) connector: TlsConnector,
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").field("listens", &self.acceptor.is_some()).finish_non_exhaustive()
+    }
 }
 
 impl Tls {
@@ -88,6 +97,35 @@ impl Tls {
             .with_root_certificates(roots)
             .with_no_client_auth();
         Ok(Self { acceptor, connector: TlsConnector::from(Arc::new(client)) })
+    }
+}
+
+/// Renews the certificates of a running server. Clones speak to the same one.
+#[derive(Clone, Debug)]
+pub struct TlsKeeper {
+    control: mpsc::Sender<Control>,
+    config: Option<TlsConfig>,
+}
+
+impl TlsKeeper {
+    pub(super) fn new(control: mpsc::Sender<Control>, config: Option<TlsConfig>) -> Self {
+        Self { control, config }
+    }
+
+    /// Reads certificates, key and authorities again. New connections use them; those that stand go on as they are,
+    /// and with them every call.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsFault`] when a file cannot be used; then nothing has changed.
+    pub async fn renew(&self) -> Result<(), TlsFault> {
+        let Some(config) = self.config.clone() else { return Ok(()) };
+        // The system's authorities are some hundred files.
+        let loaded = tokio::task::spawn_blocking(move || Tls::load(&config)).await;
+        let tls = loaded.expect("reading certificates does not panic")?;
+        // A server that is down needs none.
+        let _ = self.control.send(Control::Renew(Box::new(tls))).await;
+        Ok(())
     }
 }
 

@@ -332,11 +332,35 @@ fn an_asserted_identity_counts_only_where_it_is_trusted() {
     let asserted = "P-Asserted-Identity: \"x\" <sip:h>, <tel:+1555>\nContact: ";
     let bytes = invite(|text| text.replace("Contact: ", asserted));
     assert_eq!(admitted(&bytes).caller.reveal(), "+12025550123");
-    let trusting = Peer { trust_identity: true, ..Peer::loopback() };
+    let trusting = Peer { caller_id: CallerIdPolicy::Asserted, ..Peer::loopback() };
     let mut guard = Guard::new(PeerTable::new(vec![trusting]), String::new(), 0);
     match inspect(&mut guard, &bytes, PEER) {
         Verdict::Request(admitted) => assert_eq!(admitted.caller.reveal(), "+1555"),
         other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_number_is_shown_as_far_as_its_owner_and_the_peer_are_believed() {
+    use CallerIdPolicy::{Asserted, From, None};
+    let asserted = "P-Asserted-Identity: <tel:+1555>\n";
+    for (policy, headers, caller) in [
+        (From, asserted.to_owned(), "+12025550123"),
+        (Asserted, asserted.to_owned(), "+1555"),
+        (Asserted, String::new(), "+12025550123"),
+        (None, asserted.to_owned(), "anonymous"),
+        (From, "Privacy: id\n".to_owned(), "anonymous"),
+        (Asserted, format!("{asserted}Privacy: header; id;critical\n"), "anonymous"),
+        (Asserted, format!("{asserted}Privacy: none\n"), "+1555"),
+        (Asserted, format!("{asserted}Privacy: session\n"), "+1555"),
+    ] {
+        let bytes = invite(|text| text.replace("Contact: ", &format!("{headers}Contact: ")));
+        let peer = Peer { caller_id: policy, ..Peer::loopback() };
+        let mut guard = Guard::new(PeerTable::new(vec![peer]), String::new(), 0);
+        match inspect(&mut guard, &bytes, PEER) {
+            Verdict::Request(admitted) => assert_eq!(admitted.caller.reveal(), caller, "{policy:?} {headers}"),
+            other => panic!("{other:?}"),
+        }
     }
 }
 

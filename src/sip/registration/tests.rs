@@ -287,3 +287,115 @@ fn a_trunk_without_an_address_cannot_be_registered_with() {
         assert!(Registration::new(spec, world.registration.context.clone(), world.now).is_none(), "{uri}");
     }
 }
+
+/// The REGISTER that has just been asked for.
+fn asked(world: &mut World) -> OutRequest {
+    world.registration.handle_timeout(world.now);
+    match world.registration.poll_act() {
+        Some(Act::Request { request, .. }) => request,
+        other => panic!("a REGISTER: {other:?}"),
+    }
+}
+
+#[test]
+fn a_redirection_is_followed_to_its_end_and_no_further() {
+    let mut world = World::new();
+    assert_eq!(asked(&mut world).header("Supported"), Some("path"));
+    world.says(302, "Contact: <sip:acct7@b.example>;q=0.5, <sip:a.example:5062;transport=udp>, <tel:+1555>\r\n");
+    let first = asked(&mut world);
+    assert_eq!(
+        (first.uri.as_str(), first.towards.to_string().as_str()),
+        ("sip:a.example:5062", "sip:a.example:5062;transport=udp")
+    );
+    assert_eq!(first.header("To"), Some("<sip:acct7@carrier.example>"), "who is registered stays the same");
+    world.says(404, "");
+    assert_eq!(asked(&mut world).uri, "sip:b.example", "a registrar has no user");
+    world.says(200, "Expires: 600\r\n");
+    assert!(world.is_registered());
+    let (_, expires) = world.asks();
+    assert_eq!(expires, "600");
+    world.silent();
+    // Whoever sent us there is asked again.
+    let at = world.registration.deadline().unwrap();
+    (world.now.mono, world.now.wall) = (at, world.now.wall + Duration::from_secs(60));
+    assert_eq!(asked(&mut world).uri, "sip:carrier.example:5070");
+    for _ in 0..20 {
+        if world.registration.asking.is_none() {
+            break;
+        }
+        world.says(302, "Contact: <sip:a.example>, <sip:carrier.example:5070>, <sip:x.example>\r\n");
+        world.registration.poll_act();
+    }
+    assert!(world.registration.asking.is_none(), "it ends");
+    for headers in ["", "Contact: *\r\n", "Contact: <tel:+1>\r\n"] {
+        let mut world = World::new();
+        world.asks();
+        world.says(302, headers);
+        assert!(matches!(world.state(), TrunkState::Waiting { .. }), "{headers}");
+    }
+}
+
+#[test]
+fn the_way_of_calls_is_the_one_last_named_whole_and_loose() {
+    let (a, b) = ("<sip:a.example;lr>", "\"B\" <sip:b.example:5070;lr;x=1>");
+    let many = ["<sip:a.example;lr>"; MOST_ROUTES + 1].join(", ");
+    let mut world = World::new();
+    for (headers, route) in [
+        (format!("Service-Route: {a}, {b}\r\n"), vec![a, b]),
+        (format!("Service-Route: {b}\r\nService-Route: {a}\r\n"), vec![b, a]),
+        (String::new(), vec![]),
+        (format!("Service-Route: {a}, <sip:strict.example>\r\n"), vec![]),
+        (format!("Service-Route: {a}, rubbish\r\n"), vec![]),
+        ("Service-Route: <tel:+1555;lr>\r\n".to_owned(), vec![]),
+        (format!("Service-Route: {many}\r\n"), vec![]),
+    ] {
+        world.asks();
+        world.says(200, &format!("Expires: 600\r\n{headers}"));
+        assert_eq!(world.registration.route(), route, "{headers}");
+    }
+    world.asks();
+    world.says(200, &format!("Expires: 600\r\nService-Route: {a}\r\n"));
+    world.asks();
+    world.says(403, "");
+    assert_eq!(world.registration.route(), [""; 0], "it ends with the registration");
+}
+
+#[test]
+fn gruus_and_paths_in_an_answer_change_nothing() {
+    let mut world = World::new();
+    world.asks();
+    world.says(
+        200,
+        "Path: <sip:edge.example;lr>\r\nContact: <sip:acct7@192.0.2.7:5060>;expires=300;\
+         pub-gruu=\"sip:acct7@h;gr=urn:uuid:f81d\";temp-gruu=\"sip:tgruu.7hs==@h;gr\"\r\n",
+    );
+    let TrunkState::Registered { until } = world.state() else { panic!("registered") };
+    assert_eq!(until, world.now.wall + Duration::from_secs(300));
+}
+
+#[test]
+fn an_address_that_changes_is_registered_and_the_old_one_taken_back() {
+    let mut world = World::new();
+    world.asks();
+    let here: SocketAddr = "203.0.113.5:40000".parse().unwrap();
+    world.registration.handle_moved(here, world.now);
+    assert!(world.registration.poll_act().is_none(), "one is under way");
+    world.says(200, "Expires: 600\r\n");
+    world.registration.handle_moved(here, world.now);
+    let again = asked(&mut world);
+    assert_eq!(again.header("Contact"), Some("<sip:acct7@192.0.2.7:5060>;expires=0"));
+    assert_eq!(again.contact.as_deref(), Some("acct7"), "and ours besides");
+    world.says(200, "Expires: 600\r\n");
+    // An address that is another one each time is no reason for a flood.
+    let mut asked = 0;
+    for port in 0..1000_u16 {
+        world.registration.handle_moved(([203, 0, 113, 5], 10_000 + port).into(), world.now);
+        world.now.mono += Duration::from_millis(10);
+        world.registration.handle_timeout(world.now);
+        if world.registration.poll_act().is_some() {
+            asked += 1;
+            world.says(200, "Expires: 600\r\n");
+        }
+    }
+    assert!(asked <= 3, "{asked} in ten seconds");
+}

@@ -2,6 +2,7 @@
 
 mod clients;
 mod house;
+mod log;
 mod takeover;
 mod trunks;
 

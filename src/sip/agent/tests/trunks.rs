@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::sip::auth::{Credentials, Secret};
-use crate::sip::trunk::TrunkState;
+use crate::sip::transport::{Hop, Transport};
+use crate::sip::trunk::{PublicAddress, TrunkState};
 
 const TRUNK: &str = "127.0.0.1:5080";
 
@@ -133,4 +134,107 @@ fn a_trunk_carries_no_more_calls_than_it_may() {
         enter(&mut world, "other", 6, 0).unwrap_err(),
         "there is no trunk called `other`; add it to trunkline.toml as [[trunk]]"
     );
+}
+
+#[test]
+fn the_address_that_a_trunk_sees_is_learnt_from_its_first_answer_and_followed() {
+    let mut world = world(TrunkSpec { register: true, public: PublicAddress::Learn, ..spec() });
+    let seen = |request: &str, address: &str| {
+        let (ip, port) = address.rsplit_once(':').unwrap();
+        request.replace(";rport", &format!(";received={ip};rport={port}"))
+    };
+    let challenge = "401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\", algorithm=MD5";
+    let bare = last(&world, "REGISTER");
+    hear(&mut world, &seen(&bare, "203.0.113.5:40000"), challenge);
+    let proved = last(&world, "REGISTER");
+    assert!(proved.contains("\r\nContact: <sip:bob@203.0.113.5:40000>\r\n"), "{proved}");
+    hear(&mut world, &seen(&proved, "203.0.113.5:40000"), "200 OK\r\nExpires: 600");
+    let hop = Hop::new(Transport::Udp, TRUNK.parse().unwrap());
+    assert_eq!(world.agent.face_towards(&hop).map(|ip| ip.to_string()).as_deref(), Some("203.0.113.5"));
+    // Its calls find the same address, and other far ends still see the usual one.
+    let invite = invite(1, "", SDP).replace("127.0.0.1:5070", TRUNK);
+    let ringing = world.receive_from(&invite, TRUNK);
+    assert!(ringing.iter().all(|text| text.starts_with("SIP/2.0 100")), "{ringing:?}");
+    assert_eq!(world.calls[0].path.local.to_string(), "203.0.113.5:40000");
+    // The line gets another address: the next refresh shows it, and is followed by one that says so.
+    let mut second = 0;
+    let mut next_register = |world: &mut World| {
+        while world.queries.is_empty() {
+            second += 1;
+            world.run_until(second * 1_000);
+        }
+        find(world);
+        last(world, "REGISTER")
+    };
+    let refresh = next_register(&mut world);
+    hear(&mut world, &seen(&refresh, "198.51.100.9:50000"), "200 OK\r\nExpires: 600");
+    let again = next_register(&mut world);
+    assert!(again.contains("\r\nContact: <sip:bob@198.51.100.9:50000>\r\n"), "{again}");
+    assert!(again.contains("\r\nContact: <sip:bob@203.0.113.5:40000>;expires=0\r\n"), "{again}");
+}
+
+#[test]
+fn a_trunk_that_talks_nonsense_hurts_nobody_else() {
+    const SANE: &str = "127.0.0.1:5090";
+    let sane = TrunkSpec { register: true, ..TrunkSpec::at("sane", SANE.parse().unwrap()) };
+    let sane = TrunkSpec { credentials: spec().credentials, ..sane };
+    let mad = TrunkSpec { register: true, ping: Some(Duration::from_secs(30)), public: PublicAddress::Learn, ..spec() };
+    let challenge = "401 Unauthorized\r\nWWW-Authenticate: Digest ";
+    let long = "x".repeat(15_000);
+    let answers = [
+        format!("{challenge}realm=\"\", nonce=\"\", algorithm=MD4"),
+        format!("{challenge}realm=\"r\", nonce=\"{long}\""),
+        format!("{challenge},,,=,\"\"\"=\"=,realm"),
+        format!("{challenge}realm=\"r\", nonce=\"n\", qop=\"auth-conf,\", algorithm=SHA-512-256-sess-sess"),
+        "401 Unauthorized".to_owned(),
+        "407 Proxy\r\nProxy-Authenticate: Basic realm=\"r\"".to_owned(),
+        "200 OK\r\nExpires: 99999999999999999999999\r\nContact: *".to_owned(),
+        "200 OK\r\nExpires: -1\r\nContact: <sip:bob@127.0.0.1:5060>;expires=-5".to_owned(),
+        "200 OK\r\nContact: <sip:bob@127.0.0.1:5060>;expires=0".to_owned(),
+        "200 OK\r\nExpires: 1".to_owned(),
+        "423 Too Brief\r\nMin-Expires: 0".to_owned(),
+        "423 Too Brief\r\nMin-Expires: 18446744073709551616".to_owned(),
+        "302 Moved\r\nContact: <sip:[::]:0>, <sip:255.255.255.255;transport=sctp>, <<<>>>".to_owned(),
+        "305 Use Proxy\r\nContact: <sip:127.0.0.1:5080>".to_owned(),
+        "503 Busy\r\nRetry-After: 99999999999".to_owned(),
+        format!("200 OK\r\nService-Route: {}", ["<sip:a;lr>"; 500].join(",")),
+        format!("200 OK\r\nX-Long: {long}"),
+        "699 \u{fffd}\u{0}".to_owned(),
+    ];
+    let settings = Settings { trunks: vec![mad, sane], ..Settings::default() };
+    let mut world = World::with(settings);
+    world.agent.handle_start(world.now);
+    let mut heard = 0;
+    for round in 0..400_u64 {
+        world.collect();
+        find(&mut world);
+        world.run_until(round * 10_000);
+        find(&mut world);
+        for (_, request) in world.sent.split_off(0) {
+            let of_sane = request.contains("127.0.0.1:5090");
+            if !of_sane {
+                let answer = &answers[heard % answers.len()];
+                heard += 1;
+                let text = reply(&request, answer);
+                for text in [
+                    text.replace("CSeq: ", "CSeq: 9"),
+                    text.replace("rport", "received=999.1.1.1;rport=99999999"),
+                    text.replace("Call-ID: ", "Call-ID: other"),
+                    text.chars().take(60).collect(),
+                    text.clone(),
+                ] {
+                    world.receive_from(&text, TRUNK);
+                }
+            } else if request.starts_with("REGISTER") {
+                let granted = "200 OK\r\nContact: <sip:bob@127.0.0.1:5060>;expires=600";
+                world.receive_from(&reply(&request, granted), SANE);
+            }
+        }
+        if round > 2 {
+            let status = world.agent.trunks().into_iter().find(|status| &*status.name == "sane").unwrap();
+            assert!(matches!(status.state, TrunkState::Registered { .. }), "round {round}: {status:?}");
+        }
+    }
+    assert!(heard > 2 * answers.len(), "{heard}");
+    assert!(heard < 3_000, "nonsense does not make us ask without end: {heard} in {} s", 400 * 10);
 }
