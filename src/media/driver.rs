@@ -18,7 +18,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::task::Poll;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -121,7 +121,10 @@ impl MediaServer {
     pub fn start(config: MediaConfig) -> Result<MediaHandle, MediaError> {
         let pool = PortPool::new(config.address, config.ports.clone(), config.port_rest)?;
         let recorder = Recorder::start().map_err(MediaError::Thread)?;
-        let start = |number| Worker::start(number, &config, recorder.clone());
+        // Threads take turns as shifts do: what keeps one busy is over, mostly, before the next wakes.
+        let (now, apart) = (SystemClock.now().mono, rota::STEP / config.threads.get().try_into().unwrap_or(u32::MAX));
+        let begins = |number: usize| now + apart * number.try_into().unwrap_or(0);
+        let start = |number| Worker::start(number, &config, recorder.clone(), begins(number));
         let workers = (0..config.threads.get()).map(start).collect::<Result<_, _>>().map_err(MediaError::Thread)?;
         Ok(MediaHandle { pool, workers })
     }
@@ -135,7 +138,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(number: usize, config: &MediaConfig, recorder: Recorder) -> std::io::Result<Self> {
+    fn start(number: usize, config: &MediaConfig, recorder: Recorder, begins: Instant) -> std::io::Result<Self> {
         let (orders, inbox) = mpsc::channel(ORDERS);
         let counters = Arc::new(Counters::default());
         let (rtp_timeout, realtime, counts) = (config.rtp_timeout, config.realtime, Arc::clone(&counters));
@@ -143,7 +146,7 @@ impl Worker {
             if realtime && !urgency::claim() {
                 tracing::debug!(number, "the system lends this media thread no real-time priority");
             }
-            Floor::new(rtp_timeout, recorder, counts).run(inbox);
+            Floor::new(rtp_timeout, recorder, counts, begins).run(inbox);
         };
         thread::Builder::new().name(format!("media-{number}")).spawn(run)?;
         Ok(Self { orders, counters })

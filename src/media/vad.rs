@@ -166,25 +166,34 @@ impl NeuralVad {
         for (slot, &sample) in line[HISTORY..].iter_mut().zip(samples) {
             *slot = f32::from(sample);
         }
-        for taps in line.windows(HISTORY + 1) {
-            let middle = HALF_BAND.len() - 1;
-            let between: f32 =
-                HALF_BAND.iter().zip(0..).map(|(h, k)| h * (taps[middle - k] + taps[middle + 1 + k])).sum();
+        let middle = HALF_BAND.len() - 1;
+        let mut between = [0.0; FRAME_8K];
+        for (k, h) in HALF_BAND.iter().enumerate() {
+            let sides = line[middle - k..].iter().zip(&line[middle + 1 + k..]);
+            between.iter_mut().zip(sides).for_each(|(sum, (left, right))| *sum += h * (left + right));
+        }
+        let mut doubled = [0; 2 * FRAME_8K];
+        for ((pair, &sample), &between) in doubled.as_chunks_mut().0.iter_mut().zip(&line[middle..]).zip(&between) {
             // A float to integer cast saturates, so an overshoot of the filter is clipped, not wrapped.
-            for sample in [taps[middle] as i16, between as i16] {
-                if let Some(score) = self.push(sample) {
-                    highest = Some(highest.map_or(score, |other| other.max(score)));
-                }
+            *pair = [sample as i16, between as i16];
+        }
+        let mut rest = &doubled[..];
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(HOP - self.filled));
+            if let Some(score) = self.push(now) {
+                highest = Some(highest.map_or(score, |other| other.max(score)));
             }
+            rest = later;
         }
         self.history.copy_from_slice(&line[FRAME_8K..]);
         self.last = highest.unwrap_or(self.last);
         self.last
     }
 
-    fn push(&mut self, sample: i16) -> Option<f32> {
-        self.window[self.filled] = sample;
-        self.filled += 1;
+    /// Takes no more than the window has room for.
+    fn push(&mut self, samples: &[i16]) -> Option<f32> {
+        self.window[self.filled..self.filled + samples.len()].copy_from_slice(samples);
+        self.filled += samples.len();
         if self.filled < HOP {
             return None;
         }

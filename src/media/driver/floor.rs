@@ -83,10 +83,11 @@ pub(super) struct Floor {
 }
 
 impl Floor {
-    pub(super) fn new(rtp_timeout: Duration, recorder: Recorder, counters: Arc<Counters>) -> Self {
+    /// The first beat is one frame after `start`.
+    pub(super) fn new(rtp_timeout: Duration, recorder: Recorder, counters: Arc<Counters>, start: Instant) -> Self {
         Self {
             shifts: std::array::from_fn(|_| Shift::new()),
-            rota: Rota::new(SystemClock.now().mono),
+            rota: Rota::new(start),
             place: BTreeMap::new(),
             reader: Reader::new(),
             recorder,
@@ -329,7 +330,7 @@ mod tests {
     fn behind_a_disk_that_hangs_new_legs_go_unrecorded_and_say_so() {
         let pool = PortPool::new(IpAddr::from([127, 0, 0, 1]), 33_000..=33_999, REST).expect("a range");
         let (recorder, _hung) = Recorder::that_hangs();
-        let mut floor = Floor::new(REST, recorder, Arc::default());
+        let mut floor = Floor::new(REST, recorder, Arc::default(), SystemClock.now().mono);
         let (orders, mut inbox) = mpsc::channel(8);
         let filler = || Job::Finish { leg: LegId(9), closed: Box::new(|_| ()) };
         floor.backlog.extend(std::iter::repeat_with(filler).take(BACKLOG - 1));

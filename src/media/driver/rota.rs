@@ -17,7 +17,7 @@ pub(super) const SHIFTS: usize = 4;
 /// The beat of one leg.
 const FRAME: Duration = Duration::from_millis(FRAME_MS as u64);
 /// From one shift to the next.
-const STEP: Duration = Duration::from_micros(FRAME_MS as u64 * 1_000 / SHIFTS as u64);
+pub(super) const STEP: Duration = Duration::from_micros(FRAME_MS as u64 * 1_000 / SHIFTS as u64);
 
 /// When each shift is due. Deadlines are absolute, so the beat does not drift.
 #[derive(Debug)]
@@ -34,9 +34,9 @@ pub(super) struct Lateness {
 }
 
 impl Rota {
-    /// The first shift begins one frame after `now`.
-    pub(super) fn new(now: Instant) -> Self {
-        Self { due: std::array::from_fn(|shift| now + FRAME + STEP * shift as u32) }
+    /// The first shift begins one frame after `start`.
+    pub(super) fn new(start: Instant) -> Self {
+        Self { due: std::array::from_fn(|shift| start + FRAME + STEP * shift as u32) }
     }
 
     /// The shift that is due next, and when.
