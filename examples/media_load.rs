@@ -1,4 +1,4 @@
-//! How much of a core calls cost the media thread: each plays a prompt and listens, with RTP both ways on loopback.
+//! How much of a core calls cost a media thread: each plays a prompt and listens, with RTP both ways on loopback.
 //!
 //! ```sh
 //! cargo run --release --example media_load -- 600 10 [record] [talk]
@@ -76,15 +76,15 @@ fn main() {
         move || talk(&peers, &sounds, &stop)
     });
     thread::sleep(Duration::from_secs(1));
-    let before = media.beat();
+    let (before, began) = (media.beat(), SystemClock.now().mono);
     thread::sleep(Duration::from_secs(seconds.saturating_sub(2)));
-    let after = media.beat();
+    let (after, lasted) = (media.beat(), SystemClock.now().mono.saturating_duration_since(began));
     stop.store(true, Ordering::Relaxed);
     let (worst, received) = talking.join().expect("the peers");
     let ticks = after.ticks - before.ticks;
-    let busy = (after.busy - before.busy).as_secs_f64() / (ticks as f64 * 0.02);
+    let busy = (after.busy - before.busy).as_secs_f64() / lasted.as_secs_f64();
     println!(
-        "{calls} calls: {ticks} ticks, {} late, worst since start {:?}; media thread {:.1} % of a core, {:.0} calls a core; \
+        "{calls} calls: {ticks} beats, {} late, worst since start {:?}; media thread {:.1} % of a core, {:.0} calls a core; \
          peers got {received} packets, their own worst beat {worst:?}",
         after.late - before.late,
         after.worst,

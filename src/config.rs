@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -135,6 +136,10 @@ pub struct RtpConfig {
     /// Sound file for callers whom we put on hold; absent: silence.
     #[serde(deserialize_with = "values::optional_path")]
     pub hold_music: Option<PathBuf>,
+    /// Threads that carry the sound; absent: one per core.
+    pub threads: Option<usize>,
+    /// Give them real-time priority, where the system allows it.
+    pub realtime: bool,
 }
 
 /// `[[route]]`
@@ -275,6 +280,8 @@ impl Default for RtpConfig {
             srtp: SrtpPolicy::default(),
             jitter: JitterBounds::default(),
             hold_music: None,
+            threads: None,
+            realtime: true,
         }
     }
 }
@@ -360,8 +367,12 @@ impl Config {
 
     /// Threads that recognise: as configured, else one per core.
     pub fn recognition_workers(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.speech.workers.unwrap_or_else(cores)
+        self.speech.workers.unwrap_or_else(|| cores().get())
+    }
+
+    /// Threads that carry the sound: as configured, else one per core.
+    pub fn media_threads(&self) -> NonZeroUsize {
+        self.rtp.threads.and_then(NonZeroUsize::new).unwrap_or_else(cores)
     }
 
     /// The address peers are told to send media to.
@@ -386,6 +397,10 @@ impl Config {
     pub fn records(&self, route: &RouteConfig) -> bool {
         route.recording.unwrap_or(self.recording.enabled)
     }
+}
+
+fn cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ counted_id!(
     UtteranceId
 );
 counted_id!(
-    /// One prompt handed to the media thread; unique within a leg.
+    /// One prompt handed to media; unique within a leg.
     PlayId
 );
 

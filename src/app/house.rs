@@ -39,7 +39,7 @@ pub struct House {
     pub config: Config,
     /// Dial plans in service.
     pub plans: Plans,
-    /// The media thread.
+    /// The media threads.
     pub media: MediaHandle,
     /// Signalling, for calls we make.
     pub dialer: Dialer,

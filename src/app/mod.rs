@@ -1,7 +1,7 @@
 //! The gateway as a whole: starts every room in order, takes incoming legs, drains and ends.
 //!
 //! ```text
-//! settings → data folder → plans → prompts → recognisers → media thread → SIP socket → calls … drain
+//! settings → data folder → plans → prompts → recognisers → media threads → SIP socket → calls … drain
 //! ```
 //!
 //! [`serve`] is the gateway, [`call_once`] one that lives as long as the single call it makes.
@@ -101,7 +101,7 @@ pub enum AppError {
     /// The salt of hashed numbers.
     #[error(transparent)]
     Salt(#[from] SaltError),
-    /// The media thread or its ports.
+    /// The media threads or their ports.
     #[error(transparent)]
     Media(#[from] MediaError),
     /// The SIP socket.
@@ -113,8 +113,8 @@ pub enum AppError {
     /// The SIP task is gone while we were in service.
     #[error("signalling stopped by a bug of ours; the log says where. Start the gateway again")]
     SipStopped,
-    /// The media thread is gone while we were in service.
-    #[error("the media thread stopped by a bug of ours; the log says where. Start the gateway again")]
+    /// A media thread is gone while we were in service.
+    #[error("a media thread stopped by a bug of ours; the log says where. Start the gateway again")]
     MediaStopped,
     /// The one call could not be begun.
     #[error(transparent)]

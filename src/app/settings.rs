@@ -41,6 +41,8 @@ pub(super) fn media_config(config: &Config) -> MediaConfig {
         address: config.rtp.address,
         ports: config.rtp.ports.first..=config.rtp.ports.last,
         rtp_timeout: config.rtp.timeout,
+        threads: config.media_threads(),
+        realtime: config.rtp.realtime,
         ..MediaConfig::default()
     }
 }

@@ -53,7 +53,7 @@ pub struct Ports {
     pub commands: mpsc::Sender<LegCommand>,
     /// From the leg.
     pub leg_events: mpsc::Receiver<LegEvent>,
-    /// The media thread.
+    /// The media threads.
     pub media: MediaHandle,
     /// From this leg's media.
     pub media_events: mpsc::Receiver<MediaEvent>,

@@ -155,6 +155,12 @@ impl Config {
             let text = "speech.workers is 0, so nothing would be heard; leave it out for one per core";
             return fault("speech.workers", text);
         }
+        if self.rtp.threads == Some(0) {
+            return fault(
+                "rtp.threads",
+                "rtp.threads is 0, so no call would have sound; leave it out for one per core",
+            );
+        }
         let durations = [("rtp.timeout", self.rtp.timeout), ("max_call", self.max_call)];
         match durations.iter().find(|(_, duration)| duration.is_zero()) {
             Some((key, _)) => fault(*key, format!("{key} is zero, so every call would end at once")),

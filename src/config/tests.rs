@@ -244,6 +244,7 @@ fn errors_are_sentences_that_name_file_key_and_remedy() {
         ),
         ("[sip]\nmax_calls = 0", "trunkline.toml: sip.max_calls is 0"),
         ("[speech]\nworkers = 0", "trunkline.toml: speech.workers is 0"),
+        ("[rtp]\nthreads = 0", "trunkline.toml: rtp.threads is 0"),
         ("[rtp]\ntimeout = \"0s\"", "trunkline.toml: rtp.timeout is zero"),
         (
             "[rtp]\naddress = \"0.0.0.0\"",

@@ -1,7 +1,7 @@
-//! Media, seen from the rest of the product: what a call asks of the 20 ms thread and what the thread reports.
+//! Media, seen from the rest of the product: what a call asks of the 20 ms threads and what they report.
 //!
 //! Frames stay, events travel: a turn costs about five messages, a frame none. Everything per leg is a pure
-//! `session` (receiver, playout, VAD, endpointer, capture); `driver` owns the thread, the sockets, the port pool
+//! `session` (receiver, playout, VAD, endpointer, capture); `driver` owns the threads, the sockets, the port pool
 //! and the clock, `recorder` drains the rings into WAV files.
 
 use std::path::PathBuf;
@@ -264,7 +264,7 @@ pub struct RecordingRequest {
     pub path: PathBuf,
 }
 
-/// A leg to be opened on the media thread.
+/// A leg to be opened on a media thread.
 #[derive(Debug)]
 pub struct OpenLeg {
     /// Whose media.

@@ -1,7 +1,7 @@
 //! Stereo recordings, written off the media thread: caller left, bot right.
 //!
-//! The media thread pushes one `[left, right]` pair per sample into a preallocated ring; one recorder thread drains
-//! all rings every `BEAT`. A recording is `NAME.wav.part` until it is whole: then it is flushed to disk and renamed,
+//! A media thread pushes one `[left, right]` pair per sample into a preallocated ring; one recorder thread drains
+//! all rings every `BEAT`, and another sees finished files safely to the disk, which may take its time. A recording is `NAME.wav.part` until it is whole: then it is flushed to disk and renamed,
 //! so that a file called `.wav` never misses its end, whatever crashed. A disk that is full or unwritable costs the
 //! recording, never the call.
 
@@ -10,7 +10,9 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -25,12 +27,14 @@ use crate::time::{Clock, SystemClock};
 /// One sample of both sides: caller, bot.
 pub type Pair = [i16; 2];
 
-/// Room of one leg's ring: two seconds, twenty times what collects between two drains, for disks that stall. 64 kB.
-const RING_PAIRS: usize = 2 * TELEPHONE_HZ as usize;
+/// Room of one leg's ring: a second, ten times what collects between two drains. 32 kB.
+const RING_PAIRS: usize = TELEPHONE_HZ as usize;
 /// How often rings are drained.
 const BEAT: Duration = Duration::from_millis(100);
 /// Drains between two rewritings of a file's header, so that even a `.part` found after a crash can be played.
 const HEADER_EVERY: u32 = 20;
+/// Finished files that may wait for the disk; with so many, the drains wait too.
+const CLOSINGS: usize = 1_024;
 /// A start and a finish for each of a thousand calls may wait at once; beyond that the media thread keeps a
 /// short backlog of its own and tries again with the next tick.
 const JOBS: usize = 2_048;
@@ -43,7 +47,7 @@ pub fn ring() -> (Producer<Pair>, Consumer<Pair>) {
     RingBuffer::new(RING_PAIRS)
 }
 
-/// Told what became of a recording once it is closed. Runs on the recorder thread; must not block.
+/// Told what became of a recording once it is closed. Runs on a recorder thread; must not block.
 pub type OnClosed = Box<dyn FnOnce(Recording) + Send>;
 
 /// What the recorder thread is asked to do.
@@ -66,7 +70,8 @@ pub enum Job {
     },
 }
 
-/// The way to the recorder thread, which ends when this is dropped and everything given to it is finished.
+/// The way to the recorder thread, which ends when all of these are dropped and everything given to it is finished.
+#[derive(Clone)]
 pub struct Recorder {
     jobs: SyncSender<Job>,
 }
@@ -97,6 +102,10 @@ impl Recorder {
 
 fn run(inbox: &Receiver<Job>) {
     let mut desk = Desk::default();
+    let (closings, finished) = sync_channel(CLOSINGS);
+    // Without the second thread the first closes files itself.
+    let closer = thread::Builder::new().name("recorder-close".to_owned());
+    desk.closings = closer.spawn(move || finished.iter().for_each(Closing::finish)).is_ok().then_some(closings);
     let mut drain_at = SystemClock.now().mono + BEAT;
     loop {
         let now = SystemClock.now().mono;
@@ -116,8 +125,52 @@ fn run(inbox: &Receiver<Job>) {
 #[derive(Default)]
 struct Desk {
     takes: BTreeMap<LegId, Take>,
-    /// Raised by the first failure, taken back by the next success: one alarm a night, not one a call.
-    alarmed: bool,
+    alarm: Alarm,
+    /// To the thread that closes files; `None`: they are closed here.
+    closings: Option<SyncSender<Closing>>,
+}
+
+/// Raised by the first failure, taken back by the next success: one alarm a night, not one a call.
+#[derive(Clone, Default)]
+struct Alarm(Arc<AtomicBool>);
+
+impl Alarm {
+    /// Why there is no recording, in words; logged aloud when the alarm was not raised yet.
+    fn raise(&self, leg: LegId, path: &Path, error: &io::Error) -> String {
+        let folder = path.parent().unwrap_or(path).display().to_string();
+        if !self.0.swap(true, Ordering::Relaxed) {
+            tracing::error!(leg = leg.0, folder, %error, "recordings cannot be kept; calls go on without them");
+        } else {
+            tracing::debug!(leg = leg.0, folder, %error, "a recording cannot be kept");
+        }
+        format!("cannot write in {folder}: {error}")
+    }
+
+    fn take_back(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// A file with everything in it, to be closed, and whom to tell.
+struct Closing {
+    leg: LegId,
+    file: WavFile,
+    closed: OnClosed,
+    alarm: Alarm,
+}
+
+impl Closing {
+    fn finish(self) {
+        let Self { leg, file, closed, alarm } = self;
+        let path = file.path.clone();
+        closed(match file.finish() {
+            Ok(()) => {
+                alarm.take_back();
+                Recording::Saved { path }
+            }
+            Err(error) => Recording::Failed { reason: alarm.raise(leg, &path, &error) },
+        });
+    }
 }
 
 struct Take {
@@ -129,12 +182,12 @@ impl Desk {
     fn handle(&mut self, job: Job) {
         match job {
             Job::Start { leg, path, ring } => {
-                let file = WavFile::create(&path).map_err(|error| self.alarm(leg, &path, &error));
+                let file = WavFile::create(&path).map_err(|error| self.alarm.raise(leg, &path, &error));
                 self.takes.insert(leg, Take { ring, file });
             }
             Job::Finish { leg, closed } => {
                 self.drain_one(leg);
-                closed(self.finish(leg));
+                self.finish(leg, closed);
             }
         }
     }
@@ -155,39 +208,29 @@ impl Desk {
         };
         chunk.commit_all();
         if let Err((path, error)) = result {
-            let reason = self.alarm(leg, &path, &error);
+            let reason = self.alarm.raise(leg, &path, &error);
             if let Some(take) = self.takes.get_mut(&leg) {
                 take.file = Err(reason);
             }
         }
     }
 
-    fn finish(&mut self, leg: LegId) -> Recording {
-        let Some(take) = self.takes.remove(&leg) else {
-            return Recording::Failed { reason: "the recorder was too busy to begin it".to_owned() };
+    fn finish(&mut self, leg: LegId, closed: OnClosed) {
+        let failed = |reason| Recording::Failed { reason };
+        let file = match self.takes.remove(&leg).map(|take| take.file) {
+            Some(Ok(file)) => file,
+            Some(Err(reason)) => return closed(failed(reason)),
+            None => return closed(failed("the recorder was too busy to begin it".to_owned())),
         };
-        let file = match take.file {
-            Ok(file) => file,
-            Err(reason) => return Recording::Failed { reason },
-        };
-        let path = file.path.clone();
-        match file.finish() {
-            Ok(()) => {
-                self.alarmed = false;
-                Recording::Saved { path }
+        let closing = Closing { leg, file, closed, alarm: self.alarm.clone() };
+        match &self.closings {
+            None => closing.finish(),
+            Some(closings) => {
+                if let Err(SendError(closing)) = closings.send(closing) {
+                    closing.finish();
+                }
             }
-            Err(error) => Recording::Failed { reason: self.alarm(leg, &path, &error) },
         }
-    }
-
-    fn alarm(&mut self, leg: LegId, path: &Path, error: &io::Error) -> String {
-        let folder = path.parent().unwrap_or(path).display().to_string();
-        if !std::mem::replace(&mut self.alarmed, true) {
-            tracing::error!(leg = leg.0, folder, %error, "recordings cannot be kept; calls go on without them");
-        } else {
-            tracing::debug!(leg = leg.0, folder, %error, "a recording cannot be kept");
-        }
-        format!("cannot write in {folder}: {error}")
     }
 }
 
@@ -279,7 +322,7 @@ fn as_io(error: hound::Error) -> io::Error {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     const LEG: LegId = LegId(3);
 
@@ -358,9 +401,9 @@ mod tests {
         let mut desk = Desk::default();
         let end = record(&mut desk, &file.join("call.wav"), &[&[[1, 1]; RING_PAIRS], &[[1, 1]; RING_PAIRS]]);
         assert!(matches!(&end, Recording::Failed { reason } if reason.contains("not a folder")), "{end:?}");
-        assert!(desk.alarmed);
+        assert!(desk.alarm.0.load(Ordering::Relaxed));
         assert!(matches!(record(&mut desk, &folder.path().join("good.wav"), &[]), Recording::Saved { .. }));
-        assert!(!desk.alarmed, "a success takes the alarm back");
+        assert!(!desk.alarm.0.load(Ordering::Relaxed), "a success takes the alarm back");
     }
 
     #[test]

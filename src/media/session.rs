@@ -71,6 +71,8 @@ pub struct Session {
     /// Hold that is over and still has to fade out.
     fading: Option<Hold>,
     tap: Option<Tap>,
+    /// The frame heard in this beat.
+    left: [i16; FRAME_8K],
     events: VecDeque<MediaEvent>,
     events_lost: u64,
     /// The utterance under way, or the last one.
@@ -111,6 +113,7 @@ impl Session {
             hold: None,
             fading: None,
             tap: tap.map(Tap::new),
+            left: SILENCE,
             events: VecDeque::with_capacity(EVENTS),
             events_lost: 0,
             voice: None,
@@ -171,8 +174,14 @@ impl Session {
         }
     }
 
-    /// One beat: hears a frame (and those of `missed` ticks), sends one through `send`.
+    /// One beat: hears, then speaks.
     pub fn tick(&mut self, now: Instant, missed: u32, send: Send<'_>) {
+        self.hear_beat(now, missed);
+        self.speak_beat(now, missed, send);
+    }
+
+    /// The first half of a beat: hears a frame, and those of `missed` ticks.
+    pub fn hear_beat(&mut self, now: Instant, missed: u32) {
         if self.closed {
             return;
         }
@@ -184,10 +193,20 @@ impl Session {
                 self.record(&left, &SILENCE);
             }
         }
+        self.left = left;
         self.watch(now);
+    }
+
+    /// The second half: sends a frame through `send`, and records what was heard and said.
+    pub fn speak_beat(&mut self, now: Instant, missed: u32, send: Send<'_>) {
+        if self.closed {
+            return;
+        }
         let mut right = SILENCE;
         self.speak(&mut right, now, missed, send);
-        self.record(&left, &right);
+        if let Some(tap) = &mut self.tap {
+            tap.push(&self.left, &right);
+        }
     }
 
     /// Is there anything to report?

@@ -5,9 +5,11 @@
 //! is believed; a leg runs it only while the gate hears something. `examples/vad.rs` prints what both miss and
 //! invent on real speech in real noise; the constants here are chosen from its table.
 
-use earshot::Detector;
+mod network;
+
 use webrtc_vad::{SampleRate, Vad, VadMode};
 
+use self::network::{HOP, Network};
 use crate::audio::FRAME_8K;
 use crate::audio::level::rms_dbov;
 
@@ -121,19 +123,17 @@ pub fn periodicity(before: &[i16; FRAME_8K], frame: &[i16; FRAME_8K]) -> f32 {
     PITCH_LAGS.map(at).fold(-1.0, f32::max)
 }
 
-/// Samples the neural detector judges at once: 16 ms at 16 kHz.
-const NEURAL_WINDOW: usize = 256;
 /// Upper half of a symmetric half-band filter; even outputs are the input itself, odd ones lie between.
 /// Windowed sinc; images of the telephone band fall at least 35 dB below it.
 const HALF_BAND: [f32; 4] = [0.616_9, -0.173_8, 0.072_1, -0.015_2];
 /// Input samples the filter looks back on.
 const HISTORY: usize = HALF_BAND.len() * 2 - 1;
 
-/// The judge that is believed: a small recurrent network (`earshot`), fed 16 kHz made from our 8 kHz.
+/// The judge that is believed: a small recurrent network, fed 16 kHz made from our 8 kHz.
 pub struct NeuralVad {
-    detector: Box<Detector>,
+    network: Box<Network>,
     history: [f32; HISTORY],
-    window: [i16; NEURAL_WINDOW],
+    window: [i16; HOP],
     filled: usize,
     last: f32,
 }
@@ -147,18 +147,12 @@ impl Default for NeuralVad {
 impl NeuralVad {
     /// A detector that has heard nothing.
     pub fn new() -> Self {
-        Self {
-            detector: Box::new(Detector::default()),
-            history: [0.0; HISTORY],
-            window: [0; NEURAL_WINDOW],
-            filled: 0,
-            last: 0.0,
-        }
+        Self { network: Box::new(Network::new()), history: [0.0; HISTORY], window: [0; HOP], filled: 0, last: 0.0 }
     }
 
     /// Forgets what it heard: what follows does not join on to it.
     pub fn reset(&mut self) {
-        self.detector.reset();
+        *self.network = Network::new();
         self.history.fill(0.0);
         (self.filled, self.last) = (0, 0.0);
     }
@@ -172,30 +166,39 @@ impl NeuralVad {
         for (slot, &sample) in line[HISTORY..].iter_mut().zip(samples) {
             *slot = f32::from(sample);
         }
-        for taps in line.windows(HISTORY + 1) {
-            let middle = HALF_BAND.len() - 1;
-            let between: f32 =
-                HALF_BAND.iter().zip(0..).map(|(h, k)| h * (taps[middle - k] + taps[middle + 1 + k])).sum();
+        let middle = HALF_BAND.len() - 1;
+        let mut between = [0.0; FRAME_8K];
+        for (k, h) in HALF_BAND.iter().enumerate() {
+            let sides = line[middle - k..].iter().zip(&line[middle + 1 + k..]);
+            between.iter_mut().zip(sides).for_each(|(sum, (left, right))| *sum += h * (left + right));
+        }
+        let mut doubled = [0; 2 * FRAME_8K];
+        for ((pair, &sample), &between) in doubled.as_chunks_mut().0.iter_mut().zip(&line[middle..]).zip(&between) {
             // A float to integer cast saturates, so an overshoot of the filter is clipped, not wrapped.
-            for sample in [taps[middle] as i16, between as i16] {
-                if let Some(score) = self.push(sample) {
-                    highest = Some(highest.map_or(score, |other| other.max(score)));
-                }
+            *pair = [sample as i16, between as i16];
+        }
+        let mut rest = &doubled[..];
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(HOP - self.filled));
+            if let Some(score) = self.push(now) {
+                highest = Some(highest.map_or(score, |other| other.max(score)));
             }
+            rest = later;
         }
         self.history.copy_from_slice(&line[FRAME_8K..]);
         self.last = highest.unwrap_or(self.last);
         self.last
     }
 
-    fn push(&mut self, sample: i16) -> Option<f32> {
-        self.window[self.filled] = sample;
-        self.filled += 1;
-        if self.filled < NEURAL_WINDOW {
+    /// Takes no more than the window has room for.
+    fn push(&mut self, samples: &[i16]) -> Option<f32> {
+        self.window[self.filled..self.filled + samples.len()].copy_from_slice(samples);
+        self.filled += samples.len();
+        if self.filled < HOP {
             return None;
         }
         self.filled = 0;
-        Some(self.detector.predict_i16(&self.window))
+        Some(self.network.hear(&self.window))
     }
 }
 

@@ -88,7 +88,7 @@ impl Watch {
             found.push((State::Down, "the signalling does not answer; the log says why".to_owned()));
         }
         if snapshot.media.is_none() {
-            found.push((State::Down, "the media thread is gone; the log says why".to_owned()));
+            found.push((State::Down, "a media thread is gone; the log says why".to_owned()));
         }
         if live * 10 > seats * 9 {
             found.push((State::UnderLoad, format!("{live} of {seats} calls: nearly full")));
@@ -109,7 +109,7 @@ impl Watch {
             let seconds = now.saturating_duration_since(first.at).as_secs().max(1);
             let (ticks, late) = (ticks.saturating_sub(first.ticks), late.saturating_sub(first.late));
             if ticks >= ENOUGH_TICKS && late * 100 > ticks {
-                let sentence = format!("{late} of the last {ticks} beats of the media thread came late");
+                let sentence = format!("{late} of the last {ticks} beats of the media threads came late");
                 found.push((State::UnderLoad, sentence));
             }
             let busy = look.busy.saturating_sub(first.busy);

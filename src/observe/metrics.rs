@@ -31,7 +31,7 @@ pub struct Snapshot {
     pub sip: Option<SipStats>,
     /// In the order of the settings.
     pub trunks: Vec<TrunkView>,
-    /// `None`: the media thread is gone.
+    /// `None`: a media thread is gone.
     pub media: Option<Beat>,
     /// The recognisers.
     pub recognition: PoolMetrics,
@@ -144,14 +144,14 @@ fn trunks(page: &mut Page, trunks: &[TrunkView]) {
 fn media(page: &mut Page, beat: &Beat) {
     let Beat { ticks, late, worst, busy, legs, received, lost, concealed, refused } = *beat;
     let total = |value: u64| value as f64;
-    page.one(Kind::Counter, "trunkline_ticks_total", "Beats of the media thread, 50 a second.", total(ticks));
+    page.one(Kind::Counter, "trunkline_ticks_total", "Beats of the media threads.", total(ticks));
     let help = "Beats that came more than half a frame late.";
     page.one(Kind::Counter, "trunkline_ticks_late_total", help, total(late));
     let help = "How late the latest beat since the start was.";
     page.one(Kind::Gauge, "trunkline_tick_worst_seconds", help, worst.as_secs_f64());
-    let help = "Time the media thread spent working; its rate is its share of a core.";
+    let help = "Time the media threads spent working; its rate is the cores they fill.";
     page.one(Kind::Counter, "trunkline_media_busy_seconds_total", help, busy.as_secs_f64());
-    page.one(Kind::Gauge, "trunkline_media_legs", "Legs open on the media thread.", total(legs));
+    page.one(Kind::Gauge, "trunkline_media_legs", "Legs with media open.", total(legs));
     page.one(Kind::Counter, "trunkline_rtp_received_total", "RTP packets taken.", total(received));
     page.one(Kind::Counter, "trunkline_rtp_lost_total", "RTP packets that never came.", total(lost));
     let help = "Frames of 20 ms made up, at least in part, because their packets were missing.";

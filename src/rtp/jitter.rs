@@ -15,6 +15,7 @@
 //!
 //! `now` comes with every call. Nothing is allocated after `new`; memory is 8 kB, whatever arrives.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::lateness::micros_since;
@@ -277,10 +278,14 @@ impl JitterBuffer {
         }
         self.read(frame);
         self.end = self.end.max(self.play);
-        if frame.presence.contains(&Presence::Missing) {
+        let (missing, silent) = frame.presence.iter().fold((0_u8, 0_u8), |(missing, silent), presence| {
+            let (is_missing, is_silent) = (*presence == Presence::Missing, *presence == Presence::Silent);
+            (missing + u8::from(is_missing), silent + u8::from(is_silent))
+        });
+        if missing > 0 {
             self.stats.concealed += 1;
             Popped::Lost
-        } else if frame.presence.iter().any(|presence| matches!(presence, Presence::Sound(_))) {
+        } else if usize::from(silent) < FRAME_8K {
             Popped::Sound
         } else {
             Popped::Nothing
@@ -385,25 +390,34 @@ impl JitterBuffer {
     }
 
     fn fill(&mut self, from: i64, to: i64, presence: Presence) {
-        for place in from..to {
-            self.presence[slot(place)] = presence;
+        for part in slots(from, to) {
+            self.presence[part].fill(presence);
         }
     }
 
     /// Stores sound from `place` on, except what should have been played before.
     fn write(&mut self, place: i64, payload: &[u8], codec: Codec) {
-        for (place, &byte) in (place..).zip(payload).skip_while(|&(place, _)| place < self.play) {
-            self.bytes[slot(place)] = byte;
-            self.presence[slot(place)] = Presence::Sound(codec);
+        let end = place + payload.len() as i64;
+        let from = place.max(self.play);
+        let mut rest = payload.get((from - place) as usize..).unwrap_or_default();
+        for part in slots(from, end) {
+            let (now, later) = rest.split_at(part.len());
+            self.bytes[part.clone()].copy_from_slice(now);
+            self.presence[part].fill(Presence::Sound(codec));
+            rest = later;
         }
-        self.end = self.end.max(place + payload.len() as i64);
+        self.end = self.end.max(end);
     }
 
     /// Takes one frame off the timeline.
     fn read(&mut self, frame: &mut EncodedFrame) {
-        for ((place, byte), presence) in (self.play..).zip(&mut frame.bytes).zip(&mut frame.presence) {
-            *byte = self.bytes[slot(place)];
-            *presence = std::mem::take(&mut self.presence[slot(place)]);
+        let mut read = 0;
+        for part in slots(self.play, self.play + FRAME) {
+            let now = read..read + part.len();
+            frame.bytes[now.clone()].copy_from_slice(&self.bytes[part.clone()]);
+            frame.presence[now].copy_from_slice(&self.presence[part.clone()]);
+            read += part.len();
+            self.presence[part].fill(Presence::Missing);
         }
         self.play += FRAME;
     }
@@ -411,6 +425,14 @@ impl JitterBuffer {
 
 fn slot(place: i64) -> usize {
     place as usize & (CAPACITY - 1)
+}
+
+/// The ring from one place to another, which lies in two parts where it goes round its end. Never more than all of it.
+fn slots(from: i64, to: i64) -> [Range<usize>; 2] {
+    let count = (to - from).clamp(0, CAPACITY as i64) as usize;
+    let begin = slot(from);
+    let first = count.min(CAPACITY - begin);
+    [begin..begin + first, 0..count - first]
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ const SIP_PATIENCE: Duration = Duration::from_secs(1);
 pub struct Sources {
     /// The signalling.
     pub sip: Dialer,
-    /// The media thread.
+    /// The media threads.
     pub media: MediaHandle,
     /// The recognisers.
     pub recognizers: Arc<RecognizerPool>,

@@ -11,6 +11,7 @@ use super::finding::Finding;
 use super::trunks::Told;
 use crate::config::Config;
 use crate::files::create_private_file;
+use crate::media::driver::{PRIORITY, realtime_is_allowed};
 use crate::store::spool::Spool;
 
 /// Less room than this is a few days of recordings at best.
@@ -153,7 +154,25 @@ async fn synchronised() -> Option<bool> {
 pub(super) fn limits(config: &Config) -> Vec<Finding> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let wanted = config.sip.max_calls as u64 * FILES_A_CALL + FILES;
-    vec![open_files(&read("/proc/self/limits"), wanted), receive_buffer(&read("/proc/sys/net/core/rmem_max"))]
+    let mut found =
+        vec![open_files(&read("/proc/self/limits"), wanted), receive_buffer(&read("/proc/sys/net/core/rmem_max"))];
+    if config.rtp.realtime {
+        found.push(priority(config.media_threads().get(), realtime_is_allowed()));
+    }
+    found
+}
+
+fn priority(threads: usize, is_lent: bool) -> Finding {
+    let check = "media threads";
+    let result = |how: &str| format!("{threads}, {how}");
+    match is_lent {
+        true => Finding::fine(check, result("with real-time priority")),
+        false => Finding::look(
+            check,
+            result("without real-time priority (as this user): sound is less even while the machine is busy"),
+            format!("LimitRTPRIO={PRIORITY} in the unit of systemd, as packaging/trunkline.service has it"),
+        ),
+    }
 }
 
 /// proc(5): `Max open files            1024                 524288               files`
@@ -224,6 +243,15 @@ mod tests {
         let file = home.path().join("file");
         fs::write(&file, "").unwrap();
         assert_ne!(folder("data folder", "data_dir", &file).verdict, Verdict::Broken, "its folder is judged");
+    }
+
+    #[test]
+    fn media_without_real_time_priority_is_worth_a_look() {
+        assert_eq!(priority(2, true).result, "2, with real-time priority");
+        let finding = priority(2, false);
+        assert_eq!(finding.verdict, Verdict::Look);
+        let unit = include_str!("../../../packaging/trunkline.service");
+        assert!(unit.contains(&format!("\nLimitRTPRIO={PRIORITY}\n")), "the unit asks for what the remedy names");
     }
 
     #[tokio::test]

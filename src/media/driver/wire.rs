@@ -1,6 +1,6 @@
 //! Reading datagrams with the moment the kernel received them.
 //!
-//! All that waits at a socket is read with one system call per tick. The kernel's receive time (`SO_TIMESTAMPNS`)
+//! What waits at a socket is read with one system call per tick, if it is not much. The kernel's receive time (`SO_TIMESTAMPNS`)
 //! keeps our own 20 ms beat out of the jitter we measure.
 
 use std::io::IoSliceMut;
@@ -14,9 +14,11 @@ use nix::sys::time::TimeSpec;
 use crate::rtp::packet::MAX_DATAGRAM_BYTES;
 use crate::time::Now;
 
-/// Most datagrams read from one socket in one tick. A caller sends one or two; a flood beyond 1,600 a second is
-/// left to the kernel to drop, so that it costs one leg its sound and the others nothing.
-const BATCH: usize = 32;
+/// Most datagrams read with one system call: a caller has sent one, sometimes two.
+const BATCH: usize = 4;
+/// Most batches read from one socket in one tick. A flood beyond 1,600 datagrams a second is left to the kernel to drop,
+/// so that it costs one leg its sound and the others nothing.
+const BATCHES: usize = 8;
 /// Longest datagram taken whole: as long as a receiver takes them. What is longer is refused, not cut.
 const LONGEST: usize = MAX_DATAGRAM_BYTES;
 /// A receive time further back than this is a clock that was set, not a packet that waited.
@@ -50,6 +52,18 @@ impl Reader {
     /// Hands everything that waits at `socket` to `take`; returns how many there were. Errors (an ICMP refusal by the
     /// peer) are no business of ours: the RTP timeout notices a peer that is gone. Per tick: no allocation.
     pub(super) fn drain(&mut self, socket: &UdpSocket, now: Now, mut take: impl FnMut(Datagram<'_>)) -> usize {
+        let mut count = 0;
+        for _ in 0..BATCHES {
+            let read = self.batch(socket, now, &mut take);
+            count += read;
+            if read < BATCH {
+                break;
+            }
+        }
+        count
+    }
+
+    fn batch(&mut self, socket: &UdpSocket, now: Now, mut take: impl FnMut(Datagram<'_>)) -> usize {
         let mut slices = self.buffers.each_slice();
         let flags = MsgFlags::MSG_DONTWAIT;
         let Ok(received) = recvmmsg(socket.as_raw_fd(), &mut self.headers, slices.iter_mut(), flags, None) else {
@@ -167,11 +181,11 @@ mod tests {
     #[test]
     fn a_flood_is_read_in_batches() {
         let (ours, theirs) = pair();
-        for _ in 0..BATCH + 3 {
+        for _ in 0..BATCHES * BATCH + 3 {
             theirs.send(b"flood").unwrap();
         }
         let mut reader = Reader::new();
-        assert_eq!(reader.drain(&ours, SystemClock.now(), |_| ()), BATCH);
+        assert_eq!(reader.drain(&ours, SystemClock.now(), |_| ()), BATCHES * BATCH);
         assert_eq!(reader.drain(&ours, SystemClock.now(), |_| ()), 3);
     }
 }
