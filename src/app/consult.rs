@@ -5,11 +5,13 @@
 //!             ── joined ───▶ hung up by whoever takes over, else by us; not joined: hung up at once
 //! ```
 
+mod driver;
+
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
-use tracing::{Instrument, Span, warn};
+use tracing::warn;
 
 use super::house::House;
 use super::originate::{Originate, OriginateError};
@@ -17,6 +19,7 @@ use super::plans::Plans;
 use super::{AppError, LivePlan};
 use crate::call::driver::{Consultant, Consultation};
 use crate::call::record::{CallEnd, CallRecord};
+use crate::call::registry::Seat;
 use crate::call::{Consult, Consulted, TimelineEvent};
 use crate::dialplan::fill::Variables;
 use crate::id::{CallId, LegId};
@@ -59,8 +62,7 @@ impl Consultant for OnBehalf {
             let caller = number.map(|number| CallerId { number, name: None, withheld: false });
             let consult = Consult { trunk, ..consult };
             let (call, language) = (self.call.clone(), self.language.clone());
-            let made = async move { house.consult(consult, (call, caller, language), report, verdict).await };
-            tokio::spawn(made.instrument(Span::current()));
+            driver::start(async move { house.consult(consult, (call, caller, language), report, verdict).await });
         }
         Consultation { news, joined }
     }
@@ -98,13 +100,15 @@ impl House {
         };
         let mut other = Other { begun: None, report, verdict, joined: None };
         match other.live(self, order, events).await {
-            Ok(record) => {
+            Ok((record, seat)) => {
                 let _ = other.report.send(Consulted::Over { status: status_of(&record.end) }).await;
                 let record = match other.joins().await {
                     true => CallRecord { end: CallEnd::Transferred, ..record },
                     false => record,
                 };
                 self.records.save(Box::new(record)).await;
+                // Whoever waits for the house to be empty waits for the record too.
+                drop(seat);
             }
             Err(error) => {
                 warn!(%error, "whom the caller shall be sent to cannot be called");
@@ -128,7 +132,7 @@ impl Other {
         house: &House,
         order: Originate,
         mut events: mpsc::Receiver<TimelineEvent>,
-    ) -> Result<CallRecord, OriginateError> {
+    ) -> Result<(CallRecord, Seat), OriginateError> {
         let (begin, mut begins) = mpsc::channel(1);
         let call = house.converse(order, move |id, leg| drop(begin.try_send((id.clone(), leg))));
         tokio::pin!(call);
@@ -137,7 +141,7 @@ impl Other {
             tokio::select! {
                 biased;
                 Some(begun) = begins.recv() => self.begun = Some(begun),
-                ended = &mut call => return ended.map(|(record, _seat)| record),
+                ended = &mut call => return ended,
                 Some(event) = events.recv() => {
                     if let (TimelineEvent::StandsBy, Some((_, leg))) = (event, &self.begun) {
                         let _ = self.report.send(Consulted::Ready { leg: *leg }).await;
@@ -147,7 +151,7 @@ impl Other {
                     // Dropped: the other one is over without having been joined.
                     let joined = *self.joined.insert(joined.unwrap_or(false));
                     let wait = if joined { TAKEN_OVER_WITHIN } else { Duration::ZERO };
-                    hang_up_at = Some(tokio::time::Instant::now() + wait);
+                    hang_up_at = Some(house.clock.now().mono + wait);
                 }
                 () = until(hang_up_at), if self.begun.is_some() => {
                     hang_up_at = None;
@@ -168,9 +172,9 @@ impl Other {
     }
 }
 
-async fn until(at: Option<tokio::time::Instant>) {
+async fn until(at: Option<Instant>) {
     match at {
-        Some(at) => tokio::time::sleep_until(at).await,
+        Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,
     }
 }

@@ -172,7 +172,7 @@ fn malformed_reports_of_anybody_disturb_no_call() {
         [&[0x81, 207, 0, 3][..], &ssrc, &[7, 0, 0xff, 0xff, 0, 0, 0, 0]].concat(),
         [&[0xa0, 201, 0, 1][..], &ssrc, &[0; 3]].concat(),
         [&report[..], &[0x80, 250, 0, 0]].concat(),
-        vec![0x80, 201, 0, 0].repeat(350),
+        [0x80, 201, 0, 0].repeat(350),
     ];
     // Each whole message cut at every place, and with every byte of its head turned.
     bad.extend((0..report.len()).map(|cut| report[..cut].to_vec()));

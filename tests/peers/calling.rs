@@ -66,7 +66,7 @@ fn early_media_is_not_the_answer_and_busy_after_it_is_busy() {
 
 #[test]
 fn a_telephone_that_rings_too_long_is_no_answer() {
-    let scenario = Scenario::invited().says("180 Ringing", "a", "").is_cancelled();
+    let scenario = Scenario::invited().says("180 Ringing", "a", "").cancelled();
     let Some(uas) = Uas::start(&scenario) else { return };
     let gateway = Gateway::start(Settings::default());
     let (code, _, record) = ended(call(&gateway, &uas, &["--ring", "2"]));

@@ -199,7 +199,7 @@ async fn two_that_redirect_to_each_other_are_left() {
 
 #[tokio::test]
 async fn a_telephone_that_rings_too_long_is_cancelled() {
-    let scenario = Scenario::invited().says("180 Ringing", "a", "").is_cancelled();
+    let scenario = Scenario::invited().says("180 Ringing", "a", "").cancelled();
     let Some(uas) = Uas::start(&scenario) else { return };
     let mut caller = Caller::calling(uas.port, Duration::from_secs(2)).await;
     caller.rings(180).await;
@@ -227,7 +227,7 @@ async fn an_answer_that_crosses_our_cancel_is_acknowledged_and_hung_up_on() {
 /// RFC 3261 §9.1: no CANCEL before a provisional response.
 #[tokio::test]
 async fn a_call_given_up_at_once_is_cancelled_when_it_rings() {
-    let scenario = Scenario::invited().waits(300).says("180 Ringing", "a", "").is_cancelled();
+    let scenario = Scenario::invited().waits(300).says("180 Ringing", "a", "").cancelled();
     let Some(uas) = Uas::start(&scenario) else { return };
     let mut caller = Caller::calling(uas.port, RING).await;
     caller.hang_up().await;

@@ -94,7 +94,7 @@ impl Scenario {
     }
 
     /// CANCEL before any answer, and all that follows from it.
-    pub fn is_cancelled(self) -> Self {
+    pub fn cancelled(self) -> Self {
         self.receives("CANCEL").confirms().says("487 Request Terminated", "a", "").receives("ACK")
     }
 

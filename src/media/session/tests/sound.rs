@@ -90,14 +90,14 @@ fn the_recording_has_the_caller_left_and_us_right_as_both_were_heard() {
 fn a_recorder_that_stalls_costs_silence_and_no_time() {
     let mut leg = Leg::new(params());
     leg.play(1, &vec![[100; FRAME_8K]; 400], BargeIn::Off);
-    leg.ticks(150);
+    leg.ticks(75);
     let first: Vec<Pair> = leg.recorded.read_chunk(leg.recorded.slots()).expect("it is there").into_iter().collect();
-    assert_eq!(first.len(), 100 * FRAME_8K, "two seconds fit");
+    assert_eq!(first.len(), 50 * FRAME_8K, "a second fits");
     leg.ticks(10);
     let rest: Vec<Pair> = leg.recorded.read_chunk(leg.recorded.slots()).expect("it is there").into_iter().collect();
-    assert_eq!(rest.len(), 60 * FRAME_8K);
-    assert!(rest[..50 * FRAME_8K].iter().all(|pair| *pair == [0, 0]), "what was dropped is silence");
-    assert!(rest[50 * FRAME_8K..].iter().all(|pair| pair[1] != 0), "what came after is in its place");
+    assert_eq!(rest.len(), 35 * FRAME_8K);
+    assert!(rest[..25 * FRAME_8K].iter().all(|pair| *pair == [0, 0]), "what was dropped is silence");
+    assert!(rest[25 * FRAME_8K..].iter().all(|pair| pair[1] != 0), "what came after is in its place");
 }
 
 #[test]
