@@ -10,7 +10,7 @@
 //!      ready ░░░░░│                  decoded samples ─▶ frame ─▶ frame
 //! ```
 //!
-//! How long sound waits is decided by [`super::steering`]; what is skipped are decoded samples, so that no decoder ever
+//! How long sound waits is decided by `steering`; what is skipped are decoded samples, so that no decoder ever
 //! misses a packet that came.
 
 use std::time::Instant;

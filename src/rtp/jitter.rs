@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Sequence numbers tell silence from loss, timestamps say where sound belongs (RFC 3550 §5.1). How long it waits here,
-//! and what is skipped or inserted to change that, is decided by [`super::steering`].
+//! and what is skipped or inserted to change that, is decided by `steering`.
 //!
 //! `now` comes with every call. Nothing is allocated after `new`; memory is 8 kB, whatever arrives.
 
