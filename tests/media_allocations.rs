@@ -109,14 +109,7 @@ fn nothing_allocates(codec: Codec, payload_type: u8, sealed: bool) {
     };
     let theirs = StreamParams { security: sealed.then(|| Box::new(keys(2, 1))), ..params.clone() };
     let mut far = FarEnd { sender: Sender::new(&theirs, 7), srtp: theirs.security.as_deref().map(Srtp::new) };
-    let open = OpenLeg {
-        leg: LegId(1),
-        params,
-        jitter: JitterConfig::default(),
-        recording: None,
-        random: 1,
-        call: String::new(),
-    };
+    let open = unrecorded(params);
     let opened = SystemClock.now();
     let mut now = opened.mono;
     // The ring is never drained: a recorder that stalls is part of the test.
@@ -134,6 +127,10 @@ fn nothing_allocates(codec: Codec, payload_type: u8, sealed: bool) {
     let summary = session.into_summary();
     assert!(summary.packets_in > 1_100 && summary.quality.rtcp_out >= 3, "{what}: {summary:?}");
     assert_eq!(summary.secured.is_some(), sealed);
+}
+
+fn unrecorded(params: StreamParams) -> OpenLeg {
+    OpenLeg { leg: LegId(1), params, jitter: JitterConfig::default(), recording: None, random: 1, call: String::new() }
 }
 
 #[test]
@@ -155,14 +152,7 @@ fn a_leg_that_is_not_recorded_weighs_what_a_thousand_of_them_may() {
         [(Codec::Pcmu, 0, 110_000), (Codec::G722, 9, 110_000), (Codec::Opus, 111, 160_000), (Codec::G729, 18, 125_000)]
     {
         let params = StreamParams { codec, payload_type, ..StreamParams::default() };
-        let open = OpenLeg {
-            leg: LegId(1),
-            params,
-            jitter: JitterConfig::default(),
-            recording: None,
-            random: 1,
-            call: String::new(),
-        };
+        let open = unrecorded(params);
         // The first one of all also makes what all share: the weights of the judge of speech.
         drop(Session::new(&open, None, Duration::from_secs(20), SystemClock.now()));
         let before = BYTES.with(Cell::get);
