@@ -27,6 +27,7 @@ mod softphone;
 #[allow(dead_code, reason = "the sounds of the other tests are more than these need")]
 mod sound;
 mod strangers;
+mod takeover;
 mod transfer;
 mod transport;
 mod trunks;

@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Least likeness of the best stretch that was said and heard; noise, and another sound, have less than a third. The
 /// best, because where the machine is busy our beat comes late, and other stretches have gaps.
 const LEAST: f64 = 0.8;
+/// Of ports.
+const BLOCKS: u16 = 40;
 /// Every way of encryption that it offers when nobody objects.
 const SUITES: [&str; 12] = [
     "AEAD_AES_256_GCM",
@@ -39,11 +41,21 @@ const SUITES: [&str; 12] = [
 ];
 
 /// A running rtpengine without its kernel module; it is killed when this goes.
-struct RtpEngine {
+pub struct RtpEngine {
     process: Child,
     /// Where it takes orders.
-    port: u16,
+    pub port: u16,
     folder: tempfile::TempDir,
+    _ports: UdpSocket,
+}
+
+/// A hundred ports above what Linux hands out by itself, and what keeps other relays out of them: they do share a port
+/// with each other when nobody stops them, and each hears half of what comes.
+fn ports() -> (UdpSocket, std::ops::RangeInclusive<u16>) {
+    let salt = std::process::id() as u16 % BLOCKS;
+    let blocks = (0..BLOCKS).map(|block| 61_000 + (block + salt) % BLOCKS * 100);
+    let free = |first| Some((UdpSocket::bind(("127.0.0.1", first)).ok()?, first + 2..=first + 99));
+    blocks.into_iter().find_map(free).expect("ports for a relay")
 }
 
 /// What its control protocol carries (bencode).
@@ -81,20 +93,19 @@ impl Word {
 
 impl RtpEngine {
     /// `None`, with a reason, where there is none.
-    fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         if !is_installed("rtpengine", "rtpengine-daemon") {
             return None;
         }
         let folder = tempfile::tempdir().expect("a temporary folder");
         let log = fs::File::create(folder.path().join("log")).expect("a log file");
         let port = free_port();
-        // Above what Linux hands out by itself; it passes over a port that is taken.
-        let first = 61_000 + std::process::id() % 40 * 100;
+        let (claim, ports) = ports();
         let process = Command::new("rtpengine")
             .args(["--table=-1", "--interface=127.0.0.1", "--foreground", "--log-stderr", "--log-level=6"])
             .args(["--num-threads=2", "--media-num-threads=1", "--timeout=60"])
             .arg(format!("--listen-ng=127.0.0.1:{port}"))
-            .args([format!("--port-min={first}"), format!("--port-max={}", first + 99)])
+            .args([format!("--port-min={}", ports.start()), format!("--port-max={}", ports.end())])
             .args(["--config-file=none", "--pidfile=pid"])
             .current_dir(folder.path())
             .stdin(Stdio::null())
@@ -102,7 +113,7 @@ impl RtpEngine {
             .stderr(log)
             .spawn()
             .expect("rtpengine starts");
-        let engine = Self { process, port, folder };
+        let engine = Self { process, port, folder, _ports: claim };
         let give_up = Instant::now() + PATIENCE;
         while engine.asked("ping", &[]).is_none() {
             assert!(Instant::now() < give_up, "rtpengine never answers:\n{}", engine.log());
@@ -144,7 +155,7 @@ impl RtpEngine {
         described.unwrap_or_else(|| panic!("{command}: {answer}\n{}", self.log())).to_owned()
     }
 
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 }
