@@ -19,6 +19,7 @@ mod media;
 mod offers;
 mod outbound;
 mod registrar;
+mod relayed;
 mod rtpengine;
 mod sessions;
 mod sipp;
