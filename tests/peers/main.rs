@@ -19,6 +19,7 @@ mod media;
 mod offers;
 mod outbound;
 mod registrar;
+mod relayed;
 mod rtpengine;
 mod sessions;
 mod sipp;
@@ -27,6 +28,7 @@ mod softphone;
 #[allow(dead_code, reason = "the sounds of the other tests are more than these need")]
 mod sound;
 mod strangers;
+mod takeover;
 mod transfer;
 mod transport;
 mod trunks;
