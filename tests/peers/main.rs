@@ -18,6 +18,7 @@ mod house;
 mod linphone;
 mod media;
 mod offers;
+mod operations;
 mod outbound;
 mod registrar;
 mod router;

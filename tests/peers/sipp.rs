@@ -32,7 +32,12 @@ impl Scenario {
         Self::default().send("INVITE", 1, "To: <sip:1000@[remote_ip]>", headers, sdp)
     }
 
-    /// The same, by somebody who believes to be at `sent_by`.
+    /// A request that opens nothing.
+    pub fn asks(method: &str, headers: &str) -> Self {
+        Self::default().send(method, 1, "To: <sip:1000@[remote_ip]>", headers, "")
+    }
+
+    /// The same as [`Self::invite`], by somebody who believes to be at `sent_by`.
     pub fn invite_via(sent_by: &str) -> Self {
         let via = format!("Via: SIP/2.0/[transport] {sent_by};rport;branch=[branch]");
         Self::default().send_via(&via, "INVITE", 1, "To: <sip:1000@[remote_ip]>", "", SDP)
