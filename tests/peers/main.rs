@@ -21,6 +21,7 @@ mod offers;
 mod operations;
 mod outbound;
 mod registrar;
+mod relayed;
 mod router;
 mod rtpengine;
 mod sessions;
@@ -30,6 +31,7 @@ mod softphone;
 #[allow(dead_code, reason = "the sounds of the other tests are more than these need")]
 mod sound;
 mod strangers;
+mod takeover;
 mod transfer;
 mod transport;
 mod trunks;

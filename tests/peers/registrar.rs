@@ -1,7 +1,7 @@
 //! Kamailio as registrar and proxy: it wants a password, stays in the path by Record-Route, forks, goes and comes back.
 
 use std::fs;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -100,6 +100,19 @@ impl Kamailio {
             .replace("loadmodule \"kex.so\"", &format!("loadmodule \"kex.so\"\n{}", tls.unwrap_or_default()))
             .replace("\"ALGORITHM\"", "\"MD5\"")
             .replace("\"min_expires\", SHORTEST", "\"min_expires\", 60");
+        Self::start_with(port, &config)
+    }
+
+    /// A proxy that sends sound through the relay at `engine`, between the gateway and whoever answers at `callee`.
+    pub fn start_relay(engine: u16, gateway: SocketAddr, callee: SocketAddr) -> Option<Self> {
+        let port = free_port();
+        let config = fs::read_to_string("tests/peers/kamailio/relay.cfg").expect("its configuration is there");
+        let config = config
+            .replace("listen=LISTEN", &format!("listen=udp:127.0.0.1:{port}"))
+            .replace("udp:ENGINE", &format!("udp:127.0.0.1:{engine}"))
+            .replace("@CALLEE", &format!("@{callee}"))
+            .replace("127.0.0.1:GATEWAY", &gateway.to_string())
+            .replace("== GATEWAY", &format!("== {}", gateway.port()));
         Self::start_with(port, &config)
     }
 
