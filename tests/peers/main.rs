@@ -20,6 +20,7 @@ mod media;
 mod offers;
 mod operations;
 mod outbound;
+mod played;
 mod registrar;
 mod relayed;
 mod router;

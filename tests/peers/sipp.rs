@@ -161,6 +161,13 @@ impl Scenario {
         self
     }
 
+    /// Plays the packets of a capture, and goes on meanwhile.
+    pub fn plays(mut self, capture: &Path) -> Self {
+        let play = format!("<nop><action><exec play_pcap_audio=\"{}\"/></action></nop>", capture.display());
+        let _ = writeln!(self.steps, "{play}");
+        self
+    }
+
     /// Waits.
     pub fn pause_ms(mut self, ms: u32) -> Self {
         let _ = writeln!(self.steps, "<pause milliseconds=\"{ms}\"/>");
