@@ -80,6 +80,19 @@ impl Kamailio {
         Self::start_with(port, &config)
     }
 
+    /// A proxy that sends sound through the relay at `engine`, between the gateway and whoever answers at `callee`.
+    pub fn start_relay(engine: u16, gateway: SocketAddr, callee: SocketAddr) -> Option<Self> {
+        let port = free_port();
+        let config = fs::read_to_string("tests/peers/kamailio/relay.cfg").expect("its configuration is there");
+        let config = config
+            .replace("listen=LISTEN", &format!("listen=udp:127.0.0.1:{port}"))
+            .replace("udp:ENGINE", &format!("udp:127.0.0.1:{engine}"))
+            .replace("@CALLEE", &format!("@{callee}"))
+            .replace("127.0.0.1:GATEWAY", &gateway.to_string())
+            .replace("== GATEWAY", &format!("== {}", gateway.port()));
+        Self::start_with(port, &config)
+    }
+
     /// A registrar that takes connections at `inside` and tells everybody that it does at `router`; datagrams as usual.
     /// `pem` holds the certificate and the key of one that wants TLS.
     pub fn start_behind(inside: u16, router: u16, pem: Option<&Path>) -> Option<Self> {
@@ -100,19 +113,6 @@ impl Kamailio {
             .replace("loadmodule \"kex.so\"", &format!("loadmodule \"kex.so\"\n{}", tls.unwrap_or_default()))
             .replace("\"ALGORITHM\"", "\"MD5\"")
             .replace("\"min_expires\", SHORTEST", "\"min_expires\", 60");
-        Self::start_with(port, &config)
-    }
-
-    /// A proxy that sends sound through the relay at `engine`, between the gateway and whoever answers at `callee`.
-    pub fn start_relay(engine: u16, gateway: SocketAddr, callee: SocketAddr) -> Option<Self> {
-        let port = free_port();
-        let config = fs::read_to_string("tests/peers/kamailio/relay.cfg").expect("its configuration is there");
-        let config = config
-            .replace("listen=LISTEN", &format!("listen=udp:127.0.0.1:{port}"))
-            .replace("udp:ENGINE", &format!("udp:127.0.0.1:{engine}"))
-            .replace("@CALLEE", &format!("@{callee}"))
-            .replace("127.0.0.1:GATEWAY", &gateway.to_string())
-            .replace("== GATEWAY", &format!("== {}", gateway.port()));
         Self::start_with(port, &config)
     }
 
