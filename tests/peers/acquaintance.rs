@@ -151,3 +151,36 @@ async fn our_requests_follow_a_contact_that_changes_in_mid_call() {
         sipp.await.expect("SIPp ran").check();
     }
 }
+
+/// What comes before any call, and what it is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_sipp_asks_in_vain_is_told_what_would_do() {
+    if !sipp::is_here() {
+        return;
+    }
+    for (headers, status, header, pattern) in [
+        ("Require: 100rel, time-travel\n", 420, "Unsupported", "time-travel"),
+        ("Content-Encoding: gzip\n", 415, "Accept-Encoding", "identity"),
+        ("Session-Expires: 30\nSupported: timer\n", 422, "Min-SE", "90"),
+        ("Replaces: nobody@nowhere;to-tag=a;from-tag=b\n", 481, "CSeq", "1 INVITE"),
+    ] {
+        let refused = Scenario::invite(headers, SDP).trying().expect_with(status, header, pattern).ack_refusal(1);
+        House::open(|_| {}).await.meet(refused, |_| Vec::new()).await;
+    }
+    for (method, headers, status, header, pattern) in [
+        ("OPTIONS", "", 200, "Allow", "INVITE, ACK, CANCEL, BYE"),
+        ("OPTIONS", "", 200, "Accept", "application/sdp"),
+        ("OPTIONS", "", 200, "Supported", "100rel.*replaces.*timer"),
+        ("REGISTER", "Expires: 60\n", 405, "Allow", "INVITE"),
+        ("SUBSCRIBE", "Event: presence\n", 405, "Allow", "INVITE"),
+        ("MESSAGE", "", 405, "Allow", "INVITE"),
+        ("REFER", "Refer-To: <sip:somebody@127.0.0.1>\n", 405, "Allow", "INVITE"),
+        ("BYE", "", 481, "CSeq", "1 BYE"),
+        ("UPDATE", "", 481, "CSeq", "1 UPDATE"),
+        ("PRACK", "RAck: 1 1 INVITE\n", 481, "CSeq", "1 PRACK"),
+        ("NEWMETHOD", "", 501, "CSeq", "1 NEWMETHOD"),
+    ] {
+        let told = Scenario::asks(method, headers).expect_with(status, header, pattern);
+        House::open(|_| {}).await.meet(told, |_| Vec::new()).await;
+    }
+}

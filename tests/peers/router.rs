@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -91,4 +92,30 @@ async fn a_registrar_beyond_a_router_reaches_us_along_the_connection_we_opened_a
         is_reached(&mut house, kamailio.port).await;
         house.server.shutdown(Duration::from_secs(3)).await;
     }
+}
+
+/// Half a minute of nothing to say, over a connection of ours (RFC 5626 §4.4.1). Only in the long run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_with_nothing_to_say_shows_signs_of_life() {
+    if std::env::var("TRUNKLINE_LONG").as_deref() != Ok("1") {
+        return println!("left out: half a minute of waiting is for TRUNKLINE_LONG=1");
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    let _house = House::edited(port, None, true, |config| {
+        config.trunks[0].uri = format!("sip:127.0.0.1:{port};transport=tcp");
+    })
+    .await;
+    let (mut connection, _) = listener.accept().await.expect("it registers");
+    let mut heard = Vec::new();
+    let silent = timeout(Duration::from_secs(30), async {
+        while !heard.ends_with(b"\r\n\r\n\r\n\r\n") {
+            let mut part = [0; 4096];
+            let length = connection.read(&mut part).await.expect("the connection stands");
+            assert!(length > 0, "hung up after {heard:?}");
+            heard.extend_from_slice(&part[..length]);
+        }
+    });
+    silent.await.expect("a sign of life in time");
+    assert!(heard.starts_with(b"REGISTER ") && heard.windows(9).filter(|seen| seen == b"REGISTER ").count() == 1);
 }

@@ -32,7 +32,12 @@ impl Scenario {
         Self::default().send("INVITE", 1, "To: <sip:1000@[remote_ip]>", headers, sdp)
     }
 
-    /// The same, by somebody who believes to be at `sent_by`.
+    /// A request that opens nothing.
+    pub fn asks(method: &str, headers: &str) -> Self {
+        Self::default().send(method, 1, "To: <sip:1000@[remote_ip]>", headers, "")
+    }
+
+    /// The same as [`Self::invite`], by somebody who believes to be at `sent_by`.
     pub fn invite_via(sent_by: &str) -> Self {
         let via = format!("Via: SIP/2.0/[transport] {sent_by};rport;branch=[branch]");
         Self::default().send_via(&via, "INVITE", 1, "To: <sip:1000@[remote_ip]>", "", SDP)
@@ -153,6 +158,13 @@ impl Scenario {
              Contact: <sip:sipp@[local_ip]:[local_port]>\n{headers}"
         );
         self.write(&text, sdp);
+        self
+    }
+
+    /// Plays the packets of a capture, and goes on meanwhile.
+    pub fn plays(mut self, capture: &Path) -> Self {
+        let play = format!("<nop><action><exec play_pcap_audio=\"{}\"/></action></nop>", capture.display());
+        let _ = writeln!(self.steps, "{play}");
         self
     }
 

@@ -384,7 +384,7 @@ fn report(status: &TrunkStatus) {
     let TrunkStatus { name, state, last_status, .. } = status;
     match state {
         TrunkState::Waiting { .. } | TrunkState::Unreachable => {
-            tracing::warn!(trunk = %name, ?last_status, "the trunk cannot be used at the moment");
+            tracing::warn!(trunk = %name, last_status, "the trunk cannot be used at the moment");
         }
         state => tracing::info!(trunk = %name, ?state, "trunk"),
     }
