@@ -113,7 +113,10 @@ impl Ear {
     /// Hears the next frame, which arrived at `at`. Frames fainter than `guard_dbov` are taken for the echo of our
     /// own prompt. Per frame: no allocation beyond [`Capture::push`]'s, no lock, no log.
     pub fn frame(&mut self, samples: &[i16; FRAME_8K], guard_dbov: f32, at: Instant) -> Heard {
-        let gate = self.gate.frame(samples);
+        let gate = match self.endpointer.has_utterance() {
+            true => self.gate.level(samples),
+            false => self.gate.frame(samples),
+        };
         let audible = gate.level_dbov > guard_dbov;
         let loud = gate.loud && audible;
         let voiced = self.voiced(samples, gate, loud) && audible;

@@ -210,6 +210,11 @@ impl Caller {
         self.media = media_of(sdp);
     }
 
+    /// Its call as another telephone names it that wants to take it over (RFC 3891), seen from the gateway.
+    pub fn dialog(&self) -> String {
+        format!("{};to-tag={};from-tag=f{}", self.call, self.to_tag, self.call)
+    }
+
     pub fn ack(&self, called: &str, body: &str) {
         self.send(&self.request("ACK", called, body));
     }

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -20,17 +22,22 @@ const STRETCH: usize = 2_400;
 const APART: usize = 10_000;
 
 /// What one call left behind.
-struct Heard {
-    record: Value,
-    log: String,
+pub struct Heard {
+    pub record: Value,
+    pub log: String,
     /// What it said, and what we recorded of that; what we recorded of ourselves, and what it wrote down of that.
     /// Nothing of a call that was refused.
-    here: Option<(Vec<i16>, Vec<i16>)>,
-    there: Option<(Vec<i16>, Vec<i16>)>,
+    pub here: Option<(Vec<i16>, Vec<i16>)>,
+    pub there: Option<(Vec<i16>, Vec<i16>)>,
 }
 
 impl Heard {
-    fn media(&self, name: &str) -> &Value {
+    /// How alike what was heard here, and there, is to what was said there, and here: 1 for the same, 0 for nothing.
+    pub fn likeness(&self) -> (f64, f64) {
+        (self.here.as_ref().map_or(0.0, likeness), self.there.as_ref().map_or(0.0, likeness))
+    }
+
+    pub fn media(&self, name: &str) -> &Value {
         &self.record["media"][name]
     }
 }
@@ -100,52 +107,116 @@ pub fn likeness((said, heard): &(Vec<i16>, Vec<i16>)) -> f64 {
     found.get(found.len() / 2).copied().unwrap_or(0.0)
 }
 
-/// baresip calls a gateway that has these lines in `[rtp]`, with codecs such as `opus/48000/1`, sound at the rate of the
-/// one that will be chosen, and a way of encryption (`srtp`, `srtp-mand`) or none.
-fn call(rtp: &str, codecs: &str, rate_hz: u32, encryption: &str) -> Option<Heard> {
-    let modules = baresip()?;
-    let gateway = Gateway::start(Settings { rtp: rtp.to_owned(), ..Settings::default() });
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let at = |name: &str| folder.path().join(name);
-    write_wav(&at("said.wav"), rate_hz, &sound(rate_hz));
-    let mut config = format!("module_path {}\n", modules.display());
-    // Accounts name codecs and encryption, which have to be there before.
-    for module in ["srtp", "menu", "aufile", "sndfile", "opus", "g722", "g711", "uuid", "account"] {
-        let _ = writeln!(config, "module {module}.so");
+/// A baresip that says [`sound`] into each of its calls and writes down what it hears, for a few seconds.
+pub struct Voice {
+    process: Child,
+    folder: tempfile::TempDir,
+}
+
+/// How a [`Voice`] speaks and what it does.
+pub struct Manner<'a> {
+    /// Such as `opus/48000/1`, and a rate for its sound: that of the codec that will be chosen.
+    pub codecs: &'a str,
+    pub rate_hz: u32,
+    /// `srtp`, `srtp-mand`, or nothing.
+    pub encryption: &'a str,
+    /// Reports on the port of sound?
+    pub muxed: bool,
+    /// Whom it calls; nobody: it waits to be called, and answers.
+    pub dials: Option<String>,
+}
+
+impl Voice {
+    /// Starts it; its sound has the three ports from `sound_port`. `None`, with a reason, where there is no baresip.
+    pub fn start(sip_port: u16, sound_port: u16, manner: &Manner) -> Option<Self> {
+        let modules = baresip()?;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        write_wav(&at("said.wav"), manner.rate_hz, &sound(manner.rate_hz));
+        let mut config = format!("module_path {}\n", modules.display());
+        // Accounts name codecs and encryption, which have to be there before.
+        for module in ["srtp", "menu", "aufile", "sndfile", "opus", "g722", "g711", "uuid", "account"] {
+            let _ = writeln!(config, "module {module}.so");
+        }
+        let said = at("said.wav").display().to_string();
+        let _ = writeln!(
+            config,
+            "sip_listen 127.0.0.1:{sip_port}\nrtp_ports {}-{}\naudio_source aufile,{said}\naudio_player aufile,{}\n\
+             audio_alert aufile,{said}\nausrc_channels 1\nauplay_channels 1\nsnd_path {}\n\
+             opus_stereo no\nopus_sprop_stereo no\nopus_inbandfec yes\nrtcp_mux {}",
+            sound_port,
+            sound_port + 2,
+            at("played.wav").display(),
+            folder.path().display(),
+            if manner.muxed { "yes" } else { "no" },
+        );
+        fs::write(at("config"), config).expect("the configuration can be written");
+        let (codecs, answers) = (manner.codecs, if manner.dials.is_none() { ";answermode=auto" } else { "" });
+        let encryption = match manner.encryption {
+            "" => String::new(),
+            way => format!(";mediaenc={way}"),
+        };
+        let account =
+            format!("<sip:test@127.0.0.1;transport=udp>;regint=0;audio_codecs={codecs}{encryption}{answers}\n");
+        fs::write(at("accounts"), account).expect("the account can be written");
+        fs::write(at("contacts"), "").expect("the contacts can be written");
+        let mut command = Command::new("baresip");
+        command.arg("-s").arg("-f").arg(folder.path()).stdin(Stdio::null());
+        match &manner.dials {
+            Some(to) => command.args(["-e", &format!("/dial {to}"), "-t", &SECONDS.to_string()]),
+            None => command.args(["-t", &(SECONDS + 4).to_string()]),
+        };
+        let log = fs::File::create(at("log")).expect("a log file");
+        let process = command.stdout(log.try_clone().expect("a second handle")).stderr(log).spawn();
+        let voice = Self { process: process.expect("baresip starts"), folder };
+        if manner.dials.is_none() {
+            voice.wait_until_it_listens(sip_port);
+        }
+        Some(voice)
     }
-    let (said, spare) = (at("said.wav").display().to_string(), gateway.spare);
-    let _ = writeln!(
-        config,
-        "sip_listen 127.0.0.1:{spare}\nrtp_ports {}-{}\naudio_source aufile,{said}\naudio_player aufile,{}\n\
-         audio_alert aufile,{said}\nausrc_channels 1\nauplay_channels 1\nsnd_path {}\n\
-         opus_stereo no\nopus_sprop_stereo no\nopus_inbandfec yes",
-        spare + 1,
-        spare + 3,
-        at("played.wav").display(),
-        folder.path().display(),
-    );
-    fs::write(at("config"), config).expect("the configuration can be written");
-    let encryption = if encryption.is_empty() { String::new() } else { format!(";mediaenc={encryption}") };
-    let account = format!("<sip:test@127.0.0.1;transport=udp>;regint=0;audio_codecs={codecs}{encryption}\n");
-    fs::write(at("accounts"), account).expect("the account can be written");
-    fs::write(at("contacts"), "").expect("the contacts can be written");
-    let output = Command::new("baresip")
-        .arg("-f")
-        .arg(folder.path())
-        .args(["-e", &format!("/dial sip:1000@{}", gateway.sip), "-t", &SECONDS.to_string()])
-        .stdin(Stdio::null())
-        .output()
-        .expect("baresip runs");
-    let record = gateway.wait_for_records(1).remove(0);
-    let recording = record["media"]["recording"]["path"].as_str().map(PathBuf::from);
-    let files = fs::read_dir(folder.path()).expect("a folder").flatten().map(|entry| entry.path());
-    let dump = files.filter(|path| path.to_string_lossy().ends_with("-dec.wav")).max();
-    Some(Heard {
-        here: recording.as_ref().map(|path| (read_wav(&at("said.wav"), 0), read_wav(path, 0))),
-        there: recording.zip(dump).map(|(ours, theirs)| (read_wav(&ours, 1), read_wav(&theirs, 0))),
-        log: String::from_utf8_lossy(&output.stdout).into_owned(),
-        record,
-    })
+
+    fn wait_until_it_listens(&self, port: u16) {
+        let give_up = Instant::now() + Duration::from_secs(20);
+        while UdpSocket::bind(("127.0.0.1", port)).is_ok() {
+            assert!(Instant::now() < give_up, "baresip never listens");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits for its end, and for the record of the only call there was.
+    pub fn heard(mut self, gateway: &Gateway) -> Heard {
+        self.process.wait().expect("baresip ends");
+        let record = gateway.wait_for_records(1).remove(0);
+        let at = |name: &str| self.folder.path().join(name);
+        let recording = record["media"]["recording"]["path"].as_str().map(PathBuf::from);
+        let files = fs::read_dir(self.folder.path()).expect("a folder").flatten().map(|entry| entry.path());
+        let dump = files.filter(|path| path.to_string_lossy().ends_with("-dec.wav")).max();
+        Heard {
+            here: recording.as_ref().map(|path| (read_wav(&at("said.wav"), 0), read_wav(path, 0))),
+            there: recording.zip(dump).map(|(ours, theirs)| (read_wav(&ours, 1), read_wav(&theirs, 0))),
+            log: String::from_utf8_lossy(&fs::read(at("log")).unwrap_or_default()).into_owned(),
+            record,
+        }
+    }
+}
+
+impl Drop for Voice {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// baresip calls a gateway that has these lines in `[rtp]`.
+fn call(rtp: &str, codecs: &str, rate_hz: u32, encryption: &str) -> Option<Heard> {
+    called(rtp, Manner { codecs, rate_hz, encryption, muxed: false, dials: None })
+}
+
+fn called(rtp: &str, manner: Manner) -> Option<Heard> {
+    let gateway = Gateway::start(Settings { rtp: rtp.to_owned(), ..Settings::default() });
+    let dials = Some(format!("sip:1000@{}", gateway.sip));
+    let voice = Voice::start(gateway.spare, gateway.spare + 1, &Manner { dials, ..manner })?;
+    Some(voice.heard(&gateway))
 }
 
 #[test]
@@ -167,10 +238,21 @@ fn baresip_and_we_hear_each_other_in_every_codec_encrypted_and_not() {
         let name = format!("{codec} {encryption}");
         assert_eq!(heard.media("codec").as_str(), Some(expected), "{name}: {:#}\n{}", heard.record, heard.log);
         assert_eq!(heard.media("secured").as_str(), secured, "{name}: {:#}\n{}", heard.record, heard.log);
-        let (here, there) = (heard.here.as_ref().map_or(0.0, likeness), heard.there.as_ref().map_or(0.0, likeness));
+        let (here, there) = heard.likeness();
         println!("{name}: heard here {here:.3}, heard there {there:.3}");
         assert!(here > least && there > least, "{name}: heard here {here:.3}, heard there {there:.3}\n{}", heard.log);
     }
+}
+
+#[test]
+fn encrypted_reports_of_baresip_are_read_on_the_port_of_its_sound() {
+    let manner = Manner { codecs: "PCMU/8000/1", rate_hz: 8_000, encryption: "srtp-mand", muxed: true, dials: None };
+    let Some(heard) = called("srtp = \"required\"", manner) else { return };
+    let muxed = heard.log.matches("a=rtcp-mux").count();
+    assert!(muxed >= 2, "it asks for one port, and we agree: {}", heard.log);
+    let quality = heard.media("quality");
+    assert!(quality["rtcp_in"].as_u64() > Some(0), "{:#}\n{}", heard.record, heard.log);
+    assert!(quality["round_trip_ms"].is_number(), "{:#}\n{}", heard.record, heard.log);
 }
 
 #[test]

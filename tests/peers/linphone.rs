@@ -37,10 +37,10 @@ impl Linphone {
         let (port, sound) = (free_port(), free_port());
         // Without a place for what it keeps it does not come up.
         fs::create_dir_all(folder.path().join(".local/share/linphone")).expect("a folder for what it keeps");
+        let home = if settings.contains("default_proxy") { "" } else { "default_proxy=-1\n" };
         let rc = format!(
             "[sip]\ncontact=\"{name}\" <sip:{name}@home.example>\nuse_ipv6=0\nipv6_migration_done=1\nguess_hostname=0\n\
-             default_proxy=-1\n\
-             verify_server_certs=0\nverify_server_cn=0\n{settings}\n[rtp]\naudio_rtp_port={sound}\n\
+             {home}verify_server_certs=0\nverify_server_cn=0\n{settings}\n[rtp]\naudio_rtp_port={sound}\n\
              [sound]\nechocancellation=0\n[video]\nenabled=0\ncapture=0\ndisplay=0\n[misc]\nversion_check_url_root=\n"
         );
         fs::write(folder.path().join("rc"), rc).expect("its settings can be written");

@@ -1,7 +1,8 @@
 //! Kamailio as registrar and proxy: it wants a password, stays in the path by Record-Route, forks, goes and comes back.
 
 use std::fs;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -76,6 +77,42 @@ impl Kamailio {
         let config = config
             .replace("listen=LISTEN", &format!("listen=udp:127.0.0.1:{port}"))
             .replace("\"sip:REGISTRAR\"", &format!("\"sip:127.0.0.1:{registrar}\""));
+        Self::start_with(port, &config)
+    }
+
+    /// A proxy that sends sound through the relay at `engine`, between the gateway and whoever answers at `callee`.
+    pub fn start_relay(engine: u16, gateway: SocketAddr, callee: SocketAddr) -> Option<Self> {
+        let port = free_port();
+        let config = fs::read_to_string("tests/peers/kamailio/relay.cfg").expect("its configuration is there");
+        let config = config
+            .replace("listen=LISTEN", &format!("listen=udp:127.0.0.1:{port}"))
+            .replace("udp:ENGINE", &format!("udp:127.0.0.1:{engine}"))
+            .replace("@CALLEE", &format!("@{callee}"))
+            .replace("127.0.0.1:GATEWAY", &gateway.to_string())
+            .replace("== GATEWAY", &format!("== {}", gateway.port()));
+        Self::start_with(port, &config)
+    }
+
+    /// A registrar that takes connections at `inside` and tells everybody that it does at `router`; datagrams as usual.
+    /// `pem` holds the certificate and the key of one that wants TLS.
+    pub fn start_behind(inside: u16, router: u16, pem: Option<&Path>) -> Option<Self> {
+        let port = free_port();
+        let config = fs::read_to_string("tests/peers/kamailio/registrar.cfg").expect("its configuration is there");
+        let transport = if pem.is_some() { "tls" } else { "tcp" };
+        let tls = pem.map(|pem| {
+            let files = ["certificate", "private_key"].map(|what| format!("modparam(\"tls\", \"{what}\", {pem:?})\n"));
+            // Its own default is TLS 1.0 and nothing else.
+            format!("loadmodule \"tls.so\"\nmodparam(\"tls\", \"tls_method\", \"TLSv1.2+\")\n{}", files.concat())
+        });
+        let listen = format!(
+            "listen=udp:127.0.0.1:{port}\nlisten={transport}:127.0.0.1:{inside} advertise 127.0.0.1:{router}\n{}",
+            if pem.is_some() { "enable_tls=yes" } else { "" }
+        );
+        let config = config
+            .replace("listen=LISTEN", &listen)
+            .replace("loadmodule \"kex.so\"", &format!("loadmodule \"kex.so\"\n{}", tls.unwrap_or_default()))
+            .replace("\"ALGORITHM\"", "\"MD5\"")
+            .replace("\"min_expires\", SHORTEST", "\"min_expires\", 60");
         Self::start_with(port, &config)
     }
 

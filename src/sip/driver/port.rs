@@ -183,7 +183,7 @@ impl Port {
             News::Closed { key: (transport, address), serial } => {
                 // What was not answered on it will not be: the far end is gone, or never was there.
                 if self.streams.forget((transport, address), serial) {
-                    self.agent.handle_unsent(&Hop::new(transport, address), self.clock.now());
+                    self.agent.handle_closed(&Hop::new(transport, address), self.clock.now());
                 }
             }
         }
@@ -368,7 +368,7 @@ fn report(status: &TrunkStatus) {
     let TrunkStatus { name, state, last_status, .. } = status;
     match state {
         TrunkState::Waiting { .. } | TrunkState::Unreachable => {
-            tracing::warn!(trunk = %name, ?last_status, "the trunk cannot be used at the moment");
+            tracing::warn!(trunk = %name, last_status, "the trunk cannot be used at the moment");
         }
         state => tracing::info!(trunk = %name, ?state, "trunk"),
     }
