@@ -120,6 +120,8 @@ pub struct Manner<'a> {
     pub rate_hz: u32,
     /// `srtp`, `srtp-mand`, or nothing.
     pub encryption: &'a str,
+    /// Reports on the port of sound?
+    pub muxed: bool,
     /// Whom it calls; nobody: it waits to be called, and answers.
     pub dials: Option<String>,
 }
@@ -141,11 +143,12 @@ impl Voice {
             config,
             "sip_listen 127.0.0.1:{sip_port}\nrtp_ports {}-{}\naudio_source aufile,{said}\naudio_player aufile,{}\n\
              audio_alert aufile,{said}\nausrc_channels 1\nauplay_channels 1\nsnd_path {}\n\
-             opus_stereo no\nopus_sprop_stereo no\nopus_inbandfec yes",
+             opus_stereo no\nopus_sprop_stereo no\nopus_inbandfec yes\nrtcp_mux {}",
             sound_port,
             sound_port + 2,
             at("played.wav").display(),
             folder.path().display(),
+            if manner.muxed { "yes" } else { "no" },
         );
         fs::write(at("config"), config).expect("the configuration can be written");
         let (codecs, answers) = (manner.codecs, if manner.dials.is_none() { ";answermode=auto" } else { "" });
@@ -206,9 +209,13 @@ impl Drop for Voice {
 
 /// baresip calls a gateway that has these lines in `[rtp]`.
 fn call(rtp: &str, codecs: &str, rate_hz: u32, encryption: &str) -> Option<Heard> {
+    called(rtp, Manner { codecs, rate_hz, encryption, muxed: false, dials: None })
+}
+
+fn called(rtp: &str, manner: Manner) -> Option<Heard> {
     let gateway = Gateway::start(Settings { rtp: rtp.to_owned(), ..Settings::default() });
     let dials = Some(format!("sip:1000@{}", gateway.sip));
-    let voice = Voice::start(gateway.spare, gateway.spare + 1, &Manner { codecs, rate_hz, encryption, dials })?;
+    let voice = Voice::start(gateway.spare, gateway.spare + 1, &Manner { dials, ..manner })?;
     Some(voice.heard(&gateway))
 }
 
@@ -239,8 +246,8 @@ fn baresip_and_we_hear_each_other_in_every_codec_encrypted_and_not() {
 
 #[test]
 fn encrypted_reports_of_baresip_are_read_on_the_port_of_its_sound() {
-    let rtp = "srtp = \"required\"";
-    let Some(heard) = call(rtp, "PCMU/8000/1", 8_000, "srtp-mand;rtcp_mux=yes") else { return };
+    let manner = Manner { codecs: "PCMU/8000/1", rate_hz: 8_000, encryption: "srtp-mand", muxed: true, dials: None };
+    let Some(heard) = called("srtp = \"required\"", manner) else { return };
     let muxed = heard.log.matches("a=rtcp-mux").count();
     assert!(muxed >= 2, "it asks for one port, and we agree: {}", heard.log);
     let quality = heard.media("quality");

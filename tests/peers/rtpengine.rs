@@ -259,7 +259,7 @@ fn call(engine: &RtpEngine, gateway: &Gateway, row: &Row, number: &str) {
 }
 
 /// How alike the second that fared best is to what was heard of it.
-fn best_likeness(said: &[i16], heard: &[i16]) -> f64 {
+pub fn best_likeness(said: &[i16], heard: &[i16]) -> f64 {
     let seconds = (0..said.len()).step_by(8_000).take(7).map(|from| from..(from + 8_000).min(said.len()));
     let alone = |second: std::ops::Range<usize>| {
         let mut quiet = vec![0; said.len()];
