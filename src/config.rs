@@ -29,6 +29,7 @@ pub use values::{JitterBounds, Network, NumberPattern, PortRange};
 use crate::rtp::Codec;
 use crate::sdp::{Preference, SrtpPolicy};
 use crate::sip::Algorithm;
+use crate::speech::models::ModelDirs;
 use crate::store::numbers::KeepNumbers;
 
 /// Read when no file is named, if it is there.
@@ -360,9 +361,13 @@ impl Config {
         self.recording.directory.clone().unwrap_or_else(|| self.data_dir.join("recordings"))
     }
 
-    /// Where models are looked for.
-    pub fn models_dir(&self) -> PathBuf {
-        self.speech.models.clone().unwrap_or_else(|| self.data_dir.join("models"))
+    /// Where models are looked for: `speech.models`, TRUNKLINE_MODELS, models in `data_dir`, those of this user.
+    pub fn model_dirs(&self) -> ModelDirs {
+        let dirs = ModelDirs::from_env();
+        match &self.speech.models {
+            Some(models) => dirs.preferring(models),
+            None => dirs.beside(&self.data_dir.join("models")),
+        }
     }
 
     /// Threads that recognise: as configured, else one per core.

@@ -41,7 +41,9 @@ pub fn run(args: ServeArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let ended = runtime.block_on(app::serve(config, Arc::new(SystemClock)));
+    // On the workers, not on this thread: every call comes to them, and each hop between threads costs a wake-up.
+    let service = async { tokio::spawn(app::serve(config, Arc::new(SystemClock))).await };
+    let ended = runtime.block_on(service).unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
     // What must be finished is; a thread that hangs (a disk, an engine) must not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
     match ended {

@@ -133,7 +133,6 @@ fn without_file_or_variables_everything_is_default_and_nobody_outside_can_call()
     assert!(config.sip.listen.ip().is_loopback() && config.rtp.address.is_loopback());
     assert!(config.peers.iter().flat_map(|peer| &peer.addresses).all(|network| network.address.is_loopback()));
     assert_eq!(config.recordings_dir(), Path::new("/home/ada/.local/share/trunkline/recordings"));
-    assert_eq!(config.models_dir(), Path::new("/home/ada/.local/share/trunkline/models"));
 }
 
 #[test]
@@ -191,7 +190,7 @@ fn variables_win_over_the_file() {
     assert!(config.recordings_dir().is_absolute(), "from the file's folder");
     let half = load("[recording]\ndirectory = \"wav\"", &[]).unwrap();
     assert!(half.recording.enabled, "a section that is named keeps its other defaults");
-    assert_eq!(config.models_dir(), Path::new("/opt/models"));
+    assert_eq!(config.model_dirs().home(), Some(Path::new("/opt/models")), "what is named wins");
 }
 
 #[test]

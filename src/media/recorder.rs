@@ -138,10 +138,12 @@ impl Alarm {
     /// Why there is no recording, in words; logged aloud when the alarm was not raised yet.
     fn raise(&self, leg: LegId, path: &Path, error: &io::Error) -> String {
         let folder = path.parent().unwrap_or(path).display().to_string();
+        // A recording is named after its call.
+        let call = path.file_stem().unwrap_or_default().display();
         if !self.0.swap(true, Ordering::Relaxed) {
-            tracing::error!(leg = leg.0, folder, %error, "recordings cannot be kept; calls go on without them");
+            tracing::error!(%call, leg = leg.0, folder, %error, "recordings cannot be kept; calls go on without them");
         } else {
-            tracing::debug!(leg = leg.0, folder, %error, "a recording cannot be kept");
+            tracing::debug!(%call, leg = leg.0, folder, %error, "a recording cannot be kept");
         }
         format!("cannot write in {folder}: {error}")
     }

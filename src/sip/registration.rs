@@ -43,6 +43,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1800);
 const MARGIN: Duration = Duration::from_secs(30);
 /// Never refreshed more often, whatever they grant.
 const SHORTEST_REFRESH: Duration = Duration::from_secs(5);
+/// So often it is told anew at once: that a connection has ended, and then where it sees us on the next.
+const AT_ONCE: u32 = 2;
 /// A day: no registrar grants more, and sums with any clock stay in range.
 const LONGEST_EXPIRES: Duration = Duration::from_secs(86_400);
 /// How long the last word may take.
@@ -83,8 +85,10 @@ pub struct Registration {
     /// When a registration that is being refreshed lapses.
     lapses_at: Option<Instant>,
     failures: u32,
-    /// Times our address has changed since the registration last stood for a while.
+    /// Times it had to be told anew since the registration last stood until its refresh.
     moves: u32,
+    /// The next REGISTER is such a time.
+    hurried: bool,
     stopping: Stopping,
     acts: VecDeque<Act>,
 }
@@ -128,6 +132,7 @@ impl Registration {
             lapses_at: None,
             failures: 0,
             moves: 0,
+            hurried: false,
             stopping: Stopping::No,
             acts: VecDeque::new(),
             spec,
@@ -187,10 +192,32 @@ impl Registration {
     /// It reaches us at `here` now; what it knows as our Contact leads nowhere any more.
     pub fn handle_moved(&mut self, here: SocketAddr, now: Now) {
         let Some(known) = self.last_path.filter(|path| path.local != here) else { return };
-        if self.asking.is_none() && matches!(self.state, TrunkState::Registered { .. }) {
+        self.hurry(Some(known), now);
+    }
+
+    /// The connection to it has ended, and where it reaches us along that only (`gone`: what it knows as our Contact
+    /// leads nowhere any more), nobody does until it has another (RFC 5626 §4.5).
+    pub fn handle_cut(&mut self, gone: bool, now: Now) {
+        self.hurry(self.last_path.filter(|_| gone), now);
+    }
+
+    /// Tells it anew, twice at once: an address that changes with every answer, or a registrar that hangs up after each,
+    /// must not make us ask without end.
+    fn hurry(&mut self, left: Option<Path>, now: Now) {
+        if self.asking.is_some() || !matches!(self.state, TrunkState::Registered { .. }) {
+            return;
+        }
+        if let Some(known) = left {
             self.left = Some(known.contact(&self.user, self.registrar.scheme == "sips"));
-            // An address that changes with every answer must not make us ask without end.
-            self.next_at = Some(now.mono + if self.moves == 0 { Duration::ZERO } else { SHORTEST_REFRESH });
+        }
+        let wait = match self.moves.checked_sub(AT_ONCE) {
+            None => Duration::ZERO,
+            Some(more) => SHORTEST_REFRESH.saturating_mul(1 << more.min(10)).min(LONGEST_WAIT),
+        };
+        let at = now.mono + wait;
+        if self.next_at.is_none_or(|usual| at < usual) {
+            self.next_at = Some(at);
+            self.hurried = true;
             self.moves = self.moves.saturating_add(1);
         }
     }
@@ -209,7 +236,7 @@ impl Registration {
             self.enter(state, now);
         }
         if self.next_at.is_some_and(|at| now.mono >= at) {
-            if self.left.is_none() {
+            if !std::mem::take(&mut self.hurried) {
                 self.moves = 0;
             }
             self.register(self.expires, now);

@@ -6,6 +6,7 @@ use trunkline::sip::{Algorithm, Credentials, LegCommand, LegEvent, Peer, PeerTab
 use trunkline::time::SystemClock;
 
 use super::dialog::House;
+use super::registrar;
 use super::sipp::{self, SDP, Scenario};
 
 /// SIPp has to prove that it is `ann`. It knows MD5 alone, and gives up on a challenge with another hash on top.
@@ -63,6 +64,38 @@ async fn python(us: std::net::SocketAddr, algorithm: &str, password: &str, furth
     }
 }
 
+/// The other way round: a registrar of nobody's stack (`digest_server.py`) asks us, finds our first nonce stale, and reckons
+/// each proof with Python's hashes.
+#[tokio::test(flavor = "multi_thread")]
+async fn we_prove_every_hash_to_an_independent_registrar_and_renew_what_is_stale() {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    use std::process::{Command, Stdio};
+
+    for (algorithm, further) in
+        ["SHA-512-256", "SHA-256", "MD5"].iter().flat_map(|algorithm| [(algorithm, None), (algorithm, Some("no-qop"))])
+    {
+        let mut python = Command::new("python3");
+        python.args(["tests/peers/digest_server.py", algorithm, "acct7", "zanzibar"]).args(further);
+        let mut python = match python.stdout(Stdio::piped()).spawn() {
+            Ok(python) => python,
+            Err(error) => {
+                assert!(std::env::var("CI").as_deref() != Ok("true"), "python3 is missing: {error}");
+                return println!("skipped: python3 is missing");
+            }
+        };
+        let mut says = BufReader::new(python.stdout.take().expect("a pipe"));
+        let mut port = String::new();
+        says.read_line(&mut port).expect("it says where it listens");
+        let house = registrar::House::registered_with(port.trim().parse().expect("a port"), "zanzibar").await;
+        house.waits_for("registered", registrar::is_registered).await;
+        house.server.shutdown(std::time::Duration::from_secs(3)).await;
+        let mut said = String::new();
+        says.read_to_string(&mut said).expect("it ends");
+        assert_eq!(said.replace('\n', " "), "asked stale registered left ", "{algorithm} {further:?}");
+        assert!(python.wait().expect("it ends").success());
+    }
+}
+
 /// Somebody who answers every call, with these algorithms for all and these for `ann`.
 async fn door(all: &[Algorithm], hers: &[Algorithm]) -> SipServer {
     let credentials = Some(Credentials { username: "ann".to_owned(), password: Secret::new("stapler") });
@@ -94,6 +127,11 @@ async fn every_hash_is_proved_to_us_by_an_independent_client() {
     let all = [Sha512_256, Sha256, Md5];
     let server = door(&all, &[]).await;
     let order = "asked 401 SHA-512-256 SHA-256 MD5";
+    // A nonce may be used again with a higher count, also when requests overtake each other; each count once; and not
+    // when it is far behind.
+    let Some(said) = python(server.local_addr(), "SHA-256", "stapler", &["counts"]).await else { return };
+    let counts = "1 200; 2 200; 40 200; 39 200; 39 401 stale; 40 401 stale; 200 200; 130 401 stale; 199 200";
+    assert_eq!(said, format!("{order}; {counts}"));
     for algorithm in ["SHA-512-256", "SHA-256", "MD5"] {
         let Some(said) = python(server.local_addr(), algorithm, "stapler", &[]).await else { return };
         assert_eq!(said, format!("{order}; answered 200; left 200; again 401 stale"), "{algorithm}");

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """A SIP caller with a password, written from RFC 3261, 7616 and 8760 alone, with Python's own hashes.
 
-    digest_client.py HOST PORT ALGORITHM USER PASSWORD [qop]
+    digest_client.py HOST PORT ALGORITHM USER PASSWORD [no-qop | counts]
 
 Calls, answers the challenge for ALGORITHM, hangs up when it is let in, and calls once more with the answer it has used
-already. One line for each: the order of the challenges, and the statuses it was given.
+already. One line for each: the order of the challenges, and the statuses it was given. With `counts` it calls with one
+nonce again and again, by counts that skip, overtake each other and come twice.
 """
 
 import hashlib
@@ -82,6 +83,18 @@ class Caller:
         self.ask("ACK", to_tag, cseq=self.cseq, branch=self.branch if refused else None)
 
 
+def count(caller, challenge, algorithm):
+    for nc in (1, 2, 40, 39, 39, 40, 200, 130, 199):
+        caller.call_id = secrets.token_hex(12)
+        caller.ask("INVITE", further=[caller.prove(challenge, algorithm, True, nc)])
+        status, text, tag = caller.hear()
+        print(nc, status, *(["stale"] if "stale=true" in text.lower() else []))
+        caller.acknowledge(tag, refused=status != 200)
+        if status == 200:
+            caller.ask("BYE", tag)
+            caller.hear()
+
+
 def main():
     host, port, algorithm, user, password = sys.argv[1:6]
     qop = sys.argv[6:] != ["no-qop"]
@@ -95,6 +108,8 @@ def main():
     if algorithm not in names:
         print("cannot", algorithm)
         return
+    if sys.argv[6:] == ["counts"]:
+        return count(caller, challenges[names.index(algorithm)], algorithm)
     proof = caller.prove(challenges[names.index(algorithm)], algorithm, qop)
     caller.ask("INVITE", further=[proof])
     status, text, tag = caller.hear()

@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a far end of somebody else's lives in real time")]
 
+mod acquaintance;
 #[path = "../gateway/caller.rs"]
 #[allow(dead_code, reason = "the caller of the other tests can do more than these need")]
 mod caller;
@@ -17,9 +18,12 @@ mod house;
 mod linphone;
 mod media;
 mod offers;
+mod operations;
 mod outbound;
+mod played;
 mod registrar;
 mod relayed;
+mod router;
 mod rtpengine;
 mod sessions;
 mod sipp;

@@ -271,6 +271,29 @@ async fn a_longer_session_interval_is_agreed_to() {
     finish(uas).await;
 }
 
+/// RFC 4028 §10 in real time: they leave the refreshes of a call of ours to us. Only in the long run.
+#[tokio::test]
+async fn a_session_of_ours_is_refreshed_by_us_where_that_was_agreed() {
+    if std::env::var("TRUNKLINE_LONG").as_deref() != Ok("1") {
+        return println!("left out: a minute of waiting is for TRUNKLINE_LONG=1");
+    }
+    let timer = "Session-Expires: 90;refresher=uac\nRequire: timer\nAllow: INVITE, ACK, BYE, UPDATE\n";
+    let scenario = Scenario::invited()
+        .says("200 OK", "a", &format!("{timer}SDP"))
+        .receives("ACK")
+        .receives_saying("UPDATE", "Session-Expires:", "90;refresher=uac")
+        .replies("200 OK", timer)
+        .receives("BYE")
+        .confirms();
+    let Some(uas) = Uas::start_at(&scenario, super::uas::free_port(), &["-timeout", "100"]) else { return };
+    let mut caller = Caller::calling(uas.port, RING).await;
+    caller.is_answered().await;
+    tokio::time::sleep(Duration::from_secs(50)).await;
+    caller.hang_up().await;
+    assert_eq!(caller.ends().await, LegEnd::LocalHangup);
+    finish(uas).await;
+}
+
 /// RFC 3261 §12.2.1.1: through a proxy that knows no loose routing, our requests are addressed to it, and whom they are
 /// for stands last among the routes.
 #[tokio::test]

@@ -110,6 +110,29 @@ impl Kamailio {
         Some(kamailio)
     }
 
+    /// A registrar that takes connections at `inside` and tells everybody that it does at `router`; datagrams as usual.
+    /// `pem` holds the certificate and the key of one that wants TLS.
+    pub fn start_behind(inside: u16, router: u16, pem: Option<&Path>) -> Option<Self> {
+        let port = free_port();
+        let config = fs::read_to_string("tests/peers/kamailio/registrar.cfg").expect("its configuration is there");
+        let transport = if pem.is_some() { "tls" } else { "tcp" };
+        let tls = pem.map(|pem| {
+            let files = ["certificate", "private_key"].map(|what| format!("modparam(\"tls\", \"{what}\", {pem:?})\n"));
+            // Its own default is TLS 1.0 and nothing else.
+            format!("loadmodule \"tls.so\"\nmodparam(\"tls\", \"tls_method\", \"TLSv1.2+\")\n{}", files.concat())
+        });
+        let listen = format!(
+            "listen=udp:127.0.0.1:{port}\nlisten={transport}:127.0.0.1:{inside} advertise 127.0.0.1:{router}\n{}",
+            if pem.is_some() { "enable_tls=yes" } else { "" }
+        );
+        let config = config
+            .replace("listen=LISTEN", &listen)
+            .replace("loadmodule \"kex.so\"", &format!("loadmodule \"kex.so\"\n{}", tls.unwrap_or_default()))
+            .replace("\"ALGORITHM\"", "\"MD5\"")
+            .replace("\"min_expires\", SHORTEST", "\"min_expires\", 60");
+        Self::start_with(port, &config)
+    }
+
     fn start_with(port: u16, config: &str) -> Option<Self> {
         let kamailio = Self::run_with(port, config)?;
         kamailio.wait_until_it_answers();

@@ -32,6 +32,17 @@ impl Scenario {
         Self::default().send("INVITE", 1, "To: <sip:1000@[remote_ip]>", headers, sdp)
     }
 
+    /// A request that opens nothing.
+    pub fn asks(method: &str, headers: &str) -> Self {
+        Self::default().send(method, 1, "To: <sip:1000@[remote_ip]>", headers, "")
+    }
+
+    /// The same as [`Self::invite`], by somebody who believes to be at `sent_by`.
+    pub fn invite_via(sent_by: &str) -> Self {
+        let via = format!("Via: SIP/2.0/[transport] {sent_by};rport;branch=[branch]");
+        Self::default().send_via(&via, "INVITE", 1, "To: <sip:1000@[remote_ip]>", "", SDP)
+    }
+
     /// INVITE, its answer, ACK: a call that stands.
     pub fn call() -> Self {
         Self::invite("", SDP).ringing().expect(200).ack(1, "")
@@ -40,6 +51,15 @@ impl Scenario {
     /// Sends a request inside the dialog.
     pub fn request(self, method: &str, cseq: u32, headers: &str, sdp: &str) -> Self {
         self.send(method, cseq, "To: <sip:1000@[remote_ip]>[peer_tag_param]", headers, sdp)
+    }
+
+    /// An offer inside the dialog, with another `Contact` line than before.
+    pub fn request_from(self, method: &str, cseq: u32, contact: &str) -> Self {
+        let mut after = self.request(method, cseq, "", &SDP.replace("sipp 1 1", "sipp 1 2").replace("17000", "17002"));
+        let usual = "Contact: <sip:sipp@[local_ip]:[local_port]>\n";
+        let last = after.steps.rfind(usual).expect("every request has one");
+        after.steps.replace_range(last..last + usual.len(), contact);
+        after
     }
 
     /// The ACK of a 2xx.
@@ -124,6 +144,13 @@ impl Scenario {
         self
     }
 
+    /// A request of ours that has `pattern` anywhere.
+    pub fn expect_start(mut self, method: &str, pattern: &str) -> Self {
+        let action = self.find("", pattern);
+        let _ = writeln!(self.steps, "<recv request=\"{method}\">{action}</recv>");
+        self
+    }
+
     /// Answers the request that came last.
     pub fn answer(mut self, status: &str, headers: &str, sdp: &str) -> Self {
         let text = format!(
@@ -131,6 +158,13 @@ impl Scenario {
              Contact: <sip:sipp@[local_ip]:[local_port]>\n{headers}"
         );
         self.write(&text, sdp);
+        self
+    }
+
+    /// Plays the packets of a capture, and goes on meanwhile.
+    pub fn plays(mut self, capture: &Path) -> Self {
+        let play = format!("<nop><action><exec play_pcap_audio=\"{}\"/></action></nop>", capture.display());
+        let _ = writeln!(self.steps, "{play}");
         self
     }
 
@@ -166,6 +200,7 @@ impl Scenario {
     fn find(&mut self, header: &str, pattern: &str) -> String {
         let name = format!("v{}", self.variables.len() + 1);
         let place = match header {
+            "" => "search_in=\"msg\"".to_owned(),
             "body" => "search_in=\"body\"".to_owned(),
             header => format!("search_in=\"hdr\" header=\"{header}:\""),
         };

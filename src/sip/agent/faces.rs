@@ -33,6 +33,12 @@ impl Faces {
         Path { local: SocketAddr::new(ip, port.unwrap_or(path.local.port())), ..*path }
     }
 
+    /// The connection to `hop` has ended, and with it the port that a router gave us for it. Was there one?
+    fn cut(&mut self, hop: &Hop) -> bool {
+        let face = self.0.get_mut(&(hop.transport, hop.address.ip().to_canonical()));
+        face.and_then(|(_, port)| port.take()).is_some()
+    }
+
     /// Is that news?
     fn remember(&mut self, hop: &Hop, here: Face) -> bool {
         if self.0.len() >= MOST {
@@ -67,6 +73,21 @@ impl Agent {
             self.faces.remember(&path.hop, (ip, port));
         }
         self.faces.along(path)
+    }
+
+    /// A connection has ended, or could not be opened: what was to be sent along it was not, and a registrar that reaches
+    /// us along it only is to get another at once.
+    pub fn handle_closed(&mut self, hop: &Hop, now: Now) {
+        let names = self.trunks.along(hop);
+        let learns = |name: &Arc<str>| self.trunks.public(name) == Some(PublicAddress::Learn);
+        let (learning, others): (Vec<_>, Vec<_>) = names.into_iter().partition(learns);
+        let gone = !learning.is_empty() && self.faces.cut(hop);
+        for (names, gone) in [(learning, gone), (others, false)] {
+            for name in names {
+                self.with_trunk(&name, now, |trunk| trunk.handle_cut(gone, now));
+            }
+        }
+        self.handle_unsent(hop, now);
     }
 
     /// A trunk has answered, and says where it saw us.

@@ -42,7 +42,7 @@ pub(super) struct Trunks {
 }
 
 #[derive(Debug)]
-struct Trunk {
+pub(super) struct Trunk {
     spec: TrunkSpec,
     registration: Option<Registration>,
     ping: Ping,
@@ -119,6 +119,15 @@ impl Trunks {
         self.by_name.get(name).map(|trunk| trunk.spec.public)
     }
 
+    /// Trunks that have last answered along that connection.
+    pub(super) fn along(&self, hop: &Hop) -> Vec<Arc<str>> {
+        let here = |trunk: &&Trunk| {
+            let last = [trunk.registration.as_ref().and_then(|it| it.status().hop), trunk.ping.hop];
+            last.iter().flatten().any(|last| (last.transport, last.address) == (hop.transport, hop.address))
+        };
+        self.by_name.values().filter(here).map(|trunk| trunk.spec.name.clone()).collect()
+    }
+
     /// `name` reaches us at `here` now.
     pub(super) fn moved(&mut self, name: &str, here: SocketAddr, now: Now) {
         if let Some(trunk) = self.by_name.get_mut(name) {
@@ -173,6 +182,15 @@ impl Trunk {
     fn see_to_it_that_they_know(&mut self, now: Now) {
         if let (Some(registration), Some(here)) = (&mut self.registration, self.here) {
             registration.handle_moved(here, now);
+        }
+    }
+
+    /// The connection to it has ended; where it reaches us is to be learnt again.
+    pub(super) fn handle_cut(&mut self, gone: bool, now: Now) {
+        if let Some(registration) = &mut self.registration {
+            registration.handle_cut(gone, now);
+        } else if gone && self.ping.asking.is_none() && self.ping.next_at.is_some() {
+            self.ping.next_at = Some(now.mono);
         }
     }
 
@@ -308,7 +326,7 @@ impl Agent {
     }
 
     /// Lets a trunk do something, then does what it wants, tells what has changed and sets its timer.
-    fn with_trunk(&mut self, name: &Arc<str>, now: Now, work: impl FnOnce(&mut Trunk)) {
+    pub(super) fn with_trunk(&mut self, name: &Arc<str>, now: Now, work: impl FnOnce(&mut Trunk)) {
         let Some(trunk) = self.trunks.by_name.get_mut(name) else { return };
         work(trunk);
         loop {

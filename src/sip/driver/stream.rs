@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use nix::sys::socket::{setsockopt, sockopt};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -42,6 +43,9 @@ const CONNECT: Duration = Duration::from_secs(4);
 const WRITE: Duration = Duration::from_secs(10);
 /// CRLF keep-alive on connections we opened (RFC 5626 §4.4.1 allows 95 to 120 s over TCP; routers forget sooner).
 const PING_EVERY: Duration = Duration::from_secs(25);
+/// How long a far end we have opened a connection to may leave bytes of ours unconfirmed, pings too: a router that has
+/// forgotten the connection says nothing at all, and the kernel would wait for a quarter of an hour.
+const UNCONFIRMED: Duration = Duration::from_secs(20);
 const PING: &[u8] = b"\r\n\r\n";
 const PONG: &[u8] = b"\r\n";
 
@@ -252,6 +256,8 @@ type Connector = (tokio_rustls::TlsConnector, ServerName<'static>);
 async fn open(address: SocketAddr, connector: Option<Connector>) -> io::Result<Opened> {
     let stream = TcpStream::connect(address).await?;
     let _ = stream.set_nodelay(true);
+    // Best effort: without it a dead connection is noticed late.
+    let _ = setsockopt(&stream, sockopt::TcpUserTimeout, &(UNCONFIRMED.as_millis() as u32));
     match connector {
         None => Ok(Opened::Plain(stream)),
         Some((connector, name)) => Ok(Opened::Secure(Box::new(connector.connect(name, stream).await?))),

@@ -399,3 +399,31 @@ fn an_address_that_changes_is_registered_and_the_old_one_taken_back() {
     }
     assert!(asked <= 3, "{asked} in ten seconds");
 }
+
+#[test]
+fn a_registrar_whose_connection_ends_is_told_anew_but_not_without_end() {
+    let mut world = World::new();
+    world.asks();
+    world.registration.handle_cut(true, world.now);
+    assert!(world.registration.poll_act().is_none(), "one is under way");
+    world.says(200, "Expires: 600\r\n");
+    world.registration.handle_cut(true, world.now);
+    assert_eq!(asked(&mut world).header("Contact"), Some("<sip:acct7@192.0.2.7:5060>;expires=0"));
+    world.says(200, "Expires: 600\r\n");
+    // Where we are to be found is known there all the same: nothing to take back.
+    world.registration.handle_cut(false, world.now);
+    assert_eq!(asked(&mut world).header("Contact"), None);
+    world.says(200, "Expires: 600\r\n");
+    // One that hangs up after every answer.
+    let mut asked = 0;
+    for _ in 0..60_000 {
+        world.registration.handle_cut(false, world.now);
+        world.now.mono += Duration::from_millis(10);
+        world.registration.handle_timeout(world.now);
+        if world.registration.poll_act().is_some() {
+            asked += 1;
+            world.says(200, "Expires: 600\r\n");
+        }
+    }
+    assert!((5..=10).contains(&asked), "{asked} in ten minutes");
+}
