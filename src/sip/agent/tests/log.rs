@@ -7,7 +7,7 @@ use crate::config::LogFormat;
 use crate::observe::captured;
 
 const PRIVATE: [&str; 9] =
-    ["2025550143", "2025550177", "Ann Lee", "ann", "4711", "Signal", "m=audio", "secret", "0123456789abcdef"];
+    ["2025550143", "2025550177", "Ann Lee", "ann", "47110815", "Signal", "m=audio", "secret", "0123456789abcdef"];
 
 /// A call with everything in it that nobody may read: numbers, names, digits, bodies, credentials.
 fn talk_of_private_things(world: &mut World) {
@@ -31,7 +31,7 @@ fn talk_of_private_things(world: &mut World) {
         &format!("Content-Type: application/dtmf-relay\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
     );
     world.receive(&with_numbers(&info));
-    let text = "my pin is 4711, secret";
+    let text = "my pin is 47110815, secret";
     let message = in_dialog("MESSAGE", 3, &tag, "message").replace(
         "Content-Length: 0\r\n\r\n",
         &format!("Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{text}", text.len()),
