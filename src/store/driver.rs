@@ -52,6 +52,7 @@ impl Writer {
     /// Hands over a call. Waits only when thousands of calls are already waiting for a database that is away.
     pub async fn save(&self, record: Box<CallRecord>) {
         let mut record = *record;
+        record.sip_call_id = self.numbers.call_id(&record.sip_call_id, [&record.caller, &record.called]);
         record.caller = self.numbers.apply(&record.caller);
         record.called = self.numbers.apply(&record.called);
         let Err(mpsc::error::SendError(record)) = self.records.send(record).await else { return };
