@@ -177,6 +177,15 @@ fn a_line_with_an_empty_field_is_declined_with_a_whole_one() {
     assert_eq!(parse(&text).map(|media| media.len()), Ok(3), "{text}");
 }
 
+/// Found by fuzzing: a tab was taken for the end of a word here, and for a part of it there.
+#[test]
+fn a_line_with_tabs_in_its_fields_is_declined_with_one_word_for_each() {
+    let lines = "m=audio 4000 RTP/AVP 0\nm=audio\tx 4000 RTP/AVP 0\nm=video 9 RTP/AVPF\ty 96 97\n";
+    let (text, _) = answer(&offer_of(lines), &local()).unwrap();
+    assert!(text.contains("m=audio 0 RTP/AVP 0\r\n") && text.contains("m=video 0 RTP/AVPF 96 97\r\n"), "{text}");
+    assert_eq!(parse(&text).map(|media| media.len()), Ok(3), "{text}");
+}
+
 #[test]
 fn what_real_phones_get_wrong_does_not_cost_the_call() {
     let rows = [
