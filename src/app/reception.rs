@@ -131,8 +131,8 @@ impl House {
         record
     }
 
-    /// Refuses a leg and waits until it is over; the refusal leaves a record too, so that "why did my call fail" has
-    /// an answer.
+    /// Refuses a leg and waits until it is over; such a refusal leaves a record too, so that "why did my call fail" has
+    /// an answer. (Calls over a limit never become legs: the signalling counts them by cause and names them in the log.)
     async fn refuse(&self, id: CallId, leg: IncomingLeg, rejection: Rejection, now: Now) -> CallRecord {
         let status = rejection.status;
         info!(status, "refused");

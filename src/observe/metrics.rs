@@ -11,6 +11,7 @@ use super::health::{Health, State};
 use super::tally::Totals;
 use crate::media::driver::Beat;
 use crate::sip::SipStats;
+use crate::sip::refusals::Cause;
 use crate::sip::stats::Ended;
 use crate::speech::driver::PoolMetrics;
 
@@ -100,17 +101,35 @@ fn house(page: &mut Page, snapshot: &Snapshot, health: &Health) {
 }
 
 fn signalling(page: &mut Page, stats: &SipStats) {
-    let SipStats { accepted, answered, refused, dropped, ended, live_legs, .. } = stats;
+    let SipStats { accepted, answered, dropped, ended, live_legs, .. } = stats;
     let total = |value: u64| value as f64;
     page.one(Kind::Counter, "trunkline_invites_total", "INVITEs that became legs.", total(*accepted));
     page.one(Kind::Counter, "trunkline_answers_total", "2xx sent to INVITEs, re-INVITEs included.", total(*answered));
-    let by_status = refused.iter().map(|(status, count)| (status.to_string(), total(*count)));
-    page.by(Kind::Counter, "trunkline_refusals_total", "Final refusals sent, by SIP status.", "status", by_status);
+    refusals(page, stats);
     let by_reason = dropped.iter().map(|(reason, count)| (snake(&format!("{reason:?}")), total(*count)));
     page.by(Kind::Counter, "trunkline_datagrams_dropped_total", "SIP met with silence.", "reason", by_reason);
     let ends = ends(ended).map(|(end, count)| (end, total(count)));
     page.by(Kind::Counter, "trunkline_legs_ended_total", "How SIP legs ended.", "end", ends);
     page.one(Kind::Gauge, "trunkline_legs", "SIP legs now.", total(*live_legs));
+}
+
+/// Calls that were turned away at the door are told apart; whatever else was refused is `other`.
+fn refusals(page: &mut Page, stats: &SipStats) {
+    let total = |value: u64| value as f64;
+    let turned_away = Cause::ALL.map(|cause| (cause.name(), stats.turned_away.get(&cause).copied().unwrap_or(0)));
+    let at_the_door: u64 = turned_away.iter().map(|(_, count)| count).sum();
+    let others = stats.refused.iter().map(|(status, count)| match status {
+        503 => (503, count.saturating_sub(at_the_door)),
+        status => (*status, *count),
+    });
+    let mut samples: Vec<(String, &str, u64)> =
+        turned_away.into_iter().map(|(reason, count)| ("503".to_owned(), reason, count)).collect();
+    samples.extend(others.map(|(status, count)| (status.to_string(), "other", count)));
+    let labels: Vec<[(&str, &str); 2]> =
+        samples.iter().map(|(status, reason, _)| [("status", status.as_str()), ("reason", *reason)]).collect();
+    let help = "Final refusals sent, by SIP status; a reason other than `other`: a new call that left no record.";
+    let samples = labels.iter().zip(&samples).map(|(labels, (.., count))| (&labels[..], total(*count)));
+    page.family(Kind::Counter, "trunkline_refusals_total", help, samples);
 }
 
 fn ends(ended: &Ended) -> [(&'static str, u64); 10] {
@@ -281,6 +300,9 @@ mod tests {
         tally.count(&full_record(1));
         let mut sip = SipStats { accepted: 7, live_legs: 2, ..SipStats::default() };
         sip.count_refused(503);
+        sip.count_refused(503);
+        sip.count_refused(404);
+        sip.turned_away.insert(Cause::PeerCps, 1);
         sip.count_dropped(DropReason::NoReturnPath);
         let trunk = |name: &str, registered| TrunkView { name: name.to_owned(), registered, state: "registered" };
         let recognition = PoolMetrics {
@@ -311,7 +333,10 @@ mod tests {
             "trunkline_health{state=\"down\"} 0",
             "trunkline_calls_limit 100",
             "trunkline_invites_total 7",
-            "trunkline_refusals_total{status=\"503\"} 1",
+            "trunkline_refusals_total{status=\"503\",reason=\"peer_calls\"} 0",
+            "trunkline_refusals_total{status=\"503\",reason=\"peer_cps\"} 1",
+            "trunkline_refusals_total{status=\"503\",reason=\"other\"} 1",
+            "trunkline_refusals_total{status=\"404\",reason=\"other\"} 1",
             "trunkline_datagrams_dropped_total{reason=\"no_return_path\"} 1",
             "trunkline_registered{trunk=\"carrier\"} 1",
             "trunkline_trunk_state{trunk=\"pbx\",state=\"registered\"} 1",

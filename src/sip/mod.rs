@@ -33,6 +33,7 @@ pub mod peers;
 mod reason;
 pub mod redirect;
 pub mod refer;
+pub mod refusals;
 pub mod registration;
 pub mod reliable;
 pub mod respond;
