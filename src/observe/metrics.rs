@@ -14,6 +14,7 @@ use crate::sip::SipStats;
 use crate::sip::refusals::Cause;
 use crate::sip::stats::Ended;
 use crate::speech::driver::PoolMetrics;
+use crate::store::driver::Condition;
 
 /// A gateway at one moment.
 #[derive(Clone, Debug)]
@@ -36,8 +37,10 @@ pub struct Snapshot {
     pub media: Option<Beat>,
     /// The recognisers.
     pub recognition: PoolMetrics,
-    /// Does the database take calls?
-    pub store_well: bool,
+    /// What becomes of records.
+    pub store: Condition,
+    /// May others call than the trunks that we register with?
+    pub others_call: bool,
     /// Calls that are over.
     pub totals: Totals,
     /// What the system says of the process.
@@ -96,8 +99,13 @@ fn house(page: &mut Page, snapshot: &Snapshot, health: &Health) {
     page.one(Kind::Gauge, "trunkline_calls", "Calls now.", count(snapshot.live));
     page.one(Kind::Gauge, "trunkline_calls_limit", "Calls at most; one more is answered 503.", count(snapshot.seats));
     page.one(Kind::Gauge, "trunkline_draining", "1 once told to stop.", flag(snapshot.draining));
-    let help = "1 while the database takes calls; else they wait in files.";
-    page.one(Kind::Gauge, "trunkline_store_well", help, flag(snapshot.store_well));
+    let Condition { well, unkept, in_memory } = snapshot.store;
+    let help = "1 while the database takes calls; else they wait in files, or in memory.";
+    page.one(Kind::Gauge, "trunkline_store_well", help, flag(well));
+    let help = "1 while neither the database nor the disk takes calls: what waits is lost if the gateway ends.";
+    page.one(Kind::Gauge, "trunkline_store_unkept", help, flag(unkept));
+    let help = "Calls that are over and neither in the database nor in a file yet.";
+    page.one(Kind::Gauge, "trunkline_records_in_memory", help, count(in_memory));
 }
 
 fn signalling(page: &mut Page, stats: &SipStats) {
@@ -275,7 +283,8 @@ pub(crate) fn fresh() -> Snapshot {
         trunks: Vec::new(),
         media: Some(Beat::default()),
         recognition: PoolMetrics::default(),
-        store_well: true,
+        store: Condition { well: true, unkept: false, in_memory: 0 },
+        others_call: true,
         totals: Totals::default(),
         process: None,
     }
@@ -319,6 +328,7 @@ mod tests {
             trunks: vec![trunk("carrier", Some(true)), trunk("pbx", None)],
             recognition,
             totals: tally.totals(),
+            store: Condition { in_memory: 3, ..fresh().store },
             process: Some(ProcessUse { cpu_s: 1.5, resident_bytes: 4_096, open_files: 9, threads: 4 }),
             ..fresh()
         }
@@ -332,6 +342,8 @@ mod tests {
             "trunkline_health{state=\"ok\"} 1",
             "trunkline_health{state=\"down\"} 0",
             "trunkline_calls_limit 100",
+            "trunkline_store_unkept 0",
+            "trunkline_records_in_memory 3",
             "trunkline_invites_total 7",
             "trunkline_refusals_total{status=\"503\",reason=\"peer_calls\"} 0",
             "trunkline_refusals_total{status=\"503\",reason=\"peer_cps\"} 1",
