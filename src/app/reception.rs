@@ -125,7 +125,8 @@ impl House {
             trunk: self.trunk_named(&setup.peer),
             language: setup.language.clone(),
         };
-        let ports = self.ports(leg, media_events, agreement, &live, (orders, None), Box::new(consultant));
+        let mut ports = self.ports(leg, media_events, agreement, &live, (orders, None), Box::new(consultant));
+        ports.answered = Some(self.records.answering(setup.id.clone(), setup.direction));
         let record = driver::run(Call::inbound(setup, now), ports).await;
         drop(seat);
         record
@@ -153,7 +154,7 @@ impl House {
     }
 
     /// The trunk of that name: then it is where this caller comes from.
-    fn trunk_named(&self, peer: &str) -> Option<Arc<str>> {
+    pub(super) fn trunk_named(&self, peer: &str) -> Option<Arc<str>> {
         self.config.trunks.iter().find(|trunk| trunk.name == peer).map(|trunk| trunk.name.as_str().into())
     }
 
