@@ -29,6 +29,7 @@ pub use values::{JitterBounds, Network, NumberPattern, PortRange};
 use crate::rtp::Codec;
 use crate::sdp::{Preference, SrtpPolicy};
 use crate::sip::Algorithm;
+use crate::speech::models::ModelDirs;
 use crate::store::numbers::KeepNumbers;
 
 /// Read when no file is named, if it is there.
@@ -308,13 +309,26 @@ impl Config {
     /// Reads the settings: of `file`, else of `trunkline.toml` here if there is one, and of the environment.
     /// Relative paths in a file start from its folder, those in the environment from the current one.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let default_file = Path::new(DEFAULT_FILE);
-        let file = file.or_else(|| default_file.exists().then_some(default_file));
-        Self::from_sources(file, &source::process_environment())
+        let environment = source::process_environment();
+        Self::read(in_use(file), &environment, Some(&environment))
+    }
+
+    /// Like [`Config::load`], for those who look on and prove nothing: passwords that stand in variables stay there. Those
+    /// of a service are nobody else's to see.
+    pub fn load_without_passwords(file: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::read(in_use(file), &source::process_environment(), None)
     }
 
     /// Like [`Config::load`], with the environment given.
     pub fn from_sources(file: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        Self::read(file, environment, Some(environment))
+    }
+
+    fn read(
+        file: Option<&Path>,
+        environment: &BTreeMap<String, String>,
+        passwords: Option<&BTreeMap<String, String>>,
+    ) -> Result<Self, ConfigError> {
         let data_dir = source::default_data_dir(environment);
         let mut text = String::new();
         let mut figment = Figment::from(Serialized::default("data_dir", data_dir));
@@ -327,7 +341,7 @@ impl Config {
         figment = figment.merge(source::Variables::of(environment)?);
         let read = file.map(|file| (file, text.as_str()));
         let mut config = figment.extract::<Self>().map_err(|error| error::sentence(error, read))?;
-        let checked = config.fetch_passwords(environment).and_then(|()| config.check());
+        let checked = config.fetch_passwords(passwords).and_then(|()| config.check());
         checked.map_err(|Fault { at, text }| {
             let path: Vec<&str> = at.split('.').collect();
             ConfigError::Inconsistent { place: error::place(read, &path), fault: text }
@@ -335,7 +349,7 @@ impl Config {
         Ok(config)
     }
 
-    fn fetch_passwords(&mut self, environment: &BTreeMap<String, String>) -> Result<(), Fault> {
+    fn fetch_passwords(&mut self, environment: Option<&BTreeMap<String, String>>) -> Result<(), Fault> {
         for (place, peer) in self.peers.iter_mut().enumerate() {
             let name = peer.name.clone();
             let of = |Fault { at, text }| Fault {
@@ -360,9 +374,13 @@ impl Config {
         self.recording.directory.clone().unwrap_or_else(|| self.data_dir.join("recordings"))
     }
 
-    /// Where models are looked for.
-    pub fn models_dir(&self) -> PathBuf {
-        self.speech.models.clone().unwrap_or_else(|| self.data_dir.join("models"))
+    /// Where models are looked for: `speech.models`, TRUNKLINE_MODELS, models in `data_dir`, those of this user.
+    pub fn model_dirs(&self) -> ModelDirs {
+        let dirs = ModelDirs::from_env();
+        match &self.speech.models {
+            Some(models) => dirs.preferring(models),
+            None => dirs.beside(&self.data_dir.join("models")),
+        }
     }
 
     /// Threads that recognise: as configured, else one per core.
@@ -397,6 +415,12 @@ impl Config {
     pub fn records(&self, route: &RouteConfig) -> bool {
         route.recording.unwrap_or(self.recording.enabled)
     }
+}
+
+/// The file to read: the one that is asked for, else the usual one if it is here.
+fn in_use(file: Option<&Path>) -> Option<&Path> {
+    let usual = Path::new(DEFAULT_FILE);
+    file.or_else(|| usual.exists().then_some(usual))
 }
 
 fn cores() -> NonZeroUsize {

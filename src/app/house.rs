@@ -23,7 +23,7 @@ use crate::media::{MediaEvent, MediaSummary, OpenLeg, RecordingRequest};
 use crate::pii::Pii;
 use crate::rtp::StreamParams;
 use crate::sdp::{Local, Negotiation, SrtpPolicy};
-use crate::sip::{Dialer, Ladder, LegCommand, LegEnd, LegEvent, Reason};
+use crate::sip::{Dialer, Ladder, LegCommands, LegEnd, LegEvent, Reason};
 use crate::speech::driver::RecognizerPool;
 use crate::time::{Clock, Now};
 
@@ -82,7 +82,7 @@ pub(super) struct Place {
 /// A leg's ends, whoever called.
 pub(super) struct Leg {
     pub id: LegId,
-    pub commands: mpsc::Sender<LegCommand>,
+    pub commands: LegCommands,
     pub events: mpsc::Receiver<LegEvent>,
 }
 

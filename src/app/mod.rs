@@ -19,6 +19,7 @@ mod settings;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -175,16 +176,21 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError
     info!(sip = %sip.local_addr(), plans = house.plans.len(), "ready for calls");
 
     let mut calls = JoinSet::new();
-    let reason = loop {
-        tokio::select! {
-            leg = incoming.recv() => match leg {
-                Some(leg) => take(&mut calls, &house, leg),
-                None => break Err(AppError::SipStopped),
-            },
-            Some(ended) = calls.join_next(), if !calls.is_empty() => report_panic(ended),
-            () = house.media.stopped() => break Err(AppError::MediaStopped),
-            () = house.draining.cancelled() => break Ok(()),
-            () = signals.next() => break Ok(()),
+    let reason = {
+        // Made once: the loop turns twice for every call.
+        let mut stopped = pin!(house.media.stopped());
+        let mut drained = pin!(house.draining.cancelled());
+        loop {
+            tokio::select! {
+                leg = incoming.recv() => match leg {
+                    Some(leg) => take(&mut calls, &house, leg),
+                    None => break Err(AppError::SipStopped),
+                },
+                Some(ended) = calls.join_next(), if !calls.is_empty() => report_panic(ended),
+                () = &mut stopped => break Err(AppError::MediaStopped),
+                () = &mut drained => break Ok(()),
+                () = signals.next() => break Ok(()),
+            }
         }
     };
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{Instrument, debug, info, warn};
+use tracing::{Instrument, info, warn};
 
 use super::LivePlan;
 use super::consult::OnBehalf;
@@ -43,7 +43,6 @@ impl House {
         let (id, span) = (leg.call.clone(), leg.span.clone());
         let record = async {
             info!("incoming call");
-            debug!(sip_call_id = leg.sip_call_id, "as the far end calls it");
             match self.accept(&id, &leg, now) {
                 Ok(accepted) => self.answer(id, leg, accepted, now).await,
                 Err(rejection) => self.refuse(id, leg, rejection, now).await,

@@ -12,16 +12,10 @@ use crate::pii::Pii;
 use crate::sip::{AddressRange, Credentials, Peer, PeerTable, Secret, SessionPolicy, SipConfig, TlsConfig, TrunkSpec};
 use crate::speech::driver::{PoolSettings, RecognizerPool};
 use crate::speech::engines::Engines;
-use crate::speech::models::ModelDirs;
 use crate::time::Clock;
 
 pub(super) fn start_recognizers(config: &Config, clock: Arc<dyn Clock>) -> Arc<RecognizerPool> {
-    let dirs = ModelDirs::from_env();
-    let dirs = match &config.speech.models {
-        Some(models) => dirs.preferring(models),
-        None => dirs,
-    };
-    let engines = Engines::auto(&dirs);
+    let engines = Engines::auto(&config.model_dirs());
     for missing in engines.missing() {
         warn!("{missing}");
     }

@@ -22,7 +22,7 @@ use crate::id::{LegId, UtteranceId};
 use crate::media::driver::MediaHandle;
 use crate::media::{MediaCommand, MediaEvent, MediaSummary, PlayEnd};
 use crate::rtp::Digit;
-use crate::sip::{LegCommand, LegEnd, LegEvent};
+use crate::sip::{LegCommand, LegCommands, LegEnd, LegEvent};
 use crate::speech::driver::RecognizerPool;
 use crate::speech::prompts::PromptBook;
 use crate::speech::{Cancel, RecognizeJob};
@@ -50,7 +50,7 @@ pub struct Ports {
     /// Which leg.
     pub leg: LegId,
     /// To the leg.
-    pub commands: mpsc::Sender<LegCommand>,
+    pub commands: LegCommands,
     /// From the leg.
     pub leg_events: mpsc::Receiver<LegEvent>,
     /// The media threads.
@@ -204,7 +204,7 @@ async fn carry_out(output: Output, ports: &mut Ports, jobs: &mut Jobs) -> Option
     match output {
         Output::Leg(command) => {
             if ports.commands.send(command).await.is_err() {
-                debug!("the leg is gone; its command is moot");
+                debug!("signalling is gone; a command is moot");
             }
         }
         Output::Play { play, utter, barge_in } => match ports.prompts.get(&utter) {
@@ -322,7 +322,7 @@ async fn press(ports: &Ports, keys: Vec<Digit>) {
             for digit in keys {
                 let command = LegCommand::SendKey { digit, duration_ms: TONE_MS };
                 if ports.commands.send(command).await.is_err() {
-                    debug!("the leg is gone; its keys are moot");
+                    debug!("signalling is gone; keys are moot");
                 }
             }
         }
@@ -338,7 +338,7 @@ async fn carry(ports: &Ports, settled: Settled) -> Option<Input> {
     if let Some(reply) = reply
         && ports.commands.send(reply).await.is_err()
     {
-        debug!("the leg is gone; its answer is moot");
+        debug!("signalling is gone; an answer is moot");
     }
     input
 }

@@ -133,7 +133,6 @@ fn without_file_or_variables_everything_is_default_and_nobody_outside_can_call()
     assert!(config.sip.listen.ip().is_loopback() && config.rtp.address.is_loopback());
     assert!(config.peers.iter().flat_map(|peer| &peer.addresses).all(|network| network.address.is_loopback()));
     assert_eq!(config.recordings_dir(), Path::new("/home/ada/.local/share/trunkline/recordings"));
-    assert_eq!(config.models_dir(), Path::new("/home/ada/.local/share/trunkline/models"));
 }
 
 #[test]
@@ -191,7 +190,7 @@ fn variables_win_over_the_file() {
     assert!(config.recordings_dir().is_absolute(), "from the file's folder");
     let half = load("[recording]\ndirectory = \"wav\"", &[]).unwrap();
     assert!(half.recording.enabled, "a section that is named keeps its other defaults");
-    assert_eq!(config.models_dir(), Path::new("/opt/models"));
+    assert_eq!(config.model_dirs().home(), Some(Path::new("/opt/models")), "what is named wins");
 }
 
 #[test]
@@ -329,6 +328,18 @@ fn a_password_is_fetched_and_never_shown() {
     assert!(!format!("{config:?}").contains("s3cret"));
     let error = load(&section("peer", "username = \"u\"\npassword = 12345678"), &[]).unwrap_err();
     assert!(error.contains("a password is text; put it between quotes") && !error.contains("1234"), "{error}");
+}
+
+#[test]
+fn whoever_only_looks_on_needs_no_passwords_and_gets_none() {
+    let lines = "username = \"u\"\npassword_env = \"CARRIER_PASSWORD\"\nregister = true";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("trunkline.toml");
+    std::fs::write(&file, section("trunk", lines)).unwrap();
+    let config = Config::load_without_passwords(Some(&file)).expect("the variable is not set, and nobody asks");
+    assert_eq!(config.trunks[0].password, None);
+    std::fs::write(&file, section("trunk", "username = \"\"\npassword_env = \"CARRIER_PASSWORD\"")).unwrap();
+    assert!(Config::load_without_passwords(Some(&file)).is_err(), "what is wrong without them is still wrong");
 }
 
 #[test]

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use crate::audio::{FRAME_8K, Pcm, TELEPHONE_HZ};
 
-/// Room made at once: most utterances fit, so pushing a frame allocates only while a caller speaks for longer than
-/// this, and then only each time the room doubles. 4 s are 64 kB.
+/// Room made with the first frame, for a leg that never hears anything needs none: most utterances fit, so pushing
+/// another frame allocates only while a caller speaks for longer than this, and then only each time the room doubles.
+/// 4 s are 64 kB.
 const ROOM_FRAMES: usize = 200;
 /// Forgetting moves what is kept, so it is done in steps of so many frames.
 const FORGET_STEP_FRAMES: usize = 50;
@@ -29,13 +30,13 @@ impl Default for Capture {
 }
 
 impl Capture {
-    /// Empty, with its room made.
-    pub fn new() -> Self {
-        Self { samples: Vec::with_capacity(ROOM_FRAMES * FRAME_8K), first: 0 }
+    /// Empty.
+    pub const fn new() -> Self {
+        Self { samples: Vec::new(), first: 0 }
     }
 
-    /// Adds a frame and forgets those before number `keep_from`. Per frame: no allocation within the first four
-    /// seconds of an utterance, no lock, no log.
+    /// Adds a frame and forgets those before number `keep_from`. Per frame after the first: no allocation within the
+    /// first four seconds of an utterance, no lock, no log.
     pub fn push(&mut self, frame: &[i16; FRAME_8K], keep_from: u64) {
         let stale = usize::try_from(keep_from.saturating_sub(self.first)).unwrap_or(usize::MAX).min(self.frames());
         if stale >= FORGET_STEP_FRAMES {
@@ -45,6 +46,9 @@ impl Capture {
                 // A long utterance is over: give its room back, so that a thousand legs do not keep a minute each.
                 self.samples.shrink_to(ROOM_FRAMES * FRAME_8K);
             }
+        }
+        if self.samples.capacity() == 0 {
+            self.samples.reserve_exact(ROOM_FRAMES * FRAME_8K);
         }
         self.samples.extend_from_slice(frame);
     }

@@ -299,6 +299,15 @@ mod tests {
     use crate::sip::guard::DropReason;
     use crate::store::conformance::full_record;
 
+    #[test]
+    fn every_figure_is_explained_to_those_who_watch() {
+        let explained = include_str!("../../docs/operations.md");
+        let page = page(&busy());
+        let names = page.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next());
+        let unknown: Vec<&str> = names.filter(|name| !explained.contains(&format!("`{name}`"))).collect();
+        assert!(unknown.is_empty(), "docs/operations.md says nothing of {unknown:?}");
+    }
+
     fn page(snapshot: &Snapshot) -> String {
         render(snapshot, &Health::default())
     }

@@ -133,6 +133,8 @@ pub(super) struct Layout {
     transport: Option<String>,
     /// Payload types that mean something already, which may not change (RFC 3264 §8.3.2).
     taken: Vec<u8>,
+    /// Those of them that are keys, and in which clock.
+    events: Vec<(u8, u32)>,
 }
 
 /// The same within a call, where `agreed` holds: there a stream may also be put away with port 0.
@@ -192,6 +194,10 @@ fn layout_of(theirs: &[Media], place: usize) -> Layout {
         place,
         transport: theirs.get(place).map(|media| media.transport.clone()),
         taken: theirs.get(place).map_or(Vec::new(), |media| media.formats.iter().map(|f| f.payload_type).collect()),
+        events: theirs.get(place).map_or(Vec::new(), |media| {
+            let clocks = media.formats.iter().filter_map(|f| Some((f.payload_type, f.event_clock_hz?)));
+            clocks.collect()
+        }),
     }
 }
 
@@ -259,7 +265,8 @@ pub(super) fn unsettled(local: &Local<'_>) -> StreamParams {
     }
 }
 
-/// Our codecs under the numbers we give them: the one in use keeps its own, and none takes that of another.
+/// Our codecs under the numbers we give them: the one in use keeps its own and stands first, so that hold changes
+/// nothing else, and none takes the number of another.
 fn offered_formats(local: &Local<'_>, layout: &Layout, agreed: Option<&StreamParams>) -> Vec<(u8, Codec)> {
     let number_in_use = |codec| {
         let types = agreed.map_or(&[][..], |agreed| &agreed.receive_types);
@@ -270,10 +277,13 @@ fn offered_formats(local: &Local<'_>, layout: &Layout, agreed: Option<&StreamPar
         let free = codec.static_type().is_some() || !layout.taken.contains(&usual);
         Some((number_in_use(codec).or(free.then_some(usual))?, codec))
     });
-    numbered.collect()
+    let mut formats: Vec<(u8, Codec)> = numbered.collect();
+    formats.sort_by_key(|(_, codec)| agreed.is_none_or(|agreed| agreed.codec != *codec));
+    formats
 }
 
-/// Keys in every clock that our codecs count in.
+/// Keys in every clock that our codecs count in, under the numbers in use, else those that they gave them, else the
+/// usual ones.
 fn offered_events(formats: &[(u8, Codec)], layout: &Layout, agreed: Option<&StreamParams>) -> Vec<(u8, u32)> {
     let in_use = agreed.and_then(|agreed| Some((agreed.telephone_event?, agreed.event_clock_hz)));
     let usual = [(TELEPHONE_EVENT, 8_000), (TELEPHONE_EVENT_48K, 48_000)];
@@ -281,8 +291,10 @@ fn offered_events(formats: &[(u8, Codec)], layout: &Layout, agreed: Option<&Stre
     for (number, clock_hz) in usual {
         let wanted = clock_hz == 8_000 || formats.iter().any(|(_, codec)| codec.clock_rate_hz() == clock_hz);
         let known = events.iter().any(|&(_, known_hz)| known_hz == clock_hz);
-        let taken = layout.taken.contains(&number) || events.iter().any(|&(known, _)| known == number);
-        if wanted && !known && !taken {
+        let theirs = layout.events.iter().find(|(_, hz)| *hz == clock_hz).map(|(number, _)| *number);
+        let number = theirs.or((!layout.taken.contains(&number)).then_some(number));
+        let number = number.filter(|number| events.iter().all(|(known, _)| known != number));
+        if let Some(number) = number.filter(|_| wanted && !known) {
             events.push((number, clock_hz));
         }
     }

@@ -60,13 +60,41 @@ fn lines_stay_in_their_places_when_we_offer_after_them() {
     negotiation.answer(&format!("{OFFER}{lines}")).unwrap();
     let offer = negotiation.offer(Direction::SendRecv);
     let written: Vec<&str> = offer.lines().filter(|line| line.starts_with("m=")).collect();
-    // Opus keeps its number; 101 is theirs for keys and so it is ours.
-    let expected = ["m=video 0 RTP/AVP 96", "m=audio 4000 RTP/AVPF 0 8 9 96 18 101 110", "m=image 0 udptl t38"];
+    // Opus keeps its number and stands first, being in use; 101 is theirs for keys and so it is ours.
+    let expected = ["m=video 0 RTP/AVP 96", "m=audio 4000 RTP/AVPF 96 0 8 9 18 101 110", "m=image 0 udptl t38"];
     assert_eq!(written, expected);
     let answer = format!("{OFFER}m=video 0 RTP/AVP 96\nm=audio 4002 RTP/AVPF 9\nm=image 0 udptl t38\n");
     let params = negotiation.accept(&answer).unwrap();
     assert_eq!((params.codec, params.remote.unwrap().port()), (Codec::G722, 4_002));
     assert_eq!(negotiation.accept("v=0\nm=video 0 RTP/AVP 96\n"), Err(SdpError::NoAudio));
+}
+
+/// As linphone offers: three clocks of keys, of which the codec chosen takes one.
+#[test]
+fn hold_changes_neither_the_codec_in_use_nor_the_keys_that_others_would_need() {
+    let codecs = [Codec::Pcmu, Codec::Pcma, Codec::Opus];
+    let mut negotiation = Negotiation::new(Local { codecs: &codecs, ..local(4_000) });
+    let keys =
+        "a=rtpmap:99 telephone-event/48000\na=rtpmap:100 telephone-event/16000\na=rtpmap:101 telephone-event/8000\n";
+    let lines = format!("m=audio 4000 RTP/AVP 96 0 8 99 100 101\na=rtpmap:96 opus/48000/2\n{keys}");
+    let (_, params) = negotiation.answer(&format!("{OFFER}{lines}")).unwrap();
+    assert_eq!((params.codec, params.telephone_event), (Codec::Opus, Some(99)));
+    for (direction, answer) in [(Direction::SendOnly, "96 0 8 99"), (Direction::SendRecv, "96 0 8 99")] {
+        let offer = negotiation.offer(direction);
+        assert!(offer.contains("m=audio 4000 RTP/AVP 96 0 8 99 101\r\n"), "{offer}");
+        assert!(offer.contains("a=rtpmap:99 telephone-event/48000\r\n"), "{offer}");
+        assert!(offer.contains("a=rtpmap:101 telephone-event/8000\r\n"), "{offer}");
+        let opus = "a=rtpmap:96 opus/48000/2\na=rtpmap:99 telephone-event/48000\n";
+        let params = negotiation.accept(&format!("{OFFER}m=audio 4000 RTP/AVP {answer}\n{opus}")).unwrap();
+        assert_eq!((params.codec, params.telephone_event), (Codec::Opus, Some(99)));
+    }
+    // They may leave it for another all the same, and the keys go with it.
+    negotiation.offer(Direction::SendRecv);
+    let answer = format!("{OFFER}m=audio 4000 RTP/AVP 0 101\na=rtpmap:101 telephone-event/8000\n");
+    let params = negotiation.accept(&answer).unwrap();
+    assert_eq!((params.codec, params.telephone_event, params.event_clock_hz), (Codec::Pcmu, Some(101), 8_000));
+    let offer = negotiation.offer(Direction::SendOnly);
+    assert!(offer.contains("m=audio 4000 RTP/AVP 0 8 96 101 99\r\n"), "{offer}");
 }
 
 #[test]

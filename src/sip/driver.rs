@@ -8,9 +8,10 @@
 //! ```
 //!
 //! One task owns everything SIP. It waits for nobody but the UDP socket: connections and lookups have tasks of their
-//! own. So has each leg, a small one, which forwards its commands and notices when its call has dropped the channel:
-//! a leg never outlives its call.
+//! own. The commands of all legs come through one channel, and so does the news that a call has dropped its end: a leg
+//! never outlives its call.
 
+mod commands;
 mod dialer;
 mod names;
 mod port;
@@ -46,6 +47,7 @@ use super::transport::Transport;
 use super::trunk::TrunkSpec;
 use crate::time::Clock;
 
+pub use self::commands::{LegCommands, SignallingGone};
 pub use self::dialer::Dialer;
 pub use self::names::{Located, locate};
 pub use self::stream::Patience;
@@ -53,7 +55,7 @@ pub use self::tls::{TlsConfig, TlsFault, TlsKeeper};
 
 /// Calls that may wait to be picked up: a quarter second of 1,000 a second; more get 503.
 const INCOMING_WAITING: usize = 256;
-/// Commands of all legs on their way to the agent; full, the forwarders wait, not the calls.
+/// Commands of all legs on their way to the agent; full, calls wait for the agent, which waits for none of them.
 const COMMANDS_WAITING: usize = 1024;
 /// Orders of the owner, and calls to be placed: a second of what we dial at most.
 const CONTROLS_WAITING: usize = 128;

@@ -91,16 +91,14 @@ impl Rung {
         let (mut cseq, mut notes) = (String::new(), Vec::new());
         for (name, value) in lines.filter_map(|line| line.split_once(':')) {
             let (name, value) = (name.trim(), value.trim());
-            match name.to_ascii_lowercase().as_str() {
-                "cseq" => cseq = CSeq::parse(value).map_or_else(String::new, |cseq| counted(&cseq)),
-                "reason" => notes.push(format!("Reason: {}", harmless(value))),
-                "warning" => notes.push(format!("Warning: {}", harmless(value))),
-                "retry-after" => notes.push(format!("Retry-After: {}", harmless(value))),
-                "contact" | "m" if redirects => {
-                    let hosts = split_unquoted(value, ',').filter_map(|contact| NameAddr::parse(contact).ok());
-                    notes.extend(hosts.take(4).map(|contact| format!("to {}", redacted(&contact.uri))));
-                }
-                _ => {}
+            let is = |known: &str| name.eq_ignore_ascii_case(known);
+            if is("CSeq") {
+                cseq = CSeq::parse(value).map_or_else(String::new, |cseq| counted(&cseq));
+            } else if let Some(known) = ["Reason", "Warning", "Retry-After"].iter().find(|known| is(known)) {
+                notes.push(format!("{known}: {}", harmless(value)));
+            } else if redirects && (is("Contact") || is("m")) {
+                let hosts = split_unquoted(value, ',').filter_map(|contact| NameAddr::parse(contact).ok());
+                notes.extend(hosts.take(4).map(|contact| format!("to {}", redacted(&contact.uri))));
             }
         }
         Self {
@@ -119,9 +117,15 @@ impl Rung {
 
 /// Everything in front of the body.
 pub(super) fn head(message: &[u8]) -> Cow<'_, str> {
-    let ends = |pattern: &[u8]| message.windows(pattern.len()).position(|window| window == pattern);
-    let end = ends(b"\r\n\r\n").or_else(|| ends(b"\n\n")).unwrap_or(message.len());
-    String::from_utf8_lossy(&message[..end])
+    let begins = message.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let mut end = begins;
+    for line in message[begins..].split_inclusive(|byte| *byte == b'\n') {
+        if matches!(line, b"\r\n" | b"\n") {
+            break;
+        }
+        end += line.len();
+    }
+    String::from_utf8_lossy(&message[begins..end])
 }
 
 /// `INVITE sip:…@host SIP/2.0`, or `SIP/2.0 486 Busy Here`.

@@ -56,7 +56,10 @@ use crate::pii::Pii;
 use crate::rtp::Digit;
 
 pub use auth::{Algorithm, Credentials, Secret};
-pub use driver::{Dialer, Located, Patience, SipConfig, SipError, SipServer, TlsConfig, TlsFault, TlsKeeper, locate};
+pub use driver::{
+    Dialer, LegCommands, Located, Patience, SignallingGone, SipConfig, SipError, SipServer, TlsConfig, TlsFault,
+    TlsKeeper, locate,
+};
 pub use ladder::{Ladder, Rung};
 pub use peers::{AddressRange, CallerIdPolicy, NotARange, Peer, PeerTable};
 pub use reason::{Protocol, Reason};
@@ -256,9 +259,9 @@ pub struct IncomingLeg {
     pub sip_call_id: String,
     /// The offer, when the INVITE carried one.
     pub offer: Option<String>,
-    /// What the call wants done. Bound 16: a call never has more than a handful of commands in flight.
-    pub commands: tokio::sync::mpsc::Sender<LegCommand>,
-    /// What happens to the leg. Bound 16, the same reason.
+    /// What the call wants done.
+    pub commands: LegCommands,
+    /// What happens to the leg. Bound 16: a call never leaves more than a handful unread.
     pub events: tokio::sync::mpsc::Receiver<LegEvent>,
 }
 
@@ -298,7 +301,7 @@ pub struct OutgoingLeg {
     /// SIP Call-ID, for finding the call in somebody else's capture.
     pub sip_call_id: String,
     /// What the call wants done.
-    pub commands: tokio::sync::mpsc::Sender<LegCommand>,
+    pub commands: LegCommands,
     /// What happens to the leg.
     pub events: tokio::sync::mpsc::Receiver<LegEvent>,
 }

@@ -20,6 +20,8 @@ const BUILT_IN: &str = include_str!("../../models.toml");
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelDirs {
     roots: Vec<PathBuf>,
+    /// How many of them somebody has named, and so come first.
+    named: usize,
     runtime: Option<PathBuf>,
 }
 
@@ -37,21 +39,33 @@ impl ModelDirs {
             .filter(|path| path.is_absolute())
             .or_else(|| path("HOME").map(|home| home.join(".local/share")));
         let user = data.map(|data| data.join("trunkline/models"));
-        let mut roots: Vec<PathBuf> = path("TRUNKLINE_MODELS").into_iter().chain(user).collect();
+        let mut roots: Vec<PathBuf> = path("TRUNKLINE_MODELS").into_iter().collect();
+        let named = roots.len();
+        roots.extend(user);
         roots.dedup();
-        Self { roots, runtime: path("ORT_DYLIB_PATH") }
+        Self { roots, named, runtime: path("ORT_DYLIB_PATH") }
     }
 
     /// The same, looking into `first` before all others.
     pub fn preferring(mut self, first: &Path) -> Self {
         self.roots.retain(|root| root != first);
         self.roots.insert(0, first.to_owned());
+        self.named += 1;
+        self
+    }
+
+    /// The same, looking into `folder`, that of a gateway's own data, before the user's, but after what was named.
+    pub fn beside(mut self, folder: &Path) -> Self {
+        if !self.roots.iter().take(self.named).any(|root| root == folder) {
+            self.roots.retain(|root| root != folder);
+            self.roots.insert(self.named.min(self.roots.len()), folder.to_owned());
+        }
         self
     }
 
     /// One folder and nothing else.
     pub fn only(root: impl Into<PathBuf>) -> Self {
-        Self { roots: vec![root.into()], runtime: None }
+        Self { roots: vec![root.into()], named: 1, runtime: None }
     }
 
     /// Where models should be put: the first folder.
@@ -265,6 +279,11 @@ mod tests {
     fn the_variable_comes_before_the_user_data_directory() {
         let dirs = ModelDirs::from_vars(vars(&[("TRUNKLINE_MODELS", "/m"), ("HOME", "/home/ann")]));
         assert_eq!(dirs.roots, [PathBuf::from("/m"), PathBuf::from("/home/ann/.local/share/trunkline/models")]);
+        let gateway = Path::new("/var/lib/trunkline/models");
+        let beside: Vec<PathBuf> = dirs.beside(gateway).roots;
+        assert_eq!(beside[..2], [PathBuf::from("/m"), gateway.to_owned()], "a folder that was named comes first");
+        let unnamed = ModelDirs::from_vars(vars(&[("HOME", "/home/ann")])).beside(gateway);
+        assert_eq!(unnamed.home(), Some(gateway), "a service puts its models with its data");
         let relative = ModelDirs::from_vars(vars(&[("XDG_DATA_HOME", "not/absolute"), ("HOME", "/h")]));
         assert_eq!(relative.home(), Some(Path::new("/h/.local/share/trunkline/models")));
     }

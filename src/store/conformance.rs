@@ -22,6 +22,7 @@ macro_rules! suite {
             every_end_comes_back_exactly
             saving_twice_is_saving_once
             all_of_a_batch_or_none
+            many_calls_saved_together_come_back_exactly
             the_latest_come_first_and_no_more_than_asked_for
             only_calls_since_then_are_listed
             a_call_is_found_by_the_beginning_of_its_id
@@ -254,6 +255,19 @@ pub(crate) async fn all_of_a_batch_or_none(store: &impl Store) {
     let refused = store.save(&[full_record(1), bad, full_record(3)]).await;
     assert!(matches!(&refused, Err(error) if error.is_of_a_record()), "{refused:?}");
     assert_eq!(store.list(&CallFilter::default()).await.unwrap(), []);
+}
+
+pub(crate) async fn many_calls_saved_together_come_back_exactly(store: &impl Store) {
+    let record = |number: u8| if number.is_multiple_of(3) { bare_record(number) } else { full_record(number) };
+    store.save(&[record(7), record(9)]).await.unwrap();
+    // As many as need statements of every length, and two that are there already.
+    let records: Vec<_> = (0..=100).map(record).collect();
+    store.save(&records).await.unwrap();
+    for record in &records {
+        assert_eq!(&store.get(record.id.as_str()).await.unwrap(), record);
+    }
+    let all = store.list(&CallFilter { limit: 1_000, since: None }).await.unwrap();
+    assert_eq!(all.len(), records.len());
 }
 
 pub(crate) async fn the_latest_come_first_and_no_more_than_asked_for(store: &impl Store) {

@@ -94,6 +94,29 @@ impl NumberPolicy {
             Keep::Hashed { salt } => hashed(whole, salt),
         })
     }
+
+    /// What the record keeps of the SIP Call-ID of a call between `people`: as it came, unless it tells what is not
+    /// kept of one of them.
+    pub fn call_id(&self, call_id: &str, people: [&Pii<String>; 2]) -> String {
+        let told = people.into_iter().any(|number| tells(call_id, number.reveal()));
+        match &self.keep {
+            Keep::Last4 if told => "…".to_owned(),
+            Keep::Hashed { salt } if told => hashed(call_id, salt),
+            _ => call_id.to_owned(),
+        }
+    }
+}
+
+/// A number shorter than this may stand in a Call-ID by chance.
+const SHORTEST_TOLD: usize = 3;
+/// So many digits at the end of a number tell it, with or without its country and area.
+const TELLING_DIGITS: usize = 7;
+
+/// Does `call_id` tell `number`? Some telephones write who calls whom into it.
+fn tells(call_id: &str, number: &str) -> bool {
+    let bare = number.trim_start_matches('+');
+    let start = bare.char_indices().rev().nth(TELLING_DIGITS - 1).map_or(0, |(start, _)| start);
+    bare.len() >= SHORTEST_TOLD && call_id.contains(&bare[start..])
 }
 
 /// `+12025550123` → `…0123`. A short number never shows more than half of itself.
@@ -193,5 +216,23 @@ mod tests {
         let mac = hmac_sha256(b"Jefe", b"what do ya want for nothing?");
         let hex = mac.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         assert_eq!(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    }
+
+    #[test]
+    fn a_call_id_that_tells_a_number_is_kept_as_the_number_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |keep| NumberPolicy::open(keep, folder.path(), [7; SALT_BYTES]).unwrap();
+        let (caller, called) = (Pii::new("+12025550143".to_owned()), Pii::new("42".to_owned()));
+        let kept = |keep, id: &str| open(keep).call_id(id, [&caller, &called]);
+        for telling in ["12025550143-17@h", "x+12025550143", "2025550143.9@192.0.2.7", "5550143@h"] {
+            assert_eq!(kept(KeepNumbers::Full, telling), telling);
+            assert_eq!(kept(KeepNumbers::Last4, telling), "…");
+            assert!(kept(KeepNumbers::Hashed, telling).starts_with('#'), "{telling}");
+        }
+        // Too short to be told by: it stands there by chance.
+        for silent in ["a84b4c42e66710@h", "0143@h", ""] {
+            assert_eq!(kept(KeepNumbers::Last4, silent), silent);
+            assert_eq!(kept(KeepNumbers::Hashed, silent), silent);
+        }
     }
 }

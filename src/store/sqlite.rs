@@ -17,6 +17,7 @@ use super::{CallFilter, CallSummary, Store, StoreError};
 use crate::call::record::CallRecord;
 use crate::files;
 
+mod insert;
 mod rows;
 
 /// Tables, as steps from nothing to now.
@@ -134,12 +135,10 @@ impl Store for SqliteStore {
         // `immediate` takes the write lock at once: a deferred one could lose it between two statements.
         let fault = |error: sqlx::Error| self.fault(&error);
         let mut transaction = self.pool.begin_with("begin immediate").await.map_err(fault)?;
-        for record in records {
-            if let Err(error) = rows::insert(&mut transaction, record).await {
-                // Said and awaited: a dropped transaction is rolled back some time later, and holds the lock till then.
-                transaction.rollback().await.map_err(fault)?;
-                return Err(self.fault(&error));
-            }
+        if let Err(error) = insert::insert(&mut transaction, records).await {
+            // Said and awaited: a dropped transaction is rolled back some time later, and holds the lock till then.
+            transaction.rollback().await.map_err(fault)?;
+            return Err(self.fault(&error));
         }
         transaction.commit().await.map_err(fault)
     }

@@ -11,7 +11,6 @@ use crate::language::Language;
 use crate::rtp::{Codec, OpusParams};
 use crate::speech::Synthesizer as _;
 use crate::speech::engines::Engines;
-use crate::speech::models::ModelDirs;
 use crate::speech::voices::SystemVoices;
 
 /// How long sound waits, where settings differ from peer to peer each of them.
@@ -62,12 +61,7 @@ fn sum_of(usable: &[&str]) -> Finding {
 pub(super) fn speech(config: &Config) -> Vec<Finding> {
     let (mut found, languages) = plans(config);
     found.extend(languages.iter().map(|language| voice(config, language)));
-    let dirs = ModelDirs::from_env();
-    let dirs = match &config.speech.models {
-        Some(models) => dirs.preferring(models),
-        None => dirs,
-    };
-    let engines = Engines::auto(&dirs);
+    let engines = Engines::auto(&config.model_dirs());
     found.extend(languages.iter().map(|language| ear(&engines, language)));
     found
 }

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tracing::Span;
 
+use super::commands::{LegCommands, Word};
 use super::names::Names;
 use super::routes::Routes;
 use super::stream::{News, Streams};
@@ -26,7 +27,7 @@ use crate::sip::trunk::{TrunkState, TrunkStatus};
 use crate::sip::{Dial, DialError, IncomingLeg, LegCommand, LegEvent, OutgoingLeg, Rejection};
 use crate::time::Clock;
 
-/// Commands and events in flight per leg: a call never has more than a handful.
+/// Events in flight per leg: a call never has more than a handful.
 const LEG_CHANNEL: usize = 16;
 /// Datagrams read before timers and commands get their turn.
 const BURST: usize = 64;
@@ -56,7 +57,7 @@ pub(super) enum Found {
 
 /// What the task listens to.
 pub(super) struct Inlets {
-    pub(super) commands: mpsc::Receiver<(LegId, Option<LegCommand>)>,
+    pub(super) commands: mpsc::Receiver<Word>,
     pub(super) controls: mpsc::Receiver<Control>,
     pub(super) news: mpsc::Receiver<News>,
     pub(super) found: mpsc::Receiver<Found>,
@@ -76,7 +77,7 @@ pub(super) struct Port {
     pub(super) asked_for: BTreeMap<SocketAddr, String>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) incoming: mpsc::Sender<IncomingLeg>,
-    pub(super) commands_in: mpsc::Sender<(LegId, Option<LegCommand>)>,
+    pub(super) commands_in: mpsc::Sender<Word>,
     pub(super) legs: BTreeMap<LegId, LegPort>,
     pub(super) live: Arc<AtomicU64>,
     /// The last call found nobody.
@@ -88,13 +89,6 @@ pub(super) struct LegPort {
     events: mpsc::Sender<LegEvent>,
     /// Kept for [`LegEvent::Ended`].
     last: Option<mpsc::OwnedPermit<LegEvent>>,
-    forwarder: AbortHandle,
-}
-
-impl Drop for LegPort {
-    fn drop(&mut self) {
-        self.forwarder.abort();
-    }
 }
 
 impl Drop for Port {
@@ -124,13 +118,7 @@ impl Port {
                 },
                 Some(news) = news.recv() => self.hear(news),
                 Some(found) = found.recv() => self.take_found(found),
-                Some((leg, command)) = commands.recv() => {
-                    let now = self.clock.now();
-                    match command {
-                        Some(command) => self.agent.handle_command(leg, command, now),
-                        None => self.agent.handle_abandoned(leg, now),
-                    }
-                }
+                Some(word) = commands.recv() => self.obey(word),
                 control = controls.recv(), if stop_at.is_none() => match control {
                     Some(Control::Drain) => self.agent.handle_drain(self.clock.now()),
                     Some(Control::Dial(dial, span, reply)) => span.in_scope(|| self.dial(*dial, reply)),
@@ -143,6 +131,18 @@ impl Port {
                 },
                 () = sleep_until(deadline) => self.agent.handle_timeout(self.clock.now()),
             }
+        }
+    }
+
+    /// A call wants something of its leg, or is gone. What comes when the leg is over has crossed its last word.
+    fn obey(&mut self, (leg, command): Word) {
+        if !self.legs.contains_key(&leg) {
+            return;
+        }
+        let now = self.clock.now();
+        match command {
+            Some(command) => self.agent.handle_command(leg, command, now),
+            None => self.agent.handle_abandoned(leg, now),
         }
     }
 
@@ -340,14 +340,12 @@ impl Port {
     }
 
     /// Gives a leg its channels.
-    fn connect(&mut self, leg: LegId) -> (mpsc::Sender<LegCommand>, mpsc::Receiver<LegEvent>) {
+    fn connect(&mut self, leg: LegId) -> (LegCommands, mpsc::Receiver<LegEvent>) {
         let (events, events_out) = mpsc::channel(LEG_CHANNEL);
-        let (commands, commands_out) = mpsc::channel(LEG_CHANNEL);
-        let forwarder = tokio::spawn(forward(leg, commands_out, self.commands_in.clone())).abort_handle();
         // The last word has a place kept for it, whatever else there is to tell.
         let last = events.clone().try_reserve_owned().ok();
-        self.legs.insert(leg, LegPort { events, last, forwarder });
-        (commands, events_out)
+        self.legs.insert(leg, LegPort { events, last });
+        (LegCommands::new(leg, self.commands_in.clone()), events_out)
     }
 
     fn tell(&mut self, leg: LegId, event: LegEvent) {
@@ -364,20 +362,6 @@ impl Port {
         }
         self.legs.remove(&leg);
     }
-}
-
-/// Carries one leg's commands to the agent, and the news that no more will come.
-async fn forward(
-    leg: LegId,
-    mut commands: mpsc::Receiver<LegCommand>,
-    agent: mpsc::Sender<(LegId, Option<LegCommand>)>,
-) {
-    while let Some(command) = commands.recv().await {
-        if agent.send((leg, Some(command))).await.is_err() {
-            return;
-        }
-    }
-    let _ = agent.send((leg, None)).await;
 }
 
 fn report(status: &TrunkStatus) {
