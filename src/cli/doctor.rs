@@ -16,6 +16,7 @@ mod finding;
 mod machine;
 mod network;
 mod ready;
+mod recordings;
 mod speech;
 mod tls;
 mod trunks;
@@ -86,6 +87,7 @@ async fn examine(config: &Config) -> Vec<Finding> {
     found.extend(speech::delays(config));
     found.extend(speech::speech(config));
     found.extend(machine::disk(config));
+    found.extend(recordings::recordings(config, running));
     found.extend(machine::limits(config));
     found.push(machine::clock(now, &clocks).await);
     found

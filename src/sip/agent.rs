@@ -53,6 +53,7 @@ use super::message::{Raw, Via};
 use super::outbound::OutLeg;
 use super::peers::{Peer, PeerTable};
 use super::refer;
+use super::refusals::Refusals;
 use super::session_timer::SessionPolicy;
 use super::stats::SipStats;
 use super::timers::Timers;
@@ -199,6 +200,7 @@ pub struct Agent {
     dialogs: BTreeMap<Arc<str>, LegId>,
     timers: Timers<TimerOf>,
     outputs: VecDeque<Output>,
+    refusals: Refusals,
     stats: SipStats,
 }
 
@@ -233,6 +235,7 @@ impl Agent {
             dialogs: BTreeMap::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
+            refusals: Refusals::default(),
             stats: SipStats::default(),
             settings,
         }

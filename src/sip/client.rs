@@ -101,7 +101,7 @@ impl Outgoing {
 pub enum ClientDo {
     /// Send this.
     Send(Bytes, Path),
-    /// Tell the branch; the path is the one the response answers, when it is a response.
+    /// Tell the branch; the path is the one the response answers, or the last one tried.
     News(ClientNews, Option<Path>),
     /// Forget the transaction.
     Over,
@@ -425,7 +425,8 @@ impl ClientTransaction {
 
     fn fail(&mut self, failure: ClientFailure) {
         self.state = State::Over;
-        self.dos.push_back(ClientDo::News(ClientNews::Failed(failure), None));
+        let last = self.attempts.last().map(|attempt| attempt.path);
+        self.dos.push_back(ClientDo::News(ClientNews::Failed(failure), last));
         self.dos.push_back(ClientDo::Over);
     }
 }

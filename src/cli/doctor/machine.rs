@@ -55,9 +55,13 @@ pub(super) fn disk(config: &Config) -> Vec<Finding> {
 fn folder(check: &str, key: &str, path: &Path) -> Finding {
     let shown = path.display();
     // What is not there yet is made at the first start, inside the nearest folder that is.
-    let Some(there) = path.ancestors().find(|folder| folder.is_dir()) else {
+    let Some(there) = path.ancestors().find(|folder| folder.exists()) else {
         return Finding::broken(check, format!("{shown} leads nowhere"), format!("set `{key}` to a folder"));
     };
+    if !there.is_dir() {
+        let result = format!("{} is a file where a folder is wanted", there.display());
+        return Finding::broken(check, result, format!("move it away, or set `{key}` to a folder"));
+    }
     if let Err(cause) = try_to_write(there) {
         let result = format!("{} cannot be written to: {cause}", there.display());
         return Finding::broken(check, result, format!("give it to the user who runs trunkline, or set `{key}`"));
@@ -235,6 +239,17 @@ mod tests {
             assert_eq!(open_files(&limits(hard), 1_856).verdict, verdict, "{hard}");
         }
         assert_eq!(open_files("", 1_856).verdict, Verdict::Look);
+    }
+
+    #[test]
+    fn a_file_is_no_data_folder() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("data");
+        fs::write(&file, "").unwrap();
+        for place in [file.clone(), file.join("below")] {
+            let finding = folder("data folder", "data_dir", &place);
+            assert!(finding.verdict == Verdict::Broken && finding.result.contains("is a file"), "{finding:?}");
+        }
     }
 
     #[test]

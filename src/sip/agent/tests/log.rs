@@ -106,3 +106,24 @@ fn calls_of_ours_are_told_inside_the_span_of_whoever_places_them() {
     assert!(lines.iter().all(|line| line.contains("\"call\":\"01M7\"")), "{log}");
     assert!(!log.contains("2025550177"), "{log}");
 }
+
+#[test]
+fn a_call_that_is_turned_away_is_a_line_with_peer_and_cause_and_nothing_of_a_person() {
+    let (page, _guard) = captured("info", LogFormat::Text);
+    let mut world = World::with_room_for(1);
+    world.talk();
+    for other in 2..9 {
+        let text =
+            invite(1, "", SDP).replace("c1", &format!("c{other}")).replace("z9hG4bK", &format!("z9hG4bKc{other}"));
+        assert_eq!(starts(&world.receive(&text)), ["SIP/2.0 503 Service Unavailable"]);
+    }
+    let log = page.text();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("a call is refused")).collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(lines[0].contains("WARN") && lines[0].contains("sip.max_calls"), "{log}");
+    assert!(lines[0].contains("peer=loopback reason=\"full\""), "{log}");
+    assert!(PRIVATE.iter().all(|private| !lines[0].contains(private)), "{log}");
+    world.agent.handle_drain(world.now);
+    world.receive(&invite(1, "", SDP).replace("c1", "c9").replace("z9hG4bK", "z9hG4bKc9"));
+    assert!(page.text().contains("reason=\"draining\""), "{}", page.text());
+}
