@@ -131,6 +131,27 @@ fn before_a_late_offer_is_answered_the_first_packet_latches_and_the_answer_confi
 }
 
 #[test]
+fn one_stray_packet_before_the_answer_neither_gets_our_sound_nor_keeps_the_far_end_out() {
+    let unanswered = StreamParams { remote: None, ..params() };
+    let mut ear = Ear::new(&unanswered);
+    ear.packet(0, 66, STRANGER);
+    ear.receiver.renegotiate(&params());
+    assert_eq!(ear.receiver.destination(), Some(PEER.parse().unwrap()));
+    // The far end's sound comes from a port that a NAT gave it.
+    assert_eq!(ear.packet(0, 1, NEIGHBOUR), refused(Refusal::WrongSource));
+    assert_eq!(ear.packet(1, 1, NEIGHBOUR), refused(Refusal::WrongSource));
+    assert_eq!(ear.packet(2, 1, NEIGHBOUR), latched(NEIGHBOUR.parse().unwrap()));
+    assert_eq!(ear.receiver.destination(), Some(NEIGHBOUR.parse().unwrap()));
+    assert_eq!(ear.packet(1, 66, STRANGER), refused(Refusal::WrongSource));
+    // One that spoke before its answer came proves itself by going on.
+    let mut ear = Ear::new(&unanswered);
+    ear.packet(0, 1, NEIGHBOUR);
+    ear.receiver.renegotiate(&params());
+    (1..=10).for_each(|n| assert_eq!(ear.packet(n, 1, NEIGHBOUR), Accepted::Ok));
+    assert_eq!(ear.receiver.destination(), Some(NEIGHBOUR.parse().unwrap()));
+}
+
+#[test]
 fn an_ipv4_peer_on_a_dual_stack_socket_is_itself() {
     let mut ear = Ear::new(&params());
     assert_eq!(ear.packet(0, 1, "[::ffff:192.0.2.7]:4000"), latched("[::ffff:192.0.2.7]:4000".parse().unwrap()));

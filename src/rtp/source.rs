@@ -18,6 +18,9 @@ pub(super) const BELIEVED_AFTER: u32 = 3;
 /// Packets after which we send to an address again that is not the one signalled meanwhile: 1 s of them. It is behind
 /// a NAT, and nothing really moved.
 const STILL_THERE_AFTER: u32 = 50;
+/// The same for one that was heard before anything was signalled, so that a single packet made us believe it: 200 ms. A
+/// far end that only spoke sooner than its answer came has proved itself before its prompt is under way.
+const PROVED_AFTER: u32 = 10;
 
 /// Packets of one stream following each other.
 #[derive(Clone, Copy, Debug)]
@@ -77,12 +80,14 @@ impl Source {
     /// once.
     pub(super) fn expect(&mut self, remote: SocketAddr) {
         let Some(signalled) = real(remote) else { return };
-        // The first word on it (the answer to a late offer) contradicts nobody.
-        let moved = self.signalled.replace(signalled).is_some_and(|before| before != signalled);
+        let before = self.signalled.replace(signalled);
         if let Some(latch) = &mut self.latch {
             latch.signalled = canonical(latch.address) == signalled;
-            if moved {
-                latch.doubt = if latch.signalled { 0 } else { STILL_THERE_AFTER };
+            if before != Some(signalled) {
+                // The first word on it (the answer to our offer) comes after a latch that took no more than one packet,
+                // which anybody can send.
+                let unproved = if before.is_none() { PROVED_AFTER } else { STILL_THERE_AFTER };
+                latch.doubt = if latch.signalled { 0 } else { unproved };
             }
         }
     }
