@@ -224,6 +224,7 @@ impl Receiver {
 
     fn agree(&mut self, params: &StreamParams) {
         self.telephone_event = params.telephone_event;
+        self.source.seal(params.security.is_some());
         self.types.clear();
         for &(payload_type, codec) in params.receive_types.iter().chain(&[(params.payload_type, params.codec)]) {
             if self.types.iter().all(|(known, _)| *known != payload_type) && self.can_decode(codec) {
@@ -441,7 +442,7 @@ impl Receiver {
         if packet.payload.len() > longest {
             return Err(Refusal::Oversized);
         }
-        let accepted = self.check_source(&packet, source)?;
+        let accepted = self.check_source(&packet, source, arrived)?;
         if is_event {
             self.push_event(&packet, arrived)?;
             // Keys are heard whichever stream they come in, because gateways that give events an SSRC of their own
@@ -460,8 +461,8 @@ impl Receiver {
         self.types.iter().find(|(known, _)| *known == payload_type).map(|(_, codec)| *codec)
     }
 
-    fn check_source(&mut self, packet: &Packet<'_>, source: SocketAddr) -> Result<Accepted, Refusal> {
-        match self.source.judge(packet, source) {
+    fn check_source(&mut self, packet: &Packet<'_>, source: SocketAddr, arrived: Instant) -> Result<Accepted, Refusal> {
+        match self.source.judge(packet, source, arrived) {
             Judged::Known => Ok(Accepted::Ok),
             Judged::Stranger => Err(Refusal::WrongSource),
             Judged::Latched { instead } => {
