@@ -111,6 +111,24 @@ fn behind_a_nat_the_third_packet_in_a_row_latches() {
 }
 
 #[test]
+fn a_path_that_delivers_everything_twice_latches_and_follows_another_stream_as_any_other_does() {
+    let mut ear = Ear::new(&params());
+    for n in [0, 0, 1, 1] {
+        assert_eq!(ear.packet(n, 1, STRANGER), refused(Refusal::WrongSource));
+    }
+    assert_eq!(ear.packet(2, 1, STRANGER), latched(STRANGER.parse().unwrap()));
+    assert_eq!(ear.packet(2, 1, STRANGER), Accepted::Ok);
+    for n in [3, 3, 4, 4] {
+        assert_eq!(ear.packet(n, 2, STRANGER), refused(Refusal::WrongSsrc));
+    }
+    assert_eq!(ear.packet(5, 2, STRANGER), Accepted::Ok);
+    assert_eq!(ear.receiver.ssrc(), Some(2));
+    // One packet repeated proves nothing.
+    let mut ear = Ear::new(&params());
+    (0..9).for_each(|_| assert_eq!(ear.packet(0, 1, STRANGER), refused(Refusal::WrongSource)));
+}
+
+#[test]
 fn the_signalled_address_takes_the_latch_back_from_a_stranger() {
     let mut ear = Ear::new(&params());
     for n in 0..3 {

@@ -41,9 +41,10 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// The run with one more packet, or a new one when the packet does not follow.
+    /// The run with one more packet, or a new one when the packet does not follow. One that came twice is one.
     pub(super) fn extended(run: Option<Self>, packet: &Packet<'_>) -> Self {
         let length = match run {
+            Some(run) if run.ssrc == packet.ssrc && packet.sequence == run.sequence => run.length,
             Some(run) if run.ssrc == packet.ssrc && packet.sequence == run.sequence.wrapping_add(1) => run.length + 1,
             _ => 1,
         };
