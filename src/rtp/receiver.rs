@@ -53,6 +53,9 @@ pub enum Accepted {
     Latched(SocketAddr),
     /// Taken.
     Ok,
+    /// From the far end, in a type that was not negotiated: nothing of it is heard, but it shows that the far end is
+    /// there (RFC 6263 §4.6: some keep a port open with such packets) and has a number among the others.
+    PassedOver,
     /// RTCP from the far end on the RTP port (RFC 5761): for [`super::rtcp`].
     Rtcp,
     /// Not taken.
@@ -114,7 +117,7 @@ pub struct ReceiverStats {
     pub late: u64,
     /// Arrived again.
     pub duplicates: u64,
-    /// Not taken, for any [`Refusal`].
+    /// Not taken, for any [`Refusal`], or passed over.
     pub refused: u64,
     /// Frames made up, at least in part.
     pub concealed: u64,
@@ -264,6 +267,10 @@ impl Receiver {
                 Accepted::Refused(refusal)
             }
             Ok(Accepted::Rtcp) => Accepted::Rtcp,
+            Ok(Accepted::PassedOver) => {
+                self.refused += 1;
+                Accepted::PassedOver
+            }
             Ok(taken) => {
                 self.received += 1;
                 self.last_packet_at = Some(arrived);
@@ -435,7 +442,7 @@ impl Receiver {
         let is_event = Some(packet.payload_type) == self.telephone_event;
         let codec = self.codec_of(packet.payload_type).filter(|_| !is_event);
         if !is_event && codec.is_none() && packet.payload_type != COMFORT_NOISE {
-            return Err(Refusal::UnknownPayloadType);
+            return self.pass_over(&packet, source, arrived);
         }
         let frames = self.frames.as_ref().filter(|_| codec.is_some_and(|codec| !codec.is_bytewise()));
         let longest = frames.map_or(MAX_PAYLOAD, |frames| frames.longest());
@@ -454,6 +461,22 @@ impl Receiver {
         self.check_stream(&packet, arrived)?;
         self.push_packet(&packet, codec, arrived)?;
         Ok(accepted)
+    }
+
+    /// A type that was not negotiated. It makes nobody the far end and no stream the one we hear; in that stream its
+    /// number is counted, so that it is not missing, and the sound around it is not taken for torn.
+    fn pass_over(
+        &mut self,
+        packet: &Packet<'_>,
+        source: SocketAddr,
+        arrived: Instant,
+    ) -> Result<Accepted, Refusal> {
+        if self.source.latched() != Some(source) || self.stream != Some(packet.ssrc) {
+            return Err(Refusal::UnknownPayloadType);
+        }
+        self.check_source(packet, source, arrived)?;
+        self.push_packet(packet, None, arrived)?;
+        Ok(Accepted::PassedOver)
     }
 
     /// How sound of this type is coded, if we take it.

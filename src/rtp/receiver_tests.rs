@@ -202,7 +202,7 @@ fn two_streams_mixed_up_do_not_chop_each_other() {
 fn what_is_not_for_us_is_refused_with_its_reason() {
     let mut ear = Ear::new(&params());
     ear.packet(0, 1, PEER);
-    assert_eq!(ear.typed(18, 1, 1, PEER, &[0; 20]), refused(Refusal::UnknownPayloadType));
+    assert_eq!(ear.typed(18, 1, 2, PEER, &[0; 20]), refused(Refusal::UnknownPayloadType));
     assert_eq!(ear.typed(0, 1, 1, PEER, &[0; 1_601]), refused(Refusal::Oversized));
     assert_eq!(ear.typed(0, 1, 1, PEER, &[0; 2_048]), refused(Refusal::Oversized));
     assert_eq!(ear.typed(101, 1, 1, PEER, &[1, 2, 3]), refused(Refusal::Malformed));
@@ -213,6 +213,28 @@ fn what_is_not_for_us_is_refused_with_its_reason() {
     assert_eq!(ear.bytes(&[0x80, 200, 0, 6, 0, 0, 0, 1], STRANGER, 20), refused(Refusal::WrongSource));
     assert_eq!(ear.typed(13, 1, 1, PEER, &[60]), Accepted::Ok);
     assert_eq!((ear.receiver.stats().received, ear.receiver.stats().refused), (2, 8));
+}
+
+#[test]
+fn what_was_not_negotiated_is_not_heard_and_its_number_is_not_missing() {
+    let mut ear = Ear::new(&params());
+    assert_eq!(ear.typed(19, 0, 1, PEER, &[60]), refused(Refusal::UnknownPayloadType), "it makes nobody the far end");
+    let mut pulled = Vec::new();
+    for n in 0..40 {
+        // A pause with a keep-alive, comfort noise of old, and an event of another number in it.
+        let accepted = match n {
+            10..13 => ear.typed([127, 19, 96][usize::from(n) - 10], n, 1, PEER, &[]),
+            _ => ear.packet(n, 1, PEER),
+        };
+        assert_eq!(accepted == Accepted::PassedOver, (10..13).contains(&n), "packet {n}: {accepted:?}");
+        pulled.push(ear.pull(u64::from(n) * 20 + 5).0);
+    }
+    assert_eq!(ear.typed(19, 40, 2, PEER, &[60]), refused(Refusal::UnknownPayloadType), "nor a stream the one heard");
+    assert_eq!(ear.typed(19, 40, 1, STRANGER, &[60]), refused(Refusal::UnknownPayloadType));
+    assert_eq!(ear.receiver.ssrc(), Some(1));
+    assert!(!pulled.contains(&Pulled::Concealed), "{pulled:?}");
+    let stats = ear.receiver.stats();
+    assert_eq!((stats.received, stats.expected, stats.lost, stats.refused), (37, 40, 0, 6));
 }
 
 #[test]

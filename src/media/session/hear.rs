@@ -36,7 +36,7 @@ impl Session {
             Accepted::Refused(_) => {}
             Accepted::Rtcp => self.on_report(clear, at),
             // A sign of life, as a report is: a telephone that is muted, or has gone quiet, may send nothing else.
-            Accepted::Latched(_) | Accepted::Ok => {
+            Accepted::Latched(_) | Accepted::Ok | Accepted::PassedOver => {
                 self.heard_at = self.heard_at.max(at);
                 if ours {
                     self.make_way(from);
