@@ -138,6 +138,8 @@ pub struct ReceiverStats {
 #[derive(Debug)]
 pub struct Receiver {
     config: ReceiverConfig,
+    /// Packets are taken: we do not hold the far end.
+    receive: bool,
     /// What may come, by our numbers.
     types: Vec<(u8, Codec)>,
     telephone_event: Option<u8>,
@@ -179,6 +181,7 @@ impl Receiver {
     pub fn new(params: &StreamParams, config: ReceiverConfig) -> Self {
         let mut new = Self {
             config,
+            receive: params.receive,
             types: Vec::new(),
             telephone_event: None,
             source: Source::new(params.remote),
@@ -215,6 +218,10 @@ impl Receiver {
     /// Another agreement holds from now on: codecs, payload types and address. What is buffered is still played.
     pub fn renegotiate(&mut self, params: &StreamParams) {
         self.agree(params);
+        let held = !std::mem::replace(&mut self.receive, params.receive);
+        if held && params.receive {
+            self.resume();
+        }
         if let Some(remote) = params.remote {
             self.expect(remote);
         }
@@ -465,12 +472,7 @@ impl Receiver {
 
     /// A type that was not negotiated. It makes nobody the far end and no stream the one we hear; in that stream its
     /// number is counted, so that it is not missing, and the sound around it is not taken for torn.
-    fn pass_over(
-        &mut self,
-        packet: &Packet<'_>,
-        source: SocketAddr,
-        arrived: Instant,
-    ) -> Result<Accepted, Refusal> {
+    fn pass_over(&mut self, packet: &Packet<'_>, source: SocketAddr, arrived: Instant) -> Result<Accepted, Refusal> {
         if self.source.latched() != Some(source) || self.stream != Some(packet.ssrc) {
             return Err(Refusal::UnknownPayloadType);
         }
@@ -520,6 +522,14 @@ impl Receiver {
         self.ssrc_changes += u64::from(self.stream.take().is_some());
         self.decoders.restart(self.codec);
         self.sequence.forget();
+        self.bursts.begin_anew();
+        self.interarrival.forget();
+        self.begin_another_stream();
+    }
+
+    /// What the far end sent until now was not taken; the next packet goes on with the same stream.
+    fn resume(&mut self) {
+        self.sequence.pause();
         self.bursts.begin_anew();
         self.interarrival.forget();
         self.begin_another_stream();

@@ -319,6 +319,27 @@ fn a_lost_packet_is_made_up_and_counted() {
 }
 
 #[test]
+fn what_was_sent_while_we_held_them_is_not_lost() {
+    let mut ear = Ear::new(&params());
+    (0..20).for_each(|n| _ = ear.packet(n, 1, PEER));
+    ear.receiver.renegotiate(&StreamParams { receive: false, ..params() });
+    ear.receiver.renegotiate(&params());
+    let mut pulled = Vec::new();
+    for n in 1_000..1_020 {
+        assert_eq!(ear.packet(n, 1, PEER), Accepted::Ok);
+        pulled.push(ear.pull(u64::from(n) * 20 + 5).0);
+    }
+    let stats = ear.receiver.stats();
+    assert_eq!((stats.received, stats.expected, stats.lost), (40, 40, 0));
+    assert_eq!((stats.ssrc_changes, stats.jumps, ear.receiver.extended_highest()), (0, 0, 1_019));
+    assert_eq!(ear.receiver.runs().0.lost, 0);
+    // Another agreement that is no hold hides no loss.
+    ear.receiver.renegotiate(&params());
+    ear.packet(1_030, 1, PEER);
+    assert_eq!(ear.receiver.stats().lost, 10);
+}
+
+#[test]
 fn keys_are_reported_once_with_the_arrival_of_their_first_packet_and_leave_the_sound_in_order() {
     let mut ear = Ear::new(&params());
     for n in 0..10 {

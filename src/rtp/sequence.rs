@@ -63,6 +63,8 @@ pub struct Sequence {
     received: u64,
     /// Packets that were expected under numberings that have ended.
     expected_before: u64,
+    /// The next packet ends a pause in which nothing was to be taken.
+    paused: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +87,10 @@ impl Sequence {
         let behind = newest.sequence.wrapping_sub(sequence);
         if ahead == 0 {
             return Order::Duplicate;
+        }
+        if self.paused && behind > MAX_MISORDER {
+            let index = newest.index + u64::from(ahead);
+            return self.begin(sequence, index);
         }
         if ahead < MAX_DROPOUT {
             *newest = Newest {
@@ -121,6 +127,12 @@ impl Sequence {
         self.expected_before = self.expected();
         self.newest = None;
         self.confirms = None;
+        self.paused = false;
+    }
+
+    /// Packets were sent that nobody was to take (a hold): what lies between the newest one and the next is not lost.
+    pub fn pause(&mut self) {
+        self.paused = self.newest.is_some();
     }
 
     /// Different packets received.
@@ -144,17 +156,23 @@ impl Sequence {
     }
 
     fn restart(&mut self, sequence: u16, confirmed: bool) -> Order {
-        // The packet that raised suspicion was not counted; the confirming one opens the numbering.
-        self.expected_before = self.expected();
         let index = match self.newest {
             // A cycle above everything before, so that indices never go back.
             Some(newest) => (newest.index | (CYCLE - 1)) + 1 + u64::from(sequence),
             None => CYCLE + u64::from(sequence),
         };
+        // The packet that raised suspicion was not counted; the confirming one opens the numbering.
+        let next = self.begin(sequence, index);
+        if confirmed { Order::Restarted { index } } else { next }
+    }
+
+    /// What came before this packet is counted, and nothing between the two is missing.
+    fn begin(&mut self, sequence: u16, index: u64) -> Order {
+        self.expected_before = self.expected();
         self.newest = Some(Newest { sequence, index, first: index, seen: 1 });
-        self.confirms = None;
+        (self.confirms, self.paused) = (None, false);
         self.received += 1;
-        if confirmed { Order::Restarted { index } } else { Order::Next { index, missing: 0 } }
+        Order::Next { index, missing: 0 }
     }
 }
 
@@ -241,6 +259,21 @@ mod tests {
             (6, Restarted { index: 131_078 }),
         ]);
         assert_eq!((sequence.received(), sequence.expected(), sequence.lost()), (4, 4, 0));
+    }
+
+    #[test]
+    fn what_was_sent_in_a_pause_is_not_lost_and_the_wraps_are_counted_on() {
+        for pause in [1_000, 2_999, 20_000, 60_000_u16] {
+            let mut sequence = walk(&[(65_000, next(65_000)), (65_002, Next { index: 65_002, missing: 1 })]);
+            sequence.pause();
+            // A straggler from before it.
+            assert_eq!(sequence.push(65_001), Reordered { index: CYCLE + 65_001 });
+            let index = CYCLE + 65_002 + u64::from(pause);
+            assert_eq!(sequence.push(65_002_u16.wrapping_add(pause)), next(index));
+            assert_eq!(sequence.push(65_004_u16.wrapping_add(pause)), Next { index: index + 2, missing: 1 });
+            assert_eq!((sequence.received(), sequence.expected(), sequence.lost()), (5, 6, 1), "{pause}");
+            assert_eq!(sequence.extended_highest(), 65_004 + u32::from(pause));
+        }
     }
 
     #[test]

@@ -23,11 +23,8 @@ impl Session {
             return;
         }
         let reports = is_rtcp(datagram);
-        if !reports && !self.params.receive {
-            self.refused += 1;
-            return;
-        }
-        let Some(clear) = open(&mut self.srtp, datagram, reports) else {
+        // Also what is not to be heard is opened: whoever does not count along cannot open what comes after it.
+        let Some(clear) = open(&mut self.srtp, datagram, reports).filter(|_| reports || self.params.receive) else {
             self.refused += 1;
             return;
         };
