@@ -406,6 +406,11 @@ impl Receiver {
         self.sequence.extended_highest()
     }
 
+    /// Packets expected and received of the streams heard before this one, for RTCP.
+    pub const fn before(&self) -> (u64, u64) {
+        self.sequence.before()
+    }
+
     /// Counters.
     pub fn stats(&self) -> ReceiverStats {
         let (bytes, frames) =

@@ -63,6 +63,8 @@ pub struct Sequence {
     received: u64,
     /// Packets that were expected under numberings that have ended.
     expected_before: u64,
+    /// What [`Self::forget`] has closed: expected and received.
+    before: (u64, u64),
     /// The next packet ends a pause in which nothing was to be taken.
     paused: bool,
 }
@@ -125,6 +127,7 @@ impl Sequence {
     /// A new numbering starts with the next packet, whatever its number: another SSRC.
     pub fn forget(&mut self) {
         self.expected_before = self.expected();
+        self.before = (self.expected_before, self.received);
         self.newest = None;
         self.confirms = None;
         self.paused = false;
@@ -138,6 +141,11 @@ impl Sequence {
     /// Different packets received.
     pub const fn received(&self) -> u64 {
         self.received
+    }
+
+    /// Of these streams that are over: packets that should have arrived, and those that did.
+    pub const fn before(&self) -> (u64, u64) {
+        self.before
     }
 
     /// Packets that should have arrived: from the first to the newest.
@@ -282,5 +290,6 @@ mod tests {
         sequence.forget();
         assert_eq!(sequence.push(9), next(CYCLE + 9));
         assert_eq!((sequence.received(), sequence.expected(), sequence.lost()), (3, 4, 1));
+        assert_eq!(sequence.before(), (3, 2));
     }
 }
