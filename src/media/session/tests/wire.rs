@@ -88,6 +88,33 @@ fn what_is_not_sealed_by_the_far_end_neither_is_heard_nor_latches() {
 }
 
 #[test]
+fn what_comes_while_we_hold_them_is_counted_along_so_that_what_follows_can_be_opened() {
+    let agreed = StreamParams { security: Some(Box::new(keys_of(1, 2))), ..params() };
+    let mut leg = Leg::new(agreed.clone());
+    let mut sealer = Sealer::new(&keys_of(2, 1));
+    let mut say = |leg: &mut Leg, sequence: u16| {
+        let timestamp = u32::from(sequence) * 160;
+        let packet = Packet { marker: false, payload_type: 0, sequence, timestamp, ssrc: 5, payload: &[0; 160] };
+        let mut bytes = [0; 300];
+        let length = packet.write(&mut bytes).expect("short packets");
+        let length = sealer.rtp(&mut bytes, length).expect("room behind them");
+        leg.session.on_datagram(&mut bytes[..length], far_end(), leg.now, &mut |_, _| true);
+    };
+    let agree = |leg: &mut Leg, receive| {
+        let params = StreamParams { receive, ..agreed.clone() };
+        leg.session.command(MediaCommand::Renegotiate { params }, leg.now);
+    };
+    (0..10).for_each(|n| say(&mut leg, n));
+    agree(&mut leg, false);
+    // Half an hour, of which these stand for all.
+    [20_000, 40_000, 60_000, 14_464, 34_464].into_iter().for_each(|n| say(&mut leg, n));
+    agree(&mut leg, true);
+    (34_465..34_475).for_each(|n| say(&mut leg, n));
+    let summary = leg.session.into_summary();
+    assert_eq!((summary.packets_in, summary.lost, summary.refused), (20, 0, 5));
+}
+
+#[test]
 fn a_changed_key_is_used_from_the_renegotiation_on_and_a_kept_one_goes_on() {
     let sealed = |ours, theirs| StreamParams { security: Some(Box::new(keys_of(ours, theirs))), ..params() };
     let (mut one, mut other) = (Leg::new(sealed(1, 2)), Leg::new(sealed(2, 1)));
