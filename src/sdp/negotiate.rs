@@ -110,7 +110,7 @@ impl fmt::Debug for Local<'_> {
 /// assert_eq!(params.codec, Codec::Pcma);
 /// ```
 pub fn answer(offer: &str, local: &Local<'_>) -> Result<(String, StreamParams), SdpError> {
-    let answered = answer_with(offer, local, None)?;
+    let answered = answer_with(offer, local, Direction::SendRecv, None)?;
     Ok((answered.text, answered.params))
 }
 
@@ -135,8 +135,14 @@ pub(super) struct Layout {
     taken: Vec<u8>,
 }
 
-/// The same within a call, where `agreed` holds: there a stream may also be put away with port 0.
-pub(super) fn answer_with(offer: &str, local: &Local<'_>, agreed: Option<&StreamParams>) -> Result<Answered, SdpError> {
+/// The same within a call, where `agreed` holds: there a stream may also be put away with port 0, and we may want less
+/// than both directions.
+pub(super) fn answer_with(
+    offer: &str,
+    local: &Local<'_>,
+    wanted: Direction,
+    agreed: Option<&StreamParams>,
+) -> Result<Answered, SdpError> {
     let theirs = parse(offer)?;
     let demand = security::demand(local.srtp, agreed);
     let chosen = match (choose(&theirs, local, demand), agreed) {
@@ -147,6 +153,7 @@ pub(super) fn answer_with(offer: &str, local: &Local<'_>, agreed: Option<&Stream
     };
     let media = &theirs[chosen.place];
     let event = event_for(media, chosen.codec);
+    let settled = settle(media, chosen.format, chosen.codec, local)?;
     let params = StreamParams {
         telephone_event: event.map(|(number, _)| number),
         receive_types: receive_types(&[(chosen.format.payload_type, chosen.codec)], Some(media)),
@@ -154,7 +161,9 @@ pub(super) fn answer_with(offer: &str, local: &Local<'_>, agreed: Option<&Stream
             let ours = crypto::key_for(crypto.suite, local.srtp_secret());
             Box::new(Keys { suite: crypto.suite, ours, theirs: crypto.key })
         }),
-        ..settle(media, chosen.format, chosen.codec, local)?
+        send: settled.send && wanted.sends(),
+        receive: settled.receive && wanted.receives(),
+        ..settled
     };
     let ours = params.security.as_ref().map(|keys| Crypto {
         tag: chosen.crypto.map_or(1, |crypto| crypto.tag),

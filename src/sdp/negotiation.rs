@@ -70,8 +70,13 @@ impl Negotiation {
 
     /// Answers theirs. An error leaves everything as it was.
     pub fn answer(&mut self, offer: &str) -> Result<(String, StreamParams), SdpError> {
+        self.answer_within(offer, Direction::SendRecv)
+    }
+
+    /// The same where no more than `wanted`, seen from us, may come of it: an offer of theirs does not end a hold of ours.
+    pub fn answer_within(&mut self, offer: &str, wanted: Direction) -> Result<(String, StreamParams), SdpError> {
         self.renew_stale_keys();
-        let write = |local: &Local<'_>| negotiate::answer_with(offer, local, self.agreed.as_ref());
+        let write = |local: &Local<'_>| negotiate::answer_with(offer, local, wanted, self.agreed.as_ref());
         let mut answered = write(&self.local())?;
         if self.differs(&answered.text) {
             let next = self.local.session_version.wrapping_add(1);
