@@ -88,21 +88,28 @@ impl Sender {
         // 64 bits make 80 by one step of SplitMix64.
         let more = (random ^ (random >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let more = (more ^ (more >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let sequence = random as u16;
-        Self {
+        let mut new = Self {
             voice: Voice::new(params),
             keys: EventSender::new(params.send_event, params.event_clock_hz),
             ssrc: (random >> 32) as u32,
-            // RFC 3711 §3.3.1: whoever hears a sealed stream only from after its first wrap never learns of it, so
-            // sealed streams begin far from one.
-            sequence: if params.security.is_some() { sequence & 0x7FFF } else { sequence },
+            sequence: random as u16,
             timestamp: (more >> 32) as u32,
             marker: true,
             pending: [0; PENDING],
             pending_samples: 0,
             cut: None,
             stats: SenderStats::default(),
+        };
+        if params.security.is_some() {
+            new.keep_from_wrap();
         }
+        new
+    }
+
+    /// RFC 3711 §3.3.1: whoever hears a sealed stream only from after its first wrap never learns of it, so sealed
+    /// streams begin far from one.
+    const fn keep_from_wrap(&mut self) {
+        self.sequence &= 0x7FFF;
     }
 
     /// Another agreement holds from now on. The stream goes on: same SSRC, next sequence number, next timestamp
@@ -112,12 +119,15 @@ impl Sender {
         self.voice = Voice::new(params);
         self.keys.renegotiate(params.send_event, params.event_clock_hz);
         (self.pending_samples, self.cut, self.marker) = (0, None, true);
+        // A leg of ours opens before anybody has answered, and its keys come with the answer.
+        if params.security.is_some() && self.stats.packets == 0 {
+            self.keep_from_wrap();
+        }
     }
 
     /// Goes on under another name (RFC 3550 §8.2): a new stream, whose packets are counted anew.
     pub fn change_ssrc(&mut self, ssrc: u32) {
-        // As for a new one; see `new`.
-        self.sequence &= 0x7FFF;
+        self.keep_from_wrap();
         (self.ssrc, self.marker, self.stats) = (ssrc, true, SenderStats::default());
     }
 
@@ -460,7 +470,20 @@ mod tests {
         let suite = crate::rtp::srtp::Suite::AesCm128Sha1_80;
         let key = crate::rtp::srtp::MasterKey::new(suite, &[1; 30]).unwrap();
         let security = Some(Box::new(crate::rtp::srtp::Keys { suite, ours: key, theirs: key }));
-        let sender = Sender::new(&StreamParams { security, ..StreamParams::default() }, 0x1234_5678_9ABC_FFFF);
+        let (plain, sealed) = (StreamParams::default(), StreamParams { security, ..StreamParams::default() });
+        let random = 0x1234_5678_9ABC_FFFF;
+        assert_eq!(Sender::new(&sealed, random).sequence, 0x7FFF);
+        // Also when the keys come with an answer, but a stream under way goes on.
+        let mut sender = Sender::new(&plain, random);
+        sender.renegotiate(&plain);
+        assert_eq!(sender.sequence, 0xFFFF);
+        sender.renegotiate(&sealed);
         assert_eq!(sender.sequence, 0x7FFF);
+        let (mut sender, first) = self::sender(20);
+        sender.push_frame(&FRAME);
+        assert_eq!(poll_all(&mut sender, first).len(), 1);
+        sender.sequence = 0xFFFF;
+        sender.renegotiate(&sealed);
+        assert_eq!(sender.sequence, 0xFFFF);
     }
 }
