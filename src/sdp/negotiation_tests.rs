@@ -150,6 +150,44 @@ fn our_key_stays_while_the_call_does_and_a_suite_that_was_left_never_comes_back_
 }
 
 #[test]
+fn another_telephone_behind_the_same_far_end_gets_another_key_of_ours() {
+    let line = |port: u16, key: char| {
+        let key = key.to_string().repeat(40);
+        format!("{OFFER}m=audio {port} RTP/SAVP 0\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{key}\n")
+    };
+    let mut negotiation = Negotiation::new(secure(4_000, 7));
+    let mut ours = |offer: &str| negotiation.answer(offer).unwrap().1.security.unwrap().ours;
+    let first = ours(&line(4_000, 'a'));
+    assert_eq!(ours(&line(4_000, 'b')), first, "another key alone");
+    assert_eq!(ours(&line(4_002, 'b')), first, "another address alone");
+    let second = ours(&line(4_004, 'c'));
+    assert_ne!(second, first);
+    assert_eq!(ours(&line(4_004, 'c')), second);
+
+    // In an answer it is too late for the key we offered with; the next description has another.
+    let inline = |text: &str| text.split("AES_CM_128_HMAC_SHA1_80 inline:").nth(1).unwrap()[..40].to_owned();
+    let offered = inline(&negotiation.offer(Direction::SendOnly));
+    negotiation.accept(&line(4_006, 'd')).unwrap();
+    let next = inline(&negotiation.offer(Direction::SendRecv));
+    assert_ne!(next, offered);
+    negotiation.accept(&line(4_006, 'd')).unwrap();
+    assert_eq!(inline(&negotiation.offer(Direction::SendRecv)), next);
+}
+
+#[test]
+fn telephones_that_answer_one_offer_do_not_make_a_key_old() {
+    let mut negotiation = Negotiation::new(secure(4_000, 7));
+    let offered = negotiation.offer(Direction::SendRecv);
+    for (port, key) in [(4_000, "a"), (4_002, "b")] {
+        let suite = "a=crypto:1 AES_256_CM_HMAC_SHA1_80";
+        let key = format!("{}A==", key.repeat(61));
+        negotiation.accept(&format!("{OFFER}m=audio {port} RTP/SAVP 0\n{suite} inline:{key}\n")).unwrap();
+    }
+    let inline = |text: &str| text.split("inline:").nth(1).unwrap()[..62].to_owned();
+    assert_eq!(inline(&negotiation.offer(Direction::SendOnly)), inline(&offered));
+}
+
+#[test]
 fn a_required_key_is_never_given_up_later() {
     let mut negotiation = Negotiation::new(secure(4_000, 7));
     let mut caller = Negotiation::new(Local { address: [192, 0, 2, 7].into(), ..secure(5_000, 9) });
