@@ -5,7 +5,7 @@ use super::packet::{HEADER_BYTES, Packet};
 use super::srtp::MOST_TRAILER_BYTES;
 use crate::audio::FRAME_8K;
 use crate::audio::codec::Encoder;
-use crate::rtp::{Digit, StreamParams};
+use crate::rtp::{Codec, Digit, OpusParams, StreamParams};
 
 /// Longest packet sent: 60 ms.
 const MAX_SAMPLES: usize = 480;
@@ -48,6 +48,8 @@ pub struct Sender {
 struct Voice {
     /// `None` when its library failed: then nothing is sent, and the far end hears silence.
     encoder: Option<Encoder>,
+    codec: Codec,
+    opus: OpusParams,
     payload_type: u8,
     packet_samples: usize,
     /// Ticks of the RTP clock for each sample of 8 kHz.
@@ -60,13 +62,24 @@ impl Voice {
         if let Err(error) = &encoder {
             tracing::error!(%error, "this call stays silent");
         }
-        let ptime_ms = Some(params.ptime_ms).filter(|&ms| params.codec.has_packets_of(ms)).unwrap_or(20);
         Self {
             encoder: encoder.ok(),
+            codec: params.codec,
+            opus: params.opus,
             payload_type: params.payload_type,
-            packet_samples: ptime_ms as usize * 8,
+            packet_samples: Self::packet_samples(params),
             ticks: params.codec.clock_rate_hz() / 8_000,
         }
+    }
+
+    fn packet_samples(params: &StreamParams) -> usize {
+        let ptime_ms = Some(params.ptime_ms).filter(|&ms| params.codec.has_packets_of(ms)).unwrap_or(20);
+        ptime_ms as usize * 8
+    }
+
+    /// Would one for these be the same, but for the payload type?
+    fn suits(&self, params: &StreamParams) -> bool {
+        (self.codec, self.opus, self.packet_samples) == (params.codec, params.opus, Self::packet_samples(params))
     }
 
     const fn ticks_of(&self, samples: usize) -> u32 {
@@ -113,12 +126,17 @@ impl Sender {
     }
 
     /// Another agreement holds from now on. The stream goes on: same SSRC, next sequence number, next timestamp
-    /// (RFC 3550 §5.1: a change of payload type needs no new SSRC); what did not fill a packet yet is dropped.
+    /// (RFC 3550 §5.1: a change of payload type needs no new SSRC). Where sound is coded as before, the encoder goes on
+    /// too, as the far end's decoder does; else what did not fill a packet yet is dropped.
     pub fn renegotiate(&mut self, params: &StreamParams) {
-        self.timestamp = self.timestamp.wrapping_add(self.voice.ticks_of(self.pending_samples));
-        self.voice = Voice::new(params);
+        if self.voice.suits(params) {
+            self.voice.payload_type = params.payload_type;
+        } else {
+            self.timestamp = self.timestamp();
+            self.voice = Voice::new(params);
+            (self.pending_samples, self.cut, self.marker) = (0, None, true);
+        }
         self.keys.renegotiate(params.send_event, params.event_clock_hz);
-        (self.pending_samples, self.cut, self.marker) = (0, None, true);
         // A leg of ours opens before anybody has answered, and its keys come with the answer.
         if params.security.is_some() && self.stats.packets == 0 {
             self.keep_from_wrap();
@@ -272,7 +290,6 @@ impl Sender {
 mod tests {
     use super::*;
     use crate::audio::g711::{ALAW_SILENCE, ULAW_SILENCE};
-    use crate::rtp::{Codec, OpusParams};
 
     const FRAME: [i16; FRAME_8K] = [0; FRAME_8K];
 
@@ -463,6 +480,41 @@ mod tests {
         let [(sequence, timestamp, marker, _)] = poll_all(&mut sender, first)[..] else { panic!("one packet") };
         assert_eq!((sequence, timestamp, marker), (1, 160, true));
         assert!(!sender.press(Digit::new('1').unwrap(), 100, 50), "they take no keys");
+    }
+
+    #[test]
+    fn what_is_agreed_on_anew_in_the_same_words_is_not_heard() {
+        let tone: [i16; FRAME_8K] = std::array::from_fn(|at| ((at as f32 * 0.7).sin() * 12_000.0) as i16);
+        let packets = |codec: Codec, renegotiates: bool| {
+            let params = StreamParams { codec, payload_type: 96, ptime_ms: 60, ..StreamParams::default() };
+            let mut sender = Sender::new(&params, 1);
+            let mut sent = Vec::new();
+            for n in 0..30 {
+                // In the middle of a packet.
+                if renegotiates && n == 13 {
+                    sender.renegotiate(&StreamParams { payload_type: 97, send: false, ..params.clone() });
+                }
+                sender.push_frame(&tone);
+                let mut out = [0; MAX_PACKET_BYTES];
+                sent.extend(sender.poll_packet(&mut out).map(|length| (out[1] & 0x7F, out[2..length].to_vec())));
+            }
+            sent
+        };
+        for codec in Codec::ALL {
+            let (plain, renegotiated) = (packets(codec, false), packets(codec, true));
+            let types: Vec<u8> = renegotiated.iter().map(|(payload_type, _)| *payload_type).collect();
+            assert_eq!(types, [[96; 4].as_slice(), &[97; 6]].concat(), "{codec}");
+            assert!(plain.iter().zip(&renegotiated).all(|(one, other)| one.1 == other.1), "{codec}");
+        }
+    }
+
+    #[test]
+    fn skipped_time_is_not_forgotten_when_the_codec_changes() {
+        let (mut sender, first) = sender(60);
+        sender.push_frame(&FRAME);
+        sender.skip(2);
+        sender.renegotiate(&StreamParams { codec: Codec::Pcma, payload_type: 8, ..StreamParams::default() });
+        assert_eq!(sender.timestamp().wrapping_sub(first.1), 3 * 160);
     }
 
     #[test]
