@@ -146,7 +146,10 @@ pub(super) fn answer_with(
     let theirs = parse(offer)?;
     let demand = security::demand(local.srtp, agreed);
     let chosen = match (choose(&theirs, local, demand), agreed) {
-        (Err(SdpError::NoAudio), Some(agreed)) if theirs.iter().any(Media::is_audio_line) => {
+        // Where something else comes in its place (a fax over T.38), a refusal tells them to stay with the sound.
+        (Err(SdpError::NoAudio), Some(agreed))
+            if theirs.iter().any(Media::is_audio_line) && theirs.iter().all(|media| media.port == 0) =>
+        {
             return Ok(put_away(&theirs, local, agreed));
         }
         (chosen, _) => chosen?,

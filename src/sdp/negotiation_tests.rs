@@ -92,6 +92,18 @@ fn a_stream_put_away_with_port_0_comes_back() {
 }
 
 #[test]
+fn sound_that_would_give_way_to_a_fax_is_kept() {
+    let mut negotiation = Negotiation::new(local(4_000));
+    let (said, params) = negotiation.answer(&format!("{OFFER}m=audio 4000 RTP/AVP 0\n")).unwrap();
+    let fax = format!("{OFFER}m=audio 0 RTP/AVP 0\nm=image 5000 udptl t38\n");
+    let refused = negotiation.answer(&fax).unwrap_err();
+    assert_eq!((refused.sip_status(), refused), (488, SdpError::NoAudio));
+    assert_eq!((negotiation.again(), negotiation.agreed()), (said.as_str(), Some(&params)));
+    // Where the fax has been given up too, nothing is left to refuse.
+    assert!(negotiation.answer(&fax.replace("5000", "0")).is_ok());
+}
+
+#[test]
 fn an_answer_cannot_give_what_we_did_not_offer() {
     let mut negotiation = Negotiation::new(local(4_000));
     for (ours, answered, send, receive) in [
