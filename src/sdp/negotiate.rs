@@ -258,11 +258,13 @@ pub(super) fn offer_with(
 pub(super) fn unsettled(local: &Local<'_>) -> StreamParams {
     let formats = offered_formats(local, &Layout::default(), None);
     let (payload_type, codec) = formats.first().copied().unwrap_or((0, Codec::Pcmu));
+    let mut events = offered_events(&formats, &Layout::default(), None).into_iter();
     StreamParams {
         codec,
         payload_type,
         receive_types: receive_types(&formats, None),
-        telephone_event: Some(TELEPHONE_EVENT),
+        telephone_event: events.next().map(|(number, _)| number),
+        more_events: events.collect(),
         // Whoever calls while we wait for their answer may send already; what they understand is not known yet.
         send: false,
         // What comes before the key of a call that may be encrypted is noise, or plain where it must not be.
@@ -289,7 +291,8 @@ fn offered_formats(local: &Local<'_>, layout: &Layout, agreed: Option<&StreamPar
 fn offered_events(formats: &[(u8, Codec)], layout: &Layout, agreed: Option<&StreamParams>) -> Vec<(u8, u32)> {
     let in_use = agreed.and_then(|agreed| Some((agreed.telephone_event?, agreed.event_clock_hz)));
     let usual = [(TELEPHONE_EVENT, 8_000), (TELEPHONE_EVENT_48K, 48_000)];
-    let mut events: Vec<(u8, u32)> = in_use.into_iter().collect();
+    let more = agreed.map_or(&[][..], |agreed| &agreed.more_events);
+    let mut events: Vec<(u8, u32)> = in_use.into_iter().chain(more.iter().copied()).collect();
     for (number, clock_hz) in usual {
         let wanted = clock_hz == 8_000 || formats.iter().any(|(_, codec)| codec.clock_rate_hz() == clock_hz);
         let known = events.iter().any(|&(_, known_hz)| known_hz == clock_hz);
@@ -318,13 +321,16 @@ pub(super) fn accept_with(answer: &str, local: &Local<'_>, offered: &Offered) ->
     let codecs: Vec<Codec> = offered.formats.iter().map(|(_, codec)| *codec).collect();
     let local = &Local { codecs: &codecs, ..*local };
     let (format, codec) = common_format(media, local).ok_or_else(|| no_common_codec(&[media], local))?;
-    // §6.1: towards us they use the numbers we gave.
+    // §6.1: towards us they use the numbers we gave. What they take besides goes with codecs that they take besides.
     let event = event_for(media, codec);
-    let telephone_event =
-        event.and_then(|(_, hz)| offered.events.iter().find(|(_, ours)| *ours == hz)).map(|(number, _)| *number);
+    let takes = |clock_hz: u32| media.formats.iter().any(|format| format.event_clock_hz == Some(clock_hz));
+    let heard = offered.events.iter().copied().filter(|&(_, clock_hz)| takes(clock_hz));
+    let (usual, more_events): (Vec<_>, Vec<_>) =
+        heard.partition(|&(_, clock_hz)| event.is_some_and(|(_, theirs_hz)| theirs_hz == clock_hz));
     let settled = settle(media, format, codec, local)?;
     Ok(StreamParams {
-        telephone_event,
+        telephone_event: usual.first().map(|(number, _)| *number),
+        more_events,
         receive_types: receive_types(&offered.formats, None),
         security,
         // Whoever answers "both" to "only we send" has not read it.
