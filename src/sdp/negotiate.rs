@@ -247,7 +247,8 @@ pub(super) fn offer_with(
         ptime_ms: agreed.map_or(PTIME_MS, |agreed| agreed.ptime_ms),
         direction,
         rtcp_mux: local.rtcp_mux,
-        ice: None,
+        // RFC 8839 §4.4.1: who has agreed on it repeats it, or it is over. No first offer asks for it.
+        ice: agreed.and_then(|agreed| agreed.ice.as_deref()),
     };
     let text = write::description(local, &layout.declined, layout.place, &audio);
     let layout = Layout { transport: Some(transport.to_owned()), ..layout.clone() };

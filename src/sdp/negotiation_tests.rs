@@ -104,6 +104,33 @@ fn sound_that_would_give_way_to_a_fax_is_kept() {
 }
 
 #[test]
+fn connectivity_checks_go_on_over_an_offer_of_ours() {
+    let asks = |ufrag: &str, direction: &str| {
+        format!(
+            "{OFFER}m=audio 4000 RTP/AVP 0\na=rtcp-mux\na=ice-ufrag:{ufrag}\na=ice-pwd:abcdefghijklmnopqrstuvwx\n\
+             a=candidate:1 1 UDP 2130706431 192.0.2.7 4000 typ host\na={direction}\n"
+        )
+    };
+    let mut negotiation = Negotiation::new(Local { rtcp_mux: true, ice: true, keys: [7; 92], ..local(4_000) });
+    assert!(!negotiation.offer(Direction::SendRecv).contains("ice"), "nobody has asked");
+    let (answer, params) = negotiation.answer(&asks("them", "sendrecv")).unwrap();
+    let ice = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.contains("ice-") || line.contains("candidate"));
+        lines.map(str::to_owned).collect()
+    };
+    let hold = negotiation.offer(Direction::SendOnly);
+    assert_eq!((ice(&hold).len(), ice(&hold)), (5, ice(&answer)));
+    let held = negotiation.accept(&asks("they", "recvonly")).unwrap();
+    let (before, now) = (params.ice.unwrap(), held.ice.unwrap());
+    assert_eq!((&now.ufrag, &now.password), (&before.ufrag, &before.password));
+    assert_eq!(now.their_ufrag.as_deref(), Some("they"));
+    // An answer without is the end of it.
+    negotiation.offer(Direction::SendRecv);
+    let ended = negotiation.accept(&format!("{OFFER}m=audio 4000 RTP/AVP 0\na=rtcp-mux\n")).unwrap();
+    assert!(ended.ice.is_none() && !negotiation.offer(Direction::SendRecv).contains("ice"));
+}
+
+#[test]
 fn an_answer_cannot_give_what_we_did_not_offer() {
     let mut negotiation = Negotiation::new(local(4_000));
     for (ours, answered, send, receive) in [
