@@ -40,6 +40,8 @@ pub struct Sender {
     pending_samples: usize,
     /// Set when time was skipped while a packet was filling: that many samples leave as a shorter packet.
     cut: Option<Cut>,
+    /// Sound was taken and no packet made of it.
+    unsent: bool,
     stats: SenderStats,
 }
 
@@ -111,6 +113,7 @@ impl Sender {
             pending: [0; PENDING],
             pending_samples: 0,
             cut: None,
+            unsent: false,
             stats: SenderStats::default(),
         };
         if params.security.is_some() {
@@ -223,7 +226,14 @@ impl Sender {
                 self.count(payload);
                 return Some(HEADER_BYTES + payload);
             }
+            self.unsent = true;
         }
+    }
+
+    /// Has [`Self::poll_packet`], since this was last asked, used up a packet's worth of sound for which nothing need be
+    /// sent (`usedtx` of Opus), or can be?
+    pub const fn take_unsent(&mut self) -> bool {
+        std::mem::replace(&mut self.unsent, false)
     }
 
     fn send_event(&mut self, event: &EventPacket, head: &mut [u8], body: &mut [u8]) -> Option<usize> {
@@ -434,7 +444,9 @@ mod tests {
         let mut sent = Vec::new();
         for _ in 0..100 {
             sender.push_frame(&FRAME);
+            let before = sent.len();
             sent.extend(poll_all(&mut sender, first));
+            assert_eq!((sender.take_unsent(), sender.take_unsent()), (sent.len() == before, false));
         }
         assert!(sent.len() < 60, "{} packets", sent.len());
         assert!(sent.iter().enumerate().all(|(n, (sequence, ..))| usize::from(*sequence) == n));
