@@ -143,6 +143,7 @@ pub struct Receiver {
     /// What may come, by our numbers.
     types: Vec<(u8, Codec)>,
     telephone_event: Option<u8>,
+    more_events: Vec<(u8, u32)>,
     source: Source,
     stream: Option<u32>,
     other_stream: Option<Run>,
@@ -184,6 +185,7 @@ impl Receiver {
             receive: params.receive,
             types: Vec::new(),
             telephone_event: None,
+            more_events: Vec::new(),
             source: Source::new(params.remote),
             stream: None,
             other_stream: None,
@@ -235,6 +237,7 @@ impl Receiver {
     fn agree(&mut self, params: &StreamParams) {
         self.telephone_event = params.telephone_event;
         self.source.seal(params.security.is_some());
+        self.more_events.clone_from(&params.more_events);
         self.types.clear();
         for &(payload_type, codec) in params.receive_types.iter().chain(&[(params.payload_type, params.codec)]) {
             if self.types.iter().all(|(known, _)| *known != payload_type) && self.can_decode(codec) {
@@ -451,7 +454,8 @@ impl Receiver {
             return if self.source.may_report(source) { Ok(Accepted::Rtcp) } else { Err(Refusal::WrongSource) };
         }
         let packet = Packet::parse(datagram).map_err(|_| Refusal::Malformed)?;
-        let is_event = Some(packet.payload_type) == self.telephone_event;
+        let is_event = Some(packet.payload_type) == self.telephone_event
+            || self.more_events.iter().any(|(number, _)| *number == packet.payload_type);
         let codec = self.codec_of(packet.payload_type).filter(|_| !is_event);
         if !is_event && codec.is_none() && packet.payload_type != COMFORT_NOISE {
             return self.pass_over(&packet, source, arrived);

@@ -362,6 +362,20 @@ fn keys_are_reported_once_with_the_arrival_of_their_first_packet_and_leave_the_s
 }
 
 #[test]
+fn keys_are_heard_under_every_number_that_was_agreed_on() {
+    let mut ear = Ear::new(&params());
+    let agreed = StreamParams { telephone_event: Some(110), more_events: vec![(101, 8_000)], ..params() };
+    ear.receiver.renegotiate(&agreed);
+    ear.packet(0, 1, PEER);
+    assert_eq!(ear.typed(101, 1, 1, PEER, &[5, 10, 0, 160]), Accepted::Ok);
+    assert_eq!(ear.typed(110, 40, 1, PEER, &[6, 10, 3, 192]), Accepted::Ok);
+    let keys: String = std::iter::from_fn(|| ear.receiver.poll_digit()).map(|(key, _)| key.face()).collect();
+    assert_eq!(keys, "56");
+    ear.receiver.renegotiate(&params());
+    assert_eq!(ear.typed(110, 41, 1, PEER, &[6, 10, 3, 192]), refused(Refusal::UnknownPayloadType));
+}
+
+#[test]
 fn a_key_in_a_stream_of_its_own_is_heard_and_the_sound_goes_on() {
     let mut ear = Ear::new(&params());
     for n in 0..5 {

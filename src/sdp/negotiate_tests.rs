@@ -544,6 +544,34 @@ fn our_offer_says_all_we_can_and_whatever_of_it_comes_is_taken() {
     assert_eq!(params.receive_types, ours);
     let before = unsettled(&local);
     assert_eq!((before.remote, before.receive_types), (None, params.receive_types));
+    assert_eq!((before.telephone_event, before.more_events), (Some(101), vec![(110, 48_000)]));
+}
+
+#[test]
+fn keys_are_taken_in_every_clock_that_an_answer_repeats() {
+    let local = Local { srtp: SrtpPolicy::Off, ..able() };
+    let events = "a=rtpmap:107 opus/48000/2\na=rtpmap:96 telephone-event/8000\na=rtpmap:110 telephone-event/48000\n";
+    // Formats of the answer; the event we send, those we take.
+    let rows: [(&str, Option<u8>, &[u8]); 5] = [
+        ("107 0 96 110", Some(110), &[110, 101]),
+        ("0 107 96 110", Some(96), &[101, 110]),
+        ("0 96", Some(96), &[101]),
+        ("0 110", None, &[110]),
+        ("0", None, &[]),
+    ];
+    for (formats, sent, taken) in rows {
+        let ours = Layout::default();
+        let offered = offer_with(&local, Direction::SendRecv, &ours, None);
+        let lines = format!("m=audio 4000 RTP/AVP {formats}\n{events}");
+        let params = accept_with(&offer_of(&lines), &local, &offered).unwrap();
+        let more = params.more_events.iter().map(|(number, _)| *number);
+        let heard: Vec<u8> = params.telephone_event.into_iter().chain(more).collect();
+        assert_eq!((params.send_event, &heard[..]), (sent, taken), "{formats}");
+        // They stay when we offer anew.
+        let again = offer_with(&local, Direction::SendOnly, &ours, Some(&params));
+        assert!(taken.iter().all(|number| again.events.iter().any(|(offered, _)| offered == number)), "{formats}");
+        assert_eq!(again.events.len(), 2, "{formats}");
+    }
 }
 
 #[test]

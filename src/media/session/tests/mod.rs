@@ -21,7 +21,7 @@ use crate::rtp::Codec;
 use crate::rtp::jitter::JitterConfig;
 use crate::rtp::packet::Packet;
 use crate::rtp::srtp::{Keys, MasterKey, Sealer, Suite};
-use crate::rtp::{Digit, Ice, Rtcp, rtcp};
+use crate::rtp::{Digit, Ice, OpusParams, Rtcp, rtcp};
 use crate::time::{Clock, SystemClock};
 
 const TIMEOUT: Duration = Duration::from_secs(20);

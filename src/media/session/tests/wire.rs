@@ -20,6 +20,20 @@ fn keys_are_sent_as_events_while_the_prompt_waits() {
 }
 
 #[test]
+fn a_prompt_whose_end_is_silence_finishes_in_time_where_silence_is_not_sent() {
+    let opus = OpusParams { dtx: true, ..OpusParams::default() };
+    let mut leg = Leg::new(StreamParams { codec: Codec::Opus, payload_type: 111, opus, ..params() });
+    // Opus sends a packet of silence now and then: whichever frame is the last, its end is told in that tick.
+    for play in 1..=20 {
+        leg.play(play, &vec![QUIET; 30 + play as usize], BargeIn::Off);
+        leg.ticks(30 + play as usize);
+        let total = 20 * (30 + play);
+        assert_eq!(leg.events.last(), Some(&format!("Completed {play} {total}/{total}")));
+    }
+    assert!(leg.sent.len() < 200, "{} packets", leg.sent.len());
+}
+
+#[test]
 fn keys_that_nobody_takes_are_over_at_once() {
     let mut leg = Leg::new(params());
     let keys = vec![Digit::new('1').expect("a key")];
