@@ -28,6 +28,7 @@
 mod client;
 mod faces;
 mod ladders;
+mod proof;
 mod server;
 mod takeover;
 mod trunks;
@@ -289,8 +290,8 @@ impl Agent {
         let leg = OutLeg::dial(id, dial, trunk.as_ref(), context, now).inspect_err(|_| self.trunks.forget_leg(id))?;
         let call_id = leg.call_id().to_owned();
         self.dialogs.insert(leg.local_tag().clone(), id);
-        if let Some(credentials) = trunk.and_then(|trunk| trunk.credentials) {
-            self.trust_with(client::Owner::Leg(id), credentials);
+        if let Some(trunk) = &trunk {
+            self.trust_with(client::Owner::Leg(id), trunk, None);
         }
         self.legs.insert(id, Box::new(leg));
         self.ours.insert(id);

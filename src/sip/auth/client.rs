@@ -30,6 +30,12 @@ pub enum NoAnswer {
     /// What we answered was not accepted.
     #[error("the far end refuses this username and password: correct them for this trunk")]
     Refused,
+    /// Somebody else than the trunk asks.
+    #[error(
+        "a password is asked for in a realm that is not known as this trunk's: if it is one, add it to `realms` of the \
+         [[trunk]]"
+    )]
+    NotTheirs,
 }
 
 /// Digest credentials in use.
@@ -43,8 +49,10 @@ pub struct Client {
 
 /// Who asks: decides which header answers (RFC 3261 §22.2, §22.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asker {
+pub enum Asker {
+    /// Whoever the request is for: 401, `WWW-Authenticate`.
     FarEnd,
+    /// Somebody on the way there: 407, `Proxy-Authenticate`.
     Proxy,
 }
 
@@ -105,8 +113,8 @@ impl Client {
         Self { credentials, seed, drawn: 0, spaces: Vec::new() }
     }
 
-    /// A 401 or 407 came for a request: the headers that its next try carries. `uri` is its Request-URI, `body` its
-    /// body.
+    /// A 401 or 407 came for a request: the headers that its next try carries, for those realms that are `theirs`.
+    /// `uri` is its Request-URI, `body` its body.
     ///
     /// # Errors
     ///
@@ -114,16 +122,21 @@ impl Client {
     pub fn answer(
         &mut self,
         challenge: &Response,
+        theirs: impl Fn(Asker, &str) -> bool,
         method: &str,
         uri: &str,
         body: &[u8],
     ) -> Result<Vec<(&'static str, String)>, NoAnswer> {
-        let asked = strongest_of_each_realm(challenge);
+        let mut asked = strongest_of_each_realm(challenge);
         if self.credentials.is_none() {
             return Err(NoAnswer::NoCredentials);
         }
         if asked.is_empty() {
             return Err(NoAnswer::NotUnderstood);
+        }
+        asked.retain(|challenge| theirs(challenge.asker, &challenge.realm));
+        if asked.is_empty() {
+            return Err(NoAnswer::NotTheirs);
         }
         for challenge in asked {
             if let Err(why) = self.take(challenge) {
@@ -224,6 +237,11 @@ impl Space {
         }
         text
     }
+}
+
+/// Who asks in a response, and in the name of what: as far as we could answer.
+pub fn asks_of(challenge: &Response) -> Vec<(Asker, String)> {
+    strongest_of_each_realm(challenge).into_iter().map(|challenge| (challenge.asker, challenge.realm)).collect()
 }
 
 /// What a response asks for, one challenge per asker and realm: the strongest we know (RFC 8760 §2.3 lets us choose

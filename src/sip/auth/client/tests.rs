@@ -22,7 +22,7 @@ fn client() -> Client {
 }
 
 fn answer(client: &mut Client, headers: &str) -> Result<Vec<(&'static str, String)>, NoAnswer> {
-    client.answer(&response(headers), "REGISTER", "sip:example.com", b"")
+    client.answer(&response(headers), |_, _| true, "REGISTER", "sip:example.com", b"")
 }
 
 /// Checks an answer the way a server does.
@@ -78,7 +78,7 @@ fn session_variants_and_integrity_are_right_and_stay_right() {
             let mut client = client();
             let ask =
                 format!("WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", algorithm={algorithm}, qop=\"{qop}\"");
-            let first = client.answer(&response(&ask), "INVITE", "sip:a@h", b"v=0").unwrap();
+            let first = client.answer(&response(&ask), |_, _| true, "INVITE", "sip:a@h", b"v=0").unwrap();
             assert!(is_right(&first[0].1, "INVITE", b"v=0"), "{algorithm} {qop}");
             let second = client.preempt("BYE", "sip:a@h", b"");
             assert!(is_right(&second[0].1, "BYE", b""), "{algorithm} {qop}");
