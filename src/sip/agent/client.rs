@@ -11,7 +11,7 @@ use rand::RngCore;
 use super::proof::{Errand, Home, Proof};
 use super::{Agent, Output, QueryId, TimerOf};
 use crate::id::LegId;
-use crate::sip::auth::asks_of;
+use crate::sip::auth::{Tries, asks_of};
 use crate::sip::branch::{ClientFailure, ClientNews, OutRequest, Tx};
 use crate::sip::client::{ClientDo, ClientTransaction, Outgoing, base_of};
 use crate::sip::guard::DropReason;
@@ -130,7 +130,8 @@ impl Agent {
     /// Sends a request in a transaction of its own.
     pub(super) fn send_request(&mut self, owner: Owner, tx: Tx, request: OutRequest, now: Now) {
         let cseq = self.clients.next_cseq(&owner);
-        let outgoing = Outgoing { request, cseq, server: self.server.clone(), credentials: Vec::new() };
+        let outgoing =
+            Outgoing { request, cseq, server: self.server.clone(), credentials: Vec::new(), tries: Tries::default() };
         self.find_way(Lookup { owner, tx, outgoing, ack: false, cancelled: false }, now);
     }
 
@@ -159,7 +160,7 @@ impl Agent {
         let Some(client) = base.and_then(|base| self.clients.running.get(base)) else { return };
         let invite = client.transaction.outgoing();
         let (cseq, credentials) = (invite.cseq, invite.credentials.clone());
-        let outgoing = Outgoing { request, cseq, server: self.server.clone(), credentials };
+        let outgoing = Outgoing { request, cseq, server: self.server.clone(), credentials, tries: Tries::default() };
         self.find_way(Lookup { owner: owner.clone(), tx, outgoing, ack: true, cancelled: false }, now);
     }
 
@@ -244,7 +245,7 @@ impl Agent {
             Some((proof, _)) if outgoing.credentials.is_empty() && !ack => {
                 let OutRequest { method, uri, body, .. } = &outgoing.request;
                 let body = body.as_ref().map_or("", |(_, text)| text);
-                outgoing.credentials = proof.digest.preempt(method.as_str(), uri, body.as_bytes());
+                outgoing.credentials = proof.digest.preempt(&mut outgoing.tries, method.as_str(), uri, body.as_bytes());
             }
             Some(_) => {}
         }
@@ -341,7 +342,14 @@ impl Agent {
                 asks.into_iter().filter(|(asker, realm)| home.trusts(errand, at, *asker, realm)).collect();
             home.learn(errand, at, &asked);
             let theirs = |asker, realm: &str| asked.iter().any(|(one, other)| (*one, other.as_str()) == (asker, realm));
-            proof.digest.answer(&challenge, theirs, request.method.as_str(), &request.uri, body.as_bytes())
+            proof.digest.answer(
+                &mut outgoing.tries,
+                &challenge,
+                theirs,
+                request.method.as_str(),
+                &request.uri,
+                body.as_bytes(),
+            )
         });
         match answer {
             Some(Ok(credentials)) => {
