@@ -405,7 +405,7 @@ impl Agent {
         if self.guard.knows(source, now) {
             return None;
         }
-        if let Some(trunk) = self.trunks.at(source) {
+        if let Some(trunk) = self.trunks.at(source, now) {
             return Some(trunk);
         }
         if self.legs.is_empty() && self.clients.are_none() {

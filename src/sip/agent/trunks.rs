@@ -91,10 +91,10 @@ impl Trunks {
         self.by_name.values().all(|trunk| trunk.registration.as_ref().is_none_or(Registration::is_done))
     }
 
-    /// The trunk that is registered and answers from `address`: its calls come from there.
-    pub(super) fn at(&self, address: IpAddr) -> Option<Arc<Peer>> {
+    /// The trunk that we are registered with at `address`: its calls come from there.
+    pub(super) fn at(&self, address: IpAddr, now: Now) -> Option<Arc<Peer>> {
         let registered = self.by_name.values().filter_map(|trunk| Some((trunk, trunk.registration.as_ref()?)));
-        let mut here = registered.filter(|(_, registration)| registration.addresses().contains(&address));
+        let mut here = registered.filter(|(_, registration)| registration.is_known_at(address, now.mono));
         here.next().map(|(trunk, _)| trunk.peer.clone())
     }
 
