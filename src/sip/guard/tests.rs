@@ -350,6 +350,8 @@ fn a_number_is_shown_as_far_as_its_owner_and_the_peer_are_believed() {
         (Asserted, String::new(), "+12025550123"),
         (None, asserted.to_owned(), "anonymous"),
         (From, "Privacy: id\n".to_owned(), "anonymous"),
+        (From, "privacy: id\n".to_owned(), "anonymous"),
+        (Asserted, format!("{asserted}PRIVACY: ID\n"), "anonymous"),
         (Asserted, format!("{asserted}Privacy: header; id;critical\n"), "anonymous"),
         (Asserted, format!("{asserted}Privacy: none\n"), "+1555"),
         (Asserted, format!("{asserted}Privacy: session\n"), "+1555"),
