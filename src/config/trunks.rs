@@ -57,6 +57,9 @@ pub struct TrunkConfig {
     pub password: Option<Pii<String>>,
     /// Name of the variable that holds the password, so that this file need not.
     pub password_env: Option<String>,
+    /// The only realms in which it gets that password proved; none: those that it asks in itself.
+    #[serde(default)]
+    pub realms: Vec<String>,
     /// Register there, so that its calls find us.
     #[serde(default)]
     pub register: bool,

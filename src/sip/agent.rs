@@ -28,6 +28,7 @@
 mod client;
 mod faces;
 mod ladders;
+mod proof;
 mod server;
 mod takeover;
 mod trunks;
@@ -292,8 +293,8 @@ impl Agent {
         let leg = OutLeg::dial(id, dial, trunk.as_ref(), context, now).inspect_err(|_| self.trunks.forget_leg(id))?;
         let call_id = leg.call_id().to_owned();
         self.dialogs.insert(leg.local_tag().clone(), id);
-        if let Some(credentials) = trunk.and_then(|trunk| trunk.credentials) {
-            self.trust_with(client::Owner::Leg(id), credentials);
+        if let Some(trunk) = &trunk {
+            self.trust_with(client::Owner::Leg(id), trunk, None);
         }
         self.legs.insert(id, Box::new(leg));
         self.ours.insert(id);
@@ -407,7 +408,7 @@ impl Agent {
         if self.guard.knows(source, now) {
             return None;
         }
-        if let Some(trunk) = self.trunks.at(source) {
+        if let Some(trunk) = self.trunks.at(source, now) {
             return Some(trunk);
         }
         if self.legs.is_empty() && self.clients.are_none() {

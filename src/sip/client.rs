@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::auth::Tries;
 use super::branch::{ClientFailure, ClientNews, OutRequest};
 use super::message::{Method, Response};
 use super::reason;
@@ -42,6 +43,8 @@ pub struct Outgoing {
     pub server: Arc<str>,
     /// Authorization and Proxy-Authorization.
     pub credentials: Vec<(&'static str, String)>,
+    /// What it was asked for those.
+    pub tries: Tries,
 }
 
 impl Outgoing {

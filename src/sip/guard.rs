@@ -306,11 +306,13 @@ impl Guard {
         }
         let invited = self.peers.has_roaming() && beginning.start.starts_with("INVITE");
         if invited {
-            // Whoever knows a password is let in, however often somebody else has asked from there.
+            // Whoever knows a password is let in, however often somebody else has asked from there. Only a fresh call is
+            // asked for it further on: inside a dialog a made-up proof would be looked at by nobody.
             let raw = Raw::read(within_bounds(message));
             let named = self.roaming(&raw).zip(Origin::of(&raw.headers, path));
             if let Some((peer, origin)) = named
                 && let Ok(request) = judge(raw, message.len(), path.hop.transport, &self.session)
+                && request.to.tag().is_none()
             {
                 let caller = Pii::new(caller(&request, peer.caller_id));
                 return Verdict::Request(Box::new(Admitted { request, origin, peer, caller }));

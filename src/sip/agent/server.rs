@@ -119,8 +119,10 @@ impl Agent {
         self.legs.insert(id, Box::new(Leg::open(&request, origin, opening, context, now)));
         self.dialogs.insert(tag, id);
         self.guard.entered(id, &peer, path.hop.address.ip(), now);
-        if let Some(credentials) = self.trunks.credentials(&peer.name) {
-            self.trust_with(Owner::Leg(id), credentials);
+        if let Some(spec) = self.trunks.spec(&peer.name) {
+            // A password that let somebody in from anywhere does not make that place the trunk's.
+            let source = (!peer.is_roaming()).then_some(path.hop.address.ip());
+            self.trust_with(Owner::Leg(id), &spec, source);
         }
         self.stats.accepted += 1;
         match replaced {
