@@ -229,6 +229,22 @@ fn a_name_is_looked_up_and_its_hops_tried_in_order() {
 }
 
 #[test]
+fn of_a_names_hops_the_one_that_knows_the_dialog_is_first() {
+    let mut rig = Rig::new();
+    let known = Path { hop: Hop::new(Transport::Tcp, "127.0.0.1:7002".parse().unwrap()), local: US.parse().unwrap() };
+    let invite = rig.act(ask(1, Method::Invite)).remove(0);
+    rig.hear(&invite, "200 OK", "t");
+    rig.act(Act::Ack { tx: Tx(1), request: request(Method::Ack, "sip:b@c.example", Some(known)) });
+    let hops = ["udp:127.0.0.1:7001", "tcp:127.0.0.1:7002", "udp:127.0.0.1:7003"];
+    let ack = rig.resolve(Ok(&hops)).remove(0);
+    assert!(ack.starts_with("ACK ") && ack.contains("Via: SIP/2.0/TCP "), "{ack}");
+    rig.act(Act::Request { tx: Tx(2), request: request(Method::Bye, "sip:b@c.example", Some(known)) });
+    assert!(rig.resolve(Ok(&hops))[0].contains("Via: SIP/2.0/TCP "));
+    rig.act(Act::Request { tx: Tx(3), request: request(Method::Bye, "sip:b@c.example", Some(path(FAR))) });
+    assert!(rig.resolve(Ok(&hops))[0].contains("Via: SIP/2.0/UDP "), "else in the order of the name");
+}
+
+#[test]
 fn a_name_server_that_says_nothing_is_not_waited_for() {
     let mut rig = Rig::new();
     rig.act(Act::Request { tx: Tx(1), request: request(Method::Invite, "sip:b@c.example", None) });
