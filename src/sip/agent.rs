@@ -458,6 +458,7 @@ impl Agent {
         };
         if ended.is_some() {
             self.guard.left(branch, now);
+            self.trunks.leave(branch);
             self.nothing_to_take_over(branch, now);
         }
         let Some(leg) = self.takeovers.leg_of(branch) else { return };
