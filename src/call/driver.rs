@@ -331,14 +331,14 @@ async fn press(ports: &Ports, keys: Vec<Digit>) {
 }
 
 async fn carry(ports: &Ports, settled: Settled) -> Option<Input> {
-    let Settled { reply, params, input } = settled;
+    let Settled { reply, next, params, input } = settled;
     if let Some(params) = params {
         order(ports, MediaCommand::Renegotiate { params });
     }
-    if let Some(reply) = reply
-        && ports.commands.send(reply).await.is_err()
-    {
-        debug!("signalling is gone; an answer is moot");
+    for command in [next, reply].into_iter().flatten() {
+        if ports.commands.send(command).await.is_err() {
+            debug!("signalling is gone; an answer is moot");
+        }
     }
     input
 }

@@ -207,7 +207,7 @@ mod tests {
         }
 
         fn judge(&mut self, sequence: u16, from: SocketAddr) -> Judged {
-            self.heard.judge(sequence, from, self.now)
+            self.source.judge(&packet(sequence), from, self.now)
         }
 
         /// Of `count` packets in a row the number after which `from` was believed.

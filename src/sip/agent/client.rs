@@ -170,8 +170,15 @@ impl Agent {
         let Some(lookup) = self.clients.looking_up.remove(&query) else { return };
         let fallback = lookup.outgoing.request.fallback;
         match (paths, fallback) {
-            (Ok(paths), _) if !paths.is_empty() => {
+            (Ok(mut paths), known) if !paths.is_empty() => {
                 self.clients.learn_home(&lookup, &paths);
+                // The hop that took the INVITE knows the dialog; an ACK is sent once, and must not try a dead one first.
+                let same = |path: &Path, known: &Hop| {
+                    (path.hop.transport, path.hop.address) == (known.transport, known.address)
+                };
+                if let Some(at) = known.and_then(|known| paths.iter().position(|path| same(path, &known.hop))) {
+                    paths[..=at].rotate_right(1);
+                }
                 self.set_out(lookup, paths, now);
             }
             (_, Some(fallback)) => self.set_out(lookup, vec![fallback], now),

@@ -313,6 +313,22 @@ fn a_name_is_looked_up_and_its_hops_tried_in_order() {
 }
 
 #[test]
+fn of_a_names_hops_the_one_that_knows_the_dialog_is_first() {
+    let mut rig = Rig::new();
+    let known = Path { hop: Hop::new(Transport::Tcp, "127.0.0.1:7002".parse().unwrap()), local: US.parse().unwrap() };
+    let invite = rig.act(ask(1, Method::Invite)).remove(0);
+    rig.hear(&invite, "200 OK", "t");
+    rig.act(Act::Ack { tx: Tx(1), request: request(Method::Ack, "sip:b@c.example", Some(known)) });
+    let hops = ["udp:127.0.0.1:7001", "tcp:127.0.0.1:7002", "udp:127.0.0.1:7003"];
+    let ack = rig.resolve(Ok(&hops)).remove(0);
+    assert!(ack.starts_with("ACK ") && ack.contains("Via: SIP/2.0/TCP "), "{ack}");
+    rig.act(Act::Request { tx: Tx(2), request: request(Method::Bye, "sip:b@c.example", Some(known)) });
+    assert!(rig.resolve(Ok(&hops))[0].contains("Via: SIP/2.0/TCP "));
+    rig.act(Act::Request { tx: Tx(3), request: request(Method::Bye, "sip:b@c.example", Some(path(FAR))) });
+    assert!(rig.resolve(Ok(&hops))[0].contains("Via: SIP/2.0/UDP "), "else in the order of the name");
+}
+
+#[test]
 fn a_name_server_that_says_nothing_is_not_waited_for() {
     let mut rig = Rig::new();
     rig.act(Act::Request { tx: Tx(1), request: request(Method::Invite, "sip:b@c.example", None) });
@@ -366,7 +382,6 @@ fn whoever_answers_us_is_heard_wherever_it_is_and_only_about_that() {
     assert_eq!(rig.heard().len(), 1, "a branch of somebody else");
     // Our own tag leads into the dialog, a fresh call stays outside.
     rig.world.agent.dialogs.insert("probe".into(), LegId(77));
-    rig.world.agent.ours.insert(LegId(77));
     assert!(rig.world.receive_from(&in_dialog("BYE", 1, "probe", "b"), far).is_empty(), "the probe keeps silent");
     assert_eq!(starts(&rig.world.receive_from(&in_dialog("BYE", 1, "other", "c"), far)), ["SIP/2.0 403 Forbidden"]);
     assert_eq!(starts(&rig.world.receive_from(&super::invite(1, "", SDP), far)), ["SIP/2.0 403 Forbidden"]);
