@@ -143,6 +143,9 @@ pub enum Output {
         bytes: Bytes,
         /// Which way.
         path: Path,
+        /// Whom a TLS connection there must have proved to be, as the request names it; `None` where any that stands will
+        /// do: an answer, or a request inside a dialog that goes the way the dialog goes.
+        towards: Option<Arc<str>>,
     },
     /// A name to look up; the answer is [`Agent::handle_resolved`].
     Resolve {
@@ -270,7 +273,7 @@ impl Agent {
             Verdict::Request(_) | Verdict::Response(_) => {}
             Verdict::Answer { bytes, to, status } => {
                 self.stats.count_refused(status);
-                self.send(bytes.into(), to);
+                self.send(bytes.into(), to, None);
             }
             Verdict::Drop(reason) => self.stats.count_dropped(reason),
         }

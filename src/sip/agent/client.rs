@@ -59,7 +59,7 @@ struct Client {
     tx: Tx,
     transaction: ClientTransaction,
     /// ACKs of 2xx by To tag, for copies of those.
-    acks: Vec<(String, Bytes, Path)>,
+    acks: Vec<(String, Bytes, Path, Option<Arc<str>>)>,
 }
 
 /// A request that waits for an address.
@@ -264,9 +264,10 @@ impl Agent {
             let invite = self.clients.by_tx.get(&(owner.clone(), tx));
             if let Some(client) = invite.and_then(|base| self.clients.running.get_mut(base)) {
                 let tag = outgoing.request.header("To").map(tag_of).unwrap_or_default();
-                client.acks.push((tag, bytes.clone(), path));
+                client.acks.push((tag, bytes.clone(), path, whom(&outgoing.request, &path)));
             }
-            return self.send_for(&owner, bytes, path, now);
+            let towards = whom(&outgoing.request, &path);
+            return self.send_for(&owner, bytes, path, towards, now);
         }
         if cancelled {
             // Nothing has been sent, so nobody needs to know.
@@ -301,16 +302,17 @@ impl Agent {
             let Some(client) = self.clients.running.get(base) else { break };
             match todo {
                 ClientDo::Send(bytes, path) => {
+                    let towards = whom(&client.transaction.outgoing().request, &path);
                     let owner = client.owner.clone();
-                    self.send_for(&owner, bytes, path, now);
+                    self.send_for(&owner, bytes, path, towards, now);
                 }
                 ClientDo::News(ClientNews::Again(response), path) => {
                     let tag = response.to_tag().unwrap_or_default();
                     let (owner, tx) = (client.owner.clone(), client.tx);
                     match client.acks.iter().find(|(acked, ..)| *acked == tag) {
-                        Some((_, bytes, path)) => {
-                            let (bytes, path) = (bytes.clone(), *path);
-                            self.send_for(&owner, bytes, path, now);
+                        Some((_, bytes, path, towards)) => {
+                            let (bytes, path, towards) = (bytes.clone(), *path, towards.clone());
+                            self.send_for(&owner, bytes, path, towards, now);
                         }
                         None => self.tell(&owner, tx, ClientNews::Again(response), path, now),
                     }
@@ -386,10 +388,10 @@ impl Agent {
         }
     }
 
-    fn send_for(&mut self, owner: &Owner, bytes: Bytes, path: Path, now: Now) {
+    fn send_for(&mut self, owner: &Owner, bytes: Bytes, path: Path, towards: Option<Arc<str>>, now: Now) {
         match owner {
-            Owner::Leg(leg) => self.say(*leg, bytes, path, now),
-            Owner::Trunk(_) => self.send(bytes, path),
+            Owner::Leg(leg) => self.say_to(*leg, bytes, path, towards, now),
+            Owner::Trunk(_) => self.send(bytes, path, towards),
         }
     }
 
@@ -399,6 +401,12 @@ impl Agent {
             Owner::Trunk(name) => self.handle_trunk_news(name, tx, news, path, now),
         }
     }
+}
+
+/// Whose certificate `request` wants to see at the end of `path`: the way of its dialog has shown one already.
+fn whom(request: &OutRequest, path: &Path) -> Option<Arc<str>> {
+    let known = request.fallback.is_some_and(|known| known.hop.address == path.hop.address);
+    (path.hop.transport == Transport::Tls && !known).then(|| request.towards.host.as_str().into())
 }
 
 /// The tag of a party as we wrote it.
