@@ -198,6 +198,39 @@ fn a_challenge_is_answered_before_the_branch_hears_of_it() {
 }
 
 #[test]
+fn a_challenge_does_not_make_the_other_hops_forgotten() {
+    let mut rig = Rig::new();
+    let credentials = Credentials { username: "bob".to_owned(), password: Secret::new("zanzibar") };
+    rig.world.agent.trust_with(client::Owner::Leg(LegId(77)), credentials);
+    rig.act(Act::Request { tx: Tx(1), request: request(Method::Invite, "sip:b@c.example", None) });
+    let bare = rig.resolve(Ok(&["udp:127.0.0.1:7001", "tcp:127.0.0.1:7002"])).remove(0);
+    let sent = rig.hear(&bare, "401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n1\"", "t");
+    assert!(sent[1].contains("Via: SIP/2.0/UDP ") && sent[1].contains("\r\nAuthorization: "), "{}", sent[1]);
+    let moved = rig.hear(&sent[1], "503 Service Unavailable", "t");
+    assert!(moved[1].starts_with("INVITE ") && moved[1].contains("Via: SIP/2.0/TCP "), "{moved:?}");
+    assert!(rig.heard().is_empty());
+}
+
+#[test]
+fn who_takes_a_call_whose_leg_is_gone_is_acknowledged_and_hung_up_on() {
+    let mut rig = Rig::new();
+    rig.act(Act::Request { tx: Tx(1), request: request(Method::Invite, "sip:b@c.example", None) });
+    let slow = rig.resolve(Ok(&["udp:127.0.0.1:7001", "udp:127.0.0.1:7002"])).remove(0);
+    let second = rig.world.run_until(4_000).pop().expect("the next hop is asked").1;
+    rig.hear(&second, "486 Busy Here", "two");
+    assert_eq!(rig.heard().len(), 1);
+    rig.act(Act::Gone);
+    let taken = format!("200 OK\r\nContact: <sip:b@{FAR}>");
+    let sent = rig.hear(&slow, &taken, "one");
+    assert_eq!(starts(&sent), [format!("ACK sip:b@{FAR} SIP/2.0"), format!("BYE sip:b@{FAR} SIP/2.0")]);
+    assert!(sent[0].contains("\r\nCSeq: 1 ACK\r\n") && sent[1].contains("\r\nCSeq: 2 BYE\r\n"), "{sent:?}");
+    assert!(sent.iter().all(|text| text.contains("\r\nTo: <sip:b@h>;tag=one\r\n")), "{sent:?}");
+    assert_eq!(starts(&rig.hear(&slow, &taken, "one")), [format!("ACK sip:b@{FAR} SIP/2.0")], "a copy of it");
+    rig.hear(&sent[1], "200 OK", "one");
+    assert!(rig.world.forgets_everything());
+}
+
+#[test]
 fn where_a_redirection_leads_nobody_gets_an_answer_to_a_challenge() {
     let mut rig = Rig::new();
     rig.trusts(&carrier());
