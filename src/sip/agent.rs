@@ -33,7 +33,7 @@ mod server;
 mod takeover;
 mod trunks;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -55,6 +55,7 @@ use super::message::{Raw, Via};
 use super::outbound::OutLeg;
 use super::peers::{Peer, PeerTable};
 use super::refer;
+use super::refusals::Refusals;
 use super::session_timer::SessionPolicy;
 use super::stats::SipStats;
 use super::timers::Timers;
@@ -199,11 +200,10 @@ pub struct Agent {
     /// Stands for whoever is in a dialog with us and no peer: it may do nothing else.
     far_end: Arc<Peer>,
     legs: BTreeMap<LegId, Box<dyn Branch>>,
-    /// The legs that we opened.
-    ours: BTreeSet<LegId>,
     dialogs: BTreeMap<Arc<str>, LegId>,
     timers: Timers<TimerOf>,
     outputs: VecDeque<Output>,
+    refusals: Refusals,
     stats: SipStats,
 }
 
@@ -234,10 +234,10 @@ impl Agent {
             takeovers: Takeovers::default(),
             far_end: Arc::new(Peer { name: "far end".into(), addresses: Vec::new(), ..Peer::loopback() }),
             legs: BTreeMap::new(),
-            ours: BTreeSet::new(),
             dialogs: BTreeMap::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
+            refusals: Refusals::default(),
             stats: SipStats::default(),
             settings,
         }
@@ -298,7 +298,6 @@ impl Agent {
             self.trust_with(client::Owner::Leg(id), trunk, None);
         }
         self.legs.insert(id, Box::new(leg));
-        self.ours.insert(id);
         // Whoever places the call does so inside its span.
         self.ladders.open(id, tracing::Span::current(), now);
         self.stats.live_legs += 1;
@@ -431,9 +430,8 @@ impl Agent {
             false => {
                 let party = |name| raw.headers.first(name).and_then(|value| NameAddr::parse(value).ok());
                 let (to, from) = (party("To")?, party("From")?);
-                // Whoever called us stays where it called from; whom we called may be anywhere.
-                let id = self.dialogs.get(to.tag()?).filter(|id| self.ours.contains(id))?;
-                let leg = self.legs.get(id)?;
+                // Whom we called may be anywhere, and so may a caller whose proxy left the way after its INVITE.
+                let leg = self.legs.get(self.dialogs.get(to.tag()?)?)?;
                 leg.owns(raw.headers.first("Call-ID")?, from.tag().unwrap_or_default())
             }
         };
@@ -454,7 +452,6 @@ impl Agent {
                 Act::Event(event) => self.report(id, event, now),
                 Act::Gone => {
                     if let Some(leg) = self.legs.remove(&id) {
-                        self.ours.remove(&id);
                         self.trunks.forget_leg(id);
                         self.takeovers.forget(id);
                         self.ladders.forget(id);
@@ -476,6 +473,7 @@ impl Agent {
         };
         if ended.is_some() {
             self.guard.left(branch, now);
+            self.trunks.leave(branch);
             self.nothing_to_take_over(branch, now);
         }
         let Some(leg) = self.takeovers.leg_of(branch) else { return };

@@ -14,8 +14,10 @@ use crate::id::LegId;
 use crate::sip::auth::{Tries, asks_of};
 use crate::sip::branch::{ClientFailure, ClientNews, OutRequest, Tx};
 use crate::sip::client::{ClientDo, ClientTransaction, Outgoing, base_of};
+use crate::sip::fork::dialog_of;
 use crate::sip::guard::DropReason;
-use crate::sip::message::Response;
+use crate::sip::message::{Method, Response};
+use crate::sip::reason;
 use crate::sip::transport::{Hop, Path, Transport};
 use crate::sip::trunk::TrunkSpec;
 use crate::time::Now;
@@ -26,6 +28,9 @@ const MAX_QUERIES: usize = 4096;
 const LOOKUP_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a far end that took no TCP connection is not asked for one again.
 const WITHOUT_TCP: Duration = Duration::from_secs(600);
+
+/// The BYE that no leg has asked for.
+const LAST_WORD: Tx = Tx(u32::MAX);
 
 /// Who wants a request sent.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -170,8 +175,15 @@ impl Agent {
         let Some(lookup) = self.clients.looking_up.remove(&query) else { return };
         let fallback = lookup.outgoing.request.fallback;
         match (paths, fallback) {
-            (Ok(paths), _) if !paths.is_empty() => {
+            (Ok(mut paths), known) if !paths.is_empty() => {
                 self.clients.learn_home(&lookup, &paths);
+                // The hop that took the INVITE knows the dialog; an ACK is sent once, and must not try a dead one first.
+                let same = |path: &Path, known: &Hop| {
+                    (path.hop.transport, path.hop.address) == (known.transport, known.address)
+                };
+                if let Some(at) = known.and_then(|known| paths.iter().position(|path| same(path, &known.hop))) {
+                    paths[..=at].rotate_right(1);
+                }
                 self.set_out(lookup, paths, now);
             }
             (_, Some(fallback)) => self.set_out(lookup, vec![fallback], now),
@@ -238,16 +250,20 @@ impl Agent {
         self.clients.looking_up.insert(query, lookup);
     }
 
-    fn set_out(&mut self, lookup: Lookup, paths: Vec<Path>, now: Now) {
+    fn set_out(&mut self, lookup: Lookup, mut paths: Vec<Path>, now: Now) {
         let Lookup { owner, tx, mut outgoing, ack, cancelled } = lookup;
-        match self.clients.proof_at(&owner, &paths) {
-            None => outgoing.credentials.clear(),
-            Some((proof, _)) if outgoing.credentials.is_empty() && !ack => {
-                let OutRequest { method, uri, body, .. } = &outgoing.request;
-                let body = body.as_ref().map_or("", |(_, text)| text);
-                outgoing.credentials = proof.digest.preempt(&mut outgoing.tries, method.as_str(), uri, body.as_bytes());
+        if ack {
+            paths.truncate(1);
+            if self.clients.proof_at(&owner, &paths).is_none() {
+                outgoing.credentials.clear();
             }
-            Some(_) => {}
+        } else if !outgoing.credentials.is_empty() {
+            // The trunk was answered: that goes nowhere else.
+            paths.retain(|path| self.clients.proof_at(&owner, &[*path]).is_some());
+        } else if let Some((proof, _)) = self.clients.proof_at(&owner, &paths) {
+            let OutRequest { method, uri, body, .. } = &outgoing.request;
+            let body = body.as_ref().map_or("", |(_, text)| text);
+            outgoing.credentials = proof.digest.preempt(&mut outgoing.tries, method.as_str(), uri, body.as_bytes());
         }
         let paths: Vec<Path> = paths.iter().map(|path| self.faced(&owner, path)).collect();
         let base: Arc<str> = format!("z9hG4bK{:016x}{:08x}", self.rng.next_u64(), self.rng.next_u32()).into();
@@ -307,11 +323,15 @@ impl Agent {
                             let (bytes, path, towards) = (bytes.clone(), *path, towards.clone());
                             self.send_for(&owner, bytes, path, towards, now);
                         }
+                        None if self.is_orphan(base) => self.hang_up_orphan(base, &response, path, now),
                         None => self.tell(&owner, tx, ClientNews::Again(response), path, now),
                     }
                 }
                 ClientDo::News(ClientNews::Final(response), Some(path)) if matches!(response.status, 401 | 407) => {
                     self.answer_challenge(base, response, path, now);
+                }
+                ClientDo::News(ClientNews::Final(response), path) if response.status < 300 && self.is_orphan(base) => {
+                    self.hang_up_orphan(base, &response, path, now);
                 }
                 ClientDo::News(news, path) => {
                     let (owner, tx) = (client.owner.clone(), client.tx);
@@ -324,12 +344,37 @@ impl Agent {
         self.timers.set(TimerOf::Client(base.clone()), deadline);
     }
 
+    /// Is that an INVITE outside of any dialog whose leg is gone?
+    fn is_orphan(&self, base: &Arc<str>) -> bool {
+        let Some(Client { owner: Owner::Leg(leg), transaction, .. }) = self.clients.running.get(base) else {
+            return false;
+        };
+        let request = &transaction.outgoing().request;
+        request.method == Method::Invite && request.fallback.is_none() && !self.legs.contains_key(leg)
+    }
+
+    /// Somebody has taken a call that nobody wants any more: ACK and BYE (RFC 3261 §13.2.2.4).
+    fn hang_up_orphan(&mut self, base: &Arc<str>, response: &Response, path: Option<Path>, now: Now) {
+        let Some((client, path)) = self.clients.running.get(base).zip(path) else { return };
+        let (owner, tx, invite) = (client.owner.clone(), client.tx, client.transaction.outgoing());
+        let Some(dialog) = dialog_of(&invite.request, response, &path) else { return };
+        let mut bye = dialog.request(Method::Bye);
+        bye.headers.push(("Reason".into(), reason::GIVEN_UP.to_owned()));
+        let cseq = invite.cseq + 1;
+        self.send_ack(&owner, tx, dialog.request(Method::Ack), now);
+        let server = self.server.clone();
+        let outgoing = Outgoing { request: bye, cseq, server, credentials: Vec::new(), tries: Tries::default() };
+        self.find_way(Lookup { owner, tx: LAST_WORD, outgoing, ack: false, cancelled: false }, now);
+    }
+
     /// They want to know who we are: the same request again, with a new number and the answer, the way it came; or
     /// the refusal is the branch's news (RFC 3261 §22.2).
     fn answer_challenge(&mut self, base: &Arc<str>, challenge: Response, path: Path, now: Now) {
         let Some(client) = self.clients.running.get(base) else { return };
         let (owner, tx) = (client.owner.clone(), client.tx);
         let mut outgoing = client.transaction.outgoing().clone();
+        // Whoever asks may be as dead as another hop by the next request.
+        let paths: Vec<Path> = std::iter::once(&path).chain(client.transaction.untried()).copied().collect();
         let wanted = !client.transaction.is_cancelled();
         let request = &outgoing.request;
         let body = request.body.as_ref().map_or("", |(_, text)| text);
@@ -357,7 +402,7 @@ impl Agent {
             Some(Ok(credentials)) => {
                 outgoing.credentials = credentials;
                 outgoing.cseq = self.clients.next_cseq(&owner);
-                self.set_out(Lookup { owner, tx, outgoing, ack: false, cancelled: false }, vec![path], now);
+                self.set_out(Lookup { owner, tx, outgoing, ack: false, cancelled: false }, paths, now);
             }
             refused => {
                 let span = if let Owner::Leg(leg) = owner { self.span_of(leg) } else { tracing::Span::none() };

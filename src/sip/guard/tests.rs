@@ -443,7 +443,7 @@ fn with_password(addresses: bool) -> Guard {
 fn knock(guard: &mut Guard, proof: &str, source: &str, now: Now) -> (Option<u16>, String) {
     let bytes = invite(|text| if proof.is_empty() { text } else { text.replace("Contact: ", proof) });
     let verdict = match guard.inspect(&bytes, &path(source), now) {
-        Verdict::Request(admitted) => guard.admit(&admitted, now).err(),
+        Verdict::Request(admitted) => guard.admit(&admitted, now).err().map(|refusal| refusal.instead),
         other => Some(other),
     };
     match verdict {

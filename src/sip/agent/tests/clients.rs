@@ -198,6 +198,39 @@ fn a_challenge_is_answered_before_the_branch_hears_of_it() {
 }
 
 #[test]
+fn a_challenge_does_not_make_the_other_hops_forgotten() {
+    let mut rig = Rig::new();
+    let credentials = Credentials { username: "bob".to_owned(), password: Secret::new("zanzibar") };
+    rig.world.agent.trust_with(client::Owner::Leg(LegId(77)), credentials);
+    rig.act(Act::Request { tx: Tx(1), request: request(Method::Invite, "sip:b@c.example", None) });
+    let bare = rig.resolve(Ok(&["udp:127.0.0.1:7001", "tcp:127.0.0.1:7002"])).remove(0);
+    let sent = rig.hear(&bare, "401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n1\"", "t");
+    assert!(sent[1].contains("Via: SIP/2.0/UDP ") && sent[1].contains("\r\nAuthorization: "), "{}", sent[1]);
+    let moved = rig.hear(&sent[1], "503 Service Unavailable", "t");
+    assert!(moved[1].starts_with("INVITE ") && moved[1].contains("Via: SIP/2.0/TCP "), "{moved:?}");
+    assert!(rig.heard().is_empty());
+}
+
+#[test]
+fn who_takes_a_call_whose_leg_is_gone_is_acknowledged_and_hung_up_on() {
+    let mut rig = Rig::new();
+    rig.act(Act::Request { tx: Tx(1), request: request(Method::Invite, "sip:b@c.example", None) });
+    let slow = rig.resolve(Ok(&["udp:127.0.0.1:7001", "udp:127.0.0.1:7002"])).remove(0);
+    let second = rig.world.run_until(4_000).pop().expect("the next hop is asked").1;
+    rig.hear(&second, "486 Busy Here", "two");
+    assert_eq!(rig.heard().len(), 1);
+    rig.act(Act::Gone);
+    let taken = format!("200 OK\r\nContact: <sip:b@{FAR}>");
+    let sent = rig.hear(&slow, &taken, "one");
+    assert_eq!(starts(&sent), [format!("ACK sip:b@{FAR} SIP/2.0"), format!("BYE sip:b@{FAR} SIP/2.0")]);
+    assert!(sent[0].contains("\r\nCSeq: 1 ACK\r\n") && sent[1].contains("\r\nCSeq: 2 BYE\r\n"), "{sent:?}");
+    assert!(sent.iter().all(|text| text.contains("\r\nTo: <sip:b@h>;tag=one\r\n")), "{sent:?}");
+    assert_eq!(starts(&rig.hear(&slow, &taken, "one")), [format!("ACK sip:b@{FAR} SIP/2.0")], "a copy of it");
+    rig.hear(&sent[1], "200 OK", "one");
+    assert!(rig.world.forgets_everything());
+}
+
+#[test]
 fn where_a_redirection_leads_nobody_gets_an_answer_to_a_challenge() {
     let mut rig = Rig::new();
     rig.trusts(&carrier());
@@ -313,6 +346,22 @@ fn a_name_is_looked_up_and_its_hops_tried_in_order() {
 }
 
 #[test]
+fn of_a_names_hops_the_one_that_knows_the_dialog_is_first() {
+    let mut rig = Rig::new();
+    let known = Path { hop: Hop::new(Transport::Tcp, "127.0.0.1:7002".parse().unwrap()), local: US.parse().unwrap() };
+    let invite = rig.act(ask(1, Method::Invite)).remove(0);
+    rig.hear(&invite, "200 OK", "t");
+    rig.act(Act::Ack { tx: Tx(1), request: request(Method::Ack, "sip:b@c.example", Some(known)) });
+    let hops = ["udp:127.0.0.1:7001", "tcp:127.0.0.1:7002", "udp:127.0.0.1:7003"];
+    let ack = rig.resolve(Ok(&hops)).remove(0);
+    assert!(ack.starts_with("ACK ") && ack.contains("Via: SIP/2.0/TCP "), "{ack}");
+    rig.act(Act::Request { tx: Tx(2), request: request(Method::Bye, "sip:b@c.example", Some(known)) });
+    assert!(rig.resolve(Ok(&hops))[0].contains("Via: SIP/2.0/TCP "));
+    rig.act(Act::Request { tx: Tx(3), request: request(Method::Bye, "sip:b@c.example", Some(path(FAR))) });
+    assert!(rig.resolve(Ok(&hops))[0].contains("Via: SIP/2.0/UDP "), "else in the order of the name");
+}
+
+#[test]
 fn a_name_server_that_says_nothing_is_not_waited_for() {
     let mut rig = Rig::new();
     rig.act(Act::Request { tx: Tx(1), request: request(Method::Invite, "sip:b@c.example", None) });
@@ -366,7 +415,6 @@ fn whoever_answers_us_is_heard_wherever_it_is_and_only_about_that() {
     assert_eq!(rig.heard().len(), 1, "a branch of somebody else");
     // Our own tag leads into the dialog, a fresh call stays outside.
     rig.world.agent.dialogs.insert("probe".into(), LegId(77));
-    rig.world.agent.ours.insert(LegId(77));
     assert!(rig.world.receive_from(&in_dialog("BYE", 1, "probe", "b"), far).is_empty(), "the probe keeps silent");
     assert_eq!(starts(&rig.world.receive_from(&in_dialog("BYE", 1, "other", "c"), far)), ["SIP/2.0 403 Forbidden"]);
     assert_eq!(starts(&rig.world.receive_from(&super::invite(1, "", SDP), far)), ["SIP/2.0 403 Forbidden"]);
