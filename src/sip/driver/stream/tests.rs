@@ -48,7 +48,7 @@ async fn a_connection_that_ends_leaves_its_neighbour_of_another_name() {
     let far = "192.0.2.1:5061";
     let _one = stand(&mut streams, Transport::Tls, far, Some("one.example"));
     let _two = stand(&mut streams, Transport::Tls, far, Some("two.example"));
-    streams.open.values_mut().last().unwrap().serial = 8;
+    streams.open.values_mut().next_back().unwrap().serial = 8;
     assert!(streams.forget((Transport::Tls, at(far)), 7));
     assert!(!streams.forget((Transport::Tls, at(far)), 7), "once");
     assert_eq!(streams.open.keys().map(|slot| slot.2.as_deref()).collect::<Vec<_>>(), [Some("two.example")]);
