@@ -34,6 +34,7 @@ mod takeover;
 mod trunks;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -398,6 +399,13 @@ impl Agent {
     /// Counters so far.
     pub fn stats(&self) -> &SipStats {
         &self.stats
+    }
+
+    /// Is somebody at `address` who may call: a peer, one on the road with a call from there, a trunk that we are
+    /// registered with?
+    pub fn knows(&self, address: IpAddr, now: Now) -> bool {
+        let address = address.to_canonical();
+        self.guard.knows(address, now) || self.trunks.at(address, now).is_some()
     }
 
     /// Who sends this, if the guard knows nobody there, but we have to do with somebody: a trunk that we are registered

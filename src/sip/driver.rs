@@ -190,7 +190,6 @@ impl SipServer {
             },
             names: Names::new(config.resolver, &speaks),
             found_in,
-            peers: config.peers,
             clock,
             incoming,
             commands_in,

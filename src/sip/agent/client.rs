@@ -250,16 +250,20 @@ impl Agent {
         self.clients.looking_up.insert(query, lookup);
     }
 
-    fn set_out(&mut self, lookup: Lookup, paths: Vec<Path>, now: Now) {
+    fn set_out(&mut self, lookup: Lookup, mut paths: Vec<Path>, now: Now) {
         let Lookup { owner, tx, mut outgoing, ack, cancelled } = lookup;
-        match self.clients.proof_at(&owner, &paths) {
-            None => outgoing.credentials.clear(),
-            Some((proof, _)) if outgoing.credentials.is_empty() && !ack => {
-                let OutRequest { method, uri, body, .. } = &outgoing.request;
-                let body = body.as_ref().map_or("", |(_, text)| text);
-                outgoing.credentials = proof.digest.preempt(&mut outgoing.tries, method.as_str(), uri, body.as_bytes());
+        if ack {
+            paths.truncate(1);
+            if self.clients.proof_at(&owner, &paths).is_none() {
+                outgoing.credentials.clear();
             }
-            Some(_) => {}
+        } else if !outgoing.credentials.is_empty() {
+            // The trunk was answered: that goes nowhere else.
+            paths.retain(|path| self.clients.proof_at(&owner, &[*path]).is_some());
+        } else if let Some((proof, _)) = self.clients.proof_at(&owner, &paths) {
+            let OutRequest { method, uri, body, .. } = &outgoing.request;
+            let body = body.as_ref().map_or("", |(_, text)| text);
+            outgoing.credentials = proof.digest.preempt(&mut outgoing.tries, method.as_str(), uri, body.as_bytes());
         }
         let paths: Vec<Path> = paths.iter().map(|path| self.faced(&owner, path)).collect();
         let base: Arc<str> = format!("z9hG4bK{:016x}{:08x}", self.rng.next_u64(), self.rng.next_u32()).into();
@@ -358,8 +362,8 @@ impl Agent {
         bye.headers.push(("Reason".into(), reason::GIVEN_UP.to_owned()));
         let cseq = invite.cseq + 1;
         self.send_ack(&owner, tx, dialog.request(Method::Ack), now);
-        let (server, credentials, tries) = (self.server.clone(), Vec::new(), Tries::default());
-        let outgoing = Outgoing { request: bye, cseq, server, credentials, tries };
+        let server = self.server.clone();
+        let outgoing = Outgoing { request: bye, cseq, server, credentials: Vec::new(), tries: Tries::default() };
         self.find_way(Lookup { owner, tx: LAST_WORD, outgoing, ack: false, cancelled: false }, now);
     }
 

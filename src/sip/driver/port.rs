@@ -20,7 +20,6 @@ use super::stream::{News, Streams};
 use super::tls::Tls;
 use crate::id::LegId;
 use crate::sip::agent::{Agent, Incoming, Output, QueryId, RETRY_AFTER};
-use crate::sip::peers::PeerTable;
 use crate::sip::stats::SipStats;
 use crate::sip::transport::{Hop, Path, Target};
 use crate::sip::trunk::{TrunkState, TrunkStatus};
@@ -68,7 +67,6 @@ pub(super) struct Port {
     pub(super) streams: Streams,
     pub(super) listeners: Vec<AbortHandle>,
     pub(super) routes: Routes,
-    pub(super) peers: PeerTable,
     pub(super) names: Names,
     pub(super) found_in: mpsc::Sender<Found>,
     pub(super) clock: Arc<dyn Clock>,
@@ -168,13 +166,16 @@ impl Port {
     fn hear(&mut self, news: News) {
         match news {
             News::Accepted(transport, stream, from) => {
-                let stranger = self.peers.find(from.ip()).is_none();
+                let stranger = !self.agent.knows(from.ip(), self.clock.now());
                 self.streams.admit(transport, stream, from, stranger);
             }
             News::Message((transport, address), bytes) => {
                 let hop = Hop::new(transport, address);
                 let path = Path { hop, local: self.routes.local_for(&hop) };
-                self.agent.handle_message(&bytes, &path, self.clock.now());
+                let now = self.clock.now();
+                self.agent.handle_message(&bytes, &path, now);
+                let agent = &self.agent;
+                self.streams.promote((transport, address), || agent.knows(address.ip(), now));
             }
             News::Closed { key: (transport, address), serial } => {
                 // What was not answered on it will not be: the far end is gone, or never was there.

@@ -11,6 +11,8 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,6 +26,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::tls::{Tls, server_name};
 use crate::sip::framer::{Broken, Frame, Framer};
+use crate::sip::peers::household;
 use crate::sip::transport::{Hop, Transport};
 use crate::time::{Clock, SystemClock};
 
@@ -35,7 +38,7 @@ pub(super) const NEWS_WAITING: usize = 1024;
 const MAX_CONNECTIONS: usize = 1024;
 /// Of them, those of strangers: they never keep a peer out.
 const MAX_OF_STRANGERS: usize = 256;
-/// Connections of one stranger.
+/// Connections of one stranger: of an address, or of a household of IPv6.
 const MAX_OF_ONE_STRANGER: usize = 32;
 /// Connecting, TLS included.
 const CONNECT: Duration = Duration::from_secs(4);
@@ -109,7 +112,14 @@ struct Connection {
     queue: mpsc::Sender<Bytes>,
     task: AbortHandle,
     serial: u64,
-    stranger: bool,
+    /// Shared with its reader: whoever is known by and by need not talk all the time any more.
+    stranger: Arc<AtomicBool>,
+}
+
+impl Connection {
+    fn is_strangers(&self) -> bool {
+        self.stranger.load(Ordering::Relaxed)
+    }
 }
 
 /// How a connection came to be, and how patient to be with it.
@@ -118,8 +128,8 @@ struct Manner {
     ours: bool,
     /// Until the first message of theirs.
     first: Duration,
-    /// Between messages.
-    idle: Duration,
+    /// Between messages, of a stranger and of others.
+    idle: [Duration; 2],
     /// Within one.
     inside: Duration,
 }
@@ -173,15 +183,12 @@ impl Streams {
 
     /// Takes in a connection of theirs, if there is room.
     pub(super) fn admit(&mut self, transport: Transport, stream: TcpStream, from: SocketAddr, stranger: bool) {
-        let strangers = self.open.values().filter(|connection| connection.stranger).count();
-        let of_this = self.open.keys().filter(|(_, address, _)| address.ip() == from.ip()).count();
-        let crowded = stranger && (strangers >= MAX_OF_STRANGERS || of_this >= MAX_OF_ONE_STRANGER);
-        if crowded || self.open.len() >= MAX_CONNECTIONS {
+        if stranger && self.is_crowded(from.ip()) || self.open.len() >= MAX_CONNECTIONS {
             tracing::debug!(%transport, "a connection is refused: too many of them");
             return;
         }
         let Patience { first_message: first, one_message: inside, stranger_idle, peer_idle } = self.patience;
-        let manner = Manner { ours: false, first, idle: if stranger { stranger_idle } else { peer_idle }, inside };
+        let manner = Manner { ours: false, first, idle: [stranger_idle, peer_idle], inside };
         let acceptor = self.tls.as_ref().and_then(|tls| tls.acceptor.clone());
         self.spawn((transport, from, None), stranger, move |task| async move {
             match (transport, acceptor) {
@@ -194,6 +201,23 @@ impl Streams {
                 (Transport::Tcp | Transport::Udp, _) => task.serve(stream, manner).await,
             }
         });
+    }
+
+    /// Have strangers, or those of that household, as many connections as they may?
+    fn is_crowded(&self, from: IpAddr) -> bool {
+        let strangers = || self.open.iter().filter(|(_, connection)| connection.is_strangers());
+        let of_this = strangers().filter(|((_, address, _), _)| household(address.ip()) == household(from)).count();
+        strangers().count() >= MAX_OF_STRANGERS || of_this >= MAX_OF_ONE_STRANGER
+    }
+
+    /// Something came along `key`: if that is a stranger's connection, and whoever is there is known by now, it is one no
+    /// longer.
+    pub(super) fn promote(&mut self, key: Key, is_known: impl FnOnce() -> bool) {
+        let (transport, address) = key;
+        let Some(connection) = self.open.get(&(transport, address, None)) else { return };
+        if connection.is_strangers() && is_known() {
+            connection.stranger.store(false, Ordering::Relaxed);
+        }
     }
 
     /// From now on connections are opened and taken with these certificates; those that stand keep theirs.
@@ -246,7 +270,7 @@ impl Streams {
         }
         let slot = (transport, address, name);
         let Patience { one_message: inside, peer_idle: idle, .. } = self.patience;
-        let manner = Manner { ours: true, first: idle, idle, inside };
+        let manner = Manner { ours: true, first: idle, idle: [idle; 2], inside };
         self.spawn(slot.clone(), false, move |task| async move {
             match timeout(CONNECT, open(address, connector)).await {
                 Ok(Ok(Opened::Plain(stream))) => task.serve(stream, manner).await,
@@ -271,7 +295,8 @@ impl Streams {
         let (queue, queued) = mpsc::channel(QUEUE);
         let serial = self.next_serial;
         self.next_serial += 1;
-        let task = Task { key, news: self.news.clone(), queue: queue.downgrade(), queued };
+        let stranger = Arc::new(AtomicBool::new(stranger));
+        let task = Task { key, news: self.news.clone(), queue: queue.downgrade(), queued, stranger: stranger.clone() };
         let news = self.news.clone();
         let task = tokio::spawn(async move {
             run(task).await;
@@ -307,15 +332,16 @@ struct Task {
     /// For pongs; weak, so that the connection ends when the SIP task lets go of it.
     queue: mpsc::WeakSender<Bytes>,
     queued: mpsc::Receiver<Bytes>,
+    stranger: Arc<AtomicBool>,
 }
 
 impl Task {
     /// Reads and writes until either side has had enough.
     async fn serve<S: AsyncRead + AsyncWrite + Send>(self, stream: S, manner: Manner) {
-        let Self { key, news, queue, mut queued } = self;
+        let Self { key, news, queue, mut queued, stranger } = self;
         let (reader, mut writer) = tokio::io::split(stream);
         let refused = {
-            let read = read(reader, key, &news, &queue, manner);
+            let read = read(reader, key, &news, (&queue, &stranger), manner);
             let write = write(&mut writer, &mut queued, manner);
             tokio::select! {
                 refused = read => refused,
@@ -343,15 +369,29 @@ async fn read<S: AsyncRead>(
     mut reader: ReadHalf<S>,
     key: Key,
     news: &mpsc::Sender<News>,
-    queue: &mpsc::WeakSender<Bytes>,
+    (queue, stranger): (&mpsc::WeakSender<Bytes>, &AtomicBool),
     manner: Manner,
 ) -> bool {
     let mut framer = Framer::default();
     let mut buffer = vec![0; 4096];
     let mut until = now() + manner.first;
     let mut inside = false;
+    // The last sign of life behind a whole message.
+    let mut heard: Option<Instant> = None;
+    let idle = || manner.idle[usize::from(!stranger.load(Ordering::Relaxed))];
     loop {
-        let Ok(Ok(length @ 1..)) = timeout_at(until, reader.read(&mut buffer)).await else { return false };
+        let length = match timeout_at(until, reader.read(&mut buffer)).await {
+            Ok(Ok(length @ 1..)) => length,
+            Ok(Ok(0) | Err(_)) => return false,
+            Err(_) => match heard.map(|heard| heard + idle()).filter(|longer| !inside && *longer > now()) {
+                // It has become known meanwhile.
+                Some(longer) => {
+                    until = longer;
+                    continue;
+                }
+                None => return false,
+            },
+        };
         framer.push(&buffer[..length]);
         loop {
             match framer.pop() {
@@ -359,11 +399,14 @@ async fn read<S: AsyncRead>(
                     if news.send(News::Message(key, bytes)).await.is_err() {
                         return false;
                     }
-                    (until, inside) = (now() + manner.idle, false);
+                    (heard, until, inside) = (Some(now()), now() + idle(), false);
                 }
                 Ok(Some(Frame::Ping)) => {
                     if let Some(queue) = queue.upgrade() {
                         let _ = queue.try_send(Bytes::from_static(PONG));
+                    }
+                    if heard.is_some() && !stranger.load(Ordering::Relaxed) {
+                        (heard, until, inside) = (Some(now()), now() + idle(), false);
                     }
                 }
                 Ok(Some(Frame::Pong)) => {}
@@ -377,7 +420,7 @@ async fn read<S: AsyncRead>(
                 }
             }
         }
-        // Blank lines keep a connection of theirs open no longer than its silence may last.
+        // Blank lines of a stranger keep its connection open no longer than its silence may last.
         if framer.is_inside() && !inside {
             until = until.min(now() + manner.inside);
         }

@@ -17,7 +17,8 @@ fn stand(streams: &mut Streams, transport: Transport, far: &str, proves: Option<
     let (queue, queued) = mpsc::channel(QUEUE);
     let task = tokio::spawn(std::future::pending::<()>()).abort_handle();
     let slot = (transport, at(far), proves.map(str::to_owned));
-    streams.open.insert(slot, Connection { queue, task, serial: 7, stranger: proves.is_none() });
+    let stranger = Arc::new(AtomicBool::new(proves.is_none()));
+    streams.open.insert(slot, Connection { queue, task, serial: 7, stranger });
     queued
 }
 
@@ -47,7 +48,7 @@ async fn a_connection_that_ends_leaves_its_neighbour_of_another_name() {
     let far = "192.0.2.1:5061";
     let _one = stand(&mut streams, Transport::Tls, far, Some("one.example"));
     let _two = stand(&mut streams, Transport::Tls, far, Some("two.example"));
-    streams.open.values_mut().last().unwrap().serial = 8;
+    streams.open.values_mut().next_back().unwrap().serial = 8;
     assert!(streams.forget((Transport::Tls, at(far)), 7));
     assert!(!streams.forget((Transport::Tls, at(far)), 7), "once");
     assert_eq!(streams.open.keys().map(|slot| slot.2.as_deref()).collect::<Vec<_>>(), [Some("two.example")]);
@@ -60,4 +61,21 @@ async fn a_plain_connection_proves_nothing_and_is_used_by_all() {
     let hop = Hop::new(Transport::Tcp, at("192.0.2.1:5060"));
     assert!(streams.send(&hop, Bytes::from_static(b"x"), Some("carrier.example")));
     assert!(queue.try_recv().is_ok());
+}
+
+/// One household of IPv6 has more addresses than we have connections; whoever has become known is no stranger.
+#[tokio::test]
+async fn strangers_are_counted_by_household_until_they_are_known() {
+    let mut streams = streams();
+    let far = |last: usize| format!("[2001:db8:1:2::{last:x}]:5060");
+    for last in 1..=MAX_OF_ONE_STRANGER {
+        assert!(!streams.is_crowded(at(&far(99)).ip()), "{last}");
+        drop(stand(&mut streams, Transport::Tcp, &far(last), None));
+    }
+    assert!(streams.is_crowded(at(&far(99)).ip()));
+    assert!(!streams.is_crowded(at("[2001:db8:1:3::1]:5060").ip()), "the neighbours");
+    streams.promote((Transport::Tcp, at(&far(1))), || false);
+    assert!(streams.is_crowded(at(&far(99)).ip()));
+    streams.promote((Transport::Tcp, at(&far(1))), || true);
+    assert!(!streams.is_crowded(at(&far(99)).ip()));
 }
