@@ -19,8 +19,8 @@ use crate::time::Now;
 
 /// What asking may take beyond ringing: the briefing, and a leg that says its last word late.
 const CONSULT_PATIENCE: Duration = Duration::from_secs(120);
-/// A REFER says how it ended within its own minute (`sip::refer`); this is only in case it never does.
-const REFER_PATIENCE: Duration = Duration::from_secs(90);
+/// A REFER says how it ended within its own three minutes (`sip::refer`); this is only in case it never does.
+const REFER_PATIENCE: Duration = Duration::from_secs(210);
 
 /// An attended transfer under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

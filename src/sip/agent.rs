@@ -28,11 +28,12 @@
 mod client;
 mod faces;
 mod ladders;
+mod proof;
 mod server;
 mod takeover;
 mod trunks;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -53,6 +54,7 @@ use super::message::{Raw, Via};
 use super::outbound::OutLeg;
 use super::peers::{Peer, PeerTable};
 use super::refer;
+use super::refusals::Refusals;
 use super::session_timer::SessionPolicy;
 use super::stats::SipStats;
 use super::timers::Timers;
@@ -141,6 +143,9 @@ pub enum Output {
         bytes: Bytes,
         /// Which way.
         path: Path,
+        /// Whom a TLS connection there must have proved to be, as the request names it; `None` where any that stands will
+        /// do: an answer, or a request inside a dialog that goes the way the dialog goes.
+        towards: Option<Arc<str>>,
     },
     /// A name to look up; the answer is [`Agent::handle_resolved`].
     Resolve {
@@ -194,11 +199,10 @@ pub struct Agent {
     /// Stands for whoever is in a dialog with us and no peer: it may do nothing else.
     far_end: Arc<Peer>,
     legs: BTreeMap<LegId, Box<dyn Branch>>,
-    /// The legs that we opened.
-    ours: BTreeSet<LegId>,
     dialogs: BTreeMap<Arc<str>, LegId>,
     timers: Timers<TimerOf>,
     outputs: VecDeque<Output>,
+    refusals: Refusals,
     stats: SipStats,
 }
 
@@ -229,10 +233,10 @@ impl Agent {
             takeovers: Takeovers::default(),
             far_end: Arc::new(Peer { name: "far end".into(), addresses: Vec::new(), ..Peer::loopback() }),
             legs: BTreeMap::new(),
-            ours: BTreeSet::new(),
             dialogs: BTreeMap::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
+            refusals: Refusals::default(),
             stats: SipStats::default(),
             settings,
         }
@@ -269,7 +273,7 @@ impl Agent {
             Verdict::Request(_) | Verdict::Response(_) => {}
             Verdict::Answer { bytes, to, status } => {
                 self.stats.count_refused(status);
-                self.send(bytes.into(), to);
+                self.send(bytes.into(), to, None);
             }
             Verdict::Drop(reason) => self.stats.count_dropped(reason),
         }
@@ -289,11 +293,10 @@ impl Agent {
         let leg = OutLeg::dial(id, dial, trunk.as_ref(), context, now).inspect_err(|_| self.trunks.forget_leg(id))?;
         let call_id = leg.call_id().to_owned();
         self.dialogs.insert(leg.local_tag().clone(), id);
-        if let Some(credentials) = trunk.and_then(|trunk| trunk.credentials) {
-            self.trust_with(client::Owner::Leg(id), credentials);
+        if let Some(trunk) = &trunk {
+            self.trust_with(client::Owner::Leg(id), trunk, None);
         }
         self.legs.insert(id, Box::new(leg));
-        self.ours.insert(id);
         // Whoever places the call does so inside its span.
         self.ladders.open(id, tracing::Span::current(), now);
         self.stats.live_legs += 1;
@@ -404,7 +407,7 @@ impl Agent {
         if self.guard.knows(source, now) {
             return None;
         }
-        if let Some(trunk) = self.trunks.at(source) {
+        if let Some(trunk) = self.trunks.at(source, now) {
             return Some(trunk);
         }
         if self.legs.is_empty() && self.clients.are_none() {
@@ -419,9 +422,8 @@ impl Agent {
             false => {
                 let party = |name| raw.headers.first(name).and_then(|value| NameAddr::parse(value).ok());
                 let (to, from) = (party("To")?, party("From")?);
-                // Whoever called us stays where it called from; whom we called may be anywhere.
-                let id = self.dialogs.get(to.tag()?).filter(|id| self.ours.contains(id))?;
-                let leg = self.legs.get(id)?;
+                // Whom we called may be anywhere, and so may a caller whose proxy left the way after its INVITE.
+                let leg = self.legs.get(self.dialogs.get(to.tag()?)?)?;
                 leg.owns(raw.headers.first("Call-ID")?, from.tag().unwrap_or_default())
             }
         };
@@ -442,7 +444,6 @@ impl Agent {
                 Act::Event(event) => self.report(id, event, now),
                 Act::Gone => {
                     if let Some(leg) = self.legs.remove(&id) {
-                        self.ours.remove(&id);
                         self.trunks.forget_leg(id);
                         self.takeovers.forget(id);
                         self.ladders.forget(id);
@@ -464,6 +465,7 @@ impl Agent {
         };
         if ended.is_some() {
             self.guard.left(branch, now);
+            self.trunks.leave(branch);
             self.nothing_to_take_over(branch, now);
         }
         let Some(leg) = self.takeovers.leg_of(branch) else { return };

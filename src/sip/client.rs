@@ -9,7 +9,8 @@
 //! ```
 //!
 //! A hop that is left behind may still answer: its branches are remembered, a late refusal is acknowledged and a late
-//! 2xx is news like any other.
+//! 2xx is news like any other. One that only begins to ring then is cancelled, and so is the last hop when another one
+//! answers first.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::auth::Tries;
 use super::branch::{ClientFailure, ClientNews, OutRequest};
 use super::message::{Method, Response};
 use super::reason;
@@ -42,6 +44,8 @@ pub struct Outgoing {
     pub server: Arc<str>,
     /// Authorization and Proxy-Authorization.
     pub credentials: Vec<(&'static str, String)>,
+    /// What it was asked for those.
+    pub tries: Tries,
 }
 
 impl Outgoing {
@@ -101,7 +105,7 @@ impl Outgoing {
 pub enum ClientDo {
     /// Send this.
     Send(Bytes, Path),
-    /// Tell the branch; the path is the one the response answers, when it is a response.
+    /// Tell the branch; the path is the one the response answers, or the last one tried.
     News(ClientNews, Option<Path>),
     /// Forget the transaction.
     Over,
@@ -114,6 +118,8 @@ struct Attempt {
     branch: String,
     /// Given up for another one.
     left_behind: bool,
+    /// It has had its final response.
+    answered: bool,
 }
 
 #[derive(Debug)]
@@ -247,6 +253,11 @@ impl ClientTransaction {
         matches!(self.state, State::Calling(_) | State::Proceeding(_))
     }
 
+    /// Ways that nothing has been sent along.
+    pub fn untried(&self) -> impl Iterator<Item = &Path> {
+        self.paths.iter()
+    }
+
     /// What is being sent.
     pub fn outgoing(&self) -> &Outgoing {
         &self.outgoing
@@ -305,7 +316,8 @@ impl ClientTransaction {
 
     fn handle_provisional(&mut self, at: usize, response: Response, now: Instant) {
         if self.attempts[at].left_behind {
-            return;
+            // Whatever rings there rings for nothing. Each of its 1xx shows that no CANCEL has got there yet.
+            return self.cancel_attempt(at);
         }
         match &self.state {
             State::Calling(_) if self.outgoing.request.method == Method::Invite => {
@@ -334,8 +346,17 @@ impl ClientTransaction {
 
     fn handle_success(&mut self, at: usize, response: Response, now: Instant) {
         let path = Some(self.attempts[at].path);
+        self.attempts[at].answered = true;
         match self.state {
             State::Calling(_) | State::Proceeding(_) => {
+                let last = self.attempts.len() - 1;
+                if last != at {
+                    self.attempts[last].left_behind = true;
+                    // One that has not been heard of may not be cancelled yet (RFC 3261 §9.1): its first 1xx does it.
+                    if matches!(self.state, State::Proceeding(_)) {
+                        self.cancel_attempt(last);
+                    }
+                }
                 self.dos.push_back(ClientDo::News(ClientNews::Final(response), path));
                 self.finish(self.timing.give_up(), now);
             }
@@ -345,7 +366,8 @@ impl ClientTransaction {
     }
 
     fn handle_refusal(&mut self, at: usize, response: Response, now: Instant) {
-        let Attempt { path, branch, left_behind } = &self.attempts[at];
+        self.attempts[at].answered = true;
+        let Attempt { path, branch, left_behind, .. } = &self.attempts[at];
         let (path, left_behind) = (*path, *left_behind);
         let invite = self.outgoing.request.method == Method::Invite;
         if invite {
@@ -360,8 +382,10 @@ impl ClientTransaction {
             return;
         }
         self.dos.push_back(ClientDo::News(ClientNews::Final(response), Some(path)));
-        // Timer D: copies of the refusal come as long as our ACK may be lost; nothing is lost over a stream.
-        let linger = if path.hop.transport.is_reliable() { Duration::ZERO } else { self.timing.give_up() };
+        // Timer D: copies of the refusal come as long as our ACK may be lost; nothing is lost over a stream. A hop left
+        // behind may still take the call.
+        let done = path.hop.transport.is_reliable() && self.attempts.iter().all(|attempt| attempt.answered);
+        let linger = if done { Duration::ZERO } else { self.timing.give_up() };
         self.finish(linger, now);
     }
 
@@ -401,7 +425,7 @@ impl ClientTransaction {
             repeat.end_by(now + self.timing.t1 * PATIENCE_WITH_CHOICE);
         }
         self.state = State::Calling(repeat);
-        self.attempts.push(Attempt { path, branch, left_behind: false });
+        self.attempts.push(Attempt { path, branch, left_behind: false, answered: false });
         true
     }
 
@@ -411,6 +435,16 @@ impl ClientTransaction {
         let repeat = Repeat::new(bytes.clone(), *path, &self.timing, now);
         self.dos.push_back(ClientDo::Send(bytes, *path));
         self.cancel = Cancel::Sent(Some(Box::new(repeat)), now + self.timing.give_up());
+    }
+
+    /// Nobody waits for what an INVITE that was given up for another one brings.
+    fn cancel_attempt(&mut self, at: usize) {
+        let Attempt { path, branch, answered, .. } = &self.attempts[at];
+        if self.outgoing.request.method != Method::Invite || *answered {
+            return;
+        }
+        let bytes = self.outgoing.echo("CANCEL", path, branch, (None, Some(reason::ELSEWHERE)));
+        self.dos.push_back(ClientDo::Send(bytes, *path));
     }
 
     /// A final response has come. INVITEs stay for what may still follow.
@@ -425,7 +459,8 @@ impl ClientTransaction {
 
     fn fail(&mut self, failure: ClientFailure) {
         self.state = State::Over;
-        self.dos.push_back(ClientDo::News(ClientNews::Failed(failure), None));
+        let last = self.attempts.last().map(|attempt| attempt.path);
+        self.dos.push_back(ClientDo::News(ClientNews::Failed(failure), last));
         self.dos.push_back(ClientDo::Over);
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!   REFER ─202─▶ followed ─NOTIFY 100─▶ … ─NOTIFY 200─▶ done: the far end has reached its new partner
 //!     │            ├─ NOTIFY 4xx–6xx ─▶ done: it has not, the call goes on
-//!     │            └─ silence ────────▶ done: 408
+//!     │            └─ no NOTIFY, or none by the end of the subscription ─▶ done: 408
 //!     └─3xx–6xx─▶ refused
 //! ```
 
@@ -13,10 +13,10 @@ use super::branch::Tx;
 use super::message::Headers;
 use super::uri::Uri;
 
-/// How long a transfer may say nothing: as long as a transaction lives.
+/// How long the first NOTIFY may take, which is due at once (RFC 3515 §2.4.4): as long as a transaction lives.
 const SILENCE: Duration = Duration::from_secs(32);
-/// How long a transfer may ring altogether.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a transfer may ring altogether: as long as an INVITE that nobody answers (RFC 3261 §16.6, timer C).
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A REFER of ours that has not come to an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +33,15 @@ impl Referral {
         Self { tx, silent_until: now + SILENCE, until: now + PATIENCE }
     }
 
-    /// They said something.
-    pub fn hear(&mut self, now: Instant) {
-        self.silent_until = now + SILENCE;
+    /// The REFER is accepted.
+    pub fn accepted(&mut self, now: Instant) {
+        self.silent_until = self.silent_until.max(now + SILENCE);
+    }
+
+    /// A NOTIFY has come; the next one may be the last, and take as long as the subscription `lasts`.
+    pub fn notified(&mut self, lasts: Option<Duration>, now: Instant) {
+        let lasts = lasts.unwrap_or(PATIENCE).clamp(SILENCE, PATIENCE);
+        self.silent_until = now + lasts;
     }
 
     /// When nothing more is to be expected.
@@ -71,6 +77,14 @@ pub fn read_report(headers: &Headers, body: &[u8]) -> Option<Report> {
         (Some(status), false) => Some(Report { status, last: false }),
         (None, false) => None,
     }
+}
+
+/// What a NOTIFY says its subscription lasts (RFC 6665 §8.2.3).
+pub fn lasts(headers: &Headers) -> Option<Duration> {
+    let state = headers.first("Subscription-State")?;
+    let params = state.split(';').skip(1).filter_map(|param| param.split_once('='));
+    let mut expires = params.filter(|(name, _)| name.trim().eq_ignore_ascii_case("expires"));
+    expires.next()?.1.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// RFC 4488 §4: a 2xx with `Refer-Sub: false` means that no NOTIFY will come.
@@ -177,13 +191,23 @@ mod tests {
     }
 
     #[test]
-    fn a_transfer_is_given_up_after_silence_and_after_a_minute() {
+    fn a_transfer_rings_as_long_as_its_subscription_lasts_and_three_minutes_at_most() {
         let start = SystemClock.now().mono;
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let lasting = |state: &str| lasts(&headers(&format!("Subscription-State: {state}")));
         let mut referral = Referral::new(Tx(1), start);
-        assert_eq!(referral.deadline(), start + SILENCE);
-        referral.hear(start + Duration::from_secs(20));
-        assert_eq!(referral.deadline(), start + Duration::from_secs(52));
-        referral.hear(start + Duration::from_secs(50));
-        assert_eq!(referral.deadline(), start + PATIENCE);
+        assert_eq!(referral.deadline(), at(32));
+        referral.accepted(at(20));
+        assert_eq!(referral.deadline(), at(52), "a NOTIFY is due");
+        referral.notified(lasting("active;expires=60"), at(21));
+        assert_eq!(referral.deadline(), at(81));
+        referral.accepted(at(22));
+        assert_eq!(referral.deadline(), at(81), "the 202 behind it changes nothing");
+        referral.notified(lasting("active; Expires = 5"), at(30));
+        assert_eq!(referral.deadline(), at(62));
+        for endless in ["active", "active;expires=x", "active;expires=86400", "pending;expires=18446744073709551615"] {
+            referral.notified(lasting(endless), at(40));
+            assert_eq!(referral.deadline(), at(180), "{endless}");
+        }
     }
 }

@@ -448,6 +448,9 @@ impl Talk {
     }
 
     fn refer_news(&mut self, news: ClientNews, now: Now) {
+        if let Some(referral) = &mut self.referral {
+            referral.accepted(now.mono);
+        }
         let (status, last) = match news {
             ClientNews::Provisional(_) => return,
             ClientNews::Final(response) | ClientNews::Again(response) => {
@@ -456,13 +459,13 @@ impl Talk {
             }
             ClientNews::Failed(_) => (408, true),
         };
-        self.report(Report { status, last }, now);
+        self.report(Report { status, last });
     }
 
-    fn report(&mut self, Report { status, last }: Report, now: Now) {
-        match &mut self.referral {
+    fn report(&mut self, Report { status, last }: Report) {
+        match &self.referral {
             Some(_) if last => self.referral = None,
-            Some(referral) => referral.hear(now.mono),
+            Some(_) => {}
             None => return,
         }
         self.moved |= last && (200..300).contains(&status);
@@ -479,8 +482,11 @@ impl Talk {
             return self.reply(key, origin, 481, |draft| draft);
         }
         self.reply(key, origin, 200, |draft| draft);
+        if let Some(referral) = &mut self.referral {
+            referral.notified(refer::lasts(&request.headers), now.mono);
+        }
         if let Some(report) = refer::read_report(&request.headers, &request.body) {
-            self.report(report, now);
+            self.report(report);
         }
     }
 

@@ -16,6 +16,8 @@ pub struct Agreement {
     negotiation: Negotiation,
     /// The INVITE, or our 200 to one without an offer, carried our offer, and no answer has come.
     awaits_answer: bool,
+    /// An offer of ours within the call has no answer yet.
+    asks: bool,
     /// The dialog stands: offers may be made.
     stands: bool,
     held: HeldBy,
@@ -35,6 +37,8 @@ struct HeldBy {
 pub(super) struct Settled {
     /// For the leg.
     pub reply: Option<LegCommand>,
+    /// For the leg too, before the reply: what it offers next.
+    pub next: Option<LegCommand>,
     /// For media.
     pub params: Option<StreamParams>,
     /// For the call.
@@ -53,7 +57,8 @@ impl Agreement {
     }
 
     const fn new(negotiation: Negotiation, awaits_answer: bool) -> Self {
-        Self { negotiation, awaits_answer, stands: false, held: HeldBy { them: false, us: false }, told: false }
+        let held = HeldBy { them: false, us: false };
+        Self { negotiation, awaits_answer, asks: false, stands: false, held, told: false }
     }
 
     /// The call begins. `Some` when it begins on hold.
@@ -69,8 +74,13 @@ impl Agreement {
             return Settled::default();
         }
         self.held.us = hold;
-        let sdp = self.negotiation.offer(self.direction());
-        Settled { reply: Some(LegCommand::Offer { sdp }), params: None, input: self.tell() }
+        let reply = Some(self.ask());
+        Settled { reply, input: self.tell(), ..Settled::default() }
+    }
+
+    fn ask(&mut self) -> LegCommand {
+        self.asks = true;
+        LegCommand::Offer { sdp: self.negotiation.offer(self.direction()) }
     }
 
     /// Does the far end take telephone-events? `None` while there is nobody to press keys for.
@@ -89,12 +99,16 @@ impl Agreement {
             LegEvent::Established { sdp: Some(answer) } => self.early(answer),
             LegEvent::TakingOver => {
                 // Our own offer may still ring unanswered (RFC 3891 §3): then theirs counts.
-                self.awaits_answer = false;
+                (self.awaits_answer, self.asks) = (false, false);
                 self.negotiation.another_far_end();
                 Settled::default()
             }
-            LegEvent::Offered { sdp: Some(offer) } => match self.negotiation.answer(offer) {
-                Ok((sdp, params)) => Settled { reply: Some(LegCommand::AnswerOffer { sdp }), ..self.agreed_on(params) },
+            LegEvent::Offered { sdp: Some(offer) } => match self.negotiation.answer_within(offer, self.direction()) {
+                Ok((sdp, params)) => {
+                    // Both have offered at once, and theirs came first: ours, which still waits, is to fit what holds now.
+                    let next = self.asks.then(|| self.ask());
+                    Settled { reply: Some(LegCommand::AnswerOffer { sdp }), next, ..self.agreed_on(params) }
+                }
                 Err(error) => {
                     warn!(%error, "a new offer of the far end cannot be taken; what was agreed on stays");
                     let (status, warning) = (error.sip_status(), Some(error.to_string()));
@@ -105,15 +119,19 @@ impl Agreement {
                 let sdp = self.negotiation.offer(self.direction());
                 Settled { reply: Some(LegCommand::AnswerOffer { sdp }), ..Settled::default() }
             }
-            LegEvent::OfferAnswered { sdp } => match self.negotiation.accept(sdp) {
-                Ok(params) => self.agreed_on(params),
-                Err(error) => {
-                    warn!(%error, "the answer to our offer cannot be used; what was agreed on stays");
-                    self.negotiation.refused();
-                    Settled::default()
+            LegEvent::OfferAnswered { sdp } => {
+                self.asks = false;
+                match self.negotiation.accept(sdp) {
+                    Ok(params) => self.agreed_on(params),
+                    Err(error) => {
+                        warn!(%error, "the answer to our offer cannot be used; what was agreed on stays");
+                        self.negotiation.refused();
+                        Settled::default()
+                    }
                 }
-            },
+            }
             LegEvent::OfferRefused { status } => {
+                self.asks = false;
                 warn!(status, "the far end refused our offer; what was agreed on stays");
                 self.negotiation.refused();
                 Settled::default()
@@ -284,6 +302,35 @@ mod tests {
         assert!(matches!((back.reply, back.input), (Some(LegCommand::Offer { .. }), Some(Input::Held(false)))));
         agreement.handle(&LegEvent::OfferRefused { status: 491 });
         assert!(agreement.hold(true).reply.is_some());
+    }
+
+    #[test]
+    fn an_offer_of_theirs_does_not_end_our_hold() {
+        let mut agreement = answered();
+        agreement.handle(&LegEvent::Established { sdp: None });
+        agreement.hold(true);
+        agreement.handle(&LegEvent::OfferAnswered { sdp: description(5_000, "0", "recvonly") });
+        for (direction, answer, send) in [("sendrecv", "a=sendonly", true), ("sendonly", "a=inactive", false)] {
+            let settled = offers(&mut agreement, "0", direction);
+            let Some(LegCommand::AnswerOffer { sdp }) = &settled.reply else { panic!("{settled:?}") };
+            assert!(sdp.contains(answer), "{direction}: {sdp}");
+            assert_eq!(settled.params.map(|params| (params.send, params.receive)), Some((send, false)), "{direction}");
+            assert!(settled.input.is_none(), "still on hold");
+        }
+    }
+
+    #[test]
+    fn a_hold_that_crosses_an_offer_of_theirs_is_offered_anew_after_it() {
+        let mut agreement = answered();
+        agreement.handle(&LegEvent::Established { sdp: None });
+        agreement.hold(true);
+        let crossing = offers(&mut agreement, "8", "sendrecv");
+        assert!(matches!(crossing.reply, Some(LegCommand::AnswerOffer { .. })), "{crossing:?}");
+        let Some(LegCommand::Offer { sdp }) = crossing.next else { panic!("our hold is forgotten") };
+        assert!(sdp.contains("a=sendonly") && sdp.contains(" 8"), "{sdp}");
+        let agreed = agreement.handle(&LegEvent::OfferAnswered { sdp: description(5_000, "8", "recvonly") });
+        assert_eq!(agreed.params.map(|params| (params.send, params.receive)), Some((true, false)));
+        assert!(offers(&mut agreement, "0", "sendrecv").next.is_none(), "nothing of ours is open any more");
     }
 
     #[test]

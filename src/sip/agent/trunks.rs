@@ -6,7 +6,7 @@
 //!                                 └ none ───────▶ unreachable
 //! ```
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +18,6 @@ use super::client::Owner;
 use super::{Agent, Output, TimerOf};
 use crate::id::LegId;
 use crate::sip::DialError;
-use crate::sip::auth::Credentials;
 use crate::sip::branch::{Act, ClientNews, OutRequest, Tx};
 use crate::sip::message::Method;
 use crate::sip::peers::Peer;
@@ -37,8 +36,10 @@ const SECOND: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Trunks {
     by_name: BTreeMap<Arc<str>, Trunk>,
-    /// Which trunk a live call goes through.
+    /// Which trunk a leg goes through.
     legs: BTreeMap<LegId, Arc<str>>,
+    /// Those of them whose call is over: they stay a while, for whoever answers too late.
+    over: BTreeSet<LegId>,
 }
 
 #[derive(Debug)]
@@ -84,7 +85,7 @@ impl Trunks {
             let peer = Arc::new(Peer { max_calls: spec.max_calls, max_cps: spec.max_cps, ..peer });
             (spec.name.clone(), Trunk { spec: spec.clone(), registration, ping, peer, placed, told, here })
         };
-        Self { by_name: specs.iter().map(trunk).collect(), legs: BTreeMap::new() }
+        Self { by_name: specs.iter().map(trunk).collect(), legs: BTreeMap::new(), over: BTreeSet::new() }
     }
 
     /// Is nothing of ours known to any registrar any more?
@@ -92,14 +93,14 @@ impl Trunks {
         self.by_name.values().all(|trunk| trunk.registration.as_ref().is_none_or(Registration::is_done))
     }
 
-    /// The trunk that is registered and answers from `address`: its calls come from there.
-    pub(super) fn at(&self, address: IpAddr) -> Option<Arc<Peer>> {
+    /// The trunk that we are registered with at `address`: its calls come from there.
+    pub(super) fn at(&self, address: IpAddr, now: Now) -> Option<Arc<Peer>> {
         let registered = self.by_name.values().filter_map(|trunk| Some((trunk, trunk.registration.as_ref()?)));
-        let mut here = registered.filter(|(_, registration)| registration.addresses().contains(&address));
+        let mut here = registered.filter(|(_, registration)| registration.is_known_at(address, now.mono));
         here.next().map(|(trunk, _)| trunk.peer.clone())
     }
 
-    /// The trunk that a live call goes through.
+    /// The trunk that a leg goes through.
     pub(super) fn of_leg(&self, leg: LegId) -> Option<&Arc<str>> {
         self.legs.get(&leg)
     }
@@ -136,19 +137,27 @@ impl Trunks {
         }
     }
 
-    /// The call is over.
-    pub(super) fn forget_leg(&mut self, leg: LegId) {
-        self.legs.remove(&leg);
+    /// The call is over, and makes room for the next one.
+    pub(super) fn leave(&mut self, leg: LegId) {
+        if self.legs.contains_key(&leg) {
+            self.over.insert(leg);
+        }
     }
 
-    /// What a trunk of this name knows us by: for whoever calls us from there and then asks who we are.
-    pub(super) fn credentials(&self, name: &str) -> Option<Credentials> {
-        self.by_name.get(name)?.spec.credentials.clone()
+    /// The leg is gone.
+    pub(super) fn forget_leg(&mut self, leg: LegId) {
+        self.legs.remove(&leg);
+        self.over.remove(&leg);
+    }
+
+    /// The trunk of this name, if it knows us by a password: for whoever calls us from there and then asks who we are.
+    pub(super) fn spec(&self, name: &str) -> Option<TrunkSpec> {
+        Some(&self.by_name.get(name)?.spec).filter(|spec| spec.credentials.is_some()).cloned()
     }
 
     /// A call through `name` begins, if there is such a trunk and it may carry one more.
     pub(super) fn enter(&mut self, name: &Arc<str>, leg: LegId, now: Now) -> Result<TrunkSpec, DialError> {
-        let live = self.legs.values().filter(|trunk| *trunk == name).count();
+        let live = self.legs.iter().filter(|(leg, trunk)| *trunk == name && !self.over.contains(leg)).count();
         let trunk = self.by_name.get_mut(name).ok_or_else(|| DialError::NoSuchTrunk(name.clone()))?;
         if trunk.spec.max_calls.is_some_and(|most| live >= most) {
             return Err(DialError::Full("the trunk carries as many calls as its max_calls allows"));
@@ -266,9 +275,8 @@ impl Agent {
             if trunk.spec.register {
                 trunk.registration = Registration::new(trunk.spec.clone(), context, now);
             }
-            if let Some(credentials) = trunk.spec.credentials.clone() {
-                self.trust_with(Owner::Trunk(name.clone()), credentials);
-            }
+            let spec = trunk.spec.clone();
+            self.trust_with(Owner::Trunk(name.clone()), &spec, None);
             self.with_trunk(&name, now, |_| {});
         }
     }

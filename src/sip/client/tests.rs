@@ -57,7 +57,8 @@ impl Row {
             contact: Some("a".to_owned()),
             body: (body > 0).then(|| ("application/sdp", "v".repeat(body))),
         };
-        let outgoing = Outgoing { request, cseq: 7, server: "Test/1".into(), credentials: Vec::new() };
+        let outgoing =
+            Outgoing { request, cseq: 7, server: "Test/1".into(), credentials: Vec::new(), tries: Default::default() };
         let paths = hops.iter().map(|hop| path(hop)).collect();
         let transaction =
             ClientTransaction::start(outgoing, paths, "z9hG4bKbase".into(), true, Timing::default(), start.mono);
@@ -305,11 +306,50 @@ fn a_hop_left_behind_may_still_answer() {
     let first = 0;
     row.hear_to(first, 180, "slow");
     assert!(row.news.is_empty());
-    row.hear_to(first, 486, "slow");
+    let cancel = row.messages.last().unwrap().clone();
+    assert!(cancel.starts_with("CANCEL ") && cancel.contains("branch=z9hG4bKbase.0;"), "nobody waits for it: {cancel}");
+    row.hear_to(first, 487, "slow");
     assert_eq!(row.sent.last().unwrap().1, "ACK");
+    row.hear_to(first, 180, "slow");
+    assert_eq!(row.sent.last().unwrap().1, "ACK", "that one is over");
     assert!(row.news.is_empty(), "the second hop decides");
     row.hear_to(first, 200, "slow");
     assert_eq!(row.news, ["final 200"]);
+}
+
+#[test]
+fn when_a_hop_left_behind_takes_the_call_the_other_one_stops_ringing() {
+    for rings_before in [true, false] {
+        let mut row = Row::new(Method::Invite, &["udp:127.0.0.1:1", "udp:127.0.0.1:2"], 0);
+        row.run_until(4_000);
+        let second = row.messages.len() - 1;
+        if rings_before {
+            row.hear_to(second, 180, "two");
+        }
+        row.hear_to(0, 200, "one");
+        if !rings_before {
+            assert!(row.messages.last().unwrap().starts_with("INVITE "), "it has not been heard of yet");
+            row.hear_to(second, 180, "two");
+        }
+        let cancel = row.messages.last().unwrap();
+        assert!(cancel.starts_with("CANCEL ") && cancel.contains("branch=z9hG4bKbase.1;"), "{cancel}");
+        row.hear_to(second, 487, "two");
+        assert!(row.messages.last().unwrap().starts_with("ACK "));
+        assert_eq!(row.news.last().map(String::as_str), Some("final 200"));
+    }
+}
+
+#[test]
+fn a_refusal_over_a_stream_is_the_end_unless_somebody_else_may_still_answer() {
+    let mut row = Row::new(Method::Invite, &["tcp:127.0.0.1:2"], 0);
+    row.hear(486, "t");
+    assert!(row.over);
+    let mut row = Row::new(Method::Invite, &["udp:127.0.0.1:1", "tcp:127.0.0.1:2"], 0);
+    row.run_until(4_000);
+    row.hear(486, "t");
+    assert!(!row.over);
+    row.hear_to(0, 200, "slow");
+    assert_eq!(row.news, ["final 486", "again slow"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use rand::{Rng, SeedableRng};
 
 use super::*;
 use crate::pii::Pii;
+use crate::sip::branch::ClientFailure;
 use crate::sip::message::{CSeq, Raw, Via};
 use crate::sip::session_timer::SessionPolicy;
 use crate::sip::transaction::Timing;
@@ -280,8 +281,16 @@ fn refusals_end_the_call_with_status_and_cause() {
         let told = heard.iter().filter(|words| words.starts_with("Reason(")).count();
         assert_eq!(told, usize::from(end.contains("Some")), "{heard:?}");
     }
-    for failure in [ClientFailure::Timeout, ClientFailure::Unreachable, ClientFailure::NoAddress("none".into())] {
-        assert_eq!(World::new().news(ClientNews::Failed(failure)), ["ended Unreachable", "gone"]);
+    for (failure, why) in [
+        (ClientFailure::Timeout, "nothing came back from udp:192.0.2.1:5060"),
+        (ClientFailure::Unreachable, "udp:192.0.2.1:5060 cannot be reached: nothing can be sent there"),
+        (
+            ClientFailure::NoAddress("the name nobody.invalid is not found".into()),
+            "the name nobody.invalid is not found",
+        ),
+    ] {
+        let heard = World::new().news(ClientNews::Failed(failure));
+        assert_eq!(heard, [&format!("Unreached({why:?})"), "ended Unreachable", "gone"]);
     }
 }
 
@@ -334,7 +343,8 @@ fn a_telephone_that_rings_too_long_is_given_up() {
     assert_eq!(world.wait(1), ["CANCEL", "ended NoAnswer"]);
     assert_eq!(world.hear(said(487, "a", None)), ["gone"]);
     let mut silent = World::new();
-    assert_eq!(silent.wait(30), ["CANCEL", "ended Unreachable"], "nobody rang, so there was nobody");
+    let why = "Unreached(\"nothing rang in the time it was given\")";
+    assert_eq!(silent.wait(30), [why, "CANCEL", "ended Unreachable"], "nobody rang, so there was nobody");
     assert_eq!(silent.news(ClientNews::Failed(ClientFailure::Timeout)), ["gone"]);
 }
 

@@ -5,7 +5,7 @@
 //!     │                              a second one meanwhile: 500, Retry-After
 //!     └─ Offer, refresh ─▶ Ours ─ 2xx, refusal ─▶ Idle
 //!                            │ └ their offer meanwhile: 491
-//!                            └─ 491 ─▶ Pause ─ a random while ─▶ Ours
+//!                            └─ 491 ─▶ Pause ─ a random while, or after theirs ─▶ Ours
 //! ```
 
 use super::*;
@@ -129,9 +129,25 @@ impl Talk {
             }
             sdp => {
                 let offered = LegEvent::Offered { sdp: sdp.clone() };
+                self.set_aside(now);
                 self.exchange = Exchange::Theirs(Box::new(theirs));
                 self.tell(offered);
             }
+        }
+    }
+
+    /// Theirs goes first; what we wanted to ask or to say ourselves has its turn after it.
+    fn set_aside(&mut self, now: Now) {
+        match std::mem::replace(&mut self.exchange, Exchange::Idle) {
+            Exchange::Pause(_, Ours { wanted: wanted @ Wanted::Offer(_), .. }) => {
+                // Unless the call wants something else by now.
+                if !matches!(self.wanted, Some(Wanted::Offer(_))) {
+                    self.wanted = Some(wanted);
+                }
+            }
+            // Theirs refreshes the session by itself, if it is agreed to.
+            Exchange::Pause(..) | Exchange::Ours(..) => self.refresh_later(now, REFRESH_AGAIN),
+            Exchange::Idle | Exchange::Theirs(_) => {}
         }
     }
 

@@ -293,6 +293,7 @@ fn a_transfer_is_followed_to_its_end() {
     assert_eq!(request.header("Referred-By"), Some("<sip:100@h>"));
     world.answer(202, "", "");
     assert_eq!(world.receive("NOTIFY", &format!("{notify}active\r\n"), "SIP/2.0 100 Trying"), Some(200));
+    world.wait(seconds(90));
     assert_eq!(world.receive("NOTIFY", &format!("{notify}terminated\r\n"), "SIP/2.0 200 OK"), Some(200));
     assert_eq!(
         world.events,

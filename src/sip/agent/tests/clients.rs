@@ -82,6 +82,10 @@ impl Rig {
         self.world.sent[before..].iter().map(|(_, text)| text.clone()).collect()
     }
 
+    fn trusts(&mut self, spec: &TrunkSpec) {
+        self.world.agent.trust_with(client::Owner::Leg(LegId(77)), spec, None);
+    }
+
     fn hear(&mut self, request: &str, status: &str, tag: &str) -> Vec<String> {
         let text = reply(request, status).replace("To: <sip:b@h>\r\n", &format!("To: <sip:b@h>;tag={tag}\r\n"));
         self.world.receive_from(&text, FAR)
@@ -123,6 +127,18 @@ fn request(method: Method, uri: &str, known: Option<Path>) -> OutRequest {
     }
 }
 
+fn carrier() -> TrunkSpec {
+    let credentials = Credentials { username: "bob".to_owned(), password: Secret::new("zanzibar") };
+    TrunkSpec { credentials: Some(credentials), ..TrunkSpec::at("carrier", FAR.parse().unwrap()) }
+}
+
+/// A request inside a dialog, for `uri`.
+fn inside(tx: u32, method: Method, uri: &str) -> Act {
+    let mut request = request(method, uri, Some(path(FAR)));
+    request.headers[1].1 = "<sip:b@h>;tag=t".to_owned();
+    Act::Request { tx: Tx(tx), request }
+}
+
 fn ask(tx: u32, method: Method) -> Act {
     let uri = format!("sip:b@{FAR}");
     Act::Request { tx: Tx(tx), request: request(method, &uri, Some(path(FAR))) }
@@ -160,8 +176,7 @@ fn a_2xx_is_acknowledged_again_for_its_copies_and_reported_for_other_forks() {
 #[test]
 fn a_challenge_is_answered_before_the_branch_hears_of_it() {
     let mut rig = Rig::new();
-    let credentials = Credentials { username: "bob".to_owned(), password: Secret::new("zanzibar") };
-    rig.world.agent.trust_with(client::Owner::Leg(LegId(77)), credentials);
+    rig.trusts(&carrier());
     let bare = rig.act(ask(1, Method::Invite)).remove(0);
     let challenge = |nonce: &str| {
         format!("401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"{nonce}\", qop=\"auth\"")
@@ -183,10 +198,42 @@ fn a_challenge_is_answered_before_the_branch_hears_of_it() {
 }
 
 #[test]
-fn where_a_redirection_leads_nobody_gets_an_answer_to_a_challenge() {
+fn a_challenge_does_not_make_the_other_hops_forgotten() {
     let mut rig = Rig::new();
     let credentials = Credentials { username: "bob".to_owned(), password: Secret::new("zanzibar") };
     rig.world.agent.trust_with(client::Owner::Leg(LegId(77)), credentials);
+    rig.act(Act::Request { tx: Tx(1), request: request(Method::Invite, "sip:b@c.example", None) });
+    let bare = rig.resolve(Ok(&["udp:127.0.0.1:7001", "tcp:127.0.0.1:7002"])).remove(0);
+    let sent = rig.hear(&bare, "401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n1\"", "t");
+    assert!(sent[1].contains("Via: SIP/2.0/UDP ") && sent[1].contains("\r\nAuthorization: "), "{}", sent[1]);
+    let moved = rig.hear(&sent[1], "503 Service Unavailable", "t");
+    assert!(moved[1].starts_with("INVITE ") && moved[1].contains("Via: SIP/2.0/TCP "), "{moved:?}");
+    assert!(rig.heard().is_empty());
+}
+
+#[test]
+fn who_takes_a_call_whose_leg_is_gone_is_acknowledged_and_hung_up_on() {
+    let mut rig = Rig::new();
+    rig.act(Act::Request { tx: Tx(1), request: request(Method::Invite, "sip:b@c.example", None) });
+    let slow = rig.resolve(Ok(&["udp:127.0.0.1:7001", "udp:127.0.0.1:7002"])).remove(0);
+    let second = rig.world.run_until(4_000).pop().expect("the next hop is asked").1;
+    rig.hear(&second, "486 Busy Here", "two");
+    assert_eq!(rig.heard().len(), 1);
+    rig.act(Act::Gone);
+    let taken = format!("200 OK\r\nContact: <sip:b@{FAR}>");
+    let sent = rig.hear(&slow, &taken, "one");
+    assert_eq!(starts(&sent), [format!("ACK sip:b@{FAR} SIP/2.0"), format!("BYE sip:b@{FAR} SIP/2.0")]);
+    assert!(sent[0].contains("\r\nCSeq: 1 ACK\r\n") && sent[1].contains("\r\nCSeq: 2 BYE\r\n"), "{sent:?}");
+    assert!(sent.iter().all(|text| text.contains("\r\nTo: <sip:b@h>;tag=one\r\n")), "{sent:?}");
+    assert_eq!(starts(&rig.hear(&slow, &taken, "one")), [format!("ACK sip:b@{FAR} SIP/2.0")], "a copy of it");
+    rig.hear(&sent[1], "200 OK", "one");
+    assert!(rig.world.forgets_everything());
+}
+
+#[test]
+fn where_a_redirection_leads_nobody_gets_an_answer_to_a_challenge() {
+    let mut rig = Rig::new();
+    rig.trusts(&carrier());
     let home = rig.act(ask(1, Method::Invite)).remove(0);
     rig.hear(&home, "302 Moved Temporarily\r\nContact: <sip:b@127.0.0.9:5090>", "t");
     let elsewhere =
@@ -195,6 +242,76 @@ fn where_a_redirection_leads_nobody_gets_an_answer_to_a_challenge() {
     let asked = rig.hear(&second, "401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\"", "t");
     assert_eq!(starts(&asked), ["ACK sip:b@127.0.0.9:5090 SIP/2.0"]);
     assert!(rig.heard().last().is_some_and(|news| news.starts_with("2 final 401")));
+}
+
+const ASKED: &str = "realm=\"r\", nonce=\"n\", qop=\"auth\"";
+
+/// Whoever answers a call through a trunk may have our BYE sent straight to it, and know the trunk's realm.
+#[test]
+fn whoever_answers_a_call_of_ours_collects_no_proof_of_the_password() {
+    let mut rig = Rig::new();
+    rig.trusts(&carrier());
+    let bare = rig.act(ask(1, Method::Invite)).remove(0);
+    let asked = format!("407 Proxy Authentication Required\r\nProxy-Authenticate: Digest {ASKED}");
+    let proved = rig.hear(&bare, &asked, "t").remove(1);
+    assert!(proved.contains("\r\nProxy-Authorization: Digest "), "{proved}");
+    rig.hear(&proved, "200 OK", "t");
+    // Straight to it: neither unasked nor asked, nor with the ACK.
+    let mut ack = request(Method::Ack, "sip:x@127.0.0.9:5090", Some(path(FAR)));
+    ack.headers[1].1 = "<sip:b@h>;tag=t".to_owned();
+    let ack = rig.act(Act::Ack { tx: Tx(1), request: ack }).remove(0);
+    let bye = rig.act(inside(2, Method::Bye, "sip:x@127.0.0.9:5090")).remove(0);
+    for sent in [&ack, &bye] {
+        assert!(!sent.contains("uthorization"), "{sent}");
+    }
+    let theirs = format!("401 Unauthorized\r\nWWW-Authenticate: Digest {}", ASKED.replace("n\"", "1\""));
+    assert!(rig.world.receive_from(&reply(&bye, &theirs), "127.0.0.9:5090").is_empty());
+    // Through the trunk, which passes on what they say: neither in its realm nor in another.
+    for (tx, realm) in [(3, "r"), (4, "carrier")] {
+        let bye = rig.act(inside(tx, Method::Bye, &format!("sip:x@{FAR}"))).remove(0);
+        assert!(bye.contains("\r\nProxy-Authorization: Digest "), "the trunk itself is shown the proof: {bye}");
+        assert!(rig.hear(&bye, &theirs.replace("\"r\"", &format!("{realm:?}")), "t").is_empty(), "{realm}");
+    }
+    let refused: Vec<String> = rig.heard().split_off(1);
+    assert_eq!(
+        refused,
+        [
+            "2 final 401 udp:127.0.0.9:5090".to_owned(),
+            format!("3 final 401 udp:{FAR}"),
+            format!("4 final 401 udp:{FAR}")
+        ]
+    );
+    // What the trunk asks in a dialog, as it asked before, is answered.
+    let bye = rig.act(inside(5, Method::Bye, &format!("sip:x@{FAR}"))).remove(0);
+    let again = rig.hear(&bye, &asked.replace("\"n\"", "\"n2\""), "t");
+    assert!(again[0].contains("nonce=\"n2\""), "{again:?}");
+}
+
+#[test]
+fn the_far_end_of_a_first_call_is_no_second_trunk_unless_its_realm_is_named() {
+    for (realms, answered) in [(vec![], false), (vec!["r".to_owned(), "pbx".to_owned()], true)] {
+        let mut rig = Rig::new();
+        rig.trusts(&TrunkSpec { realms, ..carrier() });
+        let bare = rig.act(ask(1, Method::Invite)).remove(0);
+        let asked = format!("407 Proxy Authentication Required\r\nProxy-Authenticate: Digest {ASKED}");
+        let proved = rig.hear(&bare, &asked, "t").remove(1);
+        let further = format!("401 Unauthorized\r\nWWW-Authenticate: Digest {}", ASKED.replace("\"r\"", "\"pbx\""));
+        let sent = rig.hear(&proved, &further, "t");
+        assert_eq!(sent.iter().any(|text| text.contains("realm=\"pbx\"")), answered, "{sent:?}");
+    }
+}
+
+#[test]
+fn a_trunk_is_at_home_wherever_its_name_leads() {
+    let mut rig = Rig::new();
+    rig.trusts(&TrunkSpec { uri: "sip:carrier.example".to_owned(), ..carrier() });
+    rig.act(Act::Request { tx: Tx(1), request: request(Method::Invite, "sip:b@carrier.example", None) });
+    let bare = rig.resolve(Ok(&[&format!("udp:{FAR}")])).remove(0);
+    let asked = format!("401 Unauthorized\r\nWWW-Authenticate: Digest {ASKED}");
+    let proved = rig.hear(&bare, &asked, "t").remove(1);
+    rig.hear(&proved, "200 OK", "t");
+    let bye = rig.act(inside(2, Method::Bye, &format!("sip:b@{FAR}"))).remove(0);
+    assert!(bye.contains("\r\nAuthorization: Digest ") && bye.contains("nc=00000002"), "{bye}");
 }
 
 #[test]
@@ -226,6 +343,22 @@ fn a_name_is_looked_up_and_its_hops_tried_in_order() {
     rig.act(Act::Request { tx: Tx(4), request: request(Method::Info, "sip:b@c.example", Some(path(FAR))) });
     assert_eq!(rig.resolve(Err("no such name")).len(), 1, "back where they came from");
     assert_eq!(rig.heard(), ["2 NoAddress(\"no such name\")", "3 NoAddress(\"the name has no address\")"]);
+}
+
+#[test]
+fn of_a_names_hops_the_one_that_knows_the_dialog_is_first() {
+    let mut rig = Rig::new();
+    let known = Path { hop: Hop::new(Transport::Tcp, "127.0.0.1:7002".parse().unwrap()), local: US.parse().unwrap() };
+    let invite = rig.act(ask(1, Method::Invite)).remove(0);
+    rig.hear(&invite, "200 OK", "t");
+    rig.act(Act::Ack { tx: Tx(1), request: request(Method::Ack, "sip:b@c.example", Some(known)) });
+    let hops = ["udp:127.0.0.1:7001", "tcp:127.0.0.1:7002", "udp:127.0.0.1:7003"];
+    let ack = rig.resolve(Ok(&hops)).remove(0);
+    assert!(ack.starts_with("ACK ") && ack.contains("Via: SIP/2.0/TCP "), "{ack}");
+    rig.act(Act::Request { tx: Tx(2), request: request(Method::Bye, "sip:b@c.example", Some(known)) });
+    assert!(rig.resolve(Ok(&hops))[0].contains("Via: SIP/2.0/TCP "));
+    rig.act(Act::Request { tx: Tx(3), request: request(Method::Bye, "sip:b@c.example", Some(path(FAR))) });
+    assert!(rig.resolve(Ok(&hops))[0].contains("Via: SIP/2.0/UDP "), "else in the order of the name");
 }
 
 #[test]
@@ -282,7 +415,6 @@ fn whoever_answers_us_is_heard_wherever_it_is_and_only_about_that() {
     assert_eq!(rig.heard().len(), 1, "a branch of somebody else");
     // Our own tag leads into the dialog, a fresh call stays outside.
     rig.world.agent.dialogs.insert("probe".into(), LegId(77));
-    rig.world.agent.ours.insert(LegId(77));
     assert!(rig.world.receive_from(&in_dialog("BYE", 1, "probe", "b"), far).is_empty(), "the probe keeps silent");
     assert_eq!(starts(&rig.world.receive_from(&in_dialog("BYE", 1, "other", "c"), far)), ["SIP/2.0 403 Forbidden"]);
     assert_eq!(starts(&rig.world.receive_from(&super::invite(1, "", SDP), far)), ["SIP/2.0 403 Forbidden"]);
@@ -302,4 +434,27 @@ fn who_takes_no_connection_is_not_asked_for_one_with_every_long_request() {
     assert!(ask(&mut rig, 2).contains("Via: SIP/2.0/UDP "));
     rig.world.run_until(600_000);
     assert!(ask(&mut rig, 3).contains("Via: SIP/2.0/TCP "));
+}
+
+#[test]
+fn each_request_over_tls_says_whom_it_is_for_and_an_answer_does_not() {
+    let mut rig = Rig::new();
+    let far = Hop::new(Transport::Tls, "127.0.0.1:5061".parse().unwrap());
+    let known = Path { hop: far, local: US.parse().unwrap() };
+    let mut whom = |uri: &str, known: Option<Path>| {
+        let act = Act::Request { tx: Tx(1), request: request(Method::Options, uri, known) };
+        rig.todo.lock().unwrap().push_back(act);
+        rig.world.agent.with_leg(LegId(77), rig.world.now, |_| {});
+        let resolve = |output: &Output| if let Output::Resolve { query, .. } = output { Some(*query) } else { None };
+        if let Some(query) = rig.world.agent.outputs.iter().find_map(resolve) {
+            let path = Path { hop: far, local: US.parse().unwrap() };
+            rig.world.agent.handle_resolved(query, Ok(vec![path]), rig.world.now);
+        }
+        let sent = rig.world.agent.outputs.drain(..).rfind(|output| matches!(output, Output::Send { .. }));
+        let Some(Output::Send { towards, .. }) = sent else { panic!("it is sent") };
+        towards.map(|name| name.to_string())
+    };
+    assert_eq!(whom("sips:b@carrier.example", None).as_deref(), Some("carrier.example"));
+    assert_eq!(whom("sips:b@other.example", None).as_deref(), Some("other.example"), "the same address");
+    assert_eq!(whom("sips:b@127.0.0.1", Some(known)), None, "the way of the dialog");
 }

@@ -14,6 +14,8 @@ fn a_full_or_draining_house_turns_calls_away_for_a_moment() {
     assert_eq!(starts(&world.receive(&in_dialog("BYE", 2, &tag, "bye"))), ["SIP/2.0 200 OK"], "calls go on");
     assert_eq!(starts(&world.receive(&other)), ["SIP/2.0 503 Service Unavailable"]);
     assert_eq!(world.agent.stats().refused[&503], 2);
+    let causes = [(Cause::Full, 1), (Cause::Draining, 1)];
+    assert_eq!(world.agent.stats().turned_away, causes.into_iter().collect());
     assert!(world.forgets_everything());
 }
 
@@ -90,7 +92,7 @@ fn requests_of_ours_follow_the_route_they_were_given() {
         let leg = world.calls[0].leg;
         world.agent.handle_command(leg, LegCommand::Hangup, world.now);
         world.agent.outputs.retain(|output| matches!(output, Output::Send { .. }));
-        let Some(Output::Send { bytes, path }) = world.agent.outputs.pop_back() else { panic!("BYE is sent") };
+        let Some(Output::Send { bytes, path, .. }) = world.agent.outputs.pop_back() else { panic!("BYE is sent") };
         let bye = String::from_utf8(bytes.to_vec()).unwrap();
         assert_eq!(path.hop.to_string(), "udp:10.0.0.1:5060");
         assert!(bye.starts_with(start) && bye.contains(routes), "{bye}");
@@ -103,9 +105,31 @@ fn strangers_open_nothing() {
     let sent = world.receive_from(&invite(1, "", SDP), "203.0.113.9:5060");
     assert_eq!(starts(&sent), ["SIP/2.0 403 Forbidden"]);
     let tag = world.talk();
-    let sent = world.receive_from(&in_dialog("BYE", 2, &tag, "bye"), "203.0.113.9:5060");
-    assert_eq!(starts(&sent), ["SIP/2.0 403 Forbidden"], "nobody else hangs up our calls");
+    let bye = in_dialog("BYE", 2, &tag, "bye");
+    for wrong in [
+        bye.replace(&tag, "0123456789abcdef"),
+        bye.replace("tag=f1", "tag=f2"),
+        bye.replace("Call-ID: c1", "Call-ID: c2"),
+        bye.replace(&format!(";tag={tag}"), ""),
+    ] {
+        let sent = world.receive_from(&wrong, "203.0.113.9:5060");
+        assert_eq!(starts(&sent), ["SIP/2.0 403 Forbidden"], "nobody else hangs up our calls: {wrong}");
+    }
     assert_eq!(world.agent.live_legs(), 1);
+}
+
+/// A proxy that does not record its route is asked once: whatever follows comes from the caller itself.
+#[test]
+fn a_caller_whose_proxy_leaves_the_way_is_known_by_its_dialog() {
+    let (mut world, caller) = (World::new(), "203.0.113.9:5060");
+    world.receive(&invite(1, "", SDP));
+    let tag = to_tag(&world.command(LegCommand::Answer { sdp: ANSWER.to_owned() })[0]);
+    world.receive_from(&in_dialog("ACK", 1, &tag, "ack"), caller);
+    assert_eq!(world.events, [LegEvent::Established { sdp: None }]);
+    assert!(world.run_until(40_000).is_empty(), "the answer has been acknowledged");
+    let sent = world.receive_from(&in_dialog("BYE", 2, &tag, "bye"), caller);
+    assert_eq!(starts(&sent), ["SIP/2.0 200 OK"]);
+    assert_eq!(world.events[1..], [LegEvent::Ended(LegEnd::RemoteHangup)]);
 }
 
 #[test]

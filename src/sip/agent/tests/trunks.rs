@@ -125,8 +125,11 @@ fn a_trunk_carries_no_more_calls_than_it_may() {
     };
     assert!(enter(&mut world, "carrier", 1, 0).is_ok() && enter(&mut world, "carrier", 2, 0).is_ok());
     assert!(enter(&mut world, "carrier", 3, 0).unwrap_err().contains("max_calls"));
-    world.agent.trunks.forget_leg(LegId(1));
+    world.agent.trunks.leave(LegId(1));
+    assert!(world.agent.trunks.of_leg(LegId(1)).is_some(), "it may have somebody to hang up on still");
     assert!(enter(&mut world, "carrier", 4, 0).is_ok());
+    world.agent.trunks.forget_leg(LegId(1));
+    assert!(enter(&mut world, "carrier", 5, 0).unwrap_err().contains("max_calls"));
     world.agent.trunks.forget_leg(LegId(2));
     assert!(enter(&mut world, "carrier", 5, 999).unwrap_err().contains("max_cps"));
     assert!(enter(&mut world, "carrier", 5, 1_000).is_ok());
@@ -134,6 +137,35 @@ fn a_trunk_carries_no_more_calls_than_it_may() {
         enter(&mut world, "other", 6, 0).unwrap_err(),
         "there is no trunk called `other`; add it to trunkline.toml as [[trunk]]"
     );
+}
+
+#[test]
+fn a_call_that_is_over_makes_room_for_the_next_at_once() {
+    let mut world = world(TrunkSpec { max_calls: Some(1), ..spec() });
+    let dial = Dial {
+        to: Pii::new("100".to_owned()),
+        trunk: Some("carrier".into()),
+        caller: None,
+        sdp: Some(SDP.to_owned()),
+        ring_timeout: Duration::from_secs(30),
+        headers: Vec::new(),
+    };
+    let (leg, _) = world.agent.handle_dial(dial.clone(), world.now).unwrap();
+    world.collect();
+    find(&mut world);
+    let invite = last(&world, "INVITE");
+    let to = invite.lines().find(|line| line.starts_with("To:")).unwrap();
+    let body = format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{ANSWER}", ANSWER.len());
+    let ok = reply(&invite.replace(to, &format!("{to};tag=t")), &format!("200 OK\r\nContact: <sip:{TRUNK}>"));
+    world.receive_from(&ok.replace("Content-Length: 0\r\n\r\n", &body), TRUNK);
+    assert!(matches!(world.agent.handle_dial(dial.clone(), world.now), Err(DialError::Full(_))));
+    world.agent.handle_command(leg, LegCommand::Hangup, world.now);
+    world.collect();
+    let bye = last(&world, "BYE");
+    hear(&mut world, &bye, "200 OK");
+    assert!(world.events.contains(&LegEvent::Ended(LegEnd::LocalHangup)), "{:?}", world.events);
+    assert!(world.agent.trunks.of_leg(leg).is_some(), "somebody may still answer too late");
+    assert!(world.agent.handle_dial(dial, world.now).is_ok());
 }
 
 #[test]

@@ -132,6 +132,10 @@ fn glare_is_waited_out_and_given_up_in_the_end() {
         assert!((from_ms..to_ms).contains(&(wait.as_millis() as u64)) && wait.as_millis() % 10 == 0, "{wait:?}");
         assert_eq!(world.receive("INVITE", "", &hold()), None, "theirs goes first");
         world.command(LegCommand::AnswerOffer { sdp: OURS.to_owned() });
+        world.ack("");
+        assert_eq!(world.methods(), ["INVITE", "INVITE"], "and ours after it");
+        world.answer(200, "", THEIRS);
+        assert_eq!(world.events.last(), Some(&LegEvent::OfferAnswered { sdp: THEIRS.to_owned() }));
     }
     let mut world = World::theirs();
     world.command(LegCommand::Offer { sdp: OURS.to_owned() });
@@ -200,4 +204,37 @@ fn a_refresh_that_is_refused_is_tried_another_way_and_then_the_session_ends() {
     world.wait(seconds(300));
     world.news(world.requests[0].0, ClientNews::Failed(ClientFailure::Timeout));
     assert_eq!(world.events, [LegEvent::Ended(LegEnd::Expired)], "nobody there");
+}
+
+#[test]
+fn an_offer_that_crosses_theirs_goes_out_after_it_and_a_newer_one_in_its_stead() {
+    for newer in [None, Some("newer")] {
+        let mut world = World::ours("INVITE", None);
+        world.command(LegCommand::Offer { sdp: OURS.to_owned() });
+        world.answer(491, "", "");
+        assert_eq!(world.receive("UPDATE", "", &hold()), None);
+        if let Some(sdp) = newer {
+            world.command(LegCommand::Offer { sdp: sdp.to_owned() });
+        }
+        world.command(LegCommand::RefuseOffer { status: 488, warning: None });
+        let sent: Vec<_> =
+            world.requests.iter().map(|(_, request)| request.body.as_ref().unwrap().1.as_str()).collect();
+        assert_eq!(sent, [OURS, newer.unwrap_or(OURS)]);
+    }
+}
+
+#[test]
+fn a_refresh_that_crosses_an_offer_of_theirs_is_made_up_for() {
+    let agreed = Agreed { interval: seconds(600), refresher: Refresher::Us, known_to_them: true };
+    let mut world = World::ours("INVITE, UPDATE", Some(agreed));
+    world.wait(seconds(300));
+    assert_eq!(world.methods(), ["UPDATE"]);
+    assert_eq!(world.receive("INVITE", "", &hold()), None);
+    world.answer(200, "", "");
+    world.command(LegCommand::RefuseOffer { status: 488, warning: None });
+    world.wait(seconds(5));
+    assert_eq!(world.methods(), ["UPDATE", "UPDATE"]);
+    world.answer(200, "Session-Expires: 600;refresher=uac\nSupported: timer\n", "");
+    world.wait(seconds(290));
+    assert!(world.events.iter().all(|event| !matches!(event, LegEvent::Ended(_))), "{:?}", world.events);
 }
