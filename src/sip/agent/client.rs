@@ -362,8 +362,8 @@ impl Agent {
         bye.headers.push(("Reason".into(), reason::GIVEN_UP.to_owned()));
         let cseq = invite.cseq + 1;
         self.send_ack(&owner, tx, dialog.request(Method::Ack), now);
-        let server = self.server.clone();
-        let outgoing = Outgoing { request: bye, cseq, server, credentials: Vec::new(), tries: Tries::default() };
+        let (server, credentials, tries) = (self.server.clone(), Vec::new(), Tries::default());
+        let outgoing = Outgoing { request: bye, cseq, server, credentials, tries };
         self.find_way(Lookup { owner, tx: LAST_WORD, outgoing, ack: false, cancelled: false }, now);
     }
 

@@ -200,8 +200,7 @@ fn a_challenge_is_answered_before_the_branch_hears_of_it() {
 #[test]
 fn a_challenge_does_not_make_the_other_hops_forgotten() {
     let mut rig = Rig::new();
-    let credentials = Credentials { username: "bob".to_owned(), password: Secret::new("zanzibar") };
-    rig.world.agent.trust_with(client::Owner::Leg(LegId(77)), credentials);
+    rig.trusts(&carrier());
     rig.act(Act::Request { tx: Tx(1), request: request(Method::Invite, "sip:b@c.example", None) });
     let bare = rig.resolve(Ok(&["udp:127.0.0.1:7001", "tcp:127.0.0.1:7002"])).remove(0);
     let sent = rig.hear(&bare, "401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n1\"", "t");
