@@ -309,13 +309,26 @@ impl Config {
     /// Reads the settings: of `file`, else of `trunkline.toml` here if there is one, and of the environment.
     /// Relative paths in a file start from its folder, those in the environment from the current one.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let default_file = Path::new(DEFAULT_FILE);
-        let file = file.or_else(|| default_file.exists().then_some(default_file));
-        Self::from_sources(file, &source::process_environment())
+        let environment = source::process_environment();
+        Self::read(in_use(file), &environment, Some(&environment))
+    }
+
+    /// Like [`Config::load`], for those who look on and prove nothing: passwords that stand in variables stay there. Those
+    /// of a service are nobody else's to see.
+    pub fn load_without_passwords(file: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::read(in_use(file), &source::process_environment(), None)
     }
 
     /// Like [`Config::load`], with the environment given.
     pub fn from_sources(file: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        Self::read(file, environment, Some(environment))
+    }
+
+    fn read(
+        file: Option<&Path>,
+        environment: &BTreeMap<String, String>,
+        passwords: Option<&BTreeMap<String, String>>,
+    ) -> Result<Self, ConfigError> {
         let data_dir = source::default_data_dir(environment);
         let mut text = String::new();
         let mut figment = Figment::from(Serialized::default("data_dir", data_dir));
@@ -328,7 +341,7 @@ impl Config {
         figment = figment.merge(source::Variables::of(environment)?);
         let read = file.map(|file| (file, text.as_str()));
         let mut config = figment.extract::<Self>().map_err(|error| error::sentence(error, read))?;
-        let checked = config.fetch_passwords(environment).and_then(|()| config.check());
+        let checked = config.fetch_passwords(passwords).and_then(|()| config.check());
         checked.map_err(|Fault { at, text }| {
             let path: Vec<&str> = at.split('.').collect();
             ConfigError::Inconsistent { place: error::place(read, &path), fault: text }
@@ -336,7 +349,7 @@ impl Config {
         Ok(config)
     }
 
-    fn fetch_passwords(&mut self, environment: &BTreeMap<String, String>) -> Result<(), Fault> {
+    fn fetch_passwords(&mut self, environment: Option<&BTreeMap<String, String>>) -> Result<(), Fault> {
         for (place, peer) in self.peers.iter_mut().enumerate() {
             let name = peer.name.clone();
             let of = |Fault { at, text }| Fault {
@@ -402,6 +415,12 @@ impl Config {
     pub fn records(&self, route: &RouteConfig) -> bool {
         route.recording.unwrap_or(self.recording.enabled)
     }
+}
+
+/// The file to read: the one that is asked for, else the usual one if it is here.
+fn in_use(file: Option<&Path>) -> Option<&Path> {
+    let usual = Path::new(DEFAULT_FILE);
+    file.or_else(|| usual.exists().then_some(usual))
 }
 
 fn cores() -> NonZeroUsize {

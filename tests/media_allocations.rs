@@ -122,7 +122,7 @@ fn nothing_allocates(codec: Codec, payload_type: u8, sealed: bool) {
     let what = format!("{codec}, sealed: {sealed}");
     let first = ticks(&mut session, &mut far, &mut now, &silence[..10]);
     assert!(first <= 1, "what is heard gets its room, once: {first} allocations, {what}");
-    assert_eq!(ticks(&mut session, &mut far, &mut now, &silence), 0, "a silent caller, {what}");
+    assert_eq!(ticks(&mut session, &mut far, &mut now, &silence[10..]), 0, "a silent caller, {what}");
     assert_eq!(ticks(&mut session, &mut far, &mut now, &voice), 0, "a caller who speaks for three seconds, {what}");
     let offered = ticks(&mut session, &mut far, &mut now, &silence);
     assert!((1..=4).contains(&offered), "an offer copies its sound, once: {offered} allocations, {what}");

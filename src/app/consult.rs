@@ -25,7 +25,7 @@ use crate::dialplan::fill::Variables;
 use crate::id::{CallId, LegId};
 use crate::language::Language;
 use crate::pii::Pii;
-use crate::sip::{CallerId, DialError};
+use crate::sip::{CallerId, DialError, refer};
 
 /// How long the one who was asked waits to be taken over: as long as a REFER may take, and a little.
 pub(super) const STANDS_BY: Duration = Duration::from_secs(100);
@@ -55,9 +55,7 @@ impl Consultant for OnBehalf {
         let (report, news) = mpsc::channel(WAITING);
         let (joined, verdict) = oneshot::channel();
         if let Some(house) = self.house.upgrade() {
-            let named = |to: &str| to.contains('@') || to.to_ascii_lowercase().starts_with("sip");
-            let usual = self.trunk.clone().filter(|_| !named(consult.to.reveal()));
-            let trunk = consult.trunk.clone().or(usual);
+            let trunk = way(consult.trunk.clone(), consult.to.reveal(), self.trunk.clone());
             let number = Some(self.far_end.clone()).filter(|number| trunk.is_none() && !number.reveal().is_empty());
             let caller = number.map(|number| CallerId { number, name: None, withheld: false });
             let consult = Consult { trunk, ..consult };
@@ -68,7 +66,29 @@ impl Consultant for OnBehalf {
     }
 }
 
+/// Through which trunk somebody is asked: the one that is named, else for a number that of the live call.
+fn way(named: Option<Arc<str>>, to: &str, of_call: Option<Arc<str>>) -> Option<Arc<str>> {
+    let is_uri = to.contains('@') || to.to_ascii_lowercase().starts_with("sip");
+    named.or(of_call.filter(|_| !is_uri))
+}
+
 impl House {
+    /// Why a transfer of the call `typed` to `to` could only fail: told to whoever orders it, before the caller is
+    /// disturbed. `attended` holds the trunk that was named, where somebody is to be asked first.
+    pub(super) fn judge_transfer(
+        &self,
+        typed: &str,
+        to: &str,
+        attended: Option<Option<Arc<str>>>,
+    ) -> Result<(), String> {
+        let Some(named) = attended else { return blind(to) };
+        let typed = typed.trim().to_ascii_uppercase();
+        let live = self.registry.snapshot();
+        let of_call = live.iter().find(|(call, _)| call.as_str().starts_with(&typed)).map(|(_, live)| &live.peer);
+        let trunk = way(named, to, of_call.and_then(|peer| self.trunk_named(peer)));
+        self.dialer.judge(to, trunk.as_deref()).map_err(|error| error.to_string())
+    }
+
     /// Makes the other call, from INVITE to stored record.
     async fn consult(
         &self,
@@ -179,12 +199,22 @@ async fn until(at: Option<Instant>) {
     }
 }
 
+/// A REFER goes to a URI, or to a number at the far end's own host.
+fn blind(to: &str) -> Result<(), String> {
+    match refer::target(to, "sip:far-end.invalid") {
+        Some(_) => Ok(()),
+        None => {
+            Err("that is neither a SIP URI nor a number; a transfer goes to one like sip:desk@pbx.example".to_owned())
+        }
+    }
+}
+
 /// What whoever ordered the transfer is told of a call that came to this end.
 fn status_of(end: &CallEnd) -> u16 {
     match end {
         CallEnd::Refused(status) => *status,
         CallEnd::NoAnswer => 408,
-        CallEnd::Unreachable => 503,
+        CallEnd::Unreachable(_) => 503,
         CallEnd::CallerHungUp | CallEnd::Interrupted => 487,
         _ => 500,
     }

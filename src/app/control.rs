@@ -317,6 +317,10 @@ async fn transfer(
     house: &House,
     write: &mut OwnedWriteHalf,
 ) -> io::Result<()> {
+    let named = attended.as_ref().map(|attended| attended.trunk.as_deref().map(Arc::from));
+    if let Err(why) = house.judge_transfer(call, &to, named) {
+        return say(write, &json!({ "error": why })).await;
+    }
     let order = match attended {
         Some(attended) => attended.order(to),
         None => Order::Transfer { to },

@@ -226,6 +226,7 @@ impl House {
             orders,
             watchers: watch.into_iter().collect(),
             consultant,
+            answered: None,
         }
     }
 

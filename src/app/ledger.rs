@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::call::record::CallRecord;
+use crate::call::record::{CallRecord, Direction};
+use crate::id::CallId;
 use crate::observe::tally::Tally;
 use crate::store::driver::Writer;
 
@@ -27,6 +28,12 @@ impl Ledger {
     /// What has been counted.
     pub const fn tally(&self) -> &Arc<Tally> {
         &self.tally
+    }
+
+    /// Counts a call as set up, once it stands; its record follows when it is over.
+    pub fn answering(&self, call: CallId, direction: Direction) -> Box<dyn FnOnce() + Send + Sync> {
+        let tally = self.tally.clone();
+        Box::new(move || tally.answered(call, direction))
     }
 
     /// Counts and hands over; waits as [`Writer::save`] does.

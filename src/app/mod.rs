@@ -46,6 +46,7 @@ use crate::config::Config;
 use crate::dialplan::diagnostic::Diagnostics;
 use crate::files::{create_private_folder, narrow_folder};
 use crate::media::driver::{MediaError, MediaServer};
+use crate::media::rescue::{Rescued, rescue};
 use crate::observe::tally::Tally;
 use crate::sip::{IncomingLeg, SipError, SipServer};
 use crate::store::driver::{self as writer, WriterSetup, WriterTask};
@@ -167,6 +168,9 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError
     let Running { house, sip, mut incoming, writer } = open_house(config, plans, clock).await?;
     let ops = Ops::start(house.config.ops.listen, ops::Sources::of(&house)).await?;
     let control = open_control(&house).await;
+    if control.is_some() {
+        mend_recordings(&house);
+    }
     let mut beside = JoinSet::new();
     beside.spawn(certificates.run(sip.tls_keeper()));
     info!(sip = %sip.local_addr(), plans = house.plans.len(), "ready for calls");
@@ -298,6 +302,19 @@ async fn open_control(house: &Arc<House>) -> Option<JoinSet<()>> {
             None
         }
     }
+}
+
+/// Makes whole what a crash has left unfinished, beside everything else. Only whoever holds the control socket may: else
+/// another gateway could be writing there.
+fn mend_recordings(house: &House) {
+    let (recordings, began) = (house.config.recordings_dir(), house.clock.now().wall);
+    tokio::task::spawn_blocking(move || {
+        let Rescued { whole, empty, broken } = rescue(&recordings, began.into());
+        if whole + empty + broken > 0 {
+            let folder = recordings.display();
+            warn!(whole, empty, broken, %folder, "recordings were left unfinished, as after a crash; no record names them");
+        }
+    });
 }
 
 /// Dropping the pool waits for its workers, and a hung engine must not keep us.

@@ -163,7 +163,8 @@ impl House {
         };
         let agreement = Agreement::offered(negotiation);
         let watched = (orders, order.watch);
-        let ports = self.ports(leg, media_events, agreement, &order.live, watched, Box::new(consultant));
+        let mut ports = self.ports(leg, media_events, agreement, &order.live, watched, Box::new(consultant));
+        ports.answered = Some(self.records.answering(setup.id.clone(), setup.direction));
         let record = driver::run(Call::outbound(setup, order.ring, now), ports).await;
         Ok((record, seat))
     }

@@ -124,14 +124,15 @@ impl House {
             trunk: self.trunk_named(&setup.peer),
             language: setup.language.clone(),
         };
-        let ports = self.ports(leg, media_events, agreement, &live, (orders, None), Box::new(consultant));
+        let mut ports = self.ports(leg, media_events, agreement, &live, (orders, None), Box::new(consultant));
+        ports.answered = Some(self.records.answering(setup.id.clone(), setup.direction));
         let record = driver::run(Call::inbound(setup, now), ports).await;
         drop(seat);
         record
     }
 
-    /// Refuses a leg and waits until it is over; the refusal leaves a record too, so that "why did my call fail" has
-    /// an answer.
+    /// Refuses a leg and waits until it is over; such a refusal leaves a record too, so that "why did my call fail" has
+    /// an answer. (Calls over a limit never become legs: the signalling counts them by cause and names them in the log.)
     async fn refuse(&self, id: CallId, leg: IncomingLeg, rejection: Rejection, now: Now) -> CallRecord {
         let status = rejection.status;
         info!(status, "refused");
@@ -152,7 +153,7 @@ impl House {
     }
 
     /// The trunk of that name: then it is where this caller comes from.
-    fn trunk_named(&self, peer: &str) -> Option<Arc<str>> {
+    pub(super) fn trunk_named(&self, peer: &str) -> Option<Arc<str>> {
         self.config.trunks.iter().find(|trunk| trunk.name == peer).map(|trunk| trunk.name.as_str().into())
     }
 

@@ -83,6 +83,7 @@ fn trunk(trunk: &TrunkConfig) -> TrunkSpec {
         uri: uri.clone(),
         user: None,
         credentials: credentials(username.as_deref(), password.as_ref()),
+        realms: trunk.realms.clone(),
         register: trunk.register,
         expires: trunk.expires,
         caller_id: trunk.caller_id.clone(),

@@ -75,6 +75,8 @@ pub struct Ports {
     pub watchers: Vec<mpsc::Sender<TimelineEvent>>,
     /// Who calls somebody else on behalf of this call.
     pub consultant: Box<dyn Consultant>,
+    /// Called once, when the call stands.
+    pub answered: Option<Box<dyn FnOnce() + Send + Sync>>,
 }
 
 /// Calls those that a far end shall be sent to.
@@ -236,6 +238,9 @@ async fn carry_out(output: Output, ports: &mut Ports, jobs: &mut Jobs) -> Option
         }
         Output::Timeline(event) => {
             log(&event);
+            if let Some(answered) = ports.answered.take_if(|_| matches!(event, TimelineEvent::Answered)) {
+                answered();
+            }
             ports.watchers.retain(|watch| !watch.is_closed());
             for watch in &ports.watchers {
                 let _ = watch.try_send(event.clone());

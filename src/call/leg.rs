@@ -57,6 +57,7 @@ impl Call {
             LegEvent::Reason(reason) => self.scribe.reason = Some(reason),
             LegEvent::Key { digit, .. } => self.key(digit, Way::Signalling, now.mono, now),
             LegEvent::Referred { status, last } => self.referred(status, last, now),
+            LegEvent::Unreached(why) => self.unreached = Some(why),
             LegEvent::Ladder(ladder) => self.scribe.ladder = *ladder,
             LegEvent::Ended(why) => self.leg_ended(why, now),
             // What media is agreed on is settled between driver and far end; the call is told by `Input::Held`.
@@ -185,7 +186,7 @@ impl Call {
             (_, Some(intended)) => intended,
             (LegEnd::Refused { status, .. }, None) => CallEnd::Refused(status),
             (LegEnd::NoAnswer, None) => CallEnd::NoAnswer,
-            (LegEnd::Unreachable, None) => CallEnd::Unreachable,
+            (LegEnd::Unreachable, None) => CallEnd::Unreachable(self.unreached.take()),
             (LegEnd::Expired, None) => CallEnd::Expired,
             (LegEnd::Moved, None) => CallEnd::Transferred,
             (LegEnd::RemoteHangup, None) => CallEnd::CallerHungUp,

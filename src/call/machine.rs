@@ -65,6 +65,8 @@ pub struct Call {
     pub(super) ends_at: Instant,
     pub(super) intended_end: Option<CallEnd>,
     pub(super) leg_ended: Option<LegEnd>,
+    /// Why nobody was reached.
+    pub(super) unreached: Option<String>,
     pub(super) media_closed: Option<MediaSummary>,
     pub(super) close_sent: bool,
 }
@@ -126,6 +128,7 @@ impl Call {
             ends_at: now.mono + setup.longest,
             intended_end: None,
             leg_ended: None,
+            unreached: None,
             media_closed: None,
             close_sent: false,
             scribe: Scribe::new(setup),

@@ -88,8 +88,8 @@ pub enum CallEnd {
     Refused(u16),
     /// We called, and nobody answered in time.
     NoAnswer,
-    /// We called, and no way there took the call.
-    Unreachable,
+    /// We called, and no way there took the call: why, in a sentence, where it is known.
+    Unreachable(Option<String>),
     /// We sent the caller on to somebody else.
     Transferred,
     /// The far end was gone without a word (RFC 4028).

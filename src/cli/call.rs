@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
 
 /// Makes the call.
 pub fn run(args: CallArgs) -> ExitCode {
-    let config = match Config::load(args.config.as_deref()) {
+    let config = match Config::load_without_passwords(args.config.as_deref()) {
         Ok(config) => config,
         Err(error) => {
             complain(&error);
@@ -95,7 +95,7 @@ pub fn run(args: CallArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let ended = runtime.block_on(place(config, request, args.json));
+    let ended = runtime.block_on(place(&config, args.config.as_deref(), request, args.json));
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match ended {
         Ok(record) => ExitCode::from(record.disposition.unwrap_or(Disposition::Failed).exit_code()),
@@ -113,11 +113,19 @@ enum Told {
     Error(String),
 }
 
-async fn place(config: Config, request: CallRequest, json: bool) -> Result<CallRecord, String> {
+async fn place(config: &Config, file: Option<&Path>, request: CallRequest, json: bool) -> Result<CallRecord, String> {
     let socket = config.control_socket();
     match UnixStream::connect(&socket).await {
         Ok(stream) => through_gateway(stream, request, json).await,
-        Err(_) => by_ourselves(config, request, json).await,
+        // Another user's gateway: one of our own would not be registered, and would fight it for its ports.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(format!(
+            "the gateway runs as somebody else ({}: {error}); call as that user, or as root",
+            socket.display()
+        )),
+        Err(_) => {
+            let config = Config::load(file).map_err(|error| error.to_string())?;
+            by_ourselves(config, request, json).await
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
-use super::{fail, harmless, note, print};
+use super::{complain, fail, harmless, note, print};
 use crate::call::record::CallEnd;
 use crate::config::{Config, ConfigError};
 use crate::store::spool::Spool;
@@ -76,11 +76,11 @@ enum CallsError {
 /// Lists calls, or shows one.
 pub fn run(args: Args) -> ExitCode {
     if args.live {
-        let asked = Config::load(args.config.as_deref()).map_err(CallsError::from);
+        let asked = Config::load_without_passwords(args.config.as_deref()).map_err(CallsError::from);
         let told = asked.and_then(|config| live::render(&config.control_socket(), args.json, &TimeZone::system()));
         return match told {
             Ok(text) => print(&text),
-            Err(error) => fail(&error),
+            Err(error) => failed(&error),
         };
     }
     let answered = data_dir(&args).and_then(|data_dir| {
@@ -94,14 +94,25 @@ pub fn run(args: Args) -> ExitCode {
     });
     match answered {
         Ok(text) => print(&text),
-        Err(error) => fail(&error),
+        Err(error) => failed(&error),
+    }
+}
+
+/// 2 where the settings are wrong, as everywhere; else 1.
+fn failed(error: &CallsError) -> ExitCode {
+    match error {
+        CallsError::Config(_) => {
+            complain(error);
+            ExitCode::from(2)
+        }
+        _ => fail(error),
     }
 }
 
 fn data_dir(args: &Args) -> Result<PathBuf, CallsError> {
     match &args.data {
         Some(folder) => Ok(folder.clone()),
-        None => Ok(Config::load(args.config.as_deref())?.data_dir),
+        None => Ok(Config::load_without_passwords(args.config.as_deref())?.data_dir),
     }
 }
 
@@ -225,7 +236,8 @@ fn ending(end: &CallEnd, result: Option<&str>) -> String {
         CallEnd::Rejected(status) => format!("refused with {status}"),
         CallEnd::Refused(status) => format!("they refused with {status}"),
         CallEnd::NoAnswer => "nobody answered".to_owned(),
-        CallEnd::Unreachable => "no way there took the call".to_owned(),
+        CallEnd::Unreachable(None) => "no way there took the call".to_owned(),
+        CallEnd::Unreachable(Some(why)) => format!("unreachable: {}", harmless(why)),
         CallEnd::Transferred => "sent on to somebody else".to_owned(),
         CallEnd::Expired => "the far end was gone without a word".to_owned(),
         CallEnd::Interrupted => "ended by hand".to_owned(),

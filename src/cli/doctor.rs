@@ -1,7 +1,7 @@
 //! `trunkline doctor`: would calls be served as the settings promise? Each line says what was looked at, what was
 //! found, and what to do about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -16,6 +16,7 @@ mod finding;
 mod machine;
 mod network;
 mod ready;
+mod recordings;
 mod speech;
 mod tls;
 mod trunks;
@@ -36,7 +37,7 @@ pub struct DoctorArgs {
 
 /// Runs the command. 0: calls are served; 1: something is broken, or nobody is ready; 2: the settings are wrong.
 pub fn run(args: &DoctorArgs) -> ExitCode {
-    let config = match Config::load(args.config.as_deref()) {
+    let config = match Config::load_without_passwords(args.config.as_deref()) {
         Ok(config) => config,
         Err(error) => {
             complain(&error);
@@ -53,10 +54,24 @@ pub fn run(args: &DoctorArgs) -> ExitCode {
             Err(why) => fail(&why),
         };
     }
-    let findings = runtime.block_on(examine(&config));
+    let mut findings = vec![settings(args.config.as_deref())];
+    findings.extend(runtime.block_on(examine(&config)));
     let healthy = findings.iter().all(|finding| finding.verdict != Verdict::Broken);
     let told = print(&if args.json { finding::json(&findings) } else { finding::table(&findings) });
     if healthy { told } else { ExitCode::FAILURE }
+}
+
+/// The rest has been read already: what may be wrong is a password that this environment does not hold.
+fn settings(file: Option<&Path>) -> Finding {
+    let check = "settings";
+    match Config::load(file) {
+        Ok(_) => Finding::fine(check, "can be used"),
+        Err(error) => Finding::look(
+            check,
+            error.to_string(),
+            "fine if the service has it (EnvironmentFile in its unit); `trunkline serve` will not start without it",
+        ),
+    }
 }
 
 async fn examine(config: &Config) -> Vec<Finding> {
@@ -72,6 +87,7 @@ async fn examine(config: &Config) -> Vec<Finding> {
     found.extend(speech::delays(config));
     found.extend(speech::speech(config));
     found.extend(machine::disk(config));
+    found.extend(recordings::recordings(config, running));
     found.extend(machine::limits(config));
     found.push(machine::clock(now, &clocks).await);
     found

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::{complain, print};
+use crate::config::Config;
 use crate::speech::models::{Manifest, ModelDirs, Presence};
 
 /// Speech models: what is known, what is here
@@ -13,6 +14,9 @@ use crate::speech::models::{Manifest, ModelDirs, Presence};
 pub struct ModelsArgs {
     #[command(subcommand)]
     command: ModelsCommand,
+    /// Settings, for the folders of that gateway; without it `trunkline.toml` here if there is one, else defaults
+    #[arg(short, long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
     /// Another list of models than the one built in (or TRUNKLINE_MODELS_TOML)
     #[arg(long, global = true)]
     manifest: Option<PathBuf>,
@@ -36,7 +40,13 @@ enum ModelsCommand {
 
 /// Runs the command. 0: all is here; 1: something is missing; 2: no such model, or an unreadable list.
 pub fn run(args: ModelsArgs) -> ExitCode {
-    let dirs = ModelDirs::from_env();
+    let dirs = match Config::load_without_passwords(args.config.as_deref()) {
+        Ok(config) => config.model_dirs(),
+        Err(error) => {
+            complain(&error);
+            return ExitCode::from(2);
+        }
+    };
     let manifest = args.manifest.as_deref().map_or_else(Manifest::from_env, |path| Manifest::load(Some(path)));
     let outcome = manifest.map_err(|error| error.to_string()).and_then(|manifest| match &args.command {
         ModelsCommand::List { verify } => Ok(list(&manifest, &dirs, *verify)),

@@ -49,7 +49,7 @@ struct Row<'a> {
 
 /// Runs the command. 0: listed; 1: the plan is broken; 2: settings are wrong or a prompt makes no sound.
 pub fn run(args: PromptsArgs) -> ExitCode {
-    let config = match Config::load(args.config.as_deref()) {
+    let config = match Config::load_without_passwords(args.config.as_deref()) {
         Ok(config) => config,
         Err(error) => {
             complain(&error);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::complain;
 use crate::app;
@@ -21,6 +22,16 @@ pub struct ServeArgs {
     config: Option<PathBuf>,
 }
 
+/// A call has sockets and a recording: as many open files as the system lets us have at all, not only as many as a shell
+/// begins with.
+fn allow_many_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(soft, hard)| if soft < hard { setrlimit(Resource::RLIMIT_NOFILE, hard, hard) } else { Ok(()) });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is; `trunkline doctor` says whether it is enough");
+    }
+}
+
 /// Runs the gateway. Exit codes: 0 stopped as told, 1 could not start, 2 settings are wrong.
 pub fn run(args: ServeArgs) -> ExitCode {
     let config = match Config::load(args.config.as_deref()) {
@@ -34,6 +45,7 @@ pub fn run(args: ServeArgs) -> ExitCode {
         complain(&error);
         return ExitCode::from(2);
     }
+    allow_many_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -43,7 +43,7 @@ pub struct TransferArgs {
 
 /// Sends it on.
 pub fn run(args: TransferArgs) -> ExitCode {
-    let config = match Config::load(args.config.as_deref()) {
+    let config = match Config::load_without_passwords(args.config.as_deref()) {
         Ok(config) => config,
         Err(error) => {
             complain(&error);

@@ -331,6 +331,18 @@ fn a_password_is_fetched_and_never_shown() {
 }
 
 #[test]
+fn whoever_only_looks_on_needs_no_passwords_and_gets_none() {
+    let lines = "username = \"u\"\npassword_env = \"CARRIER_PASSWORD\"\nregister = true";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("trunkline.toml");
+    std::fs::write(&file, section("trunk", lines)).unwrap();
+    let config = Config::load_without_passwords(Some(&file)).expect("the variable is not set, and nobody asks");
+    assert_eq!(config.trunks[0].password, None);
+    std::fs::write(&file, section("trunk", "username = \"\"\npassword_env = \"CARRIER_PASSWORD\"")).unwrap();
+    assert!(Config::load_without_passwords(Some(&file)).is_err(), "what is wrong without them is still wrong");
+}
+
+#[test]
 fn errors_in_variables_name_the_variable() {
     let rows = [
         ("TRUNKLINE_SIP__LISTN", "x", "TRUNKLINE_SIP__LISTN: is not a setting; did you mean `listen`?"),

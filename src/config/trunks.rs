@@ -57,6 +57,9 @@ pub struct TrunkConfig {
     pub password: Option<Pii<String>>,
     /// Name of the variable that holds the password, so that this file need not.
     pub password_env: Option<String>,
+    /// The only realms in which it gets that password proved; none: those that it asks in itself.
+    #[serde(default)]
+    pub realms: Vec<String>,
     /// Register there, so that its calls find us.
     #[serde(default)]
     pub register: bool,
@@ -103,21 +106,24 @@ impl<'a> Proof<'a> {
         Self { username: username.as_deref(), password, password_env: password_env.as_deref() }
     }
 
-    /// Fetches the password from the environment where it is kept there. The fault ends a sentence that names whose
-    /// it is, and stands at a key of that section.
-    pub fn complete(self, environment: &BTreeMap<String, String>) -> Result<(), Fault> {
+    /// Fetches the password from the environment where it is kept there; without an environment it stays there. The
+    /// fault ends a sentence that names whose it is, and stands at a key of that section.
+    pub fn complete(self, environment: Option<&BTreeMap<String, String>>) -> Result<(), Fault> {
         match (self.password_env, &self.password) {
             (Some(_), Some(_)) => return fault("password_env", "has both password and password_env; keep one"),
-            (Some(name), None) => match environment.get(name).filter(|value| !value.is_empty()) {
-                Some(value) => *self.password = Some(Pii::new(value.clone())),
-                None => {
+            (Some(name), None) => match environment.map(|all| all.get(name).filter(|value| !value.is_empty())) {
+                Some(Some(value)) => *self.password = Some(Pii::new(value.clone())),
+                Some(None) => {
                     let text = format!("takes its password from the variable {name}, which is not set");
                     return fault("password_env", text);
                 }
+                None => {}
             },
             (None, _) => {}
         }
+        let is_kept_elsewhere = environment.is_none() && self.password_env.is_some();
         match (self.username, &self.password) {
+            (Some(name), None) if is_kept_elsewhere && !name.is_empty() => Ok(()),
             (None, None) => Ok(()),
             (Some(""), _) => fault("username", "has an empty username"),
             (Some(_), Some(password)) if password.reveal().is_empty() => fault("password", "has an empty password"),

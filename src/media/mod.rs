@@ -23,6 +23,7 @@ mod fixtures;
 pub mod hold;
 pub mod playout;
 pub mod recorder;
+pub mod rescue;
 pub mod session;
 pub mod vad;
 

@@ -177,15 +177,45 @@ impl Closing {
 
 struct Take {
     ring: Consumer<Pair>,
-    file: Result<WavFile, String>,
+    track: Track,
+}
+
+/// A recording begins with the first sound of either side, and the silence before it: a call that nobody answers leaves
+/// no file.
+enum Track {
+    /// So many pairs, all of them silent.
+    Silent { path: PathBuf, pairs: usize },
+    /// In a file.
+    Begun(WavFile),
+    /// Why there is none.
+    Lost(String),
+}
+
+impl Track {
+    /// Takes what came next. The error is what the disk says, and where.
+    fn append(&mut self, blocks: [&[Pair]; 2]) -> Result<(), (PathBuf, io::Error)> {
+        let count = blocks[0].len() + blocks[1].len();
+        if let Self::Silent { path, pairs } = self {
+            if blocks.into_iter().flatten().all(|pair| *pair == [0, 0]) {
+                *pairs += count;
+                return Ok(());
+            }
+            let begun = WavFile::create(path).and_then(|mut file| {
+                file.append_silence(*pairs)?;
+                Ok(file)
+            });
+            *self = Self::Begun(begun.map_err(|error| (path.clone(), error))?);
+        }
+        let Self::Begun(file) = self else { return Ok(()) };
+        blocks.into_iter().try_for_each(|block| file.append(block)).map_err(|error| (file.path.clone(), error))
+    }
 }
 
 impl Desk {
     fn handle(&mut self, job: Job) {
         match job {
             Job::Start { leg, path, ring } => {
-                let file = WavFile::create(&path).map_err(|error| self.alarm.raise(leg, &path, &error));
-                self.takes.insert(leg, Take { ring, file });
+                self.takes.insert(leg, Take { ring, track: Track::Silent { path, pairs: 0 } });
             }
             Job::Finish { leg, closed } => {
                 self.drain_one(leg);
@@ -204,24 +234,22 @@ impl Desk {
         let waiting = take.ring.slots();
         let Ok(chunk) = take.ring.read_chunk(waiting) else { return };
         let (early, late) = chunk.as_slices();
-        let result = match &mut take.file {
-            Ok(file) => file.append(early).and_then(|()| file.append(late)).map_err(|error| (file.path.clone(), error)),
-            Err(_) => Ok(()),
-        };
+        let result = take.track.append([early, late]);
         chunk.commit_all();
         if let Err((path, error)) = result {
             let reason = self.alarm.raise(leg, &path, &error);
             if let Some(take) = self.takes.get_mut(&leg) {
-                take.file = Err(reason);
+                take.track = Track::Lost(reason);
             }
         }
     }
 
     fn finish(&mut self, leg: LegId, closed: OnClosed) {
         let failed = |reason| Recording::Failed { reason };
-        let file = match self.takes.remove(&leg).map(|take| take.file) {
-            Some(Ok(file)) => file,
-            Some(Err(reason)) => return closed(failed(reason)),
+        let file = match self.takes.remove(&leg).map(|take| take.track) {
+            Some(Track::Begun(file)) => file,
+            Some(Track::Silent { .. }) => return closed(Recording::Off),
+            Some(Track::Lost(reason)) => return closed(failed(reason)),
             None => return closed(failed("the recorder was too busy to begin it".to_owned())),
         };
         let closing = Closing { leg, file, closed, alarm: self.alarm.clone() };
@@ -270,6 +298,17 @@ impl WavFile {
         let disk = file.try_clone()?;
         let writer = Some(WavWriter::new(BufWriter::new(file), STEREO).map_err(as_io)?);
         Ok(Self { writer, disk, path, part, appended: 0 })
+    }
+
+    /// In blocks, so that an hour of it needs no memory.
+    fn append_silence(&mut self, mut pairs: usize) -> io::Result<()> {
+        let silence = [[0, 0]; RING_PAIRS];
+        while pairs > 0 {
+            let block = pairs.min(RING_PAIRS);
+            self.append(&silence[..block])?;
+            pairs -= block;
+        }
+        Ok(())
     }
 
     fn append(&mut self, pairs: &[Pair]) -> io::Result<()> {
@@ -368,6 +407,21 @@ mod tests {
     }
 
     #[test]
+    fn a_call_without_any_sound_leaves_no_file_and_silence_before_the_first_sound_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new").join("call.wav");
+        let mut desk = Desk::default();
+        assert_eq!(record(&mut desk, &path, &[&[[0, 0]; 160], &[], &[[0, 0]; 160]]), Recording::Off);
+        assert!(!path.parent().unwrap().exists(), "not even a folder");
+        let end = record(&mut desk, &path, &[&[[0, 0]; RING_PAIRS], &[[0, 0]; 5], &[[0, 0], [0, 7]]]);
+        assert_eq!(end, Recording::Saved { path: path.clone() });
+        let samples: Vec<i16> =
+            hound::WavReader::open(&path).unwrap().samples().map(|sample| sample.unwrap()).collect();
+        assert_eq!(samples.len(), (RING_PAIRS + 7) * 2);
+        assert_eq!(samples.iter().position(|sample| *sample != 0), Some(samples.len() - 1));
+    }
+
+    #[test]
     fn an_unfinished_recording_does_not_look_whole_but_can_be_played() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("call.wav");
@@ -404,7 +458,7 @@ mod tests {
         let end = record(&mut desk, &file.join("call.wav"), &[&[[1, 1]; RING_PAIRS], &[[1, 1]; RING_PAIRS]]);
         assert!(matches!(&end, Recording::Failed { reason } if reason.contains("not a folder")), "{end:?}");
         assert!(desk.alarm.0.load(Ordering::Relaxed));
-        assert!(matches!(record(&mut desk, &folder.path().join("good.wav"), &[]), Recording::Saved { .. }));
+        assert!(matches!(record(&mut desk, &folder.path().join("good.wav"), &[&[[1, 1]]]), Recording::Saved { .. }));
         assert!(!desk.alarm.0.load(Ordering::Relaxed), "a success takes the alarm back");
     }
 
@@ -418,8 +472,8 @@ mod tests {
         let (mut producer, ring) = ring();
         let mut desk = Desk::default();
         // The header is buffered, so the disk is found full when sound comes.
-        let file = Ok(WavFile::begin(full, path, part).unwrap());
-        desk.takes.insert(LEG, Take { ring, file });
+        let track = Track::Begun(WavFile::begin(full, path, part).unwrap());
+        desk.takes.insert(LEG, Take { ring, track });
         for _ in 0..RING_PAIRS {
             producer.push([1, 1]).unwrap();
         }

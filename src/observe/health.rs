@@ -93,7 +93,14 @@ impl Watch {
         if live * 10 > seats * 9 {
             found.push((State::UnderLoad, format!("{live} of {seats} calls: nearly full")));
         }
-        if !snapshot.store_well {
+        if snapshot.store.unkept {
+            let sentence = format!(
+                "neither the database nor the disk takes calls: {} wait in memory, to be lost if the gateway ends; make \
+                 room in the data folder",
+                snapshot.store.in_memory
+            );
+            found.push((State::UnderLoad, sentence));
+        } else if !snapshot.store.well {
             let sentence = "the database takes no calls, they wait in files; the log says why";
             found.push((State::UnderLoad, sentence.to_owned()));
         }
@@ -123,7 +130,8 @@ impl Watch {
         }
     }
 
-    /// One trunk away is somebody's to look at; with all of them away no call can be placed.
+    /// A trunk away is somebody's to look at. Only where nobody else may call, and all of them are away, does no new
+    /// call come: whoever sends calls elsewhere because of a word of ours must not take those of other peers along.
     fn trunks(&mut self, snapshot: &Snapshot, now: Instant, found: &mut Vec<(State, String)>) {
         let mut away = Vec::new();
         let mut asked = 0;
@@ -144,7 +152,8 @@ impl Watch {
                 ));
             }
         }
-        let state = if away.len() == asked { State::Down } else { State::UnderLoad };
+        let nobody_calls = away.len() == asked && !snapshot.others_call;
+        let state = if nobody_calls { State::Down } else { State::UnderLoad };
         found.extend(away.into_iter().map(|sentence| (state, sentence)));
     }
 }
@@ -155,6 +164,7 @@ mod tests {
     use crate::media::driver::Beat;
     use crate::observe::metrics::{TrunkView, fresh};
     use crate::speech::driver::PoolMetrics;
+    use crate::store::driver::Condition;
     use crate::time::{Clock as _, SystemClock};
 
     fn beats(ticks: u64, late: u64) -> Snapshot {
@@ -171,11 +181,14 @@ mod tests {
 
     #[test]
     fn each_trouble_has_its_state_and_its_sentence() {
+        let away = Condition { well: false, ..fresh().store };
+        let full = Condition { unkept: true, in_memory: 7, ..away };
         let rows = [
             (fresh(), State::Ok, ""),
             (Snapshot { live: 90, ..fresh() }, State::Ok, ""),
             (Snapshot { live: 91, ..fresh() }, State::UnderLoad, "91 of 100 calls"),
-            (Snapshot { store_well: false, ..fresh() }, State::UnderLoad, "wait in files"),
+            (Snapshot { store: away, ..fresh() }, State::UnderLoad, "wait in files"),
+            (Snapshot { store: full, ..fresh() }, State::UnderLoad, "7 wait in memory, to be lost if the gateway ends"),
             (Snapshot { draining: true, live: 3, ..fresh() }, State::Down, "3 may finish"),
             (Snapshot { sip: None, ..fresh() }, State::Down, "signalling"),
             (Snapshot { media: None, ..fresh() }, State::Down, "media thread"),
@@ -232,7 +245,8 @@ mod tests {
         let mut watch = Watch::default();
         let start = SystemClock.now().mono;
         let mut at = |second, trunks: &[TrunkView]| {
-            watch.judge(&Snapshot { trunks: trunks.to_vec(), ..fresh() }, start + seconds(second)).state
+            let alone = Snapshot { others_call: false, ..fresh() };
+            watch.judge(&Snapshot { trunks: trunks.to_vec(), ..alone }, start + seconds(second)).state
         };
         let both_away = [trunk("a", false), trunk("b", false)];
         assert_eq!(at(0, &both_away), State::Ok, "it has only just started");
@@ -242,5 +256,16 @@ mod tests {
         assert_eq!(at(301, &[trunk("a", true), trunk("b", false)]), State::UnderLoad);
         let no_registration = [TrunkView { registered: None, ..trunk("c", false) }];
         assert_eq!(at(999, &no_registration), State::Ok);
+    }
+
+    #[test]
+    fn a_trunk_that_is_away_does_not_turn_calls_of_other_peers_elsewhere() {
+        let mut watch = Watch::default();
+        let start = SystemClock.now().mono;
+        let away = Snapshot { trunks: vec![trunk("carrier", false)], others_call: true, ..fresh() };
+        assert_eq!(watch.judge(&away, start).state, State::Ok);
+        let health = watch.judge(&away, start + seconds(300));
+        assert_eq!(health.state, State::UnderLoad, "peers are served");
+        assert!(health.reasons[0].starts_with("trunk carrier has not been registered for 5 min"), "{health:?}");
     }
 }

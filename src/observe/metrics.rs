@@ -11,8 +11,10 @@ use super::health::{Health, State};
 use super::tally::Totals;
 use crate::media::driver::Beat;
 use crate::sip::SipStats;
+use crate::sip::refusals::Cause;
 use crate::sip::stats::Ended;
 use crate::speech::driver::PoolMetrics;
+use crate::store::driver::Condition;
 
 /// A gateway at one moment.
 #[derive(Clone, Debug)]
@@ -35,8 +37,10 @@ pub struct Snapshot {
     pub media: Option<Beat>,
     /// The recognisers.
     pub recognition: PoolMetrics,
-    /// Does the database take calls?
-    pub store_well: bool,
+    /// What becomes of records.
+    pub store: Condition,
+    /// May others call than the trunks that we register with?
+    pub others_call: bool,
     /// Calls that are over.
     pub totals: Totals,
     /// What the system says of the process.
@@ -95,22 +99,45 @@ fn house(page: &mut Page, snapshot: &Snapshot, health: &Health) {
     page.one(Kind::Gauge, "trunkline_calls", "Calls now.", count(snapshot.live));
     page.one(Kind::Gauge, "trunkline_calls_limit", "Calls at most; one more is answered 503.", count(snapshot.seats));
     page.one(Kind::Gauge, "trunkline_draining", "1 once told to stop.", flag(snapshot.draining));
-    let help = "1 while the database takes calls; else they wait in files.";
-    page.one(Kind::Gauge, "trunkline_store_well", help, flag(snapshot.store_well));
+    let Condition { well, unkept, in_memory } = snapshot.store;
+    let help = "1 while the database takes calls; else they wait in files, or in memory.";
+    page.one(Kind::Gauge, "trunkline_store_well", help, flag(well));
+    let help = "1 while neither the database nor the disk takes calls: what waits is lost if the gateway ends.";
+    page.one(Kind::Gauge, "trunkline_store_unkept", help, flag(unkept));
+    let help = "Calls that are over and neither in the database nor in a file yet.";
+    page.one(Kind::Gauge, "trunkline_records_in_memory", help, count(in_memory));
 }
 
 fn signalling(page: &mut Page, stats: &SipStats) {
-    let SipStats { accepted, answered, refused, dropped, ended, live_legs, .. } = stats;
+    let SipStats { accepted, answered, dropped, ended, live_legs, .. } = stats;
     let total = |value: u64| value as f64;
     page.one(Kind::Counter, "trunkline_invites_total", "INVITEs that became legs.", total(*accepted));
     page.one(Kind::Counter, "trunkline_answers_total", "2xx sent to INVITEs, re-INVITEs included.", total(*answered));
-    let by_status = refused.iter().map(|(status, count)| (status.to_string(), total(*count)));
-    page.by(Kind::Counter, "trunkline_refusals_total", "Final refusals sent, by SIP status.", "status", by_status);
+    refusals(page, stats);
     let by_reason = dropped.iter().map(|(reason, count)| (snake(&format!("{reason:?}")), total(*count)));
     page.by(Kind::Counter, "trunkline_datagrams_dropped_total", "SIP met with silence.", "reason", by_reason);
     let ends = ends(ended).map(|(end, count)| (end, total(count)));
     page.by(Kind::Counter, "trunkline_legs_ended_total", "How SIP legs ended.", "end", ends);
     page.one(Kind::Gauge, "trunkline_legs", "SIP legs now.", total(*live_legs));
+}
+
+/// Calls that were turned away at the door are told apart; whatever else was refused is `other`.
+fn refusals(page: &mut Page, stats: &SipStats) {
+    let total = |value: u64| value as f64;
+    let turned_away = Cause::ALL.map(|cause| (cause.name(), stats.turned_away.get(&cause).copied().unwrap_or(0)));
+    let at_the_door: u64 = turned_away.iter().map(|(_, count)| count).sum();
+    let others = stats.refused.iter().map(|(status, count)| match status {
+        503 => (503, count.saturating_sub(at_the_door)),
+        status => (*status, *count),
+    });
+    let mut samples: Vec<(String, &str, u64)> =
+        turned_away.into_iter().map(|(reason, count)| ("503".to_owned(), reason, count)).collect();
+    samples.extend(others.map(|(status, count)| (status.to_string(), "other", count)));
+    let labels: Vec<[(&str, &str); 2]> =
+        samples.iter().map(|(status, reason, _)| [("status", status.as_str()), ("reason", *reason)]).collect();
+    let help = "Final refusals sent, by SIP status; a reason other than `other`: a new call that left no record.";
+    let samples = labels.iter().zip(&samples).map(|(labels, (.., count))| (&labels[..], total(*count)));
+    page.family(Kind::Counter, "trunkline_refusals_total", help, samples);
 }
 
 fn ends(ended: &Ended) -> [(&'static str, u64); 10] {
@@ -256,7 +283,8 @@ pub(crate) fn fresh() -> Snapshot {
         trunks: Vec::new(),
         media: Some(Beat::default()),
         recognition: PoolMetrics::default(),
-        store_well: true,
+        store: Condition { well: true, unkept: false, in_memory: 0 },
+        others_call: true,
         totals: Totals::default(),
         process: None,
     }
@@ -271,6 +299,15 @@ mod tests {
     use crate::sip::guard::DropReason;
     use crate::store::conformance::full_record;
 
+    #[test]
+    fn every_figure_is_explained_to_those_who_watch() {
+        let explained = include_str!("../../docs/operations.md");
+        let page = page(&busy());
+        let names = page.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next());
+        let unknown: Vec<&str> = names.filter(|name| !explained.contains(&format!("`{name}`"))).collect();
+        assert!(unknown.is_empty(), "docs/operations.md says nothing of {unknown:?}");
+    }
+
     fn page(snapshot: &Snapshot) -> String {
         render(snapshot, &Health::default())
     }
@@ -281,6 +318,9 @@ mod tests {
         tally.count(&full_record(1));
         let mut sip = SipStats { accepted: 7, live_legs: 2, ..SipStats::default() };
         sip.count_refused(503);
+        sip.count_refused(503);
+        sip.count_refused(404);
+        sip.turned_away.insert(Cause::PeerCps, 1);
         sip.count_dropped(DropReason::NoReturnPath);
         let trunk = |name: &str, registered| TrunkView { name: name.to_owned(), registered, state: "registered" };
         let recognition = PoolMetrics {
@@ -297,6 +337,7 @@ mod tests {
             trunks: vec![trunk("carrier", Some(true)), trunk("pbx", None)],
             recognition,
             totals: tally.totals(),
+            store: Condition { in_memory: 3, ..fresh().store },
             process: Some(ProcessUse { cpu_s: 1.5, resident_bytes: 4_096, open_files: 9, threads: 4 }),
             ..fresh()
         }
@@ -310,8 +351,13 @@ mod tests {
             "trunkline_health{state=\"ok\"} 1",
             "trunkline_health{state=\"down\"} 0",
             "trunkline_calls_limit 100",
+            "trunkline_store_unkept 0",
+            "trunkline_records_in_memory 3",
             "trunkline_invites_total 7",
-            "trunkline_refusals_total{status=\"503\"} 1",
+            "trunkline_refusals_total{status=\"503\",reason=\"peer_calls\"} 0",
+            "trunkline_refusals_total{status=\"503\",reason=\"peer_cps\"} 1",
+            "trunkline_refusals_total{status=\"503\",reason=\"other\"} 1",
+            "trunkline_refusals_total{status=\"404\",reason=\"other\"} 1",
             "trunkline_datagrams_dropped_total{reason=\"no_return_path\"} 1",
             "trunkline_registered{trunk=\"carrier\"} 1",
             "trunkline_trunk_state{trunk=\"pbx\",state=\"registered\"} 1",

@@ -1,12 +1,14 @@
 //! What calls that are over add up to, for metrics: counted once from the record of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
 use super::exposition::Histogram;
+use crate::call::disposition::Disposition;
 use crate::call::record::{CallRecord, Direction};
+use crate::id::CallId;
 use crate::media::Recording;
 
 /// Seconds a call lasted.
@@ -23,10 +25,43 @@ const MOS: &[f64] = &[1.5, 2.0, 2.5, 2.8, 3.1, 3.4, 3.6, 3.8, 4.0, 4.2, 4.4];
 /// Seconds there and back.
 const ROUND_TRIP_S: &[f64] = &[0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0];
 
-/// Counts calls as they end. One lock a call, never on the way of a frame.
+/// What may become of an attempt of theirs before a word is said. Further words of [`ENDS`] are possible and rare.
+const SETUPS_IN: [&str; 4] = ["answered", "cancelled", "failed", "rejected"];
+/// And of one of ours.
+const SETUPS_OUT: [&str; 6] = ["answered", "failed", "interrupted", "no_answer", "refused", "unreachable"];
+/// How calls end, in the words of the record.
+const ENDS: [&str; 14] = [
+    "completed",
+    "caller_hung_up",
+    "cancelled",
+    "rejected",
+    "refused",
+    "no_answer",
+    "unreachable",
+    "transferred",
+    "expired",
+    "interrupted",
+    "no_ack",
+    "no_media",
+    "drained",
+    "failed",
+];
+/// What comes of an asking.
+const TURNS: [&str; 6] = ["speech", "keys", "no_match", "no_input", "error", "hung_up"];
+/// What becomes of a recording.
+const RECORDINGS: [&str; 2] = ["saved", "failed"];
+
+/// Counts calls as they are answered and as they end. A lock for each, never on the way of a frame.
 #[derive(Debug, Default)]
 pub struct Tally {
-    totals: Mutex<Totals>,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    totals: Totals,
+    /// Live calls that have been counted as set up: their records must not do so again.
+    answered: BTreeSet<CallId>,
 }
 
 /// What calls that are over add up to since the start. Keys are the words the record itself uses.
@@ -59,11 +94,15 @@ pub struct Totals {
 impl Default for Totals {
     fn default() -> Self {
         Self {
-            setups: BTreeMap::new(),
-            ends: BTreeMap::new(),
-            dispositions: BTreeMap::new(),
-            turns: BTreeMap::new(),
-            recordings: BTreeMap::new(),
+            // What is counted from nothing can be compared with nothing: rates and alarms want a 0 to start at.
+            setups: (SETUPS_IN.map(|result| (INBOUND, result)).into_iter())
+                .chain(SETUPS_OUT.map(|result| (OUTBOUND, result)))
+                .map(|(direction, result)| ((direction, result.to_owned()), 0))
+                .collect(),
+            ends: zeros(ENDS),
+            dispositions: zeros(Disposition::ALL.map(Disposition::as_str)),
+            turns: zeros(TURNS),
+            recordings: RECORDINGS.map(|state| (state, 0)).into(),
             lasted: Histogram::new(LASTED_S),
             reply: Histogram::new(REPLY_S),
             jitter: Histogram::new(JITTER_S),
@@ -75,33 +114,47 @@ impl Default for Totals {
 }
 
 impl Tally {
-    /// Counts a call that is over.
+    /// A call stands: its set-up is counted now and not when it ends. Its record must follow.
+    pub fn answered(&self, call: CallId, direction: Direction) {
+        let mut counts = self.locked();
+        if counts.answered.insert(call) {
+            counts.totals.set_up(direction, "answered".to_owned());
+        }
+    }
+
+    /// Counts a call that is over, and its set-up too, where that came to nothing.
     pub fn count(&self, record: &CallRecord) {
-        self.locked().count(record);
+        let mut counts = self.locked();
+        if !counts.answered.remove(&record.id) {
+            let result = record.answered_at.map_or_else(|| word(&record.end), |_| "answered".to_owned());
+            counts.totals.set_up(record.direction, result);
+        }
+        counts.totals.count(record);
     }
 
     /// A copy of the sums so far.
     pub fn totals(&self) -> Totals {
-        self.locked().clone()
+        self.locked().totals.clone()
     }
 
     /// Sums stay sums, whatever panicked beside them.
-    fn locked(&self) -> MutexGuard<'_, Totals> {
-        self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locked(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Totals {
-    fn count(&mut self, record: &CallRecord) {
-        let CallRecord { direction, answered_at, ended_at, end, disposition, turns, media, .. } = record;
-        let ended = word(end);
+    fn set_up(&mut self, direction: Direction, result: String) {
         let direction = match direction {
-            Direction::Inbound => "inbound",
-            Direction::Outbound => "outbound",
+            Direction::Inbound => INBOUND,
+            Direction::Outbound => OUTBOUND,
         };
-        let result = answered_at.map_or_else(|| ended.clone(), |_| "answered".to_owned());
         *self.setups.entry((direction, result)).or_default() += 1;
-        *self.ends.entry(ended).or_default() += 1;
+    }
+
+    fn count(&mut self, record: &CallRecord) {
+        let CallRecord { answered_at, ended_at, end, disposition, turns, media, .. } = record;
+        *self.ends.entry(word(end)).or_default() += 1;
         if let Some(disposition) = disposition {
             *self.dispositions.entry(word(disposition)).or_default() += 1;
         }
@@ -134,6 +187,13 @@ impl Totals {
     }
 }
 
+const INBOUND: &str = "inbound";
+const OUTBOUND: &str = "outbound";
+
+fn zeros<const N: usize>(words: [&str; N]) -> BTreeMap<String, u64> {
+    words.map(|word| (word.to_owned(), 0)).into()
+}
+
 /// The word by which the record calls a variant, without what it carries: labels must stay few.
 fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
@@ -148,8 +208,7 @@ fn word(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::disposition::Disposition;
-    use crate::call::record::CallEnd;
+    use crate::call::record::{CallEnd, TurnOutcome};
     use crate::store::conformance::{bare_record, full_record};
 
     #[test]
@@ -162,14 +221,58 @@ mod tests {
             tally.count(&record);
         }
         let totals = tally.totals();
-        let setups: Vec<_> =
-            totals.setups.iter().map(|((direction, result), count)| (*direction, result.as_str(), *count)).collect();
+        let setups = totals.setups.iter().filter(|(_, count)| **count > 0);
+        let setups: Vec<_> = setups.map(|((direction, result), count)| (*direction, result.as_str(), *count)).collect();
         assert_eq!(setups, [("inbound", "answered", 2), ("inbound", "failed", 1), ("inbound", "rejected", 1)]);
         assert_eq!(totals.ends.get("completed"), Some(&2));
         assert_eq!(totals.dispositions.get("busy"), Some(&1));
         assert_eq!(totals.recordings.get("saved"), Some(&2));
         assert_eq!((totals.lasted.count(), totals.jitter.count()), (2, 2));
         assert_eq!((totals.mos.count(), totals.round_trip.count()), (2, 2));
+    }
+
+    #[test]
+    fn a_set_up_counts_when_the_call_stands_and_once() {
+        let tally = Tally::default();
+        let answered = |tally: &Tally| tally.totals().setups[&(INBOUND, "answered".to_owned())];
+        assert_eq!(answered(&tally), 0, "there from the start");
+        let record = full_record(1);
+        tally.answered(record.id.clone(), Direction::Inbound);
+        tally.answered(record.id.clone(), Direction::Inbound);
+        assert_eq!(answered(&tally), 1, "while it is live");
+        tally.count(&record);
+        assert_eq!(answered(&tally), 1, "and not again");
+        assert!(tally.locked().answered.is_empty(), "nothing is kept of calls that are over");
+        tally.count(&full_record(2));
+        assert_eq!(answered(&tally), 2, "never acknowledged, and yet answered");
+    }
+
+    #[test]
+    fn every_word_a_record_uses_is_there_from_the_start() {
+        let totals = Totals::default();
+        let ends = [
+            CallEnd::Completed,
+            CallEnd::CallerHungUp,
+            CallEnd::Cancelled,
+            CallEnd::Rejected(486),
+            CallEnd::Refused(603),
+            CallEnd::NoAnswer,
+            CallEnd::Unreachable(None),
+            CallEnd::Transferred,
+            CallEnd::Expired,
+            CallEnd::Interrupted,
+            CallEnd::NoAck,
+            CallEnd::NoMedia,
+            CallEnd::Drained,
+            CallEnd::Failed(String::new()),
+        ];
+        assert_eq!(totals.ends.len(), ends.len());
+        assert!(ends.iter().all(|end| totals.ends.get(&word(end)) == Some(&0)), "{:?}", totals.ends);
+        use TurnOutcome::{Error, HungUp, Keys, NoInput, NoMatch, Speech};
+        let turns = [Speech, Keys, NoMatch, NoInput, Error, HungUp];
+        assert!(turns.iter().all(|turn| totals.turns.get(&word(turn)) == Some(&0)), "{:?}", totals.turns);
+        assert!(Disposition::ALL.iter().all(|one| totals.dispositions.get(&word(one)) == Some(&0)));
+        assert!(totals.setups.keys().all(|(_, result)| result == "answered" || ENDS.contains(&result.as_str())));
     }
 
     #[test]

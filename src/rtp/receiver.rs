@@ -53,6 +53,9 @@ pub enum Accepted {
     Latched(SocketAddr),
     /// Taken.
     Ok,
+    /// From the far end, in a type that was not negotiated: nothing of it is heard, but it shows that the far end is
+    /// there (RFC 6263 §4.6: some keep a port open with such packets) and has a number among the others.
+    PassedOver,
     /// RTCP from the far end on the RTP port (RFC 5761): for [`super::rtcp`].
     Rtcp,
     /// Not taken.
@@ -114,7 +117,7 @@ pub struct ReceiverStats {
     pub late: u64,
     /// Arrived again.
     pub duplicates: u64,
-    /// Not taken, for any [`Refusal`].
+    /// Not taken, for any [`Refusal`], or passed over.
     pub refused: u64,
     /// Frames made up, at least in part.
     pub concealed: u64,
@@ -135,9 +138,12 @@ pub struct ReceiverStats {
 #[derive(Debug)]
 pub struct Receiver {
     config: ReceiverConfig,
+    /// Packets are taken: we do not hold the far end.
+    receive: bool,
     /// What may come, by our numbers.
     types: Vec<(u8, Codec)>,
     telephone_event: Option<u8>,
+    more_events: Vec<(u8, u32)>,
     source: Source,
     stream: Option<u32>,
     other_stream: Option<Run>,
@@ -176,8 +182,10 @@ impl Receiver {
     pub fn new(params: &StreamParams, config: ReceiverConfig) -> Self {
         let mut new = Self {
             config,
+            receive: params.receive,
             types: Vec::new(),
             telephone_event: None,
+            more_events: Vec::new(),
             source: Source::new(params.remote),
             stream: None,
             other_stream: None,
@@ -212,6 +220,10 @@ impl Receiver {
     /// Another agreement holds from now on: codecs, payload types and address. What is buffered is still played.
     pub fn renegotiate(&mut self, params: &StreamParams) {
         self.agree(params);
+        let held = !std::mem::replace(&mut self.receive, params.receive);
+        if held && params.receive {
+            self.resume();
+        }
         if let Some(remote) = params.remote {
             self.expect(remote);
         }
@@ -224,6 +236,8 @@ impl Receiver {
 
     fn agree(&mut self, params: &StreamParams) {
         self.telephone_event = params.telephone_event;
+        self.source.seal(params.security.is_some());
+        self.more_events.clone_from(&params.more_events);
         self.types.clear();
         for &(payload_type, codec) in params.receive_types.iter().chain(&[(params.payload_type, params.codec)]) {
             if self.types.iter().all(|(known, _)| *known != payload_type) && self.can_decode(codec) {
@@ -263,6 +277,10 @@ impl Receiver {
                 Accepted::Refused(refusal)
             }
             Ok(Accepted::Rtcp) => Accepted::Rtcp,
+            Ok(Accepted::PassedOver) => {
+                self.refused += 1;
+                Accepted::PassedOver
+            }
             Ok(taken) => {
                 self.received += 1;
                 self.last_packet_at = Some(arrived);
@@ -391,6 +409,11 @@ impl Receiver {
         self.sequence.extended_highest()
     }
 
+    /// Packets expected and received of the streams heard before this one, for RTCP.
+    pub const fn before(&self) -> (u64, u64) {
+        self.sequence.before()
+    }
+
     /// Counters.
     pub fn stats(&self) -> ReceiverStats {
         let (bytes, frames) =
@@ -431,17 +454,18 @@ impl Receiver {
             return if self.source.may_report(source) { Ok(Accepted::Rtcp) } else { Err(Refusal::WrongSource) };
         }
         let packet = Packet::parse(datagram).map_err(|_| Refusal::Malformed)?;
-        let is_event = Some(packet.payload_type) == self.telephone_event;
+        let is_event = Some(packet.payload_type) == self.telephone_event
+            || self.more_events.iter().any(|(number, _)| *number == packet.payload_type);
         let codec = self.codec_of(packet.payload_type).filter(|_| !is_event);
         if !is_event && codec.is_none() && packet.payload_type != COMFORT_NOISE {
-            return Err(Refusal::UnknownPayloadType);
+            return self.pass_over(&packet, source, arrived);
         }
         let frames = self.frames.as_ref().filter(|_| codec.is_some_and(|codec| !codec.is_bytewise()));
         let longest = frames.map_or(MAX_PAYLOAD, |frames| frames.longest());
         if packet.payload.len() > longest {
             return Err(Refusal::Oversized);
         }
-        let accepted = self.check_source(&packet, source)?;
+        let accepted = self.check_source(&packet, source, arrived)?;
         if is_event {
             self.push_event(&packet, arrived)?;
             // Keys are heard whichever stream they come in, because gateways that give events an SSRC of their own
@@ -455,13 +479,24 @@ impl Receiver {
         Ok(accepted)
     }
 
+    /// A type that was not negotiated. It makes nobody the far end and no stream the one we hear; in that stream its
+    /// number is counted, so that it is not missing, and the sound around it is not taken for torn.
+    fn pass_over(&mut self, packet: &Packet<'_>, source: SocketAddr, arrived: Instant) -> Result<Accepted, Refusal> {
+        if self.source.latched() != Some(source) || self.stream != Some(packet.ssrc) {
+            return Err(Refusal::UnknownPayloadType);
+        }
+        self.check_source(packet, source, arrived)?;
+        self.push_packet(packet, None, arrived)?;
+        Ok(Accepted::PassedOver)
+    }
+
     /// How sound of this type is coded, if we take it.
     fn codec_of(&self, payload_type: u8) -> Option<Codec> {
         self.types.iter().find(|(known, _)| *known == payload_type).map(|(_, codec)| *codec)
     }
 
-    fn check_source(&mut self, packet: &Packet<'_>, source: SocketAddr) -> Result<Accepted, Refusal> {
-        match self.source.judge(packet, source) {
+    fn check_source(&mut self, packet: &Packet<'_>, source: SocketAddr, arrived: Instant) -> Result<Accepted, Refusal> {
+        match self.source.judge(packet, source, arrived) {
             Judged::Known => Ok(Accepted::Ok),
             Judged::Stranger => Err(Refusal::WrongSource),
             Judged::Latched { instead } => {
@@ -496,6 +531,14 @@ impl Receiver {
         self.ssrc_changes += u64::from(self.stream.take().is_some());
         self.decoders.restart(self.codec);
         self.sequence.forget();
+        self.bursts.begin_anew();
+        self.interarrival.forget();
+        self.begin_another_stream();
+    }
+
+    /// What the far end sent until now was not taken; the next packet goes on with the same stream.
+    fn resume(&mut self) {
+        self.sequence.pause();
         self.bursts.begin_anew();
         self.interarrival.forget();
         self.begin_another_stream();

@@ -111,6 +111,24 @@ fn behind_a_nat_the_third_packet_in_a_row_latches() {
 }
 
 #[test]
+fn a_path_that_delivers_everything_twice_latches_and_follows_another_stream_as_any_other_does() {
+    let mut ear = Ear::new(&params());
+    for n in [0, 0, 1, 1] {
+        assert_eq!(ear.packet(n, 1, STRANGER), refused(Refusal::WrongSource));
+    }
+    assert_eq!(ear.packet(2, 1, STRANGER), latched(STRANGER.parse().unwrap()));
+    assert_eq!(ear.packet(2, 1, STRANGER), Accepted::Ok);
+    for n in [3, 3, 4, 4] {
+        assert_eq!(ear.packet(n, 2, STRANGER), refused(Refusal::WrongSsrc));
+    }
+    assert_eq!(ear.packet(5, 2, STRANGER), Accepted::Ok);
+    assert_eq!(ear.receiver.ssrc(), Some(2));
+    // One packet repeated proves nothing.
+    let mut ear = Ear::new(&params());
+    (0..9).for_each(|_| assert_eq!(ear.packet(0, 1, STRANGER), refused(Refusal::WrongSource)));
+}
+
+#[test]
 fn the_signalled_address_takes_the_latch_back_from_a_stranger() {
     let mut ear = Ear::new(&params());
     for n in 0..3 {
@@ -128,6 +146,27 @@ fn before_a_late_offer_is_answered_the_first_packet_latches_and_the_answer_confi
     assert_eq!(ear.packet(1, 1, PEER), latched(PEER.parse().unwrap()));
     ear.receiver.renegotiate(&params());
     assert_eq!(ear.packet(2, 1, STRANGER), refused(Refusal::WrongSource));
+}
+
+#[test]
+fn one_stray_packet_before_the_answer_neither_gets_our_sound_nor_keeps_the_far_end_out() {
+    let unanswered = StreamParams { remote: None, ..params() };
+    let mut ear = Ear::new(&unanswered);
+    ear.packet(0, 66, STRANGER);
+    ear.receiver.renegotiate(&params());
+    assert_eq!(ear.receiver.destination(), Some(PEER.parse().unwrap()));
+    // The far end's sound comes from a port that a NAT gave it.
+    assert_eq!(ear.packet(0, 1, NEIGHBOUR), refused(Refusal::WrongSource));
+    assert_eq!(ear.packet(1, 1, NEIGHBOUR), refused(Refusal::WrongSource));
+    assert_eq!(ear.packet(2, 1, NEIGHBOUR), latched(NEIGHBOUR.parse().unwrap()));
+    assert_eq!(ear.receiver.destination(), Some(NEIGHBOUR.parse().unwrap()));
+    assert_eq!(ear.packet(1, 66, STRANGER), refused(Refusal::WrongSource));
+    // One that spoke before its answer came proves itself by going on.
+    let mut ear = Ear::new(&unanswered);
+    ear.packet(0, 1, NEIGHBOUR);
+    ear.receiver.renegotiate(&params());
+    (1..=10).for_each(|n| assert_eq!(ear.packet(n, 1, NEIGHBOUR), Accepted::Ok));
+    assert_eq!(ear.receiver.destination(), Some(NEIGHBOUR.parse().unwrap()));
 }
 
 #[test]
@@ -163,7 +202,7 @@ fn two_streams_mixed_up_do_not_chop_each_other() {
 fn what_is_not_for_us_is_refused_with_its_reason() {
     let mut ear = Ear::new(&params());
     ear.packet(0, 1, PEER);
-    assert_eq!(ear.typed(18, 1, 1, PEER, &[0; 20]), refused(Refusal::UnknownPayloadType));
+    assert_eq!(ear.typed(18, 1, 2, PEER, &[0; 20]), refused(Refusal::UnknownPayloadType));
     assert_eq!(ear.typed(0, 1, 1, PEER, &[0; 1_601]), refused(Refusal::Oversized));
     assert_eq!(ear.typed(0, 1, 1, PEER, &[0; 2_048]), refused(Refusal::Oversized));
     assert_eq!(ear.typed(101, 1, 1, PEER, &[1, 2, 3]), refused(Refusal::Malformed));
@@ -174,6 +213,28 @@ fn what_is_not_for_us_is_refused_with_its_reason() {
     assert_eq!(ear.bytes(&[0x80, 200, 0, 6, 0, 0, 0, 1], STRANGER, 20), refused(Refusal::WrongSource));
     assert_eq!(ear.typed(13, 1, 1, PEER, &[60]), Accepted::Ok);
     assert_eq!((ear.receiver.stats().received, ear.receiver.stats().refused), (2, 8));
+}
+
+#[test]
+fn what_was_not_negotiated_is_not_heard_and_its_number_is_not_missing() {
+    let mut ear = Ear::new(&params());
+    assert_eq!(ear.typed(19, 0, 1, PEER, &[60]), refused(Refusal::UnknownPayloadType), "it makes nobody the far end");
+    let mut pulled = Vec::new();
+    for n in 0..40 {
+        // A pause with a keep-alive, comfort noise of old, and an event of another number in it.
+        let accepted = match n {
+            10..13 => ear.typed([127, 19, 96][usize::from(n) - 10], n, 1, PEER, &[]),
+            _ => ear.packet(n, 1, PEER),
+        };
+        assert_eq!(accepted == Accepted::PassedOver, (10..13).contains(&n), "packet {n}: {accepted:?}");
+        pulled.push(ear.pull(u64::from(n) * 20 + 5).0);
+    }
+    assert_eq!(ear.typed(19, 40, 2, PEER, &[60]), refused(Refusal::UnknownPayloadType), "nor a stream the one heard");
+    assert_eq!(ear.typed(19, 40, 1, STRANGER, &[60]), refused(Refusal::UnknownPayloadType));
+    assert_eq!(ear.receiver.ssrc(), Some(1));
+    assert!(!pulled.contains(&Pulled::Concealed), "{pulled:?}");
+    let stats = ear.receiver.stats();
+    assert_eq!((stats.received, stats.expected, stats.lost, stats.refused), (37, 40, 0, 6));
 }
 
 #[test]
@@ -258,6 +319,27 @@ fn a_lost_packet_is_made_up_and_counted() {
 }
 
 #[test]
+fn what_was_sent_while_we_held_them_is_not_lost() {
+    let mut ear = Ear::new(&params());
+    (0..20).for_each(|n| _ = ear.packet(n, 1, PEER));
+    ear.receiver.renegotiate(&StreamParams { receive: false, ..params() });
+    ear.receiver.renegotiate(&params());
+    let mut pulled = Vec::new();
+    for n in 1_000..1_020 {
+        assert_eq!(ear.packet(n, 1, PEER), Accepted::Ok);
+        pulled.push(ear.pull(u64::from(n) * 20 + 5).0);
+    }
+    let stats = ear.receiver.stats();
+    assert_eq!((stats.received, stats.expected, stats.lost), (40, 40, 0));
+    assert_eq!((stats.ssrc_changes, stats.jumps, ear.receiver.extended_highest()), (0, 0, 1_019));
+    assert_eq!(ear.receiver.runs().0.lost, 0);
+    // Another agreement that is no hold hides no loss.
+    ear.receiver.renegotiate(&params());
+    ear.packet(1_030, 1, PEER);
+    assert_eq!(ear.receiver.stats().lost, 10);
+}
+
+#[test]
 fn keys_are_reported_once_with_the_arrival_of_their_first_packet_and_leave_the_sound_in_order() {
     let mut ear = Ear::new(&params());
     for n in 0..10 {
@@ -277,6 +359,20 @@ fn keys_are_reported_once_with_the_arrival_of_their_first_packet_and_leave_the_s
     assert_eq!(ear.receiver.poll_digit(), None);
     assert_eq!(ear.receiver.stats().lost, 0);
     assert_eq!(ear.receiver.last_packet_at(), Some(ear.zero + Duration::from_millis(340)));
+}
+
+#[test]
+fn keys_are_heard_under_every_number_that_was_agreed_on() {
+    let mut ear = Ear::new(&params());
+    let agreed = StreamParams { telephone_event: Some(110), more_events: vec![(101, 8_000)], ..params() };
+    ear.receiver.renegotiate(&agreed);
+    ear.packet(0, 1, PEER);
+    assert_eq!(ear.typed(101, 1, 1, PEER, &[5, 10, 0, 160]), Accepted::Ok);
+    assert_eq!(ear.typed(110, 40, 1, PEER, &[6, 10, 3, 192]), Accepted::Ok);
+    let keys: String = std::iter::from_fn(|| ear.receiver.poll_digit()).map(|(key, _)| key.face()).collect();
+    assert_eq!(keys, "56");
+    ear.receiver.renegotiate(&params());
+    assert_eq!(ear.typed(110, 41, 1, PEER, &[6, 10, 3, 192]), refused(Refusal::UnknownPayloadType));
 }
 
 #[test]

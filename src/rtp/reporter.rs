@@ -30,10 +30,12 @@ pub struct Standing {
     pub rtp_timestamp: u32,
     /// The stream we hear.
     pub hearing: Option<u32>,
-    /// Packets expected of it and received, since the beginning.
+    /// Packets expected and received since the beginning, of whichever stream.
     pub expected: u64,
     /// See above.
     pub received: u64,
+    /// How many of them, expected and received, belong to streams heard before this one.
+    pub before: (u64, u64),
     /// Its newest sequence number, with wraps.
     pub extended_highest: u32,
     /// Its jitter in ticks of its clock.
@@ -180,18 +182,19 @@ impl Reporter {
         Some(Duration::from_secs_f64(f64::from(trip) / 65_536.0)).filter(|trip| *trip <= LONGEST_ROUND_TRIP)
     }
 
-    /// What we received, since the beginning and since the last report (§A.3).
+    /// What we received of this stream, since its beginning and since the last report (§6.4.1, §A.3).
     fn reception(&mut self, ssrc: u32, standing: &Standing, now: Instant) -> Reception {
-        let Standing { expected, received, .. } = *standing;
-        let expected_since = expected.saturating_sub(self.expected_before);
-        let received_since = received.saturating_sub(self.received_before);
+        let Standing { expected, received, before, .. } = *standing;
+        let expected_since = expected.saturating_sub(self.expected_before.max(before.0));
+        let received_since = received.saturating_sub(self.received_before.max(before.1));
         (self.expected_before, self.received_before) = (expected, received);
         let lost_since = expected_since.saturating_sub(received_since);
+        let total_lost = (expected.saturating_sub(before.0)).saturating_sub(received.saturating_sub(before.1));
         let delay_since = |at: Instant| (now.saturating_duration_since(at).as_secs_f64() * 65_536.0) as u32;
         Reception {
             ssrc,
             fraction_lost: (lost_since * 256).checked_div(expected_since).unwrap_or(0).min(255) as u8,
-            total_lost: u32::try_from(expected.saturating_sub(received)).unwrap_or(u32::MAX),
+            total_lost: u32::try_from(total_lost).unwrap_or(u32::MAX),
             extended_highest: standing.extended_highest,
             jitter_ticks: standing.jitter_ticks,
             last_sender_report: self.their_report.map_or(0, |(report, _)| report),
@@ -319,6 +322,20 @@ mod tests {
         assert_eq!((second.fraction_lost, second.total_lost), (0, 50));
         // Nothing came at all: no packets, no loss.
         assert_eq!(told(report(&mut reporter, &standing(0, 300, 250), now.mono)).fraction_lost, 0);
+    }
+
+    #[test]
+    fn what_was_lost_of_one_stream_is_not_told_of_the_next() {
+        let now = now();
+        let mut reporter = Reporter::new(OURS, 1, now);
+        let told = |bytes: Vec<u8>| rtcp::parse(&bytes, THEIRS).about_us.expect("a block");
+        report(&mut reporter, &standing(0, 200, 150), now.mono);
+        // Of the old one 50 more were expected and lost before the new one began, of which one in four is lost.
+        let another = Standing { before: (250, 150), ..standing(0, 350, 225) };
+        let first = told(report(&mut reporter, &another, now.mono));
+        assert_eq!((first.fraction_lost, first.total_lost), (64, 25));
+        let second = told(report(&mut reporter, &Standing { expected: 450, received: 325, ..another }, now.mono));
+        assert_eq!((second.fraction_lost, second.total_lost), (0, 25));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::packet::{HEADER_BYTES, Packet};
 use super::srtp::MOST_TRAILER_BYTES;
 use crate::audio::FRAME_8K;
 use crate::audio::codec::Encoder;
-use crate::rtp::{Digit, StreamParams};
+use crate::rtp::{Codec, Digit, OpusParams, StreamParams};
 
 /// Longest packet sent: 60 ms.
 const MAX_SAMPLES: usize = 480;
@@ -40,6 +40,8 @@ pub struct Sender {
     pending_samples: usize,
     /// Set when time was skipped while a packet was filling: that many samples leave as a shorter packet.
     cut: Option<Cut>,
+    /// Sound was taken and no packet made of it.
+    unsent: bool,
     stats: SenderStats,
 }
 
@@ -48,6 +50,8 @@ pub struct Sender {
 struct Voice {
     /// `None` when its library failed: then nothing is sent, and the far end hears silence.
     encoder: Option<Encoder>,
+    codec: Codec,
+    opus: OpusParams,
     payload_type: u8,
     packet_samples: usize,
     /// Ticks of the RTP clock for each sample of 8 kHz.
@@ -60,13 +64,24 @@ impl Voice {
         if let Err(error) = &encoder {
             tracing::error!(%error, "this call stays silent");
         }
-        let ptime_ms = Some(params.ptime_ms).filter(|&ms| params.codec.has_packets_of(ms)).unwrap_or(20);
         Self {
             encoder: encoder.ok(),
+            codec: params.codec,
+            opus: params.opus,
             payload_type: params.payload_type,
-            packet_samples: ptime_ms as usize * 8,
+            packet_samples: Self::packet_samples(params),
             ticks: params.codec.clock_rate_hz() / 8_000,
         }
+    }
+
+    fn packet_samples(params: &StreamParams) -> usize {
+        let ptime_ms = Some(params.ptime_ms).filter(|&ms| params.codec.has_packets_of(ms)).unwrap_or(20);
+        ptime_ms as usize * 8
+    }
+
+    /// Would one for these be the same, but for the payload type?
+    fn suits(&self, params: &StreamParams) -> bool {
+        (self.codec, self.opus, self.packet_samples) == (params.codec, params.opus, Self::packet_samples(params))
     }
 
     const fn ticks_of(&self, samples: usize) -> u32 {
@@ -88,36 +103,52 @@ impl Sender {
         // 64 bits make 80 by one step of SplitMix64.
         let more = (random ^ (random >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let more = (more ^ (more >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let sequence = random as u16;
-        Self {
+        let mut new = Self {
             voice: Voice::new(params),
             keys: EventSender::new(params.send_event, params.event_clock_hz),
             ssrc: (random >> 32) as u32,
-            // RFC 3711 §3.3.1: whoever hears a sealed stream only from after its first wrap never learns of it, so
-            // sealed streams begin far from one.
-            sequence: if params.security.is_some() { sequence & 0x7FFF } else { sequence },
+            sequence: random as u16,
             timestamp: (more >> 32) as u32,
             marker: true,
             pending: [0; PENDING],
             pending_samples: 0,
             cut: None,
+            unsent: false,
             stats: SenderStats::default(),
+        };
+        if params.security.is_some() {
+            new.keep_from_wrap();
         }
+        new
+    }
+
+    /// RFC 3711 §3.3.1: whoever hears a sealed stream only from after its first wrap never learns of it, so sealed
+    /// streams begin far from one.
+    const fn keep_from_wrap(&mut self) {
+        self.sequence &= 0x7FFF;
     }
 
     /// Another agreement holds from now on. The stream goes on: same SSRC, next sequence number, next timestamp
-    /// (RFC 3550 §5.1: a change of payload type needs no new SSRC); what did not fill a packet yet is dropped.
+    /// (RFC 3550 §5.1: a change of payload type needs no new SSRC). Where sound is coded as before, the encoder goes on
+    /// too, as the far end's decoder does; else what did not fill a packet yet is dropped.
     pub fn renegotiate(&mut self, params: &StreamParams) {
-        self.timestamp = self.timestamp.wrapping_add(self.voice.ticks_of(self.pending_samples));
-        self.voice = Voice::new(params);
+        if self.voice.suits(params) {
+            self.voice.payload_type = params.payload_type;
+        } else {
+            self.timestamp = self.timestamp();
+            self.voice = Voice::new(params);
+            (self.pending_samples, self.cut, self.marker) = (0, None, true);
+        }
         self.keys.renegotiate(params.send_event, params.event_clock_hz);
-        (self.pending_samples, self.cut, self.marker) = (0, None, true);
+        // A leg of ours opens before anybody has answered, and its keys come with the answer.
+        if params.security.is_some() && self.stats.packets == 0 {
+            self.keep_from_wrap();
+        }
     }
 
     /// Goes on under another name (RFC 3550 §8.2): a new stream, whose packets are counted anew.
     pub fn change_ssrc(&mut self, ssrc: u32) {
-        // As for a new one; see `new`.
-        self.sequence &= 0x7FFF;
+        self.keep_from_wrap();
         (self.ssrc, self.marker, self.stats) = (ssrc, true, SenderStats::default());
     }
 
@@ -195,7 +226,14 @@ impl Sender {
                 self.count(payload);
                 return Some(HEADER_BYTES + payload);
             }
+            self.unsent = true;
         }
+    }
+
+    /// Has [`Self::poll_packet`], since this was last asked, used up a packet's worth of sound for which nothing need be
+    /// sent (`usedtx` of Opus), or can be?
+    pub const fn take_unsent(&mut self) -> bool {
+        std::mem::replace(&mut self.unsent, false)
     }
 
     fn send_event(&mut self, event: &EventPacket, head: &mut [u8], body: &mut [u8]) -> Option<usize> {
@@ -262,7 +300,6 @@ impl Sender {
 mod tests {
     use super::*;
     use crate::audio::g711::{ALAW_SILENCE, ULAW_SILENCE};
-    use crate::rtp::{Codec, OpusParams};
 
     const FRAME: [i16; FRAME_8K] = [0; FRAME_8K];
 
@@ -407,7 +444,9 @@ mod tests {
         let mut sent = Vec::new();
         for _ in 0..100 {
             sender.push_frame(&FRAME);
+            let before = sent.len();
             sent.extend(poll_all(&mut sender, first));
+            assert_eq!((sender.take_unsent(), sender.take_unsent()), (sent.len() == before, false));
         }
         assert!(sent.len() < 60, "{} packets", sent.len());
         assert!(sent.iter().enumerate().all(|(n, (sequence, ..))| usize::from(*sequence) == n));
@@ -456,11 +495,59 @@ mod tests {
     }
 
     #[test]
+    fn what_is_agreed_on_anew_in_the_same_words_is_not_heard() {
+        let tone: [i16; FRAME_8K] = std::array::from_fn(|at| ((at as f32 * 0.7).sin() * 12_000.0) as i16);
+        let packets = |codec: Codec, renegotiates: bool| {
+            let params = StreamParams { codec, payload_type: 96, ptime_ms: 60, ..StreamParams::default() };
+            let mut sender = Sender::new(&params, 1);
+            let mut sent = Vec::new();
+            for n in 0..30 {
+                // In the middle of a packet.
+                if renegotiates && n == 13 {
+                    sender.renegotiate(&StreamParams { payload_type: 97, send: false, ..params.clone() });
+                }
+                sender.push_frame(&tone);
+                let mut out = [0; MAX_PACKET_BYTES];
+                sent.extend(sender.poll_packet(&mut out).map(|length| (out[1] & 0x7F, out[2..length].to_vec())));
+            }
+            sent
+        };
+        for codec in Codec::ALL {
+            let (plain, renegotiated) = (packets(codec, false), packets(codec, true));
+            let types: Vec<u8> = renegotiated.iter().map(|(payload_type, _)| *payload_type).collect();
+            assert_eq!(types, [[96; 4].as_slice(), &[97; 6]].concat(), "{codec}");
+            assert!(plain.iter().zip(&renegotiated).all(|(one, other)| one.1 == other.1), "{codec}");
+        }
+    }
+
+    #[test]
+    fn skipped_time_is_not_forgotten_when_the_codec_changes() {
+        let (mut sender, first) = sender(60);
+        sender.push_frame(&FRAME);
+        sender.skip(2);
+        sender.renegotiate(&StreamParams { codec: Codec::Pcma, payload_type: 8, ..StreamParams::default() });
+        assert_eq!(sender.timestamp().wrapping_sub(first.1), 3 * 160);
+    }
+
+    #[test]
     fn a_sealed_stream_begins_far_from_its_first_wrap() {
         let suite = crate::rtp::srtp::Suite::AesCm128Sha1_80;
         let key = crate::rtp::srtp::MasterKey::new(suite, &[1; 30]).unwrap();
         let security = Some(Box::new(crate::rtp::srtp::Keys { suite, ours: key, theirs: key }));
-        let sender = Sender::new(&StreamParams { security, ..StreamParams::default() }, 0x1234_5678_9ABC_FFFF);
+        let (plain, sealed) = (StreamParams::default(), StreamParams { security, ..StreamParams::default() });
+        let random = 0x1234_5678_9ABC_FFFF;
+        assert_eq!(Sender::new(&sealed, random).sequence, 0x7FFF);
+        // Also when the keys come with an answer, but a stream under way goes on.
+        let mut sender = Sender::new(&plain, random);
+        sender.renegotiate(&plain);
+        assert_eq!(sender.sequence, 0xFFFF);
+        sender.renegotiate(&sealed);
         assert_eq!(sender.sequence, 0x7FFF);
+        let (mut sender, first) = self::sender(20);
+        sender.push_frame(&FRAME);
+        assert_eq!(poll_all(&mut sender, first).len(), 1);
+        sender.sequence = 0xFFFF;
+        sender.renegotiate(&sealed);
+        assert_eq!(sender.sequence, 0xFFFF);
     }
 }

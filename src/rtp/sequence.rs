@@ -63,6 +63,10 @@ pub struct Sequence {
     received: u64,
     /// Packets that were expected under numberings that have ended.
     expected_before: u64,
+    /// What [`Self::forget`] has closed: expected and received.
+    before: (u64, u64),
+    /// The next packet ends a pause in which nothing was to be taken.
+    paused: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +89,10 @@ impl Sequence {
         let behind = newest.sequence.wrapping_sub(sequence);
         if ahead == 0 {
             return Order::Duplicate;
+        }
+        if self.paused && behind > MAX_MISORDER {
+            let index = newest.index + u64::from(ahead);
+            return self.begin(sequence, index);
         }
         if ahead < MAX_DROPOUT {
             *newest = Newest {
@@ -119,13 +127,25 @@ impl Sequence {
     /// A new numbering starts with the next packet, whatever its number: another SSRC.
     pub fn forget(&mut self) {
         self.expected_before = self.expected();
+        self.before = (self.expected_before, self.received);
         self.newest = None;
         self.confirms = None;
+        self.paused = false;
+    }
+
+    /// Packets were sent that nobody was to take (a hold): what lies between the newest one and the next is not lost.
+    pub fn pause(&mut self) {
+        self.paused = self.newest.is_some();
     }
 
     /// Different packets received.
     pub const fn received(&self) -> u64 {
         self.received
+    }
+
+    /// Of these streams that are over: packets that should have arrived, and those that did.
+    pub const fn before(&self) -> (u64, u64) {
+        self.before
     }
 
     /// Packets that should have arrived: from the first to the newest.
@@ -144,17 +164,23 @@ impl Sequence {
     }
 
     fn restart(&mut self, sequence: u16, confirmed: bool) -> Order {
-        // The packet that raised suspicion was not counted; the confirming one opens the numbering.
-        self.expected_before = self.expected();
         let index = match self.newest {
             // A cycle above everything before, so that indices never go back.
             Some(newest) => (newest.index | (CYCLE - 1)) + 1 + u64::from(sequence),
             None => CYCLE + u64::from(sequence),
         };
+        // The packet that raised suspicion was not counted; the confirming one opens the numbering.
+        let next = self.begin(sequence, index);
+        if confirmed { Order::Restarted { index } } else { next }
+    }
+
+    /// What came before this packet is counted, and nothing between the two is missing.
+    fn begin(&mut self, sequence: u16, index: u64) -> Order {
+        self.expected_before = self.expected();
         self.newest = Some(Newest { sequence, index, first: index, seen: 1 });
-        self.confirms = None;
+        (self.confirms, self.paused) = (None, false);
         self.received += 1;
-        if confirmed { Order::Restarted { index } } else { Order::Next { index, missing: 0 } }
+        Order::Next { index, missing: 0 }
     }
 }
 
@@ -244,10 +270,26 @@ mod tests {
     }
 
     #[test]
+    fn what_was_sent_in_a_pause_is_not_lost_and_the_wraps_are_counted_on() {
+        for pause in [1_000, 2_999, 20_000, 60_000_u16] {
+            let mut sequence = walk(&[(65_000, next(65_000)), (65_002, Next { index: 65_002, missing: 1 })]);
+            sequence.pause();
+            // A straggler from before it.
+            assert_eq!(sequence.push(65_001), Reordered { index: CYCLE + 65_001 });
+            let index = CYCLE + 65_002 + u64::from(pause);
+            assert_eq!(sequence.push(65_002_u16.wrapping_add(pause)), next(index));
+            assert_eq!(sequence.push(65_004_u16.wrapping_add(pause)), Next { index: index + 2, missing: 1 });
+            assert_eq!((sequence.received(), sequence.expected(), sequence.lost()), (5, 6, 1), "{pause}");
+            assert_eq!(sequence.extended_highest(), 65_004 + u32::from(pause));
+        }
+    }
+
+    #[test]
     fn another_stream_starts_afresh() {
         let mut sequence = walk(&[(10, next(10)), (12, Next { index: 12, missing: 1 })]);
         sequence.forget();
         assert_eq!(sequence.push(9), next(CYCLE + 9));
         assert_eq!((sequence.received(), sequence.expected(), sequence.lost()), (3, 4, 1));
+        assert_eq!(sequence.before(), (3, 2));
     }
 }

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Packets are sealed and opened where they lie: nothing is allocated and nothing is copied. What an opener keeps of a
-//! stream begins with a packet whose tag was right, so that forged ones cost one hash and leave nothing behind.
+//! stream begins with a packet whose tag was right, so that forged ones cost a hash, or two, and leave nothing behind.
 
 use std::fmt;
 
@@ -168,7 +168,7 @@ impl Srtp {
             self.sealer = Sealer::new(keys);
         }
         if !same_suite || keys.theirs != self.keys.theirs {
-            self.opener = Opener::new(keys);
+            self.opener = Opener::after(&self.opener, keys);
         }
         self.keys = *keys;
     }
@@ -240,6 +240,8 @@ pub struct Opener {
     tag_bytes: usize,
     /// The one heard last stands first.
     streams: [Option<Stream>; STREAMS],
+    /// Streams, and the newest index of each, under the key before this one.
+    before: [Option<(u32, u64)>; STREAMS],
 }
 
 /// What was opened of one stream.
@@ -254,7 +256,19 @@ impl Opener {
     /// An opener that has opened nothing.
     pub fn new(keys: &Keys) -> Self {
         let (rtp, rtcp) = sessions(keys.suite, &keys.theirs);
-        Self { rtp, rtcp, tag_bytes: keys.suite.tag_bytes(), streams: [None; STREAMS] }
+        Self { rtp, rtcp, tag_bytes: keys.suite.tag_bytes(), streams: [None; STREAMS], before: [None; STREAMS] }
+    }
+
+    /// An opener under another key of the same far end. RFC 3711 §3.3.1: a new key does not begin the count of wraps
+    /// anew; some far ends do so all the same. The first packet of each stream will tell.
+    pub fn after(former: &Self, keys: &Keys) -> Self {
+        let mut before = [None; STREAMS];
+        let heard = former.streams.iter().flatten().filter_map(|stream| Some((stream.ssrc, stream.rtp.newest?)));
+        // A stream that did not come under the former key stands where it stood.
+        let unheard =
+            former.before.iter().flatten().copied().filter(|&(ssrc, _)| former.stream(ssrc).rtp.newest.is_none());
+        before.iter_mut().zip(heard.chain(unheard)).for_each(|(place, stood)| *place = Some(stood));
+        Self { before, ..Self::new(keys) }
     }
 
     /// Opens a whole RTP datagram where it lies and returns the length of the packet in it. One that is refused is left
@@ -267,14 +281,18 @@ impl Opener {
         let header = header_of(clear).ok_or(SrtpError::Short)?;
         let (sequence, ssrc) = sequence_and_ssrc(clear).ok_or(SrtpError::Short)?;
         let mut stream = self.stream(ssrc);
-        let index = stream.rtp.newest.map_or(u64::from(sequence), |newest| index_near(newest, sequence));
-        if stream.rtp.has_seen(index) {
+        let indices = match stream.rtp.newest {
+            Some(newest) => [Some(index_near(newest, sequence)), None],
+            None => [self.before(ssrc).map(|newest| index_near(newest, sequence)), Some(u64::from(sequence))],
+        };
+        if indices.iter().flatten().any(|index| stream.rtp.has_seen(*index)) {
             return Err(SrtpError::Replayed);
         }
-        let expected = self.rtp.tag(clear, (index >> 16) as u32);
-        if !bool::from(expected[..self.tag_bytes].ct_eq(tag)) {
-            return Err(SrtpError::Forged);
-        }
+        let fits = |index: &u64| {
+            let expected = self.rtp.tag(clear, (index >> 16) as u32);
+            bool::from(expected[..self.tag_bytes].ct_eq(tag))
+        };
+        let index = indices.into_iter().flatten().find(fits).ok_or(SrtpError::Forged)?;
         stream.rtp.see(index);
         self.keep(stream);
         self.rtp.apply(ssrc, index, &mut clear[header..]);
@@ -311,6 +329,11 @@ impl Opener {
     fn stream(&self, ssrc: u32) -> Stream {
         let known = self.streams.iter().flatten().find(|stream| stream.ssrc == ssrc);
         known.copied().unwrap_or(Stream { ssrc, ..Stream::default() })
+    }
+
+    /// How far it had come under the key before this one.
+    fn before(&self, ssrc: u32) -> Option<u64> {
+        self.before.iter().flatten().find(|(stream, _)| *stream == ssrc).map(|(_, newest)| *newest)
     }
 
     /// Writes it back, first; of too many the one not heard for longest goes.

@@ -257,6 +257,35 @@ fn a_key_that_stays_goes_on_counting_and_another_starts_anew() {
 }
 
 #[test]
+fn a_stream_is_heard_under_their_next_key_whether_they_go_on_counting_wraps_or_not() {
+    let suite = Suite::AesCm128Sha1_80;
+    let keys = |theirs: u8| {
+        let key = MasterKey::new(suite, &[theirs; 30]).unwrap();
+        Keys { suite, ours: key, theirs: key }
+    };
+    // What they count under the last key; under the one between nothing comes.
+    for wraps in [3, 0] {
+        let mut srtp = Srtp::new(&keys(1));
+        for n in 0..=3 * 4 {
+            let datagram = sealed(&mut srtp.sealer, (n * 0x4000 + 100) as u16, 7);
+            assert!(opened(&mut srtp.opener, &datagram).is_ok(), "{n}");
+        }
+        srtp.renegotiate(&keys(2));
+        srtp.renegotiate(&keys(3));
+        let mut theirs = Sealer::new(&keys(3));
+        theirs.stream = Some((7, wraps << 16 | 100));
+        for sequence in [101, 102, 30_000, 60_000, 1] {
+            let datagram = sealed(&mut theirs, sequence, 7);
+            assert!(opened(&mut srtp.opener, &datagram).is_ok(), "{wraps} wraps, {sequence}");
+            assert_eq!(opened(&mut srtp.opener, &datagram), Err(SrtpError::Replayed));
+        }
+        assert_eq!(srtp.opener.streams[0].unwrap().rtp.newest, Some((wraps + 1) << 16 | 1));
+        // A stream that began under this key.
+        assert!(opened(&mut srtp.opener, &sealed(&mut Sealer::new(&keys(3)), 9, 8)).is_ok());
+    }
+}
+
+#[test]
 fn what_has_no_room_or_is_no_packet_is_not_sealed() {
     let (mut sealer, _) = pair(Suite::AesCm128Sha1_80);
     let (mut bytes, length) = packet(1, 7);

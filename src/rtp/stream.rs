@@ -185,6 +185,9 @@ pub struct StreamParams {
     pub receive_types: Vec<(u8, Codec)>,
     /// Payload type of telephone-event the far end will send us, if it offered any.
     pub telephone_event: Option<u8>,
+    /// Others of ours under which they may, and the ticks a second that each counts in: who may change to a codec with
+    /// another clock changes to its events too.
+    pub more_events: Vec<(u8, u32)>,
     /// Payload type under which we send telephone-events, if they take them.
     pub send_event: Option<u8>,
     /// Ticks a second in which the duration of these events is counted: the clock rate of the codec, where they
@@ -217,6 +220,7 @@ impl Default for StreamParams {
             payload_type: 0,
             receive_types: vec![(0, Codec::Pcmu), (8, Codec::Pcma)],
             telephone_event: None,
+            more_events: Vec::new(),
             send_event: None,
             event_clock_hz: 8_000,
             comfort_noise: false,

@@ -14,8 +14,10 @@ use crate::rtp::Digit;
 const REPORT_BYTES: usize = 4;
 /// Longer silence ends a press whose end was lost: updates come every 50 ms (§2.5.1.1), so two of them are lost.
 const LOST_END: Duration = Duration::from_millis(150);
-/// Duration at which a sender must begin another segment of the same press (§2.5.1.3), with a new timestamp.
+/// Duration at which a sender must begin another segment of the same press (§2.5.1.3), with a new timestamp …
 const SEGMENT: u16 = 0xFFFF;
+/// … and from which it may: some do so when the next update would not fit any more, and the last one may be lost.
+const NEAR_SEGMENT: u16 = 0xF000;
 /// Timestamps older than the newest by up to this belong to earlier presses: 10 s at 8 kHz …
 const STRAGGLER_TICKS: u32 = 80_000;
 /// … unless nothing came for so long that the network cannot still be holding them.
@@ -100,9 +102,10 @@ impl Event {
         if next.code != self.code || marker || next.heard_at.saturating_duration_since(self.heard_at) > LOST_END {
             return false;
         }
+        let later = next.timestamp.wrapping_sub(self.timestamp);
         let segment = !self.ended
-            && self.duration == SEGMENT
-            && next.timestamp == self.timestamp.wrapping_add(u32::from(SEGMENT));
+            && self.duration > NEAR_SEGMENT
+            && (u32::from(self.duration)..=u32::from(SEGMENT)).contains(&later);
         // A sender that moves the timestamp from packet to packet: the duration goes on. After an end only the
         // repetitions of that end may follow.
         let moving = next.duration >= self.duration && (!self.ended || next.ended);

@@ -80,6 +80,27 @@ fn a_key_held_longer_than_a_segment_is_one_press() {
 }
 
 #[test]
+fn a_key_held_longer_than_a_segment_is_one_press_whichever_updates_are_lost_and_wherever_the_next_begins() {
+    for begins in [65_535, 65_440] {
+        for last_heard in [64_640, 65_280, 65_440] {
+            let rows = [
+                (0, 3, 0, true, false, 160),
+                (u64::from(last_heard) / 8, 3, 0, false, false, last_heard),
+                (8_211, 3, begins, false, false, 160),
+                (8_231, 3, begins, false, true, 320),
+            ];
+            assert_eq!(presses_of(&rows), [('3', 0)], "heard until {last_heard}, goes on at {begins}");
+        }
+    }
+    // A press that is over is not gone on with, nor is one by what begins before its end.
+    let again = |ended, timestamp| {
+        [(0, 3, 0, true, false, 160), (8_180, 3, 0, false, ended, 65_440), (8_211, 3, timestamp, false, false, 160)]
+    };
+    assert_eq!(presses_of(&again(true, 65_440)), [('3', 0), ('3', 8_211)]);
+    assert_eq!(presses_of(&again(false, 65_536)), [('3', 0), ('3', 8_211)]);
+}
+
+#[test]
 fn a_sender_that_moves_the_timestamp_within_a_press_is_understood() {
     let moving = |ms: u64| {
         let updates =

@@ -110,7 +110,7 @@ impl fmt::Debug for Local<'_> {
 /// assert_eq!(params.codec, Codec::Pcma);
 /// ```
 pub fn answer(offer: &str, local: &Local<'_>) -> Result<(String, StreamParams), SdpError> {
-    let answered = answer_with(offer, local, None)?;
+    let answered = answer_with(offer, local, Direction::SendRecv, None)?;
     Ok((answered.text, answered.params))
 }
 
@@ -133,20 +133,32 @@ pub(super) struct Layout {
     transport: Option<String>,
     /// Payload types that mean something already, which may not change (RFC 3264 §8.3.2).
     taken: Vec<u8>,
+    /// Those of them that are keys, and in which clock.
+    events: Vec<(u8, u32)>,
 }
 
-/// The same within a call, where `agreed` holds: there a stream may also be put away with port 0.
-pub(super) fn answer_with(offer: &str, local: &Local<'_>, agreed: Option<&StreamParams>) -> Result<Answered, SdpError> {
+/// The same within a call, where `agreed` holds: there a stream may also be put away with port 0, and we may want less
+/// than both directions.
+pub(super) fn answer_with(
+    offer: &str,
+    local: &Local<'_>,
+    wanted: Direction,
+    agreed: Option<&StreamParams>,
+) -> Result<Answered, SdpError> {
     let theirs = parse(offer)?;
     let demand = security::demand(local.srtp, agreed);
     let chosen = match (choose(&theirs, local, demand), agreed) {
-        (Err(SdpError::NoAudio), Some(agreed)) if theirs.iter().any(Media::is_audio_line) => {
+        // Where something else comes in its place (a fax over T.38), a refusal tells them to stay with the sound.
+        (Err(SdpError::NoAudio), Some(agreed))
+            if theirs.iter().any(Media::is_audio_line) && theirs.iter().all(|media| media.port == 0) =>
+        {
             return Ok(put_away(&theirs, local, agreed));
         }
         (chosen, _) => chosen?,
     };
     let media = &theirs[chosen.place];
     let event = event_for(media, chosen.codec);
+    let settled = settle(media, chosen.format, chosen.codec, local)?;
     let params = StreamParams {
         telephone_event: event.map(|(number, _)| number),
         receive_types: receive_types(&[(chosen.format.payload_type, chosen.codec)], Some(media)),
@@ -154,7 +166,9 @@ pub(super) fn answer_with(offer: &str, local: &Local<'_>, agreed: Option<&Stream
             let ours = crypto::key_for(crypto.suite, local.srtp_secret());
             Box::new(Keys { suite: crypto.suite, ours, theirs: crypto.key })
         }),
-        ..settle(media, chosen.format, chosen.codec, local)?
+        send: settled.send && wanted.sends(),
+        receive: settled.receive && wanted.receives(),
+        ..settled
     };
     let ours = params.security.as_ref().map(|keys| Crypto {
         tag: chosen.crypto.map_or(1, |crypto| crypto.tag),
@@ -192,6 +206,10 @@ fn layout_of(theirs: &[Media], place: usize) -> Layout {
         place,
         transport: theirs.get(place).map(|media| media.transport.clone()),
         taken: theirs.get(place).map_or(Vec::new(), |media| media.formats.iter().map(|f| f.payload_type).collect()),
+        events: theirs.get(place).map_or(Vec::new(), |media| {
+            let clocks = media.formats.iter().filter_map(|f| Some((f.payload_type, f.event_clock_hz?)));
+            clocks.collect()
+        }),
     }
 }
 
@@ -235,7 +253,8 @@ pub(super) fn offer_with(
         ptime_ms: agreed.map_or(PTIME_MS, |agreed| agreed.ptime_ms),
         direction,
         rtcp_mux: local.rtcp_mux,
-        ice: None,
+        // RFC 8839 §4.4.1: who has agreed on it repeats it, or it is over. No first offer asks for it.
+        ice: agreed.and_then(|agreed| agreed.ice.as_deref()),
     };
     let text = write::description(local, &layout.declined, layout.place, &audio);
     let layout = Layout { transport: Some(transport.to_owned()), ..layout.clone() };
@@ -246,11 +265,13 @@ pub(super) fn offer_with(
 pub(super) fn unsettled(local: &Local<'_>) -> StreamParams {
     let formats = offered_formats(local, &Layout::default(), None);
     let (payload_type, codec) = formats.first().copied().unwrap_or((0, Codec::Pcmu));
+    let mut events = offered_events(&formats, &Layout::default(), None).into_iter();
     StreamParams {
         codec,
         payload_type,
         receive_types: receive_types(&formats, None),
-        telephone_event: Some(TELEPHONE_EVENT),
+        telephone_event: events.next().map(|(number, _)| number),
+        more_events: events.collect(),
         // Whoever calls while we wait for their answer may send already; what they understand is not known yet.
         send: false,
         // What comes before the key of a call that may be encrypted is noise, or plain where it must not be.
@@ -259,7 +280,8 @@ pub(super) fn unsettled(local: &Local<'_>) -> StreamParams {
     }
 }
 
-/// Our codecs under the numbers we give them: the one in use keeps its own, and none takes that of another.
+/// Our codecs under the numbers we give them: the one in use keeps its own and stands first, so that hold changes
+/// nothing else, and none takes the number of another.
 fn offered_formats(local: &Local<'_>, layout: &Layout, agreed: Option<&StreamParams>) -> Vec<(u8, Codec)> {
     let number_in_use = |codec| {
         let types = agreed.map_or(&[][..], |agreed| &agreed.receive_types);
@@ -270,19 +292,25 @@ fn offered_formats(local: &Local<'_>, layout: &Layout, agreed: Option<&StreamPar
         let free = codec.static_type().is_some() || !layout.taken.contains(&usual);
         Some((number_in_use(codec).or(free.then_some(usual))?, codec))
     });
-    numbered.collect()
+    let mut formats: Vec<(u8, Codec)> = numbered.collect();
+    formats.sort_by_key(|(_, codec)| agreed.is_none_or(|agreed| agreed.codec != *codec));
+    formats
 }
 
-/// Keys in every clock that our codecs count in.
+/// Keys in every clock that our codecs count in, under the numbers in use, else those that they gave them, else the
+/// usual ones.
 fn offered_events(formats: &[(u8, Codec)], layout: &Layout, agreed: Option<&StreamParams>) -> Vec<(u8, u32)> {
     let in_use = agreed.and_then(|agreed| Some((agreed.telephone_event?, agreed.event_clock_hz)));
     let usual = [(TELEPHONE_EVENT, 8_000), (TELEPHONE_EVENT_48K, 48_000)];
-    let mut events: Vec<(u8, u32)> = in_use.into_iter().collect();
+    let more = agreed.map_or(&[][..], |agreed| &agreed.more_events);
+    let mut events: Vec<(u8, u32)> = in_use.into_iter().chain(more.iter().copied()).collect();
     for (number, clock_hz) in usual {
         let wanted = clock_hz == 8_000 || formats.iter().any(|(_, codec)| codec.clock_rate_hz() == clock_hz);
         let known = events.iter().any(|&(_, known_hz)| known_hz == clock_hz);
-        let taken = layout.taken.contains(&number) || events.iter().any(|&(known, _)| known == number);
-        if wanted && !known && !taken {
+        let theirs = layout.events.iter().find(|(_, hz)| *hz == clock_hz).map(|(number, _)| *number);
+        let number = theirs.or((!layout.taken.contains(&number)).then_some(number));
+        let number = number.filter(|number| events.iter().all(|(known, _)| known != number));
+        if let Some(number) = number.filter(|_| wanted && !known) {
             events.push((number, clock_hz));
         }
     }
@@ -306,13 +334,16 @@ pub(super) fn accept_with(answer: &str, local: &Local<'_>, offered: &Offered) ->
     let codecs: Vec<Codec> = offered.formats.iter().map(|(_, codec)| *codec).collect();
     let local = &Local { codecs: &codecs, ..*local };
     let (format, codec) = common_format(media, local).ok_or_else(|| no_common_codec(&[media], local))?;
-    // §6.1: towards us they use the numbers we gave.
+    // §6.1: towards us they use the numbers we gave. What they take besides goes with codecs that they take besides.
     let event = event_for(media, codec);
-    let telephone_event =
-        event.and_then(|(_, hz)| offered.events.iter().find(|(_, ours)| *ours == hz)).map(|(number, _)| *number);
+    let takes = |clock_hz: u32| media.formats.iter().any(|format| format.event_clock_hz == Some(clock_hz));
+    let heard = offered.events.iter().copied().filter(|&(_, clock_hz)| takes(clock_hz));
+    let (usual, more_events): (Vec<_>, Vec<_>) =
+        heard.partition(|&(_, clock_hz)| event.is_some_and(|(_, theirs_hz)| theirs_hz == clock_hz));
     let settled = settle(media, format, codec, local)?;
     Ok(StreamParams {
-        telephone_event,
+        telephone_event: usual.first().map(|(number, _)| *number),
+        more_events,
         receive_types: receive_types(&offered.formats, None),
         security,
         // Whoever answers "both" to "only we send" has not read it.

@@ -177,6 +177,15 @@ fn a_line_with_an_empty_field_is_declined_with_a_whole_one() {
     assert_eq!(parse(&text).map(|media| media.len()), Ok(3), "{text}");
 }
 
+/// Found by fuzzing: a tab was taken for the end of a word here, and for a part of it there.
+#[test]
+fn a_line_with_tabs_in_its_fields_is_declined_with_one_word_for_each() {
+    let lines = "m=audio 4000 RTP/AVP 0\nm=audio\tx 4000 RTP/AVP 0\nm=video 9 RTP/AVPF\ty 96 97\n";
+    let (text, _) = answer(&offer_of(lines), &local()).unwrap();
+    assert!(text.contains("m=audio 0 RTP/AVP 0\r\n") && text.contains("m=video 0 RTP/AVPF 96 97\r\n"), "{text}");
+    assert_eq!(parse(&text).map(|media| media.len()), Ok(3), "{text}");
+}
+
 #[test]
 fn what_real_phones_get_wrong_does_not_cost_the_call() {
     let rows = [
@@ -535,6 +544,34 @@ fn our_offer_says_all_we_can_and_whatever_of_it_comes_is_taken() {
     assert_eq!(params.receive_types, ours);
     let before = unsettled(&local);
     assert_eq!((before.remote, before.receive_types), (None, params.receive_types));
+    assert_eq!((before.telephone_event, before.more_events), (Some(101), vec![(110, 48_000)]));
+}
+
+#[test]
+fn keys_are_taken_in_every_clock_that_an_answer_repeats() {
+    let local = Local { srtp: SrtpPolicy::Off, ..able() };
+    let events = "a=rtpmap:107 opus/48000/2\na=rtpmap:96 telephone-event/8000\na=rtpmap:110 telephone-event/48000\n";
+    // Formats of the answer; the event we send, those we take.
+    let rows: [(&str, Option<u8>, &[u8]); 5] = [
+        ("107 0 96 110", Some(110), &[110, 101]),
+        ("0 107 96 110", Some(96), &[101, 110]),
+        ("0 96", Some(96), &[101]),
+        ("0 110", None, &[110]),
+        ("0", None, &[]),
+    ];
+    for (formats, sent, taken) in rows {
+        let ours = Layout::default();
+        let offered = offer_with(&local, Direction::SendRecv, &ours, None);
+        let lines = format!("m=audio 4000 RTP/AVP {formats}\n{events}");
+        let params = accept_with(&offer_of(&lines), &local, &offered).unwrap();
+        let more = params.more_events.iter().map(|(number, _)| *number);
+        let heard: Vec<u8> = params.telephone_event.into_iter().chain(more).collect();
+        assert_eq!((params.send_event, &heard[..]), (sent, taken), "{formats}");
+        // They stay when we offer anew.
+        let again = offer_with(&local, Direction::SendOnly, &ours, Some(&params));
+        assert!(taken.iter().all(|number| again.events.iter().any(|(offered, _)| offered == number)), "{formats}");
+        assert_eq!(again.events.len(), 2, "{formats}");
+    }
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub struct Negotiation {
     before: Option<String>,
     layout: Layout,
     agreed: Option<StreamParams>,
-    /// A suite was left for another: keys used under it must not come again.
+    /// A suite was left for another, or somebody else is there: keys used until then must not come again.
     stale_keys: bool,
 }
 
@@ -70,9 +70,18 @@ impl Negotiation {
 
     /// Answers theirs. An error leaves everything as it was.
     pub fn answer(&mut self, offer: &str) -> Result<(String, StreamParams), SdpError> {
+        self.answer_within(offer, Direction::SendRecv)
+    }
+
+    /// The same where no more than `wanted`, seen from us, may come of it: an offer of theirs does not end a hold of ours.
+    pub fn answer_within(&mut self, offer: &str, wanted: Direction) -> Result<(String, StreamParams), SdpError> {
         self.renew_stale_keys();
-        let write = |local: &Local<'_>| negotiate::answer_with(offer, local, self.agreed.as_ref());
+        let write = |local: &Local<'_>| negotiate::answer_with(offer, local, wanted, self.agreed.as_ref());
         let mut answered = write(&self.local())?;
+        if self.has_moved(&answered.params) {
+            self.local.renew_keys();
+            answered = write(&self.local())?;
+        }
         if self.differs(&answered.text) {
             let next = self.local.session_version.wrapping_add(1);
             answered = write(&Local { session_version: next, ..self.local() })?;
@@ -90,7 +99,9 @@ impl Negotiation {
         let offered = self.offered.as_ref().ok_or(SdpError::Unasked)?;
         let params = negotiate::accept_with(answer, &self.local(), offered)?;
         self.layout.clone_from(&offered.layout);
-        self.before = None;
+        // Of several answers to one offer none takes the place of another telephone that we had long spoken with.
+        let was_open = self.before.take().is_some();
+        self.stale_keys |= was_open && self.has_moved(&params);
         self.settle(params.clone());
         Ok(params)
     }
@@ -131,6 +142,15 @@ impl Negotiation {
     /// RFC 3264 §8: the version of a description is one more than that of the last one, unless they are the same.
     fn differs(&self, text: &str) -> bool {
         !self.said.is_empty() && text != self.said
+    }
+
+    /// RFC 4568 §7.1.4: is somebody else there, with whom nothing was counted? Whoever sits between us and a telephone may
+    /// bring in another one, with an address and a key of its own, which assumes that our packets begin to be counted
+    /// with those that it hears. Under a key used before they do not.
+    fn has_moved(&self, params: &StreamParams) -> bool {
+        let before = self.agreed.as_ref().and_then(|agreed| Some((agreed.remote?, agreed.security.as_ref()?.theirs)));
+        let now = params.remote.zip(params.security.as_ref().map(|keys| keys.theirs));
+        before.zip(now).is_some_and(|(before, now)| before.0 != now.0 && before.1 != now.1)
     }
 
     fn settle(&mut self, params: StreamParams) {

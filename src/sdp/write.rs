@@ -32,9 +32,9 @@ impl Declined {
     pub fn of(media: &Media) -> Self {
         // A line must have every field, even where theirs had an empty one.
         Self {
-            kind: plain_or(&media.kind, "audio"),
-            transport: plain_or(&media.transport, "RTP/AVP"),
-            formats: plain_or(&media.format_field, "0"),
+            kind: plain_or(1, &media.kind, "audio"),
+            transport: plain_or(1, &media.transport, "RTP/AVP"),
+            formats: plain_or(usize::MAX, &media.format_field, "0"),
         }
     }
 
@@ -115,10 +115,11 @@ fn write_audio(text: &mut String, local: &Local<'_>, audio: &Audio<'_>) {
     write_line(text, format_args!("a={}", audio.direction.attribute()));
 }
 
-/// The words of a field of theirs as far as they are plain text, `otherwise` where nothing is left.
-fn plain_or(field: &str, otherwise: &str) -> String {
+/// The words of a field of theirs as far as they are plain text, `most` of them, `otherwise` where nothing is left. A tab
+/// in a field is no blank to everybody: for what is one word by its grammar, only one is taken.
+fn plain_or(most: usize, field: &str, otherwise: &str) -> String {
     let plain = |word: &&str| word.bytes().all(|byte| byte.is_ascii_graphic());
-    let words: Vec<&str> = field.split_ascii_whitespace().filter(plain).collect();
+    let words: Vec<&str> = field.split_ascii_whitespace().filter(plain).take(most).collect();
     if words.is_empty() { otherwise.to_owned() } else { words.join(" ") }
 }
 

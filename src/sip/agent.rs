@@ -28,6 +28,7 @@
 mod client;
 mod faces;
 mod ladders;
+mod proof;
 mod server;
 mod takeover;
 mod trunks;
@@ -53,6 +54,7 @@ use super::message::{Raw, Via};
 use super::outbound::OutLeg;
 use super::peers::{Peer, PeerTable};
 use super::refer;
+use super::refusals::Refusals;
 use super::session_timer::SessionPolicy;
 use super::stats::SipStats;
 use super::timers::Timers;
@@ -197,6 +199,7 @@ pub struct Agent {
     dialogs: BTreeMap<Arc<str>, LegId>,
     timers: Timers<TimerOf>,
     outputs: VecDeque<Output>,
+    refusals: Refusals,
     stats: SipStats,
 }
 
@@ -230,6 +233,7 @@ impl Agent {
             dialogs: BTreeMap::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
+            refusals: Refusals::default(),
             stats: SipStats::default(),
             settings,
         }
@@ -286,8 +290,8 @@ impl Agent {
         let leg = OutLeg::dial(id, dial, trunk.as_ref(), context, now).inspect_err(|_| self.trunks.forget_leg(id))?;
         let call_id = leg.call_id().to_owned();
         self.dialogs.insert(leg.local_tag().clone(), id);
-        if let Some(credentials) = trunk.and_then(|trunk| trunk.credentials) {
-            self.trust_with(client::Owner::Leg(id), credentials);
+        if let Some(trunk) = &trunk {
+            self.trust_with(client::Owner::Leg(id), trunk, None);
         }
         self.legs.insert(id, Box::new(leg));
         // Whoever places the call does so inside its span.
@@ -400,7 +404,7 @@ impl Agent {
         if self.guard.knows(source, now) {
             return None;
         }
-        if let Some(trunk) = self.trunks.at(source) {
+        if let Some(trunk) = self.trunks.at(source, now) {
             return Some(trunk);
         }
         if self.legs.is_empty() && self.clients.are_none() {

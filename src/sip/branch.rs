@@ -19,7 +19,7 @@ use super::message::{Method, Request, Response};
 use super::respond::Origin;
 use super::session_timer::SessionPolicy;
 use super::transaction::Timing;
-use super::transport::{Path, Target};
+use super::transport::{Hop, Path, Target};
 use super::{LegCommand, LegEvent, Reason};
 use crate::time::Now;
 
@@ -85,6 +85,22 @@ pub enum ClientFailure {
     Unreachable,
     /// The name leads nowhere; the text says why.
     NoAddress(String),
+}
+
+impl ClientFailure {
+    /// The longest sentence, in characters: it is kept with the call, and what a resolver says has no bound.
+    const LONGEST: usize = 200;
+
+    /// For whoever wants to know why nobody was reached; `hop` is where the request went last.
+    pub fn sentence(&self, hop: Option<&Hop>) -> String {
+        match (self, hop) {
+            (Self::Timeout, Some(hop)) => format!("nothing came back from {hop}"),
+            (Self::Timeout, None) => "nothing came back".to_owned(),
+            (Self::Unreachable, Some(hop)) => format!("{hop} cannot be reached: nothing can be sent there"),
+            (Self::Unreachable, None) => "there is no way there".to_owned(),
+            (Self::NoAddress(why), _) => why.chars().take(Self::LONGEST).collect(),
+        }
+    }
 }
 
 /// What a branch wants done.

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::auth::Tries;
 use super::branch::{ClientFailure, ClientNews, OutRequest};
 use super::message::{Method, Response};
 use super::reason;
@@ -43,6 +44,8 @@ pub struct Outgoing {
     pub server: Arc<str>,
     /// Authorization and Proxy-Authorization.
     pub credentials: Vec<(&'static str, String)>,
+    /// What it was asked for those.
+    pub tries: Tries,
 }
 
 impl Outgoing {
@@ -102,7 +105,7 @@ impl Outgoing {
 pub enum ClientDo {
     /// Send this.
     Send(Bytes, Path),
-    /// Tell the branch; the path is the one the response answers, when it is a response.
+    /// Tell the branch; the path is the one the response answers, or the last one tried.
     News(ClientNews, Option<Path>),
     /// Forget the transaction.
     Over,
@@ -456,7 +459,8 @@ impl ClientTransaction {
 
     fn fail(&mut self, failure: ClientFailure) {
         self.state = State::Over;
-        self.dos.push_back(ClientDo::News(ClientNews::Failed(failure), None));
+        let last = self.attempts.last().map(|attempt| attempt.path);
+        self.dos.push_back(ClientDo::News(ClientNews::Failed(failure), last));
         self.dos.push_back(ClientDo::Over);
     }
 }

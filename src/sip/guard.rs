@@ -28,6 +28,7 @@ use super::limits::Limits;
 use super::message::{CSeq, Method, Raw, Request, Response, Via, is_sdp_type};
 use super::mute::Mutes;
 use super::peers::{CallerIdPolicy, Peer, PeerTable, Reception, Strangers};
+use super::refusals::Cause;
 use super::respond::{ALLOW, Origin, SUPPORTED, reason_phrase};
 use super::session_timer::{self, SessionPolicy};
 use super::transport::{Path, Transport};
@@ -68,6 +69,21 @@ pub enum Verdict {
     },
     /// Say nothing.
     Drop(DropReason),
+}
+
+/// A fresh INVITE that opens no call.
+#[derive(Debug)]
+pub struct Refusal {
+    /// What to do instead.
+    pub instead: Verdict,
+    /// Which limit of the peer it was over, if that is why.
+    pub cause: Option<Cause>,
+}
+
+impl From<Verdict> for Refusal {
+    fn from(instead: Verdict) -> Self {
+        Self { instead, cause: None }
+    }
 }
 
 /// A request that passed, with what is needed to answer it.
@@ -216,7 +232,7 @@ impl Guard {
 
     /// May this fresh INVITE open a call? Asked behind the transactions, where no copy of an earlier one comes: each
     /// answer to a challenge is good once. The error is what to do instead.
-    pub fn admit(&mut self, admitted: &Admitted, now: Now) -> Result<(), Verdict> {
+    pub fn admit(&mut self, admitted: &Admitted, now: Now) -> Result<(), Refusal> {
         let Admitted { request, origin, peer, .. } = admitted;
         let source = origin.destination.hop.address.ip();
         let asked = Asked {
@@ -234,19 +250,20 @@ impl Guard {
             }
             if challenge.failed && peer.is_roaming() {
                 if self.strangers.receive(source, now.mono) == Reception::Ignore {
-                    return Err(Verdict::Drop(DropReason::Stranger));
+                    return Err(Verdict::Drop(DropReason::Stranger).into());
                 }
             } else if challenge.failed && !self.limits.may_guess_again(&peer.name, now.mono) {
-                return Err(self.answer(origin, &Fault::status(403)));
+                return Err(self.answer(origin, &Fault::status(403)).into());
             }
-            return Err(self.answer(origin, &Fault { headers: challenge.headers, ..Fault::status(401) }));
+            return Err(self.answer(origin, &Fault { headers: challenge.headers, ..Fault::status(401) }).into());
         }
         if peer.credentials.is_some() {
             self.mutes.proved(&peer.name);
         }
-        self.limits
-            .admit(peer, now.mono)
-            .map_err(|wait| self.answer(origin, &Fault::with(503, "Retry-After", wait.as_secs().max(1).to_string())))
+        self.limits.admit(peer, now.mono).map_err(|(cause, wait)| {
+            let fault = Fault::with(503, "Retry-After", wait.as_secs().max(1).to_string());
+            Refusal { instead: self.answer(origin, &fault), cause: Some(cause) }
+        })
     }
 
     /// `leg` is a call of the peer that was admitted, until [`Guard::left`].
@@ -289,11 +306,13 @@ impl Guard {
         }
         let invited = self.peers.has_roaming() && beginning.start.starts_with("INVITE");
         if invited {
-            // Whoever knows a password is let in, however often somebody else has asked from there.
+            // Whoever knows a password is let in, however often somebody else has asked from there. Only a fresh call is
+            // asked for it further on: inside a dialog a made-up proof would be looked at by nobody.
             let raw = Raw::read(within_bounds(message));
             let named = self.roaming(&raw).zip(Origin::of(&raw.headers, path));
             if let Some((peer, origin)) = named
                 && let Ok(request) = judge(raw, message.len(), path.hop.transport, &self.session)
+                && request.to.tag().is_none()
             {
                 let caller = Pii::new(caller(&request, peer.caller_id));
                 return Verdict::Request(Box::new(Admitted { request, origin, peer, caller }));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::peers::Peer;
+use super::refusals::Cause;
 use crate::id::LegId;
 
 /// What a peer with too many calls is asked to wait: calls end by themselves, in seconds rather than minutes.
@@ -39,11 +40,11 @@ struct Load {
 }
 
 impl Limits {
-    /// May `peer` place another call? Otherwise: how long it should wait.
-    pub fn admit(&mut self, peer: &Peer, now: Instant) -> Result<(), Duration> {
+    /// May `peer` place another call? Otherwise: why not, and how long it should wait.
+    pub fn admit(&mut self, peer: &Peer, now: Instant) -> Result<(), (Cause, Duration)> {
         let load = self.loads.entry(peer.name.clone()).or_default();
         if peer.max_calls.is_some_and(|most| load.calls >= most) {
-            return Err(CALLS_RETRY_AFTER);
+            return Err((Cause::PeerCalls, CALLS_RETRY_AFTER));
         }
         let Some(rate) = peer.max_cps.map(u64::from) else { return Ok(()) };
         let most = rate * ONE_CALL;
@@ -53,7 +54,7 @@ impl Limits {
         let left = left.saturating_add(elapsed.saturating_mul(rate)).min(most);
         let after = left.checked_sub(ONE_CALL);
         load.allowance = Some((after.unwrap_or(left), now));
-        after.map(drop).ok_or(RATE_RETRY_AFTER)
+        after.map(drop).ok_or((Cause::PeerCps, RATE_RETRY_AFTER))
     }
 
     /// `leg` is a call of `peer`, until [`Limits::left`].
@@ -103,7 +104,7 @@ mod tests {
             assert_eq!(limits.admit(&peer, now), Ok(()));
             limits.entered(leg, &peer.name);
         }
-        assert_eq!(limits.admit(&peer, now), Err(CALLS_RETRY_AFTER));
+        assert_eq!(limits.admit(&peer, now), Err((Cause::PeerCalls, CALLS_RETRY_AFTER)));
         let other = Peer { name: "other".into(), ..peer.clone() };
         assert_eq!(limits.admit(&other, now), Ok(()), "one peer's calls are not another's");
         limits.left(LegId(1));

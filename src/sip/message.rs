@@ -151,19 +151,19 @@ const NAMES: [(&str, &str); 41] = [
     ("Service-Route", ""),
 ];
 
-/// The header fields of one message, in order, names canonical.
+/// The header fields of one message, in order, known names canonical. Looked up by any spelling but a compact form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(Cow<'static, str>, String)>);
 
 impl Headers {
     /// Every value of `name`, in order; comma lists are not split.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.0.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// The first value of `name`.
     pub fn first(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// Every element of the comma list(s) called `name`, trimmed, empty ones skipped.

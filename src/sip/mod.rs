@@ -33,6 +33,7 @@ pub mod peers;
 mod reason;
 pub mod redirect;
 pub mod refer;
+pub mod refusals;
 pub mod registration;
 pub mod reliable;
 pub mod respond;
@@ -193,6 +194,8 @@ pub enum LegEvent {
     Replaced,
     /// Why they end it, in their own words; before the end.
     Reason(Reason),
+    /// Why nobody could be reached, in a sentence; before the end.
+    Unreached(String),
     /// What was said on this leg; right before its end.
     Ladder(Box<Ladder>),
     /// Over, whoever ended it. Always the last event of a leg, always sent exactly once.

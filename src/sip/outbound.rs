@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::auth::Algorithm;
-use super::branch::{Act, Branch, ClientFailure, ClientNews, Context, OutRequest, Replaced, Standing, Tx};
+use super::branch::{Act, Branch, ClientNews, Context, OutRequest, Replaced, Standing, Tx};
 use super::callee::{Callee, Caller, may_add};
 use super::dialog::Dialog;
 use super::fork::{Forks, Heard, dialog_of};
@@ -78,6 +78,8 @@ pub struct OutLeg {
     early_offers: VecDeque<EarlyOffer>,
     /// Why the last target refused, as it says itself.
     why: Option<Reason>,
+    /// Why the last target could not be reached.
+    fault: Option<String>,
     talk: Option<Box<Talk>>,
     /// Tag of the far end that won, and until when others may still answer.
     winner: Option<String>,
@@ -115,6 +117,7 @@ impl OutLeg {
             update: None,
             early_offers: VecDeque::new(),
             why: None,
+            fault: None,
             talk: None,
             winner: None,
             latecomers_until: None,
@@ -157,7 +160,8 @@ impl OutLeg {
             }
             ClientNews::Final(response) => self.handle_refusal(&response),
             ClientNews::Again(_) => {}
-            ClientNews::Failed(ClientFailure::Timeout | ClientFailure::Unreachable | ClientFailure::NoAddress(_)) => {
+            ClientNews::Failed(failure) => {
+                self.fault = Some(failure.sentence(path.map(|path| &path.hop)));
                 self.try_next_or_end(LegEnd::Unreachable);
             }
         }
@@ -321,6 +325,9 @@ impl OutLeg {
         if let Some(end) = end {
             if let Some(reason) = self.why.take() {
                 self.tell(LegEvent::Reason(reason));
+            }
+            if let Some(fault) = self.fault.take().filter(|_| end == LegEnd::Unreachable) {
+                self.tell(LegEvent::Unreached(fault));
             }
             self.tell(LegEvent::Ended(end));
         }
@@ -487,7 +494,10 @@ impl Branch for OutLeg {
             // Where nobody ever rang, there was nobody to answer.
             State::Calling { until } if now.mono >= until => match self.told {
                 Some(_) => self.cancel(LegEnd::NoAnswer, reason::NO_ANSWER, now),
-                None => self.cancel(LegEnd::Unreachable, reason::SILENT, now),
+                None => {
+                    self.tell(LegEvent::Unreached("nothing rang in the time it was given".to_owned()));
+                    self.cancel(LegEnd::Unreachable, reason::SILENT, now);
+                }
             },
             State::Cancelled { until } if now.mono >= until => self.end(None),
             State::Answering { until, .. } if now.mono >= until => self.abandon_answer(LegEnd::Failed),

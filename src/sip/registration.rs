@@ -51,7 +51,7 @@ const LONGEST_EXPIRES: Duration = Duration::from_secs(86_400);
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Routes taken of one Service-Route: two or three proxies are usual.
 const MOST_ROUTES: usize = 8;
-/// Addresses it has answered from: its calls may come from each of them.
+/// Addresses it has registered us at: its calls may come from each of them.
 const MOST_ADDRESSES: usize = 16;
 
 /// One registration of ours.
@@ -73,7 +73,8 @@ pub struct Registration {
     since: Timestamp,
     last_status: Option<u16>,
     last_path: Option<Path>,
-    addresses: Vec<IpAddr>,
+    /// Where it has granted us a registration, each until that lapses.
+    addresses: Vec<(IpAddr, Instant)>,
     /// The way calls are to take.
     route: Vec<String>,
     /// A Contact that is ours no longer, to be taken back with the next REGISTER.
@@ -144,13 +145,6 @@ impl Registration {
     pub fn handle_news(&mut self, tx: Tx, news: ClientNews, path: Option<&Path>, now: Now) {
         if let Some(path) = path {
             self.last_path = Some(*path);
-            let ip = path.hop.address.ip();
-            if !self.addresses.contains(&ip) {
-                if self.addresses.len() == MOST_ADDRESSES {
-                    self.addresses.remove(0);
-                }
-                self.addresses.push(ip);
-            }
         }
         if self.asking != Some(tx) || matches!(news, ClientNews::Provisional(_) | ClientNews::Again(_)) {
             return;
@@ -292,9 +286,19 @@ impl Registration {
         &self.route
     }
 
-    /// Where the trunk has answered from: its calls come from there.
-    pub fn addresses(&self) -> &[IpAddr] {
-        &self.addresses
+    /// Are we registered at `address`? Then its calls come from there. One that has only asked, refused or sent us on is
+    /// nobody yet, and nobody again when the registration lapses.
+    pub fn is_known_at(&self, address: IpAddr, now: Instant) -> bool {
+        self.addresses.iter().any(|(known, until)| *known == address && now < *until)
+    }
+
+    /// It was granted there, and stands until then.
+    fn know(&mut self, address: IpAddr, until: Instant, now: Instant) {
+        self.addresses.retain(|(known, until)| *known != address && now < *until);
+        if self.addresses.len() == MOST_ADDRESSES {
+            self.addresses.remove(0);
+        }
+        self.addresses.push((address, until));
     }
 
     fn register(&mut self, expires: Duration, now: Now) {
@@ -343,6 +347,9 @@ impl Registration {
         self.redirects = Redirects::starting_at(&self.registrar.text);
         self.route = service_route(response, self.registrar.scheme == "sips");
         self.lapses_at = Some(now.mono + granted);
+        if let Some(path) = self.last_path {
+            self.know(path.hop.address.ip().to_canonical(), now.mono + granted, now.mono);
+        }
         // Up to 5 % earlier, so that many gateways started together do not refresh together.
         let refresh = granted.mul_f64(0.85).min(granted.saturating_sub(MARGIN)).max(granted / 2);
         let refresh = refresh.mul_f64(1.0 - 0.05 * self.fraction());
@@ -411,6 +418,9 @@ impl Registration {
         if self.lapses_at.is_none_or(|at| now.mono >= at) || refused {
             self.lapses_at = None;
             self.route.clear();
+            if refused {
+                self.addresses.clear();
+            }
             self.enter(TrunkState::Waiting { until: now.wall + wait }, now);
         }
     }

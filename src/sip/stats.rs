@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::LegEnd;
 use super::guard::DropReason;
+use super::refusals::Cause;
 
 /// Counters since start. Nothing in here is about a person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub struct SipStats {
     pub answered: u64,
     /// Final refusals sent, by status (at most 400 keys), retransmissions not counted.
     pub refused: BTreeMap<u16, u64>,
+    /// New calls among them that were turned away before anything of them existed, by cause.
+    pub turned_away: BTreeMap<Cause, u64>,
     /// Datagrams met with silence, by reason.
     pub dropped: BTreeMap<DropReason, u64>,
     /// How legs ended.

@@ -20,6 +20,8 @@ pub struct TrunkSpec {
     pub user: Option<String>,
     /// What we prove ourselves with, when asked.
     pub credentials: Option<Credentials>,
+    /// All that it asks for passwords in the name of; empty: learnt from what it asks.
+    pub realms: Vec<String>,
     /// Register with it from the first second.
     pub register: bool,
     /// How long a registration should last.
@@ -96,6 +98,7 @@ impl TrunkSpec {
             uri: format!("sip:{address}"),
             user: None,
             credentials: None,
+            realms: Vec::new(),
             register: false,
             expires: Duration::from_secs(600),
             caller_id: None,

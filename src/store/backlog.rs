@@ -64,6 +64,17 @@ pub enum Input {
     Close,
 }
 
+/// What becomes of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// The database takes them.
+    pub well: bool,
+    /// Neither the database nor a file takes them: they are lost if the program ends.
+    pub unkept: bool,
+    /// Records that are neither in the database nor in a file.
+    pub in_memory: usize,
+}
+
 /// What a reload achieved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reloaded {
@@ -82,8 +93,10 @@ pub enum Output {
     Spool(Vec<CallRecord>),
     /// Open the database if need be and move calls from files into it, [`BATCH`] at most.
     Reload,
-    /// Tell whoever must act. Once per outage.
+    /// The database is away, and what comes goes to files: tell whoever must act. Once per outage.
     Alarm(String),
+    /// No file takes them either, so they stay in memory: tell whoever must act. Once, until a file is written.
+    Unkept(String),
     /// It works again; so many calls had waited in files.
     Recovered {
         /// Calls moved from files so far.
@@ -176,9 +189,10 @@ impl Backlog {
         self.closing && !self.busy && self.waiting.is_empty() && self.outputs.is_empty()
     }
 
-    /// Does the database take calls, as far as is known?
-    pub fn is_well(&self) -> bool {
-        !matches!(self.state, State::Away { .. })
+    /// What becomes of records, as far as is known.
+    pub fn condition(&self) -> Condition {
+        let away = matches!(self.state, State::Away { .. });
+        Condition { well: !away, unkept: away && self.disk_alarmed, in_memory: self.waiting.len() }
     }
 
     fn decide(&mut self, now: Instant) {
@@ -251,7 +265,7 @@ impl Backlog {
         self.disk_refuses = !unwritten.is_empty();
         self.put_back(unwritten);
         match fault {
-            Some(fault) if !self.disk_alarmed => self.outputs.push_back(Output::Alarm(fault)),
+            Some(fault) if !self.disk_alarmed => self.outputs.push_back(Output::Unkept(fault)),
             _ => {}
         }
         self.disk_alarmed = self.disk_refuses;
@@ -356,7 +370,7 @@ mod tests {
         }
         assert_eq!(outputs(&mut backlog), [save(&[1])]);
         backlog.handle(Input::Saved(Ok(())), now);
-        assert!(backlog.is_well());
+        assert!(backlog.condition().well);
     }
 
     #[test]
@@ -367,7 +381,7 @@ mod tests {
             outputs(&mut backlog);
             backlog.handle(fails(&[1], true), now);
             now = backlog.poll_timeout().unwrap_or(now);
-            if backlog.is_well() {
+            if backlog.condition().well {
                 backlog.handle(Input::Timeout, now);
             }
         }
@@ -415,7 +429,8 @@ mod tests {
         backlog.handle(fails(&[1], false), now);
         outputs(&mut backlog);
         backlog.handle(Input::Spooled { unwritten: vec![bare_record(1)], fault: Some("disk full".into()) }, now);
-        assert_eq!(outputs(&mut backlog), [Output::Alarm("disk full".into())]);
+        assert_eq!(outputs(&mut backlog), [Output::Unkept("disk full".into())]);
+        assert!(backlog.condition().unkept && backlog.condition().in_memory > 0, "{:?}", backlog.condition());
         let now = backlog.poll_timeout().unwrap();
         backlog.handle(Input::Timeout, now);
         assert_eq!(outputs(&mut backlog), [Output::Reload]);

@@ -5,8 +5,7 @@
 //! [`backlog`]: super::backlog
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -14,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+pub use super::backlog::Condition;
 use super::backlog::{BATCH, Backlog, Input, Output, Reloaded, Trouble};
 use super::numbers::NumberPolicy;
 use super::spool::{Found, Spool};
@@ -45,7 +45,7 @@ pub struct Writer {
     records: mpsc::Sender<CallRecord>,
     numbers: NumberPolicy,
     spool: Spool,
-    well: Arc<AtomicBool>,
+    condition: Arc<Mutex<Condition>>,
 }
 
 impl Writer {
@@ -67,9 +67,11 @@ impl Writer {
         }
     }
 
-    /// Does the database take calls, as far as is known? Otherwise they are kept in files.
-    pub fn is_well(&self) -> bool {
-        self.well.load(Ordering::Relaxed)
+    /// What becomes of calls, as far as is known; in memory are also those that the writer has not taken up yet.
+    pub fn condition(&self) -> Condition {
+        let condition = *self.condition.lock().unwrap_or_else(PoisonError::into_inner);
+        let queued = self.records.max_capacity() - self.records.capacity();
+        Condition { in_memory: condition.in_memory + queued, ..condition }
     }
 }
 
@@ -94,10 +96,10 @@ impl WriterTask {
 pub fn start(setup: WriterSetup, clock: Arc<dyn Clock>) -> (Writer, WriterTask) {
     let (records, arriving) = mpsc::channel(QUEUE);
     let WriterSetup { data_dir, numbers } = setup;
-    let well = Arc::new(AtomicBool::new(true));
-    let writer = Writer { records, numbers, spool: Spool::of(&data_dir), well: well.clone() };
+    let condition = Arc::new(Mutex::new(Condition { well: true, unkept: false, in_memory: 0 }));
+    let writer = Writer { records, numbers, spool: Spool::of(&data_dir), condition: condition.clone() };
     let closing = CancellationToken::new();
-    let task = tokio::spawn(run(Ports::new(&data_dir, BUSY_TIMEOUT), arriving, clock, closing.clone(), well));
+    let task = tokio::spawn(run(Ports::new(&data_dir, BUSY_TIMEOUT), arriving, clock, closing.clone(), condition));
     (writer, WriterTask { task, closing })
 }
 
@@ -106,7 +108,7 @@ async fn run(
     mut arriving: mpsc::Receiver<CallRecord>,
     clock: Arc<dyn Clock>,
     closing: CancellationToken,
-    well: Arc<AtomicBool>,
+    condition: Arc<Mutex<Condition>>,
 ) {
     let mut backlog = Backlog::new(clock.now().mono);
     let mut accepts = true;
@@ -115,8 +117,9 @@ async fn run(
             if let Some(input) = ports.carry_out(output).await {
                 backlog.handle(input, clock.now().mono);
             }
-            well.store(backlog.is_well(), Ordering::Relaxed);
+            *condition.lock().unwrap_or_else(PoisonError::into_inner) = backlog.condition();
         }
+        *condition.lock().unwrap_or_else(PoisonError::into_inner) = backlog.condition();
         if backlog.is_done() {
             break;
         }
@@ -190,7 +193,11 @@ impl Ports {
             Output::Reload => Some(Input::Reloaded(self.reload().await)),
             Output::Alarm(fault) => {
                 let unsaved = self.spool.folder().display();
-                error!(%fault, %unsaved, "calls cannot be stored now; they are kept in files and stored later");
+                error!(%fault, %unsaved, "calls cannot be stored now; they go to files, to be stored later");
+                None
+            }
+            Output::Unkept(fault) => {
+                error!(%fault, "calls stay in memory, and are lost if the gateway ends; make room in the data folder");
                 None
             }
             Output::Recovered { stored } => {

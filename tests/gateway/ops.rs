@@ -39,7 +39,9 @@ fn a_call_is_counted_and_health_is_told() {
     assert!(status == "200" && health.contains("\"state\":\"ok\""), "{status} {health}");
     let mut caller = Caller::dial(&gateway, NUMBER);
     caller.keep_silent(20);
-    assert!(get(window, "/metrics").1.contains("\ntrunkline_calls 1\n"), "the call is live");
+    let live = get(window, "/metrics").1;
+    let answered = "\ntrunkline_setups_total{direction=\"inbound\",result=\"answered\"} 1\n";
+    assert!(live.contains("\ntrunkline_calls 1\n") && live.contains(answered), "the call is live:\n{live}");
     caller.press_all("2");
     caller.stay_silent();
     gateway.record();

@@ -293,6 +293,14 @@ fn whoever_is_asked_to_send_the_far_end_on_sends_refer() {
     callee.pick_up();
     let live = gateway.ask(r#"{"do":"calls"}"#);
     let id = live["calls"][0]["call"].as_str().expect("a live call");
+    for (asked, why) in [
+        (r#""to":"not a uri""#, "neither a SIP URI nor a number"),
+        (r#""to":"sip:bob@192.0.2.9","attended":{"trunk":"nosuch"}"#, "there is no trunk called `nosuch`"),
+        (r#""to":"2000","attended":{}"#, "neither a SIP URI nor a number with a trunk"),
+    ] {
+        let told = gateway.ask(&format!(r#"{{"do":"transfer","call":"{id}",{asked},"follow":true}}"#));
+        assert!(told["error"].as_str().is_some_and(|error| error.contains(why)), "{asked}: {told}");
+    }
     let told = gateway.ask(&format!(r#"{{"do":"transfer","call":"{id}","to":"sip:bob@192.0.2.9"}}"#));
     assert_eq!(told["ok"], id);
     let refer = callee.wait_for("REFER");

@@ -5,13 +5,15 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::{TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::house::{Gateway, Settings};
+use super::registrar::Kamailio;
 use super::uas::{free_port, is_installed};
 
 /// Longer than any step takes on a busy machine.
@@ -165,4 +167,76 @@ fn linphone_and_we_encrypt_when_it_asks_for_it() {
     phone.is("Released", 1);
     let record = gateway.record();
     assert!(record["media"]["secured"].as_str().is_some_and(|suite| suite.starts_with("AES")), "{record:#}");
+}
+
+/// A certificate for this machine and its key, as a gateway and a proxy read them.
+fn certificate() -> (tempfile::TempDir, PathBuf, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).expect("a certificate");
+    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    fs::write(&certificate, made.cert.pem()).expect("a file");
+    fs::write(&key, made.signing_key.serialize_pem()).expect("a file");
+    (folder, certificate, key)
+}
+
+const ENCRYPTS: &str = "media_encryption=srtp\nmedia_encryption_mandatory=1";
+
+/// Every message of the call went over TLS, and its sound encrypted.
+fn is_sealed(record: &Value) {
+    for rung in record["ladder"]["rungs"].as_array().expect("a ladder") {
+        assert_eq!(rung["transport"], "tls", "{record:#}");
+    }
+    assert!(record["media"]["secured"].as_str().is_some_and(|suite| suite.starts_with("AES")), "{record:#}");
+}
+
+/// Nobody can connect to a Linphone by TLS: what we ask of it goes over the connection it has opened.
+#[test]
+fn linphone_calls_over_tls_and_is_held_and_hung_up_on_over_its_own_connection() {
+    let (_folder, certificate, key) = certificate();
+    let Some(mut phone) = Linphone::start("ann", "tls", ENCRYPTS) else { return };
+    let us = SocketAddr::from(([127, 0, 0, 1], super::transport::free_port()));
+    let sip = format!("tls_listen = \"{us}\"\ncertificate = {certificate:?}\nprivate_key = {key:?}");
+    let rtp = "srtp = \"required\"".to_owned();
+    let gateway = Gateway::start(patient(Settings { sip, rtp, ..Settings::default() }));
+    phone.order("media-encryption srtp");
+    phone.order(&format!("call sip:1000@{us};transport=tls"));
+    phone.is("StreamsRunning", 1);
+    let live = gateway.ask(r#"{"do":"calls"}"#);
+    let id = live["calls"][0]["call"].as_str().expect("a live call").to_owned();
+    for (order, state) in [("hold", "PausedByRemote"), ("resume", "StreamsRunning")] {
+        assert_eq!(gateway.ask(&format!(r#"{{"do":"{order}","call":"{id}"}}"#))["ok"], id);
+        phone.is(state, if order == "hold" { 1 } else { 2 });
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    phone.order("dtmf 2");
+    phone.is("Released", 1);
+    let record = gateway.record();
+    assert_eq!((&record["end"]["why"], &record["result"]), (&"completed".into(), &"enough".into()), "{record:#}");
+    is_sealed(&record);
+}
+
+/// … so we call it through its registrar, over TLS all the way.
+#[test]
+fn linphone_is_called_over_tls_through_its_registrar_and_hangs_up() {
+    let (_folder, certificate, key) = certificate();
+    let Some(home) = Kamailio::start_secure(&certificate, &key) else { return };
+    let Some(mut phone) = Linphone::start("bob", "tls", ENCRYPTS) else { return };
+    let us = SocketAddr::from(([127, 0, 0, 1], super::transport::free_port()));
+    let sip =
+        format!("tls_listen = \"{us}\"\ncertificate = {certificate:?}\nprivate_key = {key:?}\nca = {certificate:?}");
+    let gateway = Gateway::start(Settings { sip, rtp: "srtp = \"required\"".to_owned(), ..Settings::default() });
+    let home = format!("127.0.0.1:{};transport=tls", home.port);
+    phone.order("media-encryption srtp");
+    phone.order(&format!("register sip:bob@127.0.0.1 sip:{home}"));
+    phone.wait_until("it is registered", |phone| phone.said("log").contains("LinphoneRegistrationOk"));
+    let to = format!("sip:bob@{home}");
+    let mut call = gateway.begin(&["call", &to, "--plan", "tests/gateway/patient.yaml", "--json"]);
+    phone.is("StreamsRunning", 1);
+    std::thread::sleep(Duration::from_secs(2));
+    phone.order("terminate");
+    let status = call.wait().expect("the command ends");
+    let record = gateway.record();
+    assert_eq!(status.code(), Some(0), "{record:#}\n{}", gateway.log());
+    assert_eq!((&record["end"]["why"], &record["disposition"]), (&"caller_hung_up".into(), &"answered".into()));
+    is_sealed(&record);
 }

@@ -32,6 +32,7 @@ mod softphone;
 #[allow(dead_code, reason = "the sounds of the other tests are more than these need")]
 mod sound;
 mod strangers;
+mod streams;
 mod takeover;
 mod transfer;
 mod transport;

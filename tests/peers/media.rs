@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::house::{Gateway, Settings};
+use super::sipp::{self, SDP, Scenario};
 use super::softphone::{Softphone, order};
 
 #[test]
@@ -53,5 +54,47 @@ fn a_telephone_takes_the_keys_we_offer_or_takes_the_call_plain_or_loses_it() {
         assert_eq!(media, (answered, secured), "{policy}{account}: {record:#}");
         let lost = &record["media"]["quality"]["concealed"];
         assert!(lost.as_u64() < Some(30), "{policy}{account}: what comes is sound: {record:#}");
+    }
+}
+
+/// SIPp offers keys, and then tries to do without them, by every request that may carry an offer.
+#[test]
+fn sipp_cannot_make_an_encrypted_call_plain_again() {
+    if !sipp::is_here() {
+        return;
+    }
+    let keys = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\n";
+    let encrypted = |version: u32| {
+        let sdp = SDP.replace("RTP/AVP", "RTP/SAVP").replace("sipp 1 1", &format!("sipp 1 {version}"));
+        format!("{sdp}{keys}")
+    };
+    let plain = |version: u32| SDP.replace("sipp 1 1", &format!("sipp 1 {version}"));
+    let ours = "RTP/SAVP 0.*a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:";
+    for policy in ["optional", "required"] {
+        let gateway = Gateway::start(Settings {
+            plan: "tests/gateway/patient.yaml".into(),
+            rtp: format!("srtp = \"{policy}\""),
+            ..Settings::default()
+        });
+        Scenario::invite("", &encrypted(1))
+            .ringing()
+            .expect_with(200, "body", ours)
+            .ack(1, "")
+            .request("INVITE", 2, "", &plain(2))
+            .trying()
+            .expect_with(488, "Warning", "399 .*")
+            .ack_refusal(2)
+            .request("UPDATE", 3, "", &plain(3))
+            .expect(488)
+            .request("INVITE", 4, "", &encrypted(4))
+            .trying()
+            .expect_with(200, "body", ours)
+            .ack(4, "")
+            .hang_up(5)
+            .run(gateway.sip)
+            .check();
+        let record = gateway.record();
+        assert_eq!(record["media"]["secured"], "AES_CM_128_HMAC_SHA1_80", "{policy}: {record:#}");
+        assert_eq!(record["end"]["why"], "caller_hung_up", "{policy}: {record:#}");
     }
 }

@@ -1,5 +1,5 @@
-//! What SIPp may offer the whole gateway, and what must stand in our answer: every freedom of offer and answer that
-//! telephones, PBXs and browsers take.
+//! What SIPp may offer the whole gateway when it calls, and what must stand in our answer: every freedom of offer and
+//! answer that telephones, PBXs and browsers take. What comes later in a call is in `sessions`.
 
 use super::house::{Gateway, Settings};
 use super::sipp::{self, SDP, Scenario};
@@ -12,10 +12,15 @@ const ROWS: &[(&str, &str)] = &[
         "m=video 0 .*m=audio [1-9][0-9]* RTP/AVP 0.*m=audio 0 ",
     ),
     ("m=audio 0 RTP/AVP 0\nm=audio 17000 RTP/AVP 8\n", "m=audio 0 .*m=audio [1-9][0-9]* RTP/AVP 8"),
+    (
+        "m=audio 17000 RTP/AVP 0\nm=text 17020 RTP/AVP 98\na=rtpmap:98 t140/1000\n",
+        "m=audio [1-9][0-9]* RTP/AVP 0.*m=text 0 ",
+    ),
     ("m=image 17004 udptl t38\nm=audio 17000 RTP/AVP 0\n", "m=image 0 udptl t38.*m=audio [1-9]"),
     ("m=application 9 TCP/BFCP *\nm=audio 17000 RTP/AVP 8\n", "m=application 0 TCP/BFCP.*m=audio [1-9]"),
     // Feedback profiles are tolerated, without feedback.
     ("m=audio 17000 RTP/AVPF 0\na=rtcp-fb:* nack\n", "m=audio [1-9][0-9]* RTP/AVPF 0"),
+    ("m=audio 17000 RTP/AVPF 0\na=rtcp-mux\na=rtcp-fb:* nack\na=maxptime:60\n", "RTP/AVPF.*a=rtcp-mux"),
     // RTCP on the same port, for those who ask.
     ("m=audio 17000 RTP/AVP 0\na=rtcp-mux\n", "a=rtcp-mux"),
     // Checks of connectivity are answered (ICE lite), for those who ask.
@@ -54,14 +59,17 @@ fn sipp_offers_in_every_way_there_is_and_gets_the_answer_that_is_due() {
     if !sipp::is_here() {
         return;
     }
-    let gateway = Gateway::start(Settings::default());
     let head = SDP.split_once("m=audio").expect("a stream").0;
-    for (offered, answered) in ROWS {
-        let scenario = Scenario::invite("", &format!("{head}{offered}"));
-        let went = scenario.ringing().expect_with(200, "body", answered).ack(1, "").hang_up(2).run(gateway.sip);
-        assert!(went.success, "{offered} wants {answered}:\n{}", went.messages);
+    // A gateway under test has ports for seventeen calls, and gives none twice in a row.
+    for rows in ROWS.chunks(10) {
+        let gateway = Gateway::start(Settings::default());
+        for (offered, answered) in rows {
+            let scenario = Scenario::invite("", &format!("{head}{offered}"));
+            let went = scenario.ringing().expect_with(200, "body", answered).ack(1, "").hang_up(2).run(gateway.sip);
+            assert!(went.success, "{offered} wants {answered}:\n{}", went.messages);
+        }
+        gateway.wait_for_records(rows.len());
     }
-    gateway.wait_for_records(ROWS.len());
 }
 
 /// Nothing that we could take: 488, with a word for whoever runs the far end.
@@ -78,6 +86,7 @@ fn what_sipp_offers_in_vain_is_refused_and_says_why() {
         "m=video 17000 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
         "m=audio 17000 RTP/AVP 101\na=rtpmap:101 telephone-event/8000\n",
         "m=audio 17000 UDP/TLS/RTP/SAVPF 0\na=setup:actpass\n",
+        "m=audio 17000 UDP/BFCP 0\n",
     ] {
         let scenario = Scenario::invite("", &format!("{head}{offered}"));
         let went = scenario.trying().expect_with(488, "Warning", "399 .*").ack_refusal(1).run(gateway.sip);
@@ -93,7 +102,8 @@ fn sipp_answers_our_late_offer_in_its_ack_or_is_hung_up_on() {
         return;
     }
     let gateway = Gateway::start(Settings::default());
-    let asked = || Scenario::invite("", "").ringing().expect_with(200, "body", "m=audio [1-9].*PCMU/8000");
+    let asked =
+        || Scenario::invite("", "").ringing().expect_with(200, "body", "m=audio [1-9].*PCMU/8000.*telephone-event");
     asked().ack(1, SDP).pause_ms(300).hang_up(2).run(gateway.sip).check();
     let useless = SDP.replace("0 101", "97").replace("0 PCMU/8000", "97 SPEEX/16000");
     asked().ack(1, &useless).expect_request("BYE").answer("200 OK", "", "").run(gateway.sip).check();

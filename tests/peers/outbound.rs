@@ -356,7 +356,11 @@ async fn a_proxy_and_the_far_end_both_want_the_password() {
         .talks_until_bye();
     let Some(uas) = Uas::start(&scenario) else { return };
     let port = uas.port;
-    let mut caller = Caller::with(port, RING, |config| trunk(config, port, "zanzibar")).await;
+    let both = |config: &mut SipConfig| {
+        trunk(config, port, "zanzibar");
+        config.trunks[0].realms = vec!["p".to_owned(), "f".to_owned()];
+    };
+    let mut caller = Caller::with(port, RING, both).await;
     caller.is_answered_and_hangs_up().await;
     finish(uas).await;
 }

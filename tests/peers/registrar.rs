@@ -1,7 +1,7 @@
 //! Kamailio as registrar and proxy: it wants a password, stays in the path by Record-Route, forks, goes and comes back.
 
 use std::fs;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -93,6 +93,23 @@ impl Kamailio {
         Self::start_with(port, &config)
     }
 
+    /// A registrar and proxy that speaks nothing but TLS, with this certificate and key.
+    pub fn start_secure(certificate: &Path, key: &Path) -> Option<Self> {
+        let port = super::transport::free_port();
+        let config = fs::read_to_string("tests/peers/kamailio/secure.cfg").expect("its configuration is there");
+        let config = config
+            .replace("listen=LISTEN", &format!("listen=tls:127.0.0.1:{port}"))
+            .replace("CERTIFICATE", &certificate.display().to_string())
+            .replace("\"KEY\"", &format!("\"{}\"", key.display()));
+        let kamailio = Self::run_with(port, &config)?;
+        let give_up = Instant::now() + PATIENCE;
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < give_up, "kamailio never listens:\n{}", kamailio.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Some(kamailio)
+    }
+
     /// A registrar that takes connections at `inside` and tells everybody that it does at `router`; datagrams as usual.
     /// `pem` holds the certificate and the key of one that wants TLS.
     pub fn start_behind(inside: u16, router: u16, pem: Option<&Path>) -> Option<Self> {
@@ -117,15 +134,19 @@ impl Kamailio {
     }
 
     fn start_with(port: u16, config: &str) -> Option<Self> {
+        let kamailio = Self::run_with(port, config)?;
+        kamailio.wait_until_it_answers();
+        Some(kamailio)
+    }
+
+    fn run_with(port: u16, config: &str) -> Option<Self> {
         if !is_installed("kamailio", "kamailio") {
             return None;
         }
         let folder = tempfile::tempdir().expect("a folder for kamailio");
         fs::write(folder.path().join("kamailio.cfg"), config).expect("its configuration can be written");
         let process = Self::run(&folder);
-        let kamailio = Self { process, folder, port };
-        kamailio.wait_until_it_answers();
-        Some(kamailio)
+        Some(Self { process, folder, port })
     }
 
     fn run(folder: &TempDir) -> Child {

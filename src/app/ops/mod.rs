@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::house::House;
 use crate::call::registry::Registry;
+use crate::config::Config;
 use crate::media::driver::{Beat, MediaHandle};
 use crate::observe::exposition::CONTENT_TYPE;
 use crate::observe::health::{Health, State, Watch};
@@ -43,6 +44,8 @@ pub struct Sources {
     pub seats: usize,
     /// Names of the trunks we register with.
     pub registering: BTreeSet<String>,
+    /// May somebody else call than those trunks?
+    pub others_call: bool,
     /// Calls that are over.
     pub tally: Arc<Tally>,
     /// When we started.
@@ -62,12 +65,20 @@ impl Sources {
             records: house.records.writer().clone(),
             registry: house.registry.clone(),
             seats: house.config.sip.max_calls,
+            others_call: others_call(&house.config),
             registering: registering.map(|trunk| trunk.name.clone()).collect(),
             tally: house.records.tally().clone(),
             started_at: house.clock.now().wall,
             clock: house.clock.clone(),
         }
     }
+}
+
+/// Is there a `[[peer]]` besides the trunks that we register with? The one of settings that name none, this machine
+/// itself, is nobody's way to call.
+fn others_call(config: &Config) -> bool {
+    let registers = |name: &str| config.trunks.iter().any(|trunk| trunk.register && trunk.name == name);
+    config.peers != Config::default().peers && config.peers.iter().any(|peer| !registers(&peer.name))
 }
 
 /// Looks, judges, and tells whoever asks.
@@ -121,8 +132,8 @@ impl Window {
     }
 
     async fn snapshot(&self) -> Snapshot {
-        let Sources { sip, media, recognizers, records, registry, seats, registering, tally, started_at, .. } =
-            &self.sources;
+        let Sources { sip, media, recognizers, records, registry, seats, registering, others_call, .. } = &self.sources;
+        let Sources { tally, started_at, .. } = &self.sources;
         let asked = async { (sip.stats().await, sip.trunks().await) };
         let (stats, trunks): (Option<SipStats>, Vec<TrunkStatus>) =
             tokio::time::timeout(SIP_PATIENCE, asked).await.unwrap_or_default();
@@ -140,7 +151,8 @@ impl Window {
             trunks: trunks.iter().map(|trunk| view(trunk, registering)).collect(),
             media: beat,
             recognition: recognizers.metrics(),
-            store_well: records.is_well(),
+            store: records.condition(),
+            others_call: *others_call,
             totals: tally.totals(),
             process: driver::process_files().and_then(|files| process_use(&files)),
         }
@@ -209,6 +221,17 @@ mod tests {
         let expect = ProcessUse { cpu_s: 2.0, resident_bytes: 2_097_152, open_files: 12, threads: 7 };
         assert_eq!(process_use(&files), Some(expect));
         assert_eq!(process_use(&ProcessFiles { stat: "42 (trunkline) S 1".to_owned(), ..files }), None);
+    }
+
+    #[test]
+    fn who_may_call_besides_registered_trunks_is_read_from_the_settings() {
+        let trunk = serde_json::json!({ "name": "carrier", "uri": "sip:carrier.example", "register": true });
+        let mut config = Config { trunks: vec![serde_json::from_value(trunk).unwrap()], ..Config::default() };
+        assert!(!others_call(&config), "this machine alone is nobody");
+        config.peers[0].name = "carrier".to_owned();
+        assert!(!others_call(&config), "its calls come by the same trunk");
+        config.peers[0].name = "pbx".to_owned();
+        assert!(others_call(&config));
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl Agreement {
                 self.negotiation.another_far_end();
                 Settled::default()
             }
-            LegEvent::Offered { sdp: Some(offer) } => match self.negotiation.answer(offer) {
+            LegEvent::Offered { sdp: Some(offer) } => match self.negotiation.answer_within(offer, self.direction()) {
                 Ok((sdp, params)) => {
                     // Both have offered at once, and theirs came first: ours, which still waits, is to fit what holds now.
                     let next = self.asks.then(|| self.ask());
@@ -302,6 +302,21 @@ mod tests {
         assert!(matches!((back.reply, back.input), (Some(LegCommand::Offer { .. }), Some(Input::Held(false)))));
         agreement.handle(&LegEvent::OfferRefused { status: 491 });
         assert!(agreement.hold(true).reply.is_some());
+    }
+
+    #[test]
+    fn an_offer_of_theirs_does_not_end_our_hold() {
+        let mut agreement = answered();
+        agreement.handle(&LegEvent::Established { sdp: None });
+        agreement.hold(true);
+        agreement.handle(&LegEvent::OfferAnswered { sdp: description(5_000, "0", "recvonly") });
+        for (direction, answer, send) in [("sendrecv", "a=sendonly", true), ("sendonly", "a=inactive", false)] {
+            let settled = offers(&mut agreement, "0", direction);
+            let Some(LegCommand::AnswerOffer { sdp }) = &settled.reply else { panic!("{settled:?}") };
+            assert!(sdp.contains(answer), "{direction}: {sdp}");
+            assert_eq!(settled.params.map(|params| (params.send, params.receive)), Some((send, false)), "{direction}");
+            assert!(settled.input.is_none(), "still on hold");
+        }
     }
 
     #[test]

@@ -49,7 +49,7 @@ fn what_comes_of_a_call_that_nobody_took_stands_in_its_record() {
         (refused(480, Some(1)), false, CallEnd::Refused(480), Disposition::Invalid),
         (refused(503, None), false, CallEnd::Refused(503), Disposition::Congestion),
         (LegEnd::NoAnswer, true, CallEnd::NoAnswer, Disposition::NoAnswer),
-        (LegEnd::Unreachable, false, CallEnd::Unreachable, Disposition::Congestion),
+        (LegEnd::Unreachable, false, CallEnd::Unreachable(None), Disposition::Congestion),
     ] {
         let mut rig = Rig::dialling(bank(), RING);
         if rings {

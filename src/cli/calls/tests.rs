@@ -125,6 +125,23 @@ sip   Call-ID 1@192.0.2.7
 }
 
 #[tokio::test]
+async fn a_call_of_ours_that_nobody_took_says_neither_a_trunk_nor_a_codec_it_never_had() {
+    let mut record = full_record(1);
+    record.direction = crate::call::record::Direction::Outbound;
+    record.peer = String::new();
+    record.answered_at = None;
+    record.end = CallEnd::Unreachable(Some("nothing came back from udp:192.0.2.1:5060".into()));
+    (record.result, record.media.packets_in, record.media.packets_out) = (None, 0, 0);
+    let text = calls(&["show", "0"], std::slice::from_ref(&record)).await.unwrap();
+    assert!(text.starts_with("call  01KE7ASYZ00000000000000001, outbound, straight there\n"), "{text}");
+    assert!(text.contains("\nend   unreachable: nothing came back from udp:192.0.2.1:5060\n"), "{text}");
+    assert!(!text.contains("\nline  "), "{text}");
+    record.peer = "carrier".to_owned();
+    let text = calls(&["show", "0"], &[record]).await.unwrap();
+    assert!(text.contains("outbound through trunk carrier\n"), "{text}");
+}
+
+#[tokio::test]
 async fn every_outcome_has_its_words() {
     let turn = |outcome: TurnOutcome, heard: Option<&str>, meaning: Option<&str>| TurnRecord {
         step: "main".into(),

@@ -58,9 +58,10 @@ impl Event<'_> {
 
 fn header(record: &CallRecord, zone: &TimeZone) -> String {
     let CallRecord { id, direction, peer, caller, called, plan, plan_version, .. } = record;
-    let way = match direction {
-        Direction::Inbound => "inbound from peer",
-        Direction::Outbound => "outbound through peer",
+    let way = match (direction, harmless(peer)) {
+        (Direction::Inbound, peer) => format!("inbound from peer {peer}"),
+        (Direction::Outbound, trunk) if trunk.is_empty() => "outbound, straight there".to_owned(),
+        (Direction::Outbound, trunk) => format!("outbound through trunk {trunk}"),
     };
     let arrived = record.arrived_at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z");
     let answered = record.answered_at.map_or_else(
@@ -80,7 +81,7 @@ fn header(record: &CallRecord, zone: &TimeZone) -> String {
         false => format!("{}@{}", harmless(plan), harmless(plan_version)),
     };
     let mut text = String::new();
-    line(&mut text, &format!("call  {id}, {way} {}", harmless(peer)));
+    line(&mut text, &format!("call  {id}, {way}"));
     line(&mut text, &format!("from  {numbers}"));
     line(&mut text, &format!("plan  {plan}"));
     line(&mut text, &format!("when  {arrived}, {answered}"));
@@ -121,9 +122,12 @@ fn footer(record: &CallRecord) -> String {
     text
 }
 
-/// How good the line was, as far as is known; `None` for a call without media.
+/// How good the line was, as far as is known; `None` for a call without sound, whatever codec it was offered.
 fn quality(media: &MediaSummary) -> Option<String> {
-    let MediaSummary { codec, secured, quality, .. } = media;
+    let MediaSummary { codec, secured, quality, packets_in, packets_out, .. } = media;
+    if packets_in + packets_out == 0 {
+        return None;
+    }
     let mut parts = vec![codec.as_ref()?.name().to_owned()];
     parts.extend(secured.as_ref().map(|suite| format!("encrypted with {}", harmless(suite))));
     parts.extend(quality.mos.map(|mos| format!("MOS {mos:.2} here")));

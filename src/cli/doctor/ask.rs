@@ -2,7 +2,7 @@
 //! is disturbed.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub(super) struct Answer {
 /// Asks, and waits for ever: bound it by [`PATIENCE`].
 pub(super) async fn options(hop: Hop, target: &Target, config: &Config) -> io::Result<Answer> {
     match hop.transport {
-        Transport::Udp => by_datagram(hop, target).await,
+        Transport::Udp => by_datagram(hop, target, config.sip.listen.ip()).await,
         Transport::Tcp => {
             let stream = TcpStream::connect(hop.address).await?;
             let local = stream.local_addr()?;
@@ -54,9 +54,12 @@ pub(super) async fn options(hop: Hop, target: &Target, config: &Config) -> io::R
     }
 }
 
-async fn by_datagram(hop: Hop, target: &Target) -> io::Result<Answer> {
+/// Asks from `ours`, the address that the gateway is bound to: from another one an answer would prove nothing.
+async fn by_datagram(hop: Hop, target: &Target, ours: IpAddr) -> io::Result<Answer> {
     let any: SocketAddr = if hop.address.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
-    let socket = UdpSocket::bind(any).await?;
+    // The other family is not bound at all; what the system would take is then as good as anything.
+    let from = if ours.is_ipv4() == hop.address.is_ipv4() { SocketAddr::new(ours, 0) } else { any };
+    let socket = UdpSocket::bind(from).await?;
     socket.connect(hop.address).await?;
     let request = request(hop.transport, socket.local_addr()?, target);
     let mut answer = [0; LONGEST];

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 
 use super::finding::Finding;
 use super::trunks::Told;
@@ -53,9 +55,13 @@ pub(super) fn disk(config: &Config) -> Vec<Finding> {
 fn folder(check: &str, key: &str, path: &Path) -> Finding {
     let shown = path.display();
     // What is not there yet is made at the first start, inside the nearest folder that is.
-    let Some(there) = path.ancestors().find(|folder| folder.is_dir()) else {
+    let Some(there) = path.ancestors().find(|folder| folder.exists()) else {
         return Finding::broken(check, format!("{shown} leads nowhere"), format!("set `{key}` to a folder"));
     };
+    if !there.is_dir() {
+        let result = format!("{} is a file where a folder is wanted", there.display());
+        return Finding::broken(check, result, format!("move it away, or set `{key}` to a folder"));
+    }
     if let Err(cause) = try_to_write(there) {
         let result = format!("{} cannot be written to: {cause}", there.display());
         return Finding::broken(check, result, format!("give it to the user who runs trunkline, or set `{key}`"));
@@ -154,8 +160,12 @@ async fn synchronised() -> Option<bool> {
 pub(super) fn limits(config: &Config) -> Vec<Finding> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let wanted = config.sip.max_calls as u64 * FILES_A_CALL + FILES;
-    let mut found =
-        vec![open_files(&read("/proc/self/limits"), wanted), receive_buffer(&read("/proc/sys/net/core/rmem_max"))];
+    // The gateway that runs, which may be a service with limits of its own; else one that would be started like this.
+    let whose = gateway_process(config).map_or_else(|| "self".to_owned(), |pid| pid.to_string());
+    let mut found = vec![
+        open_files(&read(&format!("/proc/{whose}/limits")), wanted),
+        receive_buffer(&read("/proc/sys/net/core/rmem_max")),
+    ];
     if config.rtp.realtime {
         found.push(priority(config.media_threads().get(), realtime_is_allowed()));
     }
@@ -175,19 +185,26 @@ fn priority(threads: usize, is_lent: bool) -> Finding {
     }
 }
 
-/// proc(5): `Max open files            1024                 524288               files`
+/// The process at the other end of the control socket, if one listens there.
+fn gateway_process(config: &Config) -> Option<i32> {
+    let control = UnixStream::connect(config.control_socket()).ok()?;
+    getsockopt(&control, PeerCredentials).ok().map(|other| other.pid())
+}
+
+/// proc(5): `Max open files            1024                 524288               files`. `trunkline serve` raises the
+/// first number to the second.
 fn open_files(limits: &str, wanted: u64) -> Finding {
     let check = "open files";
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
-    let Some(soft) = line.and_then(|line| line.split_whitespace().next()) else {
+    let Some(most) = line.and_then(|line| line.split_whitespace().nth(1)) else {
         return Finding::look(
             check,
             "the limit cannot be read",
             "compare `ulimit -n` with four for each of sip.max_calls",
         );
     };
-    let limit = soft.parse::<u64>().unwrap_or(u64::MAX);
-    let result = format!("{soft} allowed, sip.max_calls may need {wanted}");
+    let limit = most.parse::<u64>().unwrap_or(u64::MAX);
+    let result = format!("{most} allowed, sip.max_calls may need {wanted}");
     let remedy = "raise it (`ulimit -n 65536`; LimitNOFILE in the unit of systemd), or lower sip.max_calls";
     if limit < wanted { Finding::broken(check, result, remedy) } else { Finding::fine(check, result) }
 }
@@ -216,12 +233,23 @@ mod tests {
     #[test]
     fn too_few_open_files_are_a_fault() {
         let limits =
-            |soft: &str| format!("Limit  Soft Limit  Hard Limit  Units\nMax open files   {soft}  524288  files\n");
+            |hard: &str| format!("Limit  Soft Limit  Hard Limit  Units\nMax open files   512  {hard}  files\n");
         let rows = [("1024", Verdict::Broken), ("4096", Verdict::Fine), ("unlimited", Verdict::Fine)];
-        for (soft, verdict) in rows {
-            assert_eq!(open_files(&limits(soft), 1_856).verdict, verdict, "{soft}");
+        for (hard, verdict) in rows {
+            assert_eq!(open_files(&limits(hard), 1_856).verdict, verdict, "{hard}");
         }
         assert_eq!(open_files("", 1_856).verdict, Verdict::Look);
+    }
+
+    #[test]
+    fn a_file_is_no_data_folder() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("data");
+        fs::write(&file, "").unwrap();
+        for place in [file.clone(), file.join("below")] {
+            let finding = folder("data folder", "data_dir", &place);
+            assert!(finding.verdict == Verdict::Broken && finding.result.contains("is a file"), "{finding:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::net::UnixStream;
 
 use super::ask;
-use super::finding::Finding;
+use super::finding::{Finding, Verdict};
 use crate::config::Config;
 use crate::sip::{Hop, Target, Transport};
 
@@ -83,7 +83,9 @@ fn rtp_ports(config: &Config, running: bool) -> Finding {
     let mut fault = None;
     for even in (range.first.next_multiple_of(2)..range.last).step_by(2) {
         pairs += 1;
-        match UdpSocket::bind((config.rtp.address, even)) {
+        // The odd one is for reports (RTCP).
+        let pair = [even, even + 1].map(|port| UdpSocket::bind((config.rtp.address, port)));
+        match pair.into_iter().collect::<io::Result<Vec<_>>>() {
             Ok(_) => free += 1,
             Err(error) => fault = Some(error),
         }
@@ -113,6 +115,16 @@ fn overlap(lent: &str, first: u16, last: u16) -> Option<String> {
     let mut bounds = lent.split_whitespace().map(str::parse::<u16>);
     let (Some(Ok(low)), Some(Ok(high))) = (bounds.next(), bounds.next()) else { return None };
     (first <= high && low <= last).then(|| format!("{low}-{high}"))
+}
+
+/// Would a trunk, found at `hop`, find us at the addresses we tell it? `None`: it is on this machine, or has an address
+/// of its own for us (`public_address`) and everything else is well.
+pub(super) fn trunk_finds_us(check: &str, hop: Hop, config: &Config) -> Option<Finding> {
+    let towards = hop.address.ip().to_canonical();
+    if towards.is_loopback() {
+        return None;
+    }
+    Some(reach(check, towards, route_to(towards), config)).filter(|finding| finding.verdict == Verdict::Broken)
 }
 
 /// Would each peer find us at the addresses we tell it?
@@ -180,7 +192,6 @@ fn is_private(address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Verdict;
     use super::*;
     use crate::config::PortRange;
 
@@ -231,6 +242,24 @@ mod tests {
         let finding = rtp_ports(&config, false);
         assert_eq!(finding.verdict, Verdict::Broken, "{finding:?}");
         assert_ne!(rtp_ports(&config, true).verdict, Verdict::Broken);
+    }
+
+    #[test]
+    fn a_pair_whose_odd_port_is_held_is_not_free() {
+        // Whatever pair this machine has to spare.
+        let free = |even: &u16| UdpSocket::bind(("127.0.0.1", *even)).is_ok();
+        let pair = (20_000..32_000)
+            .step_by(2)
+            .filter(free)
+            .find_map(|even| UdpSocket::bind(("127.0.0.1", even + 1)).ok().map(|held| (even, held)));
+        let (even, _held) = pair.expect("a pair is free");
+        let mut config = Config::default();
+        config.rtp.address = "127.0.0.1".parse().unwrap();
+        config.rtp.ports = PortRange { first: even, last: even + 1 };
+        config.sip.max_calls = 1;
+        let finding = rtp_ports(&config, false);
+        assert_eq!(finding.verdict, Verdict::Broken, "{finding:?}");
+        assert!(finding.result.starts_with("0 of 1 pairs"), "{finding:?}");
     }
 
     #[test]

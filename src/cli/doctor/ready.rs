@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpStream, UnixStream};
 
 use super::finding::Finding;
 use super::network;
@@ -22,10 +23,8 @@ pub(super) async fn gateway(config: &Config, running: bool) -> Finding {
     if !running {
         return Finding::fine(check, "none of these settings runs");
     }
-    if listen(config).is_none() {
-        return Finding::fine(check, "runs; set ops.listen to learn how it is");
-    }
     match ready(config).await {
+        Ok(told) if listen(config).is_none() => Finding::fine(check, told),
         Ok(told) => told_by(check, &told),
         Err(why) => Finding::broken(check, format!("runs, but {why}"), "its log says more"),
     }
@@ -41,16 +40,13 @@ fn told_by(check: &str, told: &str) -> Finding {
     }
 }
 
-/// How it is, in its own words: what `/healthz` says where it is served, else that somebody is there.
+/// How it is, in its own words: what `/healthz` says where it is served, else what it says at its control socket.
 ///
 /// # Errors
 /// A sentence: nobody runs, or it takes no calls and says why.
 pub(super) async fn ready(config: &Config) -> Result<String, String> {
     let Some(listen) = listen(config) else {
-        return match network::is_running(config).await {
-            true => Ok("running; set ops.listen to learn more".to_owned()),
-            false => Err("no gateway of these settings runs".to_owned()),
-        };
+        return status(&config.control_socket()).await;
     };
     let asked = tokio::time::timeout(PATIENCE, healthz(network::reachable(listen)));
     let answer = match asked.await {
@@ -64,6 +60,35 @@ pub(super) async fn ready(config: &Config) -> Result<String, String> {
 /// Where `/healthz` is served, if it is; nobody knows which port the system chose where it was asked to.
 fn listen(config: &Config) -> Option<SocketAddr> {
     config.ops.listen.filter(|listen| listen.port() != 0)
+}
+
+/// What the gateway says at its control socket: whether it takes calls, and how many it has.
+async fn status(socket: &Path) -> Result<String, String> {
+    let asked = tokio::time::timeout(PATIENCE, asked_at(socket));
+    let shown = socket.display();
+    match asked.await {
+        Ok(Ok(answer)) => judge_status(&answer),
+        Ok(Err(error)) => Err(format!("no gateway of these settings answers at {shown}: {error}")),
+        Err(_) => Err(format!("whoever holds {shown} says nothing")),
+    }
+}
+
+async fn asked_at(socket: &Path) -> io::Result<String> {
+    let mut stream = UnixStream::connect(socket).await?;
+    stream.write_all(b"{\"do\":\"status\"}\n").await?;
+    let mut answer = String::new();
+    BufReader::new(stream.take(LONGEST)).read_line(&mut answer).await?;
+    Ok(answer)
+}
+
+fn judge_status(answer: &str) -> Result<String, String> {
+    let told = serde_json::from_str::<serde_json::Value>(answer).unwrap_or_default();
+    let calls = &told["calls"];
+    match told["draining"].as_bool() {
+        Some(false) => Ok(format!("runs, {calls} calls; set ops.listen to learn more")),
+        Some(true) => Err(format!("it takes no calls: told to stop, {calls} may finish")),
+        None => Err("what answers at the control socket is no Trunkline".to_owned()),
+    }
 }
 
 async fn healthz(address: SocketAddr) -> io::Result<String> {
@@ -97,6 +122,41 @@ mod tests {
         assert_eq!(well, Finding::fine("gateway", "runs, 3 calls"));
         let full = told_by("gateway", r#"{"state":"under_load","reasons":["9 of 9 calls: nearly full"],"calls":9}"#);
         assert_eq!((full.verdict, full.result.as_str()), (Verdict::Look, "runs: 9 of 9 calls: nearly full"));
+    }
+
+    /// Answers one question at a socket of its own, and asks doctor.
+    async fn ready_where_it_says(answer: &'static str) -> Result<String, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { data_dir: folder.path().to_owned(), ..Config::default() };
+        let socket = tokio::net::UnixListener::bind(config.control_socket()).unwrap();
+        tokio::spawn(async move {
+            let (stream, _) = socket.accept().await.unwrap();
+            let mut stream = BufReader::new(stream);
+            let mut asked = String::new();
+            stream.read_line(&mut asked).await.unwrap();
+            assert_eq!(asked, "{\"do\":\"status\"}\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
+        ready(&config).await
+    }
+
+    #[tokio::test]
+    async fn without_healthz_a_gateway_that_drains_is_not_ready() {
+        let well = ready_where_it_says("{\"version\":\"1\",\"calls\":2,\"draining\":false}\n").await;
+        assert_eq!(well, Ok("runs, 2 calls; set ops.listen to learn more".to_owned()));
+        let draining = ready_where_it_says("{\"version\":\"1\",\"calls\":2,\"draining\":true}\n").await;
+        assert_eq!(draining, Err("it takes no calls: told to stop, 2 may finish".to_owned()));
+        for answer in ["", "hello\n", "{\"error\":\"that is no request\"}\n"] {
+            assert!(ready_where_it_says(answer).await.unwrap_err().contains("no Trunkline"), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn where_nobody_answers_nobody_is_ready() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { data_dir: folder.path().to_owned(), ..Config::default() };
+        let why = ready(&config).await.unwrap_err();
+        assert!(why.starts_with("no gateway of these settings answers at "), "{why}");
     }
 
     #[test]

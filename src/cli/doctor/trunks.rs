@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::ask::{self, Answer, PATIENCE};
 use super::finding::Finding;
+use super::network;
 use crate::config::{Config, TrunkConfig};
 use crate::sip::uri::Uri;
 use crate::sip::{Hop, Located, Target, Transport, locate};
@@ -43,9 +44,13 @@ async fn ask(trunk: &TrunkConfig, config: &Config) -> (Finding, Option<f64>) {
         Ok(found) => found,
         Err(why) => {
             let remedy = "check the name in its uri, and the name server (sip.resolver)";
-            return (Finding::broken(&check, format!("{} is not found: {why}", target.host), remedy), None);
+            return (Finding::broken(&check, why, remedy), None);
         }
     };
+    // With a gateway that only this machine reaches, no answer would ever come: said before anybody is asked.
+    if let Some(finding) = hops.first().and_then(|hop| network::trunk_finds_us(&check, *hop, config)) {
+        return (finding.with_details(asked), None);
+    }
     let (mut answers, mut ahead, mut heard) = (Vec::new(), None, Vec::new());
     for hop in hops.iter().take(TRIED) {
         let began = SystemClock.now();
@@ -119,6 +124,14 @@ mod tests {
         let (finding, _) = about("tel:+1555").await;
         assert_eq!(finding.verdict, Verdict::Broken);
         assert!(finding.result.starts_with("tel:+1555 is no address"), "{finding:?}");
+    }
+
+    #[tokio::test]
+    async fn a_trunk_elsewhere_cannot_serve_a_gateway_that_only_this_machine_reaches() {
+        let (finding, _) = about("sip:198.51.100.7").await;
+        assert_eq!(finding.verdict, Verdict::Broken);
+        assert!(finding.result.contains("198.51.100.7 cannot reach 127.0.0.1, where we listen"), "{finding:?}");
+        assert!(finding.remedy.is_some_and(|told| told.contains("sip.listen and rtp.address")));
     }
 
     #[tokio::test]

@@ -23,11 +23,8 @@ impl Session {
             return;
         }
         let reports = is_rtcp(datagram);
-        if !reports && !self.params.receive {
-            self.refused += 1;
-            return;
-        }
-        let Some(clear) = open(&mut self.srtp, datagram, reports) else {
+        // Also what is not to be heard is opened: whoever does not count along cannot open what comes after it.
+        let Some(clear) = open(&mut self.srtp, datagram, reports).filter(|_| reports || self.params.receive) else {
             self.refused += 1;
             return;
         };
@@ -36,7 +33,7 @@ impl Session {
             Accepted::Refused(_) => {}
             Accepted::Rtcp => self.on_report(clear, at),
             // A sign of life, as a report is: a telephone that is muted, or has gone quiet, may send nothing else.
-            Accepted::Latched(_) | Accepted::Ok => {
+            Accepted::Latched(_) | Accepted::Ok | Accepted::PassedOver => {
                 self.heard_at = self.heard_at.max(at);
                 if ours {
                     self.make_way(from);

@@ -103,6 +103,7 @@ impl Session {
             hearing: self.receiver.ssrc(),
             expected: heard.expected,
             received: heard.expected - heard.lost,
+            before: self.receiver.before(),
             extended_highest: self.receiver.extended_highest(),
             jitter_ticks: heard.jitter_ticks,
             metrics,

@@ -34,6 +34,8 @@ impl Session {
             (complete, sent) = (true, sent && left);
             self.packets_out += u64::from(left);
         }
+        // Silence for which no packet is needed is heard as well.
+        complete |= self.sender.take_unsent();
         if std::mem::replace(&mut self.pressing, self.sender.is_pressing()) && !self.pressing {
             self.tell(MediaEvent::KeysSent);
         }

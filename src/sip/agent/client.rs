@@ -1,16 +1,17 @@
 //! What we ask of others: whose request it is, which way it goes, what becomes of it.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rand::RngCore;
 
+use super::proof::{Errand, Home, Proof};
 use super::{Agent, Output, QueryId, TimerOf};
 use crate::id::LegId;
-use crate::sip::auth::{Client as Digest, Credentials};
+use crate::sip::auth::{Tries, asks_of};
 use crate::sip::branch::{ClientFailure, ClientNews, OutRequest, Tx};
 use crate::sip::client::{ClientDo, ClientTransaction, Outgoing, base_of};
 use crate::sip::fork::dialog_of;
@@ -18,6 +19,7 @@ use crate::sip::guard::DropReason;
 use crate::sip::message::{Method, Response};
 use crate::sip::reason;
 use crate::sip::transport::{Hop, Path, Transport};
+use crate::sip::trunk::TrunkSpec;
 use crate::time::Now;
 
 /// Names being looked up at once: far more than trunks and live legs with names in them; one more request fails.
@@ -49,27 +51,11 @@ pub(super) struct Clients {
     cseqs: BTreeMap<Owner, u32>,
     /// Digest answers, for owners that have credentials.
     digests: BTreeMap<Owner, Proof>,
+    /// The trunks those are meant for, by name.
+    homes: BTreeMap<Arc<str>, Home>,
     next_query: u64,
     /// Far ends that took no TCP connection, and until when we believe that: long requests go there by datagram.
     no_tcp: BTreeMap<SocketAddr, Instant>,
-}
-
-/// What an owner proves itself with, and to whom.
-#[derive(Debug)]
-struct Proof {
-    digest: Digest,
-    /// Host its first request went to. Only that one, hosts of its domain, and whoever is in a dialog with us behind it,
-    /// get an answer: a redirection must not collect hashes to guess a password from.
-    home: Option<String>,
-}
-
-impl Proof {
-    fn towards(&mut self, request: &OutRequest) -> Option<&mut Digest> {
-        let home = self.home.get_or_insert_with(|| request.towards.host.clone());
-        let in_dialog = request.header("To").is_some_and(|to| !tag_of(to).is_empty());
-        let below_home = || request.towards.host.strip_suffix(home.as_str()).is_some_and(|rest| rest.ends_with('.'));
-        (in_dialog || *home == request.towards.host || below_home()).then_some(&mut self.digest)
-    }
 }
 
 #[derive(Debug)]
@@ -120,6 +106,24 @@ impl Clients {
         self.digests.remove(owner);
     }
 
+    /// Where a name of a trunk leads, there the trunk is.
+    fn learn_home(&mut self, lookup: &Lookup, paths: &[Path]) {
+        let Some(proof) = self.digests.get(&lookup.owner) else { return };
+        if proof.names(&lookup.outgoing.request.towards)
+            && let Some(home) = self.homes.get_mut(&proof.trunk)
+        {
+            home.is_reached_at(paths);
+        }
+    }
+
+    /// What `owner` proves itself with at the end of each of `paths`, and the trunk that is there; nothing where one of
+    /// them leads elsewhere.
+    fn proof_at(&mut self, owner: &Owner, paths: &[Path]) -> Option<(&mut Proof, &mut Home)> {
+        let proof = self.digests.get_mut(owner)?;
+        let home = self.homes.get_mut(&proof.trunk)?;
+        paths.iter().all(|path| proof.is_at(home, path)).then_some((proof, home))
+    }
+
     fn next_cseq(&mut self, owner: &Owner) -> u32 {
         let cseq = self.cseqs.entry(owner.clone()).or_insert(0);
         *cseq += 1;
@@ -131,21 +135,17 @@ impl Agent {
     /// Sends a request in a transaction of its own.
     pub(super) fn send_request(&mut self, owner: Owner, tx: Tx, request: OutRequest, now: Now) {
         let cseq = self.clients.next_cseq(&owner);
-        let digest = self.clients.digests.get_mut(&owner).and_then(|proof| proof.towards(&request));
-        let credentials = digest.map(|digest| {
-            let body = request.body.as_ref().map_or("", |(_, text)| text);
-            digest.preempt(request.method.as_str(), &request.uri, body.as_bytes())
-        });
-        let credentials = credentials.unwrap_or_default();
-        let outgoing = Outgoing { request, cseq, server: self.server.clone(), credentials };
+        let outgoing =
+            Outgoing { request, cseq, server: self.server.clone(), credentials: Vec::new(), tries: Tries::default() };
         self.find_way(Lookup { owner, tx, outgoing, ack: false, cancelled: false }, now);
     }
 
-    /// What `owner` may prove itself with, when it is asked to.
-    pub(super) fn trust_with(&mut self, owner: Owner, credentials: Credentials) {
-        let seed = self.rng.next_u64();
-        let digest = Digest::new(Some(credentials), seed);
-        self.clients.digests.insert(owner, Proof { digest, home: None });
+    /// What `owner` may prove itself with to a trunk, when that asks; `source` is where the trunk called us from.
+    pub(super) fn trust_with(&mut self, owner: Owner, spec: &TrunkSpec, source: Option<IpAddr>) {
+        let Some(credentials) = spec.credentials.clone() else { return };
+        let proof = Proof::new(spec, credentials, source, self.rng.next_u64());
+        self.clients.homes.entry(spec.name.clone()).or_insert_with(|| Home::of(spec));
+        self.clients.digests.insert(owner, proof);
     }
 
     /// Asks for an INVITE to be cancelled.
@@ -165,7 +165,7 @@ impl Agent {
         let Some(client) = base.and_then(|base| self.clients.running.get(base)) else { return };
         let invite = client.transaction.outgoing();
         let (cseq, credentials) = (invite.cseq, invite.credentials.clone());
-        let outgoing = Outgoing { request, cseq, server: self.server.clone(), credentials };
+        let outgoing = Outgoing { request, cseq, server: self.server.clone(), credentials, tries: Tries::default() };
         self.find_way(Lookup { owner: owner.clone(), tx, outgoing, ack: true, cancelled: false }, now);
     }
 
@@ -176,6 +176,7 @@ impl Agent {
         let fallback = lookup.outgoing.request.fallback;
         match (paths, fallback) {
             (Ok(mut paths), known) if !paths.is_empty() => {
+                self.clients.learn_home(&lookup, &paths);
                 // The hop that took the INVITE knows the dialog; an ACK is sent once, and must not try a dead one first.
                 let same = |path: &Path, known: &Hop| {
                     (path.hop.transport, path.hop.address) == (known.transport, known.address)
@@ -250,7 +251,16 @@ impl Agent {
     }
 
     fn set_out(&mut self, lookup: Lookup, paths: Vec<Path>, now: Now) {
-        let Lookup { owner, tx, outgoing, ack, cancelled } = lookup;
+        let Lookup { owner, tx, mut outgoing, ack, cancelled } = lookup;
+        match self.clients.proof_at(&owner, &paths) {
+            None => outgoing.credentials.clear(),
+            Some((proof, _)) if outgoing.credentials.is_empty() && !ack => {
+                let OutRequest { method, uri, body, .. } = &outgoing.request;
+                let body = body.as_ref().map_or("", |(_, text)| text);
+                outgoing.credentials = proof.digest.preempt(&mut outgoing.tries, method.as_str(), uri, body.as_bytes());
+            }
+            Some(_) => {}
+        }
         let paths: Vec<Path> = paths.iter().map(|path| self.faced(&owner, path)).collect();
         let base: Arc<str> = format!("z9hG4bK{:016x}{:08x}", self.rng.next_u64(), self.rng.next_u32()).into();
         if ack {
@@ -346,7 +356,13 @@ impl Agent {
         bye.headers.push(("Reason".into(), reason::GIVEN_UP.to_owned()));
         let cseq = invite.cseq + 1;
         self.send_ack(&owner, tx, dialog.request(Method::Ack), now);
-        let outgoing = Outgoing { request: bye, cseq, server: self.server.clone(), credentials: Vec::new() };
+        let outgoing = Outgoing {
+            request: bye,
+            cseq,
+            server: self.server.clone(),
+            credentials: Vec::new(),
+            tries: Tries::default(),
+        };
         self.find_way(Lookup { owner, tx: LAST_WORD, outgoing, ack: false, cancelled: false }, now);
     }
 
@@ -361,9 +377,26 @@ impl Agent {
         let wanted = !client.transaction.is_cancelled();
         let request = &outgoing.request;
         let body = request.body.as_ref().map_or("", |(_, text)| text);
-        let digest = self.clients.digests.get_mut(&owner).filter(|_| wanted).and_then(|proof| proof.towards(request));
-        let answer =
-            digest.map(|digest| digest.answer(&challenge, request.method.as_str(), &request.uri, body.as_bytes()));
+        let errand = match (&owner, request.header("To").is_some_and(|to| !tag_of(to).is_empty())) {
+            (Owner::Trunk(_), _) => Errand::Own,
+            (Owner::Leg(_), false) => Errand::Call,
+            (Owner::Leg(_), true) => Errand::Inside,
+        };
+        let (at, asks) = (path.hop.address.ip(), asks_of(&challenge));
+        let answer = self.clients.proof_at(&owner, &[path]).filter(|_| wanted).map(|(proof, home)| {
+            let asked: Vec<_> =
+                asks.into_iter().filter(|(asker, realm)| home.trusts(errand, at, *asker, realm)).collect();
+            home.learn(errand, at, &asked);
+            let theirs = |asker, realm: &str| asked.iter().any(|(one, other)| (*one, other.as_str()) == (asker, realm));
+            proof.digest.answer(
+                &mut outgoing.tries,
+                &challenge,
+                theirs,
+                request.method.as_str(),
+                &request.uri,
+                body.as_bytes(),
+            )
+        });
         match answer {
             Some(Ok(credentials)) => {
                 outgoing.credentials = credentials;
@@ -376,7 +409,7 @@ impl Agent {
                 if let Some(Err(reason)) = refused {
                     tracing::warn!(%reason, "a request of ours is not let in");
                 } else if wanted && self.clients.digests.contains_key(&owner) {
-                    let asks = &outgoing.request.towards.host;
+                    let asks = &path.hop;
                     tracing::warn!(%asks, "somebody we were sent to asks for a password that is not meant for them");
                 }
                 self.tell(&owner, tx, ClientNews::Final(challenge), Some(path), now);

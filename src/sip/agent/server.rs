@@ -13,6 +13,7 @@ use crate::sip::Reason;
 use crate::sip::guard::{Admitted, DropReason};
 use crate::sip::leg::{Leg, Opening};
 use crate::sip::message::{Method, Request};
+use crate::sip::refusals::Cause;
 use crate::sip::respond::{ALLOW, Draft, Origin, SUPPORTED, reason_phrase};
 use crate::sip::transaction::InviteTransaction;
 use crate::sip::transport::Path;
@@ -57,7 +58,10 @@ impl Agent {
             return self.handle_reinvite(&admitted.request, &admitted.origin, key, now);
         }
         if let Err(refusal) = self.guard.admit(&admitted, now) {
-            return self.turn_off(refusal);
+            if let Some(cause) = refusal.cause {
+                self.count_turned_away(&admitted.peer.name, cause, now);
+            }
+            return self.turn_off(refusal.instead);
         }
         let Admitted { request, origin, peer, caller } = admitted;
         let merge_key = request.from.tag().map(|tag| format!("{}|{tag}|{}", request.cseq.number, request.call_id));
@@ -73,7 +77,13 @@ impl Agent {
         };
         let full = self.stats.live_legs >= self.settings.max_legs as u64;
         // Who takes over a call adds none.
-        if (self.draining || full) && replaced.is_none() || self.invites.len() >= MAX_TRANSACTIONS {
+        let cause = match replaced.is_none() {
+            true if self.draining => Some(Cause::Draining),
+            true if full => Some(Cause::Full),
+            _ => (self.invites.len() >= MAX_TRANSACTIONS).then_some(Cause::Full),
+        };
+        if let Some(cause) = cause {
+            self.count_turned_away(&peer.name, cause, now);
             return self.turn_away(&origin);
         }
 
@@ -109,8 +119,10 @@ impl Agent {
         self.legs.insert(id, Box::new(Leg::open(&request, origin, opening, context, now)));
         self.dialogs.insert(tag, id);
         self.guard.entered(id, &peer, path.hop.address.ip(), now);
-        if let Some(credentials) = self.trunks.credentials(&peer.name) {
-            self.trust_with(Owner::Leg(id), credentials);
+        if let Some(spec) = self.trunks.spec(&peer.name) {
+            // A password that let somebody in from anywhere does not make that place the trunk's.
+            let source = (!peer.is_roaming()).then_some(path.hop.address.ip());
+            self.trust_with(Owner::Leg(id), &spec, source);
         }
         self.stats.accepted += 1;
         match replaced {
@@ -252,6 +264,12 @@ impl Agent {
         }
         self.say(leg, bytes, path, now);
         self.arm_invite(key);
+    }
+
+    /// A new call is about to be refused of which nothing else will remain.
+    fn count_turned_away(&mut self, peer: &Arc<str>, cause: Cause, now: Now) {
+        *self.stats.turned_away.entry(cause).or_default() += 1;
+        self.refusals.turned_away(peer, cause, now.mono);
     }
 
     fn turn_away(&mut self, origin: &Origin) {

@@ -18,7 +18,6 @@ use super::client::Owner;
 use super::{Agent, Output, TimerOf};
 use crate::id::LegId;
 use crate::sip::DialError;
-use crate::sip::auth::Credentials;
 use crate::sip::branch::{Act, ClientNews, OutRequest, Tx};
 use crate::sip::message::Method;
 use crate::sip::peers::Peer;
@@ -94,10 +93,10 @@ impl Trunks {
         self.by_name.values().all(|trunk| trunk.registration.as_ref().is_none_or(Registration::is_done))
     }
 
-    /// The trunk that is registered and answers from `address`: its calls come from there.
-    pub(super) fn at(&self, address: IpAddr) -> Option<Arc<Peer>> {
+    /// The trunk that we are registered with at `address`: its calls come from there.
+    pub(super) fn at(&self, address: IpAddr, now: Now) -> Option<Arc<Peer>> {
         let registered = self.by_name.values().filter_map(|trunk| Some((trunk, trunk.registration.as_ref()?)));
-        let mut here = registered.filter(|(_, registration)| registration.addresses().contains(&address));
+        let mut here = registered.filter(|(_, registration)| registration.is_known_at(address, now.mono));
         here.next().map(|(trunk, _)| trunk.peer.clone())
     }
 
@@ -151,9 +150,9 @@ impl Trunks {
         self.over.remove(&leg);
     }
 
-    /// What a trunk of this name knows us by: for whoever calls us from there and then asks who we are.
-    pub(super) fn credentials(&self, name: &str) -> Option<Credentials> {
-        self.by_name.get(name)?.spec.credentials.clone()
+    /// The trunk of this name, if it knows us by a password: for whoever calls us from there and then asks who we are.
+    pub(super) fn spec(&self, name: &str) -> Option<TrunkSpec> {
+        Some(&self.by_name.get(name)?.spec).filter(|spec| spec.credentials.is_some()).cloned()
     }
 
     /// A call through `name` begins, if there is such a trunk and it may carry one more.
@@ -276,9 +275,8 @@ impl Agent {
             if trunk.spec.register {
                 trunk.registration = Registration::new(trunk.spec.clone(), context, now);
             }
-            if let Some(credentials) = trunk.spec.credentials.clone() {
-                self.trust_with(Owner::Trunk(name.clone()), credentials);
-            }
+            let spec = trunk.spec.clone();
+            self.trust_with(Owner::Trunk(name.clone()), &spec, None);
             self.with_trunk(&name, now, |_| {});
         }
     }

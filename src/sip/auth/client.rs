@@ -1,4 +1,5 @@
-//! Answering challenges: one [`Client`] per trunk or leg remembers what it was asked and how often it has answered.
+//! Answering challenges: one [`Client`] per trunk or leg remembers what it was asked; what one request has gone through
+//! travels with it, as [`Tries`], because several may be under way.
 //!
 //! ```text
 //!   request ──preempt──▶ with what is known, or bare
@@ -17,6 +18,9 @@ use crate::sip::message::Response;
 const MOST_SPACES: usize = 4;
 /// How often `stale=true` is believed within one request. A server that calls every nonce stale would go on for ever.
 const MOST_STALE: u8 = 2;
+/// How often one request is answered for at all: a proxy or two and the far end, each with a stale nonce. Somebody who
+/// asks in a new realm each time would go on for ever.
+const MOST_ROUNDS: u8 = 6;
 
 /// Why a challenge stays unanswered; the request then ends with the response that carried it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +34,15 @@ pub enum NoAnswer {
     /// What we answered was not accepted.
     #[error("the far end refuses this username and password: correct them for this trunk")]
     Refused,
+    /// One question after the other.
+    #[error("the far end asks for a password again and again, and never says whether it is right")]
+    Endless,
+    /// Somebody else than the trunk asks.
+    #[error(
+        "a password is asked for in a realm that is not known as this trunk's: if it is one, add it to `realms` of the \
+         [[trunk]]"
+    )]
+    NotTheirs,
 }
 
 /// Digest credentials in use.
@@ -43,8 +56,10 @@ pub struct Client {
 
 /// Who asks: decides which header answers (RFC 3261 §22.2, §22.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asker {
+pub enum Asker {
+    /// Whoever the request is for: 401, `WWW-Authenticate`.
     FarEnd,
+    /// Somebody on the way there: 407, `Proxy-Authenticate`.
     Proxy,
 }
 
@@ -94,9 +109,37 @@ struct Space {
     cnonce: String,
     ha1: String,
     nc: u32,
-    /// Within the request at hand: has a challenge of this space been answered, how often was it stale?
+}
+
+/// What one request of ours has been asked so far, and what it carried.
+#[derive(Clone, Debug, Default)]
+pub struct Tries {
+    rounds: u8,
+    carried: Vec<Carried>,
+}
+
+/// What a request said to one realm.
+#[derive(Clone, Debug)]
+struct Carried {
+    asker: Asker,
+    realm: String,
+    nonce: String,
+    /// A challenge to this very request was answered, not one to an earlier.
     answered: bool,
     stale: u8,
+}
+
+impl Tries {
+    fn of(&self, asker: Asker, realm: &str) -> Option<&Carried> {
+        self.carried.iter().find(|carried| carried.asker == asker && carried.realm == realm)
+    }
+
+    /// The request goes out with the proof for `challenge`.
+    fn carry(&mut self, challenge: &Challenge, answered: bool, stale: u8) {
+        let Challenge { asker, realm, nonce, .. } = challenge;
+        self.carried.retain(|carried| carried.asker != *asker || carried.realm != *realm);
+        self.carried.push(Carried { asker: *asker, realm: realm.clone(), nonce: nonce.clone(), answered, stale });
+    }
 }
 
 impl Client {
@@ -105,28 +148,38 @@ impl Client {
         Self { credentials, seed, drawn: 0, spaces: Vec::new() }
     }
 
-    /// A 401 or 407 came for a request: the headers that its next try carries. `uri` is its Request-URI, `body` its
-    /// body.
+    /// A 401 or 407 came for a request: the headers that its next try carries, for those realms that are `theirs`.
+    /// `uri` is its Request-URI, `body` its body.
     ///
     /// # Errors
     ///
     /// When trying again would bring the same response.
     pub fn answer(
         &mut self,
+        tries: &mut Tries,
         challenge: &Response,
+        theirs: impl Fn(Asker, &str) -> bool,
         method: &str,
         uri: &str,
         body: &[u8],
     ) -> Result<Vec<(&'static str, String)>, NoAnswer> {
-        let asked = strongest_of_each_realm(challenge);
+        let mut asked = strongest_of_each_realm(challenge);
         if self.credentials.is_none() {
             return Err(NoAnswer::NoCredentials);
         }
         if asked.is_empty() {
             return Err(NoAnswer::NotUnderstood);
         }
+        asked.retain(|challenge| theirs(challenge.asker, &challenge.realm));
+        if asked.is_empty() {
+            return Err(NoAnswer::NotTheirs);
+        }
+        tries.rounds += 1;
+        if tries.rounds > MOST_ROUNDS {
+            return Err(NoAnswer::Endless);
+        }
         for challenge in asked {
-            if let Err(why) = self.take(challenge) {
+            if let Err(why) = self.take(challenge, tries) {
                 // Nothing of this may be tried by itself on the next request.
                 self.spaces.clear();
                 return Err(why);
@@ -137,29 +190,39 @@ impl Client {
 
     /// A new request begins: the headers it may carry at once, from challenges answered before (RFC 3261 §22.2).
     /// Empty until there was one.
-    pub fn preempt(&mut self, method: &str, uri: &str, body: &[u8]) -> Vec<(&'static str, String)> {
-        for space in &mut self.spaces {
-            (space.answered, space.stale) = (false, 0);
+    pub fn preempt(&mut self, tries: &mut Tries, method: &str, uri: &str, body: &[u8]) -> Vec<(&'static str, String)> {
+        for space in &self.spaces {
+            tries.carry(&space.challenge, false, 0);
         }
         self.headers(method, uri, body)
     }
 
     /// Puts a challenge into its space.
-    fn take(&mut self, challenge: Challenge) -> Result<(), NoAnswer> {
+    fn take(&mut self, challenge: Challenge, tries: &mut Tries) -> Result<(), NoAnswer> {
         let Some(credentials) = &self.credentials else { return Err(NoAnswer::NoCredentials) };
         let same = |space: &Space| {
             (space.challenge.asker, space.challenge.realm.as_str()) == (challenge.asker, challenge.realm.as_str())
         };
         let at = self.spaces.iter().position(same);
-        let before = at.map(|at| &self.spaces[at]);
+        let before = tries.of(challenge.asker, &challenge.realm);
         let stale = before.map_or(0, |space| space.stale) + u8::from(challenge.stale);
         if let Some(before) = before {
             // RFC 7616 §3.3: without `stale` the same nonce, or a fresh one for an answer just given, means that the
             // name or the password is wrong. A new nonce for an old one is only a server that forgets to say stale.
-            let again = before.challenge.nonce == challenge.nonce;
+            let again = before.nonce == challenge.nonce;
             if (again || before.answered) && !challenge.stale || stale > MOST_STALE {
                 return Err(NoAnswer::Refused);
             }
+        }
+        tries.carry(&challenge, true, stale);
+        // Another request under way has been asked the same: its count goes on.
+        let same_words = |space: &Space| {
+            let known = &space.challenge;
+            (&known.nonce, known.algorithm, known.session) == (&challenge.nonce, challenge.algorithm, challenge.session)
+        };
+        if let Some(space) = at.map(|at| &mut self.spaces[at]).filter(|space| same_words(space)) {
+            space.challenge = challenge;
+            return Ok(());
         }
         self.drawn += 1;
         let mix = format!("{:016x}{:016x}{}", self.seed, self.drawn, challenge.nonce);
@@ -169,7 +232,7 @@ impl Client {
         if session {
             ha1 = algorithm.session_ha1(&ha1, &challenge.nonce, &cnonce);
         }
-        let space = Space { challenge, cnonce, ha1, nc: 0, answered: true, stale };
+        let space = Space { challenge, cnonce, ha1, nc: 0 };
         match at {
             Some(at) => self.spaces[at] = space,
             None => {
@@ -224,6 +287,11 @@ impl Space {
         }
         text
     }
+}
+
+/// Who asks in a response, and in the name of what: as far as we could answer.
+pub fn asks_of(challenge: &Response) -> Vec<(Asker, String)> {
+    strongest_of_each_realm(challenge).into_iter().map(|challenge| (challenge.asker, challenge.realm)).collect()
 }
 
 /// What a response asks for, one challenge per asker and realm: the strongest we know (RFC 8760 §2.3 lets us choose

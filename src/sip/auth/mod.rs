@@ -17,7 +17,7 @@ use sha2::{Sha256, Sha512_256};
 
 use super::uri::{is_token, split_unquoted};
 
-pub use client::{Client, NoAnswer};
+pub use client::{Asker, Client, NoAnswer, Tries, asks_of};
 
 /// Parameters read of one challenge or answer; the rest are ignored. The longest of RFC 7616 has eleven.
 const MOST_PARAMS: usize = 32;

@@ -57,7 +57,8 @@ impl Row {
             contact: Some("a".to_owned()),
             body: (body > 0).then(|| ("application/sdp", "v".repeat(body))),
         };
-        let outgoing = Outgoing { request, cseq: 7, server: "Test/1".into(), credentials: Vec::new() };
+        let outgoing =
+            Outgoing { request, cseq: 7, server: "Test/1".into(), credentials: Vec::new(), tries: Default::default() };
         let paths = hops.iter().map(|hop| path(hop)).collect();
         let transaction =
             ClientTransaction::start(outgoing, paths, "z9hG4bKbase".into(), true, Timing::default(), start.mono);

@@ -26,13 +26,7 @@ impl Dialer {
     /// Which of our addresses faces the far end of a call to `to` (through `trunk`): what belongs into the session
     /// description, before there is a leg.
     pub async fn local_for(&self, to: &str, trunk: Option<&str>) -> Result<IpAddr, DialError> {
-        let trunk = match trunk {
-            Some(name) => {
-                let found = self.trunks.iter().find(|trunk| &*trunk.name == name);
-                Some(found.ok_or_else(|| DialError::NoSuchTrunk(name.into()))?)
-            }
-            None => None,
-        };
+        let trunk = self.trunk(trunk)?;
         if let Some(PublicAddress::Fixed(ip, _)) = trunk.map(|trunk| trunk.public) {
             return Ok(ip);
         }
@@ -40,6 +34,21 @@ impl Dialer {
         let shown = target.to_string();
         let found = self.ask(|reply| Control::LocalFor(target, reply)).await?;
         found.map_err(|cause| DialError::NoAddress { target: shown, cause })
+    }
+
+    /// Could a call go to `to` (through `trunk`), as far as that can be told without asking anybody?
+    ///
+    /// # Errors
+    ///
+    /// [`DialError::NoSuchTrunk`] and [`DialError::NotDialable`].
+    pub fn judge(&self, to: &str, trunk: Option<&str>) -> Result<(), DialError> {
+        Callee::of(to, self.trunk(trunk)?).map(drop)
+    }
+
+    fn trunk(&self, name: Option<&str>) -> Result<Option<&TrunkSpec>, DialError> {
+        let Some(name) = name else { return Ok(None) };
+        let found = self.trunks.iter().find(|trunk| &*trunk.name == name);
+        found.map(Some).ok_or_else(|| DialError::NoSuchTrunk(name.into()))
     }
 
     /// Places a call.

@@ -89,7 +89,9 @@ impl Names {
                     search.handle(&question, answers);
                 }
                 Step::Done(hops) if hops.is_empty() => {
-                    return Err(fault.unwrap_or_else(|| format!("`{target}` has no address we can use")));
+                    return Err(fault.unwrap_or_else(|| {
+                        format!("the name {} is not found, or has no usable address", target.host)
+                    }));
                 }
                 Step::Done(hops) => return Ok(hops),
             }

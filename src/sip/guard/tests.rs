@@ -350,6 +350,8 @@ fn a_number_is_shown_as_far_as_its_owner_and_the_peer_are_believed() {
         (Asserted, String::new(), "+12025550123"),
         (None, asserted.to_owned(), "anonymous"),
         (From, "Privacy: id\n".to_owned(), "anonymous"),
+        (From, "privacy: id\n".to_owned(), "anonymous"),
+        (Asserted, format!("{asserted}PRIVACY: ID\n"), "anonymous"),
         (Asserted, format!("{asserted}Privacy: header; id;critical\n"), "anonymous"),
         (Asserted, format!("{asserted}Privacy: none\n"), "+1555"),
         (Asserted, format!("{asserted}Privacy: session\n"), "+1555"),
@@ -441,7 +443,7 @@ fn with_password(addresses: bool) -> Guard {
 fn knock(guard: &mut Guard, proof: &str, source: &str, now: Now) -> (Option<u16>, String) {
     let bytes = invite(|text| if proof.is_empty() { text } else { text.replace("Contact: ", proof) });
     let verdict = match guard.inspect(&bytes, &path(source), now) {
-        Verdict::Request(admitted) => guard.admit(&admitted, now).err(),
+        Verdict::Request(admitted) => guard.admit(&admitted, now).err().map(|refusal| refusal.instead),
         other => Some(other),
     };
     match verdict {
@@ -495,6 +497,21 @@ fn a_peer_on_the_road_is_let_in_from_anywhere_and_strangers_learn_nothing() {
     assert!(matches!(guard.inspect(&bye, &path, now), Verdict::Request(_)), "her BYE may come again");
     let later = Now { mono: now.mono + VISITOR_LINGERS, ..now };
     assert!(!matches!(guard.inspect(&bye, &path, later), Verdict::Request(_)));
+}
+
+/// An INVITE that pretends to belong to a dialog is nobody's fresh call: it is counted like any other stranger's.
+#[test]
+fn a_made_up_proof_inside_a_dialog_does_not_pass_for_a_call() {
+    let (mut guard, now) = (with_password(false), SystemClock.now());
+    let challenge = knock(&mut guard, "", STRANGER, now).1;
+    let proof = proof(&challenge, "ann", "made up", 1);
+    let bytes = invite(|text| {
+        text.replace("Contact: ", &proof).replace("To: <sip:100@127.0.0.1>", "To: <sip:100@127.0.0.1>;tag=x")
+    });
+    assert!(String::from_utf8_lossy(&bytes).contains(";tag=x"));
+    let verdicts: Vec<Verdict> = (0..40).map(|_| guard.inspect(&bytes, &path(STRANGER), now)).collect();
+    assert!(verdicts.iter().all(|verdict| !matches!(verdict, Verdict::Request(_))), "{verdicts:?}");
+    assert!(matches!(verdicts[39], Verdict::Drop(DropReason::Stranger)), "{:?}", verdicts[39]);
 }
 
 #[test]

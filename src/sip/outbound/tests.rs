@@ -7,6 +7,7 @@ use rand::{Rng, SeedableRng};
 
 use super::*;
 use crate::pii::Pii;
+use crate::sip::branch::ClientFailure;
 use crate::sip::message::{CSeq, Raw, Via};
 use crate::sip::session_timer::SessionPolicy;
 use crate::sip::transaction::Timing;
@@ -280,8 +281,16 @@ fn refusals_end_the_call_with_status_and_cause() {
         let told = heard.iter().filter(|words| words.starts_with("Reason(")).count();
         assert_eq!(told, usize::from(end.contains("Some")), "{heard:?}");
     }
-    for failure in [ClientFailure::Timeout, ClientFailure::Unreachable, ClientFailure::NoAddress("none".into())] {
-        assert_eq!(World::new().news(ClientNews::Failed(failure)), ["ended Unreachable", "gone"]);
+    for (failure, why) in [
+        (ClientFailure::Timeout, "nothing came back"),
+        (ClientFailure::Unreachable, "there is no way there"),
+        (
+            ClientFailure::NoAddress("the name nobody.invalid is not found".into()),
+            "the name nobody.invalid is not found",
+        ),
+    ] {
+        let heard = World::new().news(ClientNews::Failed(failure));
+        assert_eq!(heard, [&format!("Unreached({why:?})"), "ended Unreachable", "gone"]);
     }
 }
 

@@ -267,16 +267,46 @@ fn it_takes_its_leave_and_does_not_wait_for_ever() {
 }
 
 #[test]
-fn where_it_answers_from_is_remembered_within_bounds() {
+fn calls_are_taken_from_where_we_are_registered_as_long_as_we_are() {
+    let here: IpAddr = "192.0.2.9".parse().unwrap();
+    let known = |world: &World| world.registration.is_known_at(here, world.now.mono);
     let mut world = World::new();
-    world.asks();
-    for last in 1..=40 {
-        let path = Path::udp(([192, 0, 2, last], 5060).into(), "192.0.2.7:5060".parse().unwrap());
-        world.registration.handle_news(Tx(999), ClientNews::Failed(ClientFailure::Timeout), Some(&path), world.now);
+    for status in [401, 503, 302] {
+        world.asks();
+        world.says(status, "");
+        assert!(!known(&world), "{status}: whoever answers is not yet our registrar");
     }
-    let addresses = world.registration.addresses();
-    assert_eq!(addresses.len(), MOST_ADDRESSES);
-    assert!(addresses.contains(&"192.0.2.40".parse().unwrap()));
+    world.asks();
+    world.says(200, "Expires: 600\r\n");
+    assert!(known(&world), "it may call at once");
+    world.asks();
+    world.silent();
+    assert!(known(&world), "a refresh that fails once");
+    world.asks();
+    world.says(200, "Expires: 600\r\n");
+    world.now.mono += Duration::from_secs(599);
+    assert!(known(&world));
+    world.now.mono += Duration::from_secs(1);
+    assert!(!known(&world), "lapsed");
+    world.asks();
+    world.says(200, "Expires: 600\r\n");
+    world.asks();
+    world.says(403, "");
+    assert!(!known(&world), "refused");
+}
+
+#[test]
+fn where_we_are_registered_is_remembered_within_bounds() {
+    let mut world = World::new();
+    let (now, until) = (world.now.mono, world.now.mono + Duration::from_secs(60));
+    for last in 1..=40 {
+        world.registration.know([192, 0, 2, last].into(), until, now);
+        world.registration.know([192, 0, 2, last].into(), until, now);
+    }
+    assert_eq!(world.registration.addresses.len(), MOST_ADDRESSES);
+    assert!(world.registration.is_known_at([192, 0, 2, 40].into(), now));
+    world.registration.know([192, 0, 2, 99].into(), until, until);
+    assert_eq!(world.registration.addresses.len(), 1, "what has lapsed makes room");
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl Bench {
     async fn settle(&mut self) {
         while let Some(output) = self.backlog.poll_output() {
             match &output {
-                Output::Alarm(sentence) => self.alarms.push(sentence.clone()),
+                Output::Alarm(sentence) | Output::Unkept(sentence) => self.alarms.push(sentence.clone()),
                 Output::Recovered { stored } => self.recovered += stored,
                 _ => {}
             }
@@ -66,7 +66,7 @@ impl Bench {
     }
 
     async fn wait_until_away(&mut self) {
-        while self.backlog.is_well() {
+        while self.backlog.condition().well {
             self.wait().await;
         }
     }
@@ -185,7 +185,7 @@ async fn a_call_the_tables_refuse_is_set_aside_and_the_others_are_stored() {
     bench.settle().await;
     assert_eq!(bench.stored().await, [full_record(1), full_record(3)]);
     assert_eq!(bench.files(), [format!("{}.json.refused", bad.id)]);
-    assert!(bench.backlog.is_well());
+    assert!(bench.backlog.condition().well);
 }
 
 #[tokio::test]
@@ -212,7 +212,7 @@ async fn closing_ends_even_when_nothing_can_be_written_anywhere() {
         writer.save(Box::new(full_record(number))).await;
     }
     task.close().await;
-    assert!(!writer.is_well());
+    assert!(!writer.condition().well);
     let log = log.text();
     assert!(log.contains("their records are lost") && log.contains(full_record(8).id.as_str()), "{log}");
 }
@@ -231,7 +231,7 @@ async fn the_task_stores_what_it_was_given_before_it_ends_and_numbers_as_the_set
     let calls = store.list(&CallFilter { limit: 1_000, since: None }).await.unwrap();
     assert_eq!(calls.len(), 200);
     assert!(calls.iter().all(|call| call.caller.reveal() == "…0123"));
-    assert!(writer.is_well());
+    assert!(writer.condition().well);
 
     // A call that ends after that is not lost either.
     writer.save(Box::new(full_record(250))).await;

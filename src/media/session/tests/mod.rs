@@ -20,8 +20,8 @@ use crate::media::{BargeIn, Offer};
 use crate::rtp::Codec;
 use crate::rtp::jitter::JitterConfig;
 use crate::rtp::packet::Packet;
-use crate::rtp::srtp::{Keys, MasterKey, Suite};
-use crate::rtp::{Digit, Ice, Rtcp, rtcp};
+use crate::rtp::srtp::{Keys, MasterKey, Sealer, Suite};
+use crate::rtp::{Digit, Ice, OpusParams, Rtcp, rtcp};
 use crate::time::{Clock, SystemClock};
 
 const TIMEOUT: Duration = Duration::from_secs(20);

@@ -117,6 +117,19 @@ fn a_muted_telephone_that_only_reports_is_not_gone() {
 }
 
 #[test]
+fn a_muted_telephone_that_only_keeps_its_port_open_is_not_gone() {
+    let mut leg = Leg::new(params());
+    leg.receive(&QUIET);
+    for n in 0..10 {
+        leg.ticks(750);
+        leg.datagram(127, n, &[]);
+    }
+    assert!(leg.events.is_empty(), "{:?}", leg.events);
+    leg.ticks(1_000);
+    assert_eq!(leg.events, ["timeout 20000"]);
+}
+
+#[test]
 fn a_leg_that_is_over_says_good_bye_and_one_that_never_spoke_does_not() {
     let mut out = [0; MAX_RTCP_BYTES];
     let mut leg = Leg::new(params());

@@ -20,6 +20,20 @@ fn keys_are_sent_as_events_while_the_prompt_waits() {
 }
 
 #[test]
+fn a_prompt_whose_end_is_silence_finishes_in_time_where_silence_is_not_sent() {
+    let opus = OpusParams { dtx: true, ..OpusParams::default() };
+    let mut leg = Leg::new(StreamParams { codec: Codec::Opus, payload_type: 111, opus, ..params() });
+    // Opus sends a packet of silence now and then: whichever frame is the last, its end is told in that tick.
+    for play in 1..=20 {
+        leg.play(play, &vec![QUIET; 30 + play as usize], BargeIn::Off);
+        leg.ticks(30 + play as usize);
+        let total = 20 * (30 + play);
+        assert_eq!(leg.events.last(), Some(&format!("Completed {play} {total}/{total}")));
+    }
+    assert!(leg.sent.len() < 200, "{} packets", leg.sent.len());
+}
+
+#[test]
 fn keys_that_nobody_takes_are_over_at_once() {
     let mut leg = Leg::new(params());
     let keys = vec![Digit::new('1').expect("a key")];
@@ -85,6 +99,33 @@ fn what_is_not_sealed_by_the_far_end_neither_is_heard_nor_latches() {
     }
     assert_eq!((leg.session.receiver.latched(), leg.session.quality().rtcp_in), (None, 0));
     assert_eq!(leg.session.into_summary().refused, 40);
+}
+
+#[test]
+fn what_comes_while_we_hold_them_is_counted_along_so_that_what_follows_can_be_opened() {
+    let agreed = StreamParams { security: Some(Box::new(keys_of(1, 2))), ..params() };
+    let mut leg = Leg::new(agreed.clone());
+    let mut sealer = Sealer::new(&keys_of(2, 1));
+    let mut say = |leg: &mut Leg, sequence: u16| {
+        let timestamp = u32::from(sequence) * 160;
+        let packet = Packet { marker: false, payload_type: 0, sequence, timestamp, ssrc: 5, payload: &[0; 160] };
+        let mut bytes = [0; 300];
+        let length = packet.write(&mut bytes).expect("short packets");
+        let length = sealer.rtp(&mut bytes, length).expect("room behind them");
+        leg.session.on_datagram(&mut bytes[..length], far_end(), leg.now, &mut |_, _| true);
+    };
+    let agree = |leg: &mut Leg, receive| {
+        let params = StreamParams { receive, ..agreed.clone() };
+        leg.session.command(MediaCommand::Renegotiate { params }, leg.now);
+    };
+    (0..10).for_each(|n| say(&mut leg, n));
+    agree(&mut leg, false);
+    // Half an hour, of which these stand for all.
+    [20_000, 40_000, 60_000, 14_464, 34_464].into_iter().for_each(|n| say(&mut leg, n));
+    agree(&mut leg, true);
+    (34_465..34_475).for_each(|n| say(&mut leg, n));
+    let summary = leg.session.into_summary();
+    assert_eq!((summary.packets_in, summary.lost, summary.refused), (20, 0, 5));
 }
 
 #[test]

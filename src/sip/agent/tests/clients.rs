@@ -82,6 +82,10 @@ impl Rig {
         self.world.sent[before..].iter().map(|(_, text)| text.clone()).collect()
     }
 
+    fn trusts(&mut self, spec: &TrunkSpec) {
+        self.world.agent.trust_with(client::Owner::Leg(LegId(77)), spec, None);
+    }
+
     fn hear(&mut self, request: &str, status: &str, tag: &str) -> Vec<String> {
         let text = reply(request, status).replace("To: <sip:b@h>\r\n", &format!("To: <sip:b@h>;tag={tag}\r\n"));
         self.world.receive_from(&text, FAR)
@@ -123,6 +127,18 @@ fn request(method: Method, uri: &str, known: Option<Path>) -> OutRequest {
     }
 }
 
+fn carrier() -> TrunkSpec {
+    let credentials = Credentials { username: "bob".to_owned(), password: Secret::new("zanzibar") };
+    TrunkSpec { credentials: Some(credentials), ..TrunkSpec::at("carrier", FAR.parse().unwrap()) }
+}
+
+/// A request inside a dialog, for `uri`.
+fn inside(tx: u32, method: Method, uri: &str) -> Act {
+    let mut request = request(method, uri, Some(path(FAR)));
+    request.headers[1].1 = "<sip:b@h>;tag=t".to_owned();
+    Act::Request { tx: Tx(tx), request }
+}
+
 fn ask(tx: u32, method: Method) -> Act {
     let uri = format!("sip:b@{FAR}");
     Act::Request { tx: Tx(tx), request: request(method, &uri, Some(path(FAR))) }
@@ -160,8 +176,7 @@ fn a_2xx_is_acknowledged_again_for_its_copies_and_reported_for_other_forks() {
 #[test]
 fn a_challenge_is_answered_before_the_branch_hears_of_it() {
     let mut rig = Rig::new();
-    let credentials = Credentials { username: "bob".to_owned(), password: Secret::new("zanzibar") };
-    rig.world.agent.trust_with(client::Owner::Leg(LegId(77)), credentials);
+    rig.trusts(&carrier());
     let bare = rig.act(ask(1, Method::Invite)).remove(0);
     let challenge = |nonce: &str| {
         format!("401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"{nonce}\", qop=\"auth\"")
@@ -185,8 +200,7 @@ fn a_challenge_is_answered_before_the_branch_hears_of_it() {
 #[test]
 fn a_challenge_does_not_make_the_other_hops_forgotten() {
     let mut rig = Rig::new();
-    let credentials = Credentials { username: "bob".to_owned(), password: Secret::new("zanzibar") };
-    rig.world.agent.trust_with(client::Owner::Leg(LegId(77)), credentials);
+    rig.trusts(&carrier());
     rig.act(Act::Request { tx: Tx(1), request: request(Method::Invite, "sip:b@c.example", None) });
     let bare = rig.resolve(Ok(&["udp:127.0.0.1:7001", "tcp:127.0.0.1:7002"])).remove(0);
     let sent = rig.hear(&bare, "401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n1\"", "t");
@@ -218,8 +232,7 @@ fn who_takes_a_call_whose_leg_is_gone_is_acknowledged_and_hung_up_on() {
 #[test]
 fn where_a_redirection_leads_nobody_gets_an_answer_to_a_challenge() {
     let mut rig = Rig::new();
-    let credentials = Credentials { username: "bob".to_owned(), password: Secret::new("zanzibar") };
-    rig.world.agent.trust_with(client::Owner::Leg(LegId(77)), credentials);
+    rig.trusts(&carrier());
     let home = rig.act(ask(1, Method::Invite)).remove(0);
     rig.hear(&home, "302 Moved Temporarily\r\nContact: <sip:b@127.0.0.9:5090>", "t");
     let elsewhere =
@@ -228,6 +241,76 @@ fn where_a_redirection_leads_nobody_gets_an_answer_to_a_challenge() {
     let asked = rig.hear(&second, "401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\"", "t");
     assert_eq!(starts(&asked), ["ACK sip:b@127.0.0.9:5090 SIP/2.0"]);
     assert!(rig.heard().last().is_some_and(|news| news.starts_with("2 final 401")));
+}
+
+const ASKED: &str = "realm=\"r\", nonce=\"n\", qop=\"auth\"";
+
+/// Whoever answers a call through a trunk may have our BYE sent straight to it, and know the trunk's realm.
+#[test]
+fn whoever_answers_a_call_of_ours_collects_no_proof_of_the_password() {
+    let mut rig = Rig::new();
+    rig.trusts(&carrier());
+    let bare = rig.act(ask(1, Method::Invite)).remove(0);
+    let asked = format!("407 Proxy Authentication Required\r\nProxy-Authenticate: Digest {ASKED}");
+    let proved = rig.hear(&bare, &asked, "t").remove(1);
+    assert!(proved.contains("\r\nProxy-Authorization: Digest "), "{proved}");
+    rig.hear(&proved, "200 OK", "t");
+    // Straight to it: neither unasked nor asked, nor with the ACK.
+    let mut ack = request(Method::Ack, "sip:x@127.0.0.9:5090", Some(path(FAR)));
+    ack.headers[1].1 = "<sip:b@h>;tag=t".to_owned();
+    let ack = rig.act(Act::Ack { tx: Tx(1), request: ack }).remove(0);
+    let bye = rig.act(inside(2, Method::Bye, "sip:x@127.0.0.9:5090")).remove(0);
+    for sent in [&ack, &bye] {
+        assert!(!sent.contains("uthorization"), "{sent}");
+    }
+    let theirs = format!("401 Unauthorized\r\nWWW-Authenticate: Digest {}", ASKED.replace("n\"", "1\""));
+    assert!(rig.world.receive_from(&reply(&bye, &theirs), "127.0.0.9:5090").is_empty());
+    // Through the trunk, which passes on what they say: neither in its realm nor in another.
+    for (tx, realm) in [(3, "r"), (4, "carrier")] {
+        let bye = rig.act(inside(tx, Method::Bye, &format!("sip:x@{FAR}"))).remove(0);
+        assert!(bye.contains("\r\nProxy-Authorization: Digest "), "the trunk itself is shown the proof: {bye}");
+        assert!(rig.hear(&bye, &theirs.replace("\"r\"", &format!("{realm:?}")), "t").is_empty(), "{realm}");
+    }
+    let refused: Vec<String> = rig.heard().split_off(1);
+    assert_eq!(
+        refused,
+        [
+            "2 final 401 udp:127.0.0.9:5090".to_owned(),
+            format!("3 final 401 udp:{FAR}"),
+            format!("4 final 401 udp:{FAR}")
+        ]
+    );
+    // What the trunk asks in a dialog, as it asked before, is answered.
+    let bye = rig.act(inside(5, Method::Bye, &format!("sip:x@{FAR}"))).remove(0);
+    let again = rig.hear(&bye, &asked.replace("\"n\"", "\"n2\""), "t");
+    assert!(again[0].contains("nonce=\"n2\""), "{again:?}");
+}
+
+#[test]
+fn the_far_end_of_a_first_call_is_no_second_trunk_unless_its_realm_is_named() {
+    for (realms, answered) in [(vec![], false), (vec!["r".to_owned(), "pbx".to_owned()], true)] {
+        let mut rig = Rig::new();
+        rig.trusts(&TrunkSpec { realms, ..carrier() });
+        let bare = rig.act(ask(1, Method::Invite)).remove(0);
+        let asked = format!("407 Proxy Authentication Required\r\nProxy-Authenticate: Digest {ASKED}");
+        let proved = rig.hear(&bare, &asked, "t").remove(1);
+        let further = format!("401 Unauthorized\r\nWWW-Authenticate: Digest {}", ASKED.replace("\"r\"", "\"pbx\""));
+        let sent = rig.hear(&proved, &further, "t");
+        assert_eq!(sent.iter().any(|text| text.contains("realm=\"pbx\"")), answered, "{sent:?}");
+    }
+}
+
+#[test]
+fn a_trunk_is_at_home_wherever_its_name_leads() {
+    let mut rig = Rig::new();
+    rig.trusts(&TrunkSpec { uri: "sip:carrier.example".to_owned(), ..carrier() });
+    rig.act(Act::Request { tx: Tx(1), request: request(Method::Invite, "sip:b@carrier.example", None) });
+    let bare = rig.resolve(Ok(&[&format!("udp:{FAR}")])).remove(0);
+    let asked = format!("401 Unauthorized\r\nWWW-Authenticate: Digest {ASKED}");
+    let proved = rig.hear(&bare, &asked, "t").remove(1);
+    rig.hear(&proved, "200 OK", "t");
+    let bye = rig.act(inside(2, Method::Bye, &format!("sip:b@{FAR}"))).remove(0);
+    assert!(bye.contains("\r\nAuthorization: Digest ") && bye.contains("nc=00000002"), "{bye}");
 }
 
 #[test]

@@ -14,6 +14,8 @@ fn a_full_or_draining_house_turns_calls_away_for_a_moment() {
     assert_eq!(starts(&world.receive(&in_dialog("BYE", 2, &tag, "bye"))), ["SIP/2.0 200 OK"], "calls go on");
     assert_eq!(starts(&world.receive(&other)), ["SIP/2.0 503 Service Unavailable"]);
     assert_eq!(world.agent.stats().refused[&503], 2);
+    let causes = [(Cause::Full, 1), (Cause::Draining, 1)];
+    assert_eq!(world.agent.stats().turned_away, causes.into_iter().collect());
     assert!(world.forgets_everything());
 }
 

@@ -7,7 +7,7 @@ use crate::config::LogFormat;
 use crate::observe::captured;
 
 const PRIVATE: [&str; 9] =
-    ["2025550143", "2025550177", "Ann Lee", "ann", "4711", "Signal", "m=audio", "secret", "0123456789abcdef"];
+    ["2025550143", "2025550177", "Ann Lee", "ann", "47110815", "Signal", "m=audio", "secret", "0123456789abcdef"];
 
 /// A call with everything in it that nobody may read: numbers, names, digits, bodies, credentials.
 fn talk_of_private_things(world: &mut World) {
@@ -31,7 +31,7 @@ fn talk_of_private_things(world: &mut World) {
         &format!("Content-Type: application/dtmf-relay\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
     );
     world.receive(&with_numbers(&info));
-    let text = "my pin is 4711, secret";
+    let text = "my pin is 47110815, secret";
     let message = in_dialog("MESSAGE", 3, &tag, "message").replace(
         "Content-Length: 0\r\n\r\n",
         &format!("Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{text}", text.len()),
@@ -105,4 +105,25 @@ fn calls_of_ours_are_told_inside_the_span_of_whoever_places_them() {
     assert_eq!(lines.len(), 3, "INVITE, 486, ACK: {log}");
     assert!(lines.iter().all(|line| line.contains("\"call\":\"01M7\"")), "{log}");
     assert!(!log.contains("2025550177"), "{log}");
+}
+
+#[test]
+fn a_call_that_is_turned_away_is_a_line_with_peer_and_cause_and_nothing_of_a_person() {
+    let (page, _guard) = captured("info", LogFormat::Text);
+    let mut world = World::with_room_for(1);
+    world.talk();
+    for other in 2..9 {
+        let text =
+            invite(1, "", SDP).replace("c1", &format!("c{other}")).replace("z9hG4bK", &format!("z9hG4bKc{other}"));
+        assert_eq!(starts(&world.receive(&text)), ["SIP/2.0 503 Service Unavailable"]);
+    }
+    let log = page.text();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("a call is refused")).collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(lines[0].contains("WARN") && lines[0].contains("sip.max_calls"), "{log}");
+    assert!(lines[0].contains("peer=loopback reason=\"full\""), "{log}");
+    assert!(PRIVATE.iter().all(|private| !lines[0].contains(private)), "{log}");
+    world.agent.handle_drain(world.now);
+    world.receive(&invite(1, "", SDP).replace("c1", "c9").replace("z9hG4bK", "z9hG4bKc9"));
+    assert!(page.text().contains("reason=\"draining\""), "{}", page.text());
 }

@@ -12,6 +12,7 @@ use super::*;
 use crate::sip::LegEnd;
 use crate::sip::guard::DropReason;
 use crate::sip::ladder::Ladder;
+use crate::sip::refusals::Cause;
 use crate::time::{Clock, SystemClock};
 
 const CALLER: &str = "127.0.0.1:5070";

@@ -17,12 +17,32 @@ fn response(headers: &str) -> Response {
     }
 }
 
-fn client() -> Client {
-    Client::new(Some(Credentials { username: "bob".into(), password: Secret::new("zanzibar") }), 7)
+fn client() -> Asking {
+    Asking(
+        Client::new(Some(Credentials { username: "bob".into(), password: Secret::new("zanzibar") }), 7),
+        Tries::default(),
+    )
 }
 
-fn answer(client: &mut Client, headers: &str) -> Result<Vec<(&'static str, String)>, NoAnswer> {
-    client.answer(&response(headers), "REGISTER", "sip:example.com", b"")
+/// A client with one request under way.
+struct Asking(Client, Tries);
+
+impl Asking {
+    fn answer(&mut self, headers: &str, method: &str, uri: &str, body: &[u8]) -> Result<Headers, NoAnswer> {
+        self.0.answer(&mut self.1, &response(headers), |_, _| true, method, uri, body)
+    }
+
+    /// The next request begins.
+    fn preempt(&mut self, method: &str, uri: &str, body: &[u8]) -> Headers {
+        self.1 = Tries::default();
+        self.0.preempt(&mut self.1, method, uri, body)
+    }
+}
+
+type Headers = Vec<(&'static str, String)>;
+
+fn answer(client: &mut Asking, headers: &str) -> Result<Headers, NoAnswer> {
+    client.answer(headers, "REGISTER", "sip:example.com", b"")
 }
 
 /// Checks an answer the way a server does.
@@ -78,7 +98,7 @@ fn session_variants_and_integrity_are_right_and_stay_right() {
             let mut client = client();
             let ask =
                 format!("WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", algorithm={algorithm}, qop=\"{qop}\"");
-            let first = client.answer(&response(&ask), "INVITE", "sip:a@h", b"v=0").unwrap();
+            let first = client.answer(&ask, "INVITE", "sip:a@h", b"v=0").unwrap();
             assert!(is_right(&first[0].1, "INVITE", b"v=0"), "{algorithm} {qop}");
             let second = client.preempt("BYE", "sip:a@h", b"");
             assert!(is_right(&second[0].1, "BYE", b""), "{algorithm} {qop}");
@@ -150,7 +170,7 @@ fn a_stale_nonce_is_renewed_without_asking_anybody() {
 
 #[test]
 fn without_credentials_nothing_is_answered() {
-    let mut client = Client::new(None, 1);
+    let mut client = Asking(Client::new(None, 1), Tries::default());
     assert_eq!(answer(&mut client, "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\""), Err(NoAnswer::NoCredentials));
     assert_eq!(client.preempt("INVITE", "sip:a@h", b""), []);
 }
@@ -159,9 +179,11 @@ fn without_credentials_nothing_is_answered() {
 fn no_more_than_four_realms_are_remembered() {
     let mut client = client();
     for realm in 0..20 {
+        client.1 = Tries::default();
         answer(&mut client, &format!("WWW-Authenticate: Digest realm=\"{realm}\", nonce=\"n\"")).unwrap();
     }
-    assert_eq!(client.spaces.len(), MOST_SPACES);
+    assert_eq!(client.0.spaces.len(), MOST_SPACES);
+    client.1 = Tries::default();
     let all: Vec<String> =
         (0..20).map(|realm| format!("WWW-Authenticate: Digest realm=\"x{realm}\", nonce=\"n\"")).collect();
     assert_eq!(answer(&mut client, &all.join("\r\n")).unwrap().len(), MOST_SPACES);
@@ -170,10 +192,41 @@ fn no_more_than_four_realms_are_remembered() {
 #[test]
 fn nonces_of_ours_differ_between_clients_and_challenges() {
     let ask = "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"";
-    let cnonce = |client: &mut Client| {
+    let cnonce = |client: &mut Asking| {
         let headers = answer(client, ask).unwrap();
         Params::read_all(&headers[0].1)[0].get("cnonce").unwrap().to_owned()
     };
-    let (mut one, mut two) = (client(), Client { seed: 8, ..client() });
+    let (mut one, mut two) = (client(), client());
+    two.0.seed = 8;
     assert_ne!(cnonce(&mut one), cnonce(&mut two));
+}
+
+#[test]
+fn whoever_asks_in_a_new_realm_each_time_is_left_after_six_rounds() {
+    let mut client = client();
+    let asks = |round: u8| format!("WWW-Authenticate: Digest realm=\"{round}\", nonce=\"n\"");
+    for round in 0..MOST_ROUNDS {
+        assert!(answer(&mut client, &asks(round)).is_ok(), "round {round}");
+    }
+    assert_eq!(answer(&mut client, &asks(MOST_ROUNDS)), Err(NoAnswer::Endless));
+    client.1 = Tries::default();
+    assert!(answer(&mut client, &asks(0)).is_ok(), "another request begins anew");
+}
+
+/// REGISTER and OPTIONS leave together, and both are asked before either is answered for.
+#[test]
+fn two_requests_under_way_are_both_asked_and_neither_is_refused() {
+    for nonces in [["1", "2"], ["1", "1"]] {
+        let Asking(mut client, mut register) = client();
+        let mut options = Tries::default();
+        let mut ask = |tries: &mut Tries, nonce: &str| {
+            let challenge = response(&format!("WWW-Authenticate: Digest realm=\"r\", nonce=\"{nonce}\", qop=\"auth\""));
+            client.answer(tries, &challenge, |_, _| true, "OPTIONS", "sip:h", b"")
+        };
+        let first = ask(&mut options, nonces[0]).unwrap();
+        let second = ask(&mut register, nonces[1]).unwrap();
+        let count = if nonces[0] == nonces[1] { "nc=00000002" } else { "nc=00000001" };
+        assert!(first[0].1.ends_with("nc=00000001") && second[0].1.ends_with(count), "{second:?}");
+        assert_eq!(ask(&mut register, "3"), Err(NoAnswer::Refused), "this one has had its answer");
+    }
 }

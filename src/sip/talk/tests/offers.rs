@@ -217,7 +217,8 @@ fn an_offer_that_crosses_theirs_goes_out_after_it_and_a_newer_one_in_its_stead()
             world.command(LegCommand::Offer { sdp: sdp.to_owned() });
         }
         world.command(LegCommand::RefuseOffer { status: 488, warning: None });
-        let sent: Vec<_> = world.requests.iter().map(|(_, request)| request.body.as_ref().unwrap().1.as_str()).collect();
+        let sent: Vec<_> =
+            world.requests.iter().map(|(_, request)| request.body.as_ref().unwrap().1.as_str()).collect();
         assert_eq!(sent, [OURS, newer.unwrap_or(OURS)]);
     }
 }
