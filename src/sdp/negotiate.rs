@@ -120,6 +120,8 @@ pub(super) struct Answered {
     pub text: String,
     pub params: StreamParams,
     pub layout: Layout,
+    /// The same words as an offer: a session is refreshed by saying again what holds. None of a session put away.
+    pub offered: Option<Offered>,
 }
 
 /// The lines of a session: once there, a line stays, whoever offers next (RFC 3264 §8).
@@ -187,7 +189,16 @@ pub(super) fn answer_with(
         ice: params.ice.as_deref(),
     };
     let text = write::description(local, &layout.declined, layout.place, &audio);
-    Ok(Answered { text, params, layout })
+    let offered = Offered {
+        text: text.clone(),
+        layout: layout.clone(),
+        formats: audio.formats.to_vec(),
+        events: audio.events.to_vec(),
+        cryptos: audio.cryptos.to_vec(),
+        demand,
+        direction: audio.direction,
+    };
+    Ok(Answered { text, params, layout, offered: Some(offered) })
 }
 
 /// Every line declined, because theirs all are: the call goes on in silence.
@@ -196,7 +207,7 @@ fn put_away(theirs: &[Media], local: &Local<'_>, agreed: &StreamParams) -> Answe
     let layout = layout_of(theirs, place);
     let declined: Vec<Declined> = theirs.iter().map(Declined::of).collect();
     let params = StreamParams { send: false, receive: false, ..agreed.clone() };
-    Answered { text: write::all_declined(local, &declined), params, layout }
+    Answered { text: write::all_declined(local, &declined), params, layout, offered: None }
 }
 
 fn layout_of(theirs: &[Media], place: usize) -> Layout {

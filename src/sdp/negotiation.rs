@@ -24,7 +24,8 @@ pub struct Negotiation {
     codecs: Vec<Codec>,
     /// What we said last.
     said: String,
-    /// Our last offer; later answers to it may come: with the 200 after a 183, or from another branch of a fork.
+    /// Our last offer; later answers to it may come: with the 200 after a 183, or from another branch of a fork. Or our
+    /// last answer, which is an offer when a session is refreshed by it.
     offered: Option<Offered>,
     /// What we said before an offer that nobody has answered yet.
     before: Option<String>,
@@ -89,7 +90,7 @@ impl Negotiation {
         }
         self.said.clone_from(&answered.text);
         self.layout = answered.layout;
-        (self.offered, self.before) = (None, None);
+        (self.offered, self.before) = (answered.offered, None);
         self.settle(answered.params.clone());
         Ok((answered.text, answered.params))
     }

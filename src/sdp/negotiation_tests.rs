@@ -279,3 +279,15 @@ fn secrets_are_in_no_debug_output() {
     assert!(inline.len() >= 40 && !format!("{negotiation:?}").contains(inline));
     assert!(!format!("{:?}", secure(4_000, 7)).contains("7, 7"));
 }
+
+#[test]
+fn our_answer_said_again_as_an_offer_may_be_answered() {
+    let mut negotiation = Negotiation::new(Local { codecs: &[Codec::Pcmu, Codec::Pcma], ..local(4_000) });
+    let lines = |port: u16| format!("{OFFER}m=audio {port} RTP/AVP 8 101\na=rtpmap:101 telephone-event/8000\n");
+    let (answer, before) = negotiation.answer(&lines(5_000)).unwrap();
+    let after = negotiation.accept(&lines(6_000)).unwrap();
+    assert_eq!((after.codec, after.telephone_event), (before.codec, before.telephone_event));
+    assert_eq!(after.remote, "192.0.2.7:6000".parse().ok(), "they have moved");
+    assert_eq!((negotiation.again(), negotiation.agreed()), (answer.as_str(), Some(&after)));
+    assert!(negotiation.accept(&format!("{OFFER}m=audio 6000 RTP/AVP 0\n")).is_err(), "that was not in it");
+}

@@ -229,6 +229,8 @@ impl Talk {
         if !self.dialog.accept_cseq(request.cseq.number) {
             return self.reply(key, origin, 500, |draft| draft);
         }
+        // The way it came is the way that leads there: a telephone that has lost its connection has opened another one.
+        self.dialog.path = origin.destination;
         if request.method == Method::Bye {
             self.reply(key, origin, 200, |draft| draft);
             return self.hung_up(Reason::of(&request.headers));

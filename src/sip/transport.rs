@@ -118,6 +118,18 @@ impl Path {
     }
 }
 
+/// Is this an address inside somebody's network, which means nothing outside of it: of RFC 1918, RFC 6598 (behind a
+/// carrier's router) and RFC 4193, of one link, or of one host?
+pub fn is_inside(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(ip) => {
+            let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
+            ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified() || shared
+        }
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_loopback() || ip.is_unspecified(),
+    }
+}
+
 /// What must be looked up before a request can be sent (RFC 3263 §4). A literal address is a target too: only the
 /// driver knows which of our own addresses faces it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -212,6 +224,21 @@ mod tests {
             assert_eq!(target(text).unwrap().literal_hop().unwrap().to_string(), hop, "{text}");
         }
         assert_eq!(target("sip:h").unwrap().literal_hop(), None);
+    }
+
+    #[test]
+    fn addresses_inside_a_network_are_known_as_such() {
+        for inside in
+            "10.0.0.9 172.31.0.1 192.168.1.5 100.64.0.1 100.127.9.9 169.254.1.1 127.0.0.1 0.0.0.0 ::1 fd00::1 \
+                       fe80::1 ::ffff:10.0.0.9"
+                .split_whitespace()
+        {
+            assert!(is_inside(inside.parse().unwrap()), "{inside}");
+        }
+        for public in "9.9.9.9 172.32.0.1 192.169.0.1 100.63.0.1 100.128.0.1 203.0.113.9 2001:db8::1".split_whitespace()
+        {
+            assert!(!is_inside(public.parse().unwrap()), "{public}");
+        }
     }
 
     #[test]

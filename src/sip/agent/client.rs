@@ -18,7 +18,7 @@ use crate::sip::fork::dialog_of;
 use crate::sip::guard::DropReason;
 use crate::sip::message::{Method, Response};
 use crate::sip::reason;
-use crate::sip::transport::{Hop, Path, Transport};
+use crate::sip::transport::{Hop, Path, Transport, is_inside};
 use crate::sip::trunk::TrunkSpec;
 use crate::time::Now;
 
@@ -237,7 +237,10 @@ impl Agent {
                 return self.set_out(lookup, [Some(known), other].into_iter().flatten().collect(), now);
             }
             if same {
-                return self.set_out(lookup, vec![direct], now);
+                // A telephone behind a router that writes its address at home into Contact is only where we see it.
+                let behind = is_inside(hop.address.ip()) && !is_inside(known.hop.address.ip());
+                let routed = request.header("Route").is_some();
+                return self.set_out(lookup, vec![if behind && !routed { known } else { direct }], now);
             }
         }
         if self.clients.looking_up.len() >= MAX_QUERIES {

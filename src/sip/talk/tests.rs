@@ -275,6 +275,21 @@ fn other_methods_get_the_answer_they_are_due() {
 }
 
 #[test]
+fn a_far_end_is_reached_along_the_way_its_last_request_came() {
+    let mut world = World::theirs();
+    let now = world.clock.now();
+    let moved = Path::udp("127.0.0.1:5099".parse().unwrap(), "127.0.0.1:5060".parse().unwrap());
+    let Admitted { request, mut origin, .. } = admit(&mut world.guard, &message("INFO", 2, "", ""), now);
+    origin.destination = moved;
+    world.talk.handle_request(&request, &origin, &"k".into(), now);
+    let Admitted { request, origin, .. } = admit(&mut world.guard, &message("INFO", 1, "", ""), now);
+    world.talk.handle_request(&request, &origin, &"old".into(), now);
+    world.command(LegCommand::Hangup);
+    let bye = &world.requests.last().unwrap().1;
+    assert_eq!((bye.method.as_str(), bye.fallback), ("BYE", Some(moved)), "one from before that changes nothing");
+}
+
+#[test]
 fn requests_out_of_order_get_500() {
     let mut world = World::theirs();
     assert_eq!(world.receive_numbered(9, "OPTIONS", "", ""), Some(200));

@@ -395,6 +395,28 @@ fn a_connection_that_stands_is_used_before_their_contact() {
 }
 
 #[test]
+fn a_telephone_behind_a_router_is_reached_where_it_is_seen() {
+    let mut rig = Rig::new();
+    let route = ("Route".into(), "<sip:192.168.1.1;lr>".to_owned());
+    for (uri, known, routed, hop) in [
+        ("sip:u@192.168.1.5", "203.0.113.9:40000", false, "udp:203.0.113.9:40000"),
+        ("sip:u@192.168.1.5", "203.0.113.9:40000", true, "udp:192.168.1.5:5060"),
+        ("sip:u@192.168.1.5", "192.168.1.9:40000", false, "udp:192.168.1.5:5060"),
+        ("sip:u@192.168.1.5", "100.64.1.9:40000", false, "udp:192.168.1.5:5060"),
+        ("sip:u@127.0.0.1:5071", "127.0.0.1:5070", false, "udp:127.0.0.1:5071"),
+        ("sip:u@203.0.113.7", "203.0.113.9:40000", false, "udp:203.0.113.7:5060"),
+        ("sip:u@203.0.113.7", "192.168.1.9:40000", false, "udp:203.0.113.7:5060"),
+    ] {
+        let mut bye = request(Method::Bye, uri, Some(path(known)));
+        bye.headers.extend(routed.then(|| route.clone()));
+        rig.todo.lock().unwrap().push_back(Act::Request { tx: Tx(1), request: bye });
+        rig.world.agent.with_leg(LegId(77), rig.world.now, |_| {});
+        let Some(Output::Send { path, .. }) = rig.world.agent.poll_output() else { panic!("nothing is sent") };
+        assert_eq!(path.hop.to_string(), hop, "{uri} seen at {known}");
+    }
+}
+
+#[test]
 fn nothing_is_left_of_a_branch_that_is_gone() {
     let mut rig = Rig::new();
     rig.act(ask(1, Method::Invite));
