@@ -1,6 +1,7 @@
 //! RTP and RTCP as pure state: sequence numbers, jitter, telephone events, receivers and senders (RFC 3550, RFC 4733),
 //! and their encryption (RFC 3711).
 
+mod accepted;
 pub mod bursts;
 pub mod comfort_noise;
 mod decoders;

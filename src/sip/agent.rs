@@ -34,6 +34,7 @@ mod takeover;
 mod trunks;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -143,6 +144,9 @@ pub enum Output {
         bytes: Bytes,
         /// Which way.
         path: Path,
+        /// Whom a TLS connection there must have proved to be, as the request names it; `None` where any that stands will
+        /// do: an answer, or a request inside a dialog that goes the way the dialog goes.
+        towards: Option<Arc<str>>,
     },
     /// A name to look up; the answer is [`Agent::handle_resolved`].
     Resolve {
@@ -270,7 +274,7 @@ impl Agent {
             Verdict::Request(_) | Verdict::Response(_) => {}
             Verdict::Answer { bytes, to, status } => {
                 self.stats.count_refused(status);
-                self.send(bytes.into(), to);
+                self.send(bytes.into(), to, None);
             }
             Verdict::Drop(reason) => self.stats.count_dropped(reason),
         }
@@ -395,6 +399,13 @@ impl Agent {
     /// Counters so far.
     pub fn stats(&self) -> &SipStats {
         &self.stats
+    }
+
+    /// Is somebody at `address` who may call: a peer, one on the road with a call from there, a trunk that we are
+    /// registered with?
+    pub fn knows(&self, address: IpAddr, now: Now) -> bool {
+        let address = address.to_canonical();
+        self.guard.knows(address, now) || self.trunks.at(address, now).is_some()
     }
 
     /// Who sends this, if the guard knows nobody there, but we have to do with somebody: a trunk that we are registered

@@ -190,8 +190,6 @@ impl SipServer {
             },
             names: Names::new(config.resolver, &speaks),
             found_in,
-            asked_for: BTreeMap::new(),
-            peers: config.peers,
             clock,
             incoming,
             commands_in,

@@ -80,9 +80,9 @@ pub struct Refusal {
     pub cause: Option<Cause>,
 }
 
-impl From<Verdict> for Refusal {
+impl From<Verdict> for Box<Refusal> {
     fn from(instead: Verdict) -> Self {
-        Self { instead, cause: None }
+        Self::new(Refusal { instead, cause: None })
     }
 }
 
@@ -232,7 +232,7 @@ impl Guard {
 
     /// May this fresh INVITE open a call? Asked behind the transactions, where no copy of an earlier one comes: each
     /// answer to a challenge is good once. The error is what to do instead.
-    pub fn admit(&mut self, admitted: &Admitted, now: Now) -> Result<(), Refusal> {
+    pub fn admit(&mut self, admitted: &Admitted, now: Now) -> Result<(), Box<Refusal>> {
         let Admitted { request, origin, peer, .. } = admitted;
         let source = origin.destination.hop.address.ip();
         let asked = Asked {
@@ -262,7 +262,7 @@ impl Guard {
         }
         self.limits.admit(peer, now.mono).map_err(|(cause, wait)| {
             let fault = Fault::with(503, "Retry-After", wait.as_secs().max(1).to_string());
-            Refusal { instead: self.answer(origin, &fault), cause: Some(cause) }
+            Box::new(Refusal { instead: self.answer(origin, &fault), cause: Some(cause) })
         })
     }
 

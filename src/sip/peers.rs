@@ -233,7 +233,7 @@ impl Stranger {
 }
 
 /// One IPv6 household has 2⁶⁴ addresses: strangers are counted per /64.
-fn household(address: IpAddr) -> IpAddr {
+pub(in crate::sip) fn household(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from(u128::from(v6) >> 64 << 64).into(),
         v4 => v4,

@@ -79,7 +79,7 @@ impl Caller {
         loop {
             match self.next().await {
                 LegEvent::Ended(end) => return end,
-                LegEvent::Progress { .. } | LegEvent::Reason(_) => {}
+                LegEvent::Progress { .. } | LegEvent::Reason(_) | LegEvent::Unreached(_) => {}
                 other => panic!("wanted the end, heard {other:?}"),
             }
         }

@@ -5,15 +5,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::UdpSocket;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use super::NUMBER;
 use super::caller::Caller;
 use super::codecs::{sound, write_wav};
 use super::house::{Gateway, Settings};
 use super::linphone::patient;
-use super::rtpengine::best_likeness;
-use super::sound::{SILENCE, sides};
+use super::sound::{SILENCE, found, sides};
 use super::transport::is_here;
 
 /// Where the caller takes reports.
@@ -129,7 +127,7 @@ fn ffmpeg_that_has_our_ssrc_is_made_way_for_once_and_is_heard() {
     let said = sound(8_000)[..5 * 8_000].to_vec();
     write_wav(&folder.path().join("said.wav"), 8_000, &said);
     let relay = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    relay.set_read_timeout(Some(Duration::from_millis(5))).expect("a timeout");
+    relay.set_nonblocking(true).expect("a socket can be switched");
     let to = format!("rtp://{}?pkt_size=172", relay.local_addr().expect("bound"));
     let mut ffmpeg = Command::new("ffmpeg");
     // Paced frame by frame; it would pace a file by the blocks it reads.
@@ -140,7 +138,8 @@ fn ffmpeg_that_has_our_ssrc_is_made_way_for_once_and_is_heard() {
     let mut ffmpeg = ffmpeg.spawn().expect("ffmpeg runs");
     let (mut buffer, mut last) = ([0; 2_048], Vec::new());
     while ffmpeg.try_wait().expect("it can be asked").is_none() {
-        if let Ok(length) = relay.recv(&mut buffer) {
+        caller.pace();
+        while let Ok(length) = relay.recv(&mut buffer) {
             last = buffer[..length].to_vec();
             let _ = caller.rtp.send_to(&last, caller.media.expect("a call"));
         }
@@ -163,7 +162,7 @@ fn ffmpeg_that_has_our_ssrc_is_made_way_for_once_and_is_heard() {
     let left = reports.read("rtcp.pt == 203", &["rtcp.senderssrc"]);
     assert_eq!(left.first().map(|bye| bye["rtcp.senderssrc"].clone()), Some(format!("0x{ours:08x}")), "{left:?}");
     let (heard, _) = sides(record["media"]["recording"]["path"].as_str().expect("a recording"));
-    // It spoke half a second into the call.
-    let likeness = best_likeness(&[vec![0; 4_000], said].concat(), &heard);
+    // Wherever it begins: how long a program takes to start is not our affair.
+    let likeness = (0..5).map(|second| found(&said[second * 8_000..][..2_400], &heard)).fold(0.0, f64::max);
     assert!(likeness > 0.95, "{likeness}: {record:#}");
 }

@@ -7,7 +7,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use trunkline::pii::Pii;
-use trunkline::sip::{Dial, Patience, TlsConfig, Transport};
+use trunkline::sip::{Dial, Patience, TlsConfig, Transport, TrunkSpec};
 
 use super::*;
 
@@ -174,6 +174,50 @@ async fn who_says_nothing_or_says_it_slowly_is_hung_up_on() {
     let mut next_caller = Line::to(server.local_addr()).await;
     next_caller.call(&mut calls, "b").await;
     server.shutdown(PATIENCE).await;
+}
+
+/// A trunk that calls us along a connection of its own, opened before it had registered us: a stranger's at first.
+#[tokio::test]
+async fn a_connection_of_somebody_known_by_now_outlives_the_silence_of_a_stranger() {
+    const PING: &str = "\r\n\r\n";
+    let trunk = UdpSocket::bind("127.0.0.9:0").await.expect("loopback has it");
+    let at = trunk.local_addr().expect("bound");
+    let (server, _calls) = server(|config| {
+        let known = "127.0.0.1".parse().expect("a range");
+        config.peers = PeerTable::new(vec![Peer { addresses: vec![known], ..Peer::loopback() }]);
+        config.listen = "0.0.0.0:0".parse().expect("an address");
+        config.trunks = vec![TrunkSpec { register: true, ..TrunkSpec::at("carrier", at) }];
+        let (stranger_idle, peer_idle) = (Duration::from_millis(300), Duration::from_millis(900));
+        config.patience = Patience { stranger_idle, peer_idle, ..Patience::default() };
+    })
+    .await;
+    let us = SocketAddr::new([127, 0, 0, 1].into(), server.local_addr().port());
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.9:0".parse().expect("an address")).expect("loopback has it");
+    let stream = socket.connect(us).await.expect("the kernel takes it");
+    let ours = stream.local_addr().expect("connected");
+    let mut line = Line { stream, ours, us, via: "TCP", buffer: Vec::new() };
+    line.send(&line.request("OPTIONS", 1, "o", "", "")).await;
+    line.expect("SIP/2.0 403 ").await;
+    let mut buffer = [0; 4096];
+    let (length, from) = timeout(PATIENCE, trunk.recv_from(&mut buffer)).await.expect("in time").expect("a REGISTER");
+    let register = String::from_utf8_lossy(&buffer[..length]).into_owned();
+    let kept = ["Via", "From", "To:", "Call-ID", "CSeq", "Contact", "Expires"];
+    let echo: Vec<_> = register.lines().filter(|line| kept.iter().any(|name| line.starts_with(name))).collect();
+    let ok = format!("SIP/2.0 200 OK\r\n{}\r\nContent-Length: 0\r\n\r\n", echo.join("\r\n"));
+    trunk.send_to(ok.as_bytes(), from).await.expect("loopback takes it");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    line.send(&line.request("OPTIONS", 2, "o", "", "")).await;
+    line.expect("SIP/2.0 200 ").await;
+    for _ in 0..4 {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        line.send(PING).await;
+        assert_eq!(line.stream.read_u16().await.expect("it is still there"), 0x0d0a);
+    }
+    line.send(&line.request("OPTIONS", 3, "o", "", "")).await;
+    line.expect("SIP/2.0 200 ").await;
+    assert_eq!(line.receive().await, None, "and it is hung up on when it says nothing at all");
+    server.shutdown(Duration::ZERO).await;
 }
 
 #[tokio::test]

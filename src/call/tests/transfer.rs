@@ -138,7 +138,7 @@ fn an_order_to_hang_up_and_a_shutdown_let_the_other_one_go() {
 fn a_transfer_that_nobody_reports_on_is_given_up() {
     for mut rig in [asking(), joining()] {
         assert_eq!(rig.due(), Some(Reason::Transfer));
-        rig.pass(220_000);
+        rig.pass(240_000);
         assert!(rig.sent(&timeline(&TimelineEvent::TransferFailed { status: 408 })));
         assert_eq!(let_go(&rig), [false]);
     }

@@ -64,7 +64,7 @@ struct Client {
     tx: Tx,
     transaction: ClientTransaction,
     /// ACKs of 2xx by To tag, for copies of those.
-    acks: Vec<(String, Bytes, Path)>,
+    acks: Vec<(String, Bytes, Path, Option<Arc<str>>)>,
 }
 
 /// A request that waits for an address.
@@ -253,16 +253,20 @@ impl Agent {
         self.clients.looking_up.insert(query, lookup);
     }
 
-    fn set_out(&mut self, lookup: Lookup, paths: Vec<Path>, now: Now) {
+    fn set_out(&mut self, lookup: Lookup, mut paths: Vec<Path>, now: Now) {
         let Lookup { owner, tx, mut outgoing, ack, cancelled } = lookup;
-        match self.clients.proof_at(&owner, &paths) {
-            None => outgoing.credentials.clear(),
-            Some((proof, _)) if outgoing.credentials.is_empty() && !ack => {
-                let OutRequest { method, uri, body, .. } = &outgoing.request;
-                let body = body.as_ref().map_or("", |(_, text)| text);
-                outgoing.credentials = proof.digest.preempt(&mut outgoing.tries, method.as_str(), uri, body.as_bytes());
+        if ack {
+            paths.truncate(1);
+            if self.clients.proof_at(&owner, &paths).is_none() {
+                outgoing.credentials.clear();
             }
-            Some(_) => {}
+        } else if !outgoing.credentials.is_empty() {
+            // The trunk was answered: that goes nowhere else.
+            paths.retain(|path| self.clients.proof_at(&owner, &[*path]).is_some());
+        } else if let Some((proof, _)) = self.clients.proof_at(&owner, &paths) {
+            let OutRequest { method, uri, body, .. } = &outgoing.request;
+            let body = body.as_ref().map_or("", |(_, text)| text);
+            outgoing.credentials = proof.digest.preempt(&mut outgoing.tries, method.as_str(), uri, body.as_bytes());
         }
         let paths: Vec<Path> = paths.iter().map(|path| self.faced(&owner, path)).collect();
         let base: Arc<str> = format!("z9hG4bK{:016x}{:08x}", self.rng.next_u64(), self.rng.next_u32()).into();
@@ -272,9 +276,10 @@ impl Agent {
             let invite = self.clients.by_tx.get(&(owner.clone(), tx));
             if let Some(client) = invite.and_then(|base| self.clients.running.get_mut(base)) {
                 let tag = outgoing.request.header("To").map(tag_of).unwrap_or_default();
-                client.acks.push((tag, bytes.clone(), path));
+                client.acks.push((tag, bytes.clone(), path, whom(&outgoing.request, &path)));
             }
-            return self.send_for(&owner, bytes, path, now);
+            let towards = whom(&outgoing.request, &path);
+            return self.send_for(&owner, bytes, path, towards, now);
         }
         if cancelled {
             // Nothing has been sent, so nobody needs to know.
@@ -309,16 +314,17 @@ impl Agent {
             let Some(client) = self.clients.running.get(base) else { break };
             match todo {
                 ClientDo::Send(bytes, path) => {
+                    let towards = whom(&client.transaction.outgoing().request, &path);
                     let owner = client.owner.clone();
-                    self.send_for(&owner, bytes, path, now);
+                    self.send_for(&owner, bytes, path, towards, now);
                 }
                 ClientDo::News(ClientNews::Again(response), path) => {
                     let tag = response.to_tag().unwrap_or_default();
                     let (owner, tx) = (client.owner.clone(), client.tx);
                     match client.acks.iter().find(|(acked, ..)| *acked == tag) {
-                        Some((_, bytes, path)) => {
-                            let (bytes, path) = (bytes.clone(), *path);
-                            self.send_for(&owner, bytes, path, now);
+                        Some((_, bytes, path, towards)) => {
+                            let (bytes, path, towards) = (bytes.clone(), *path, towards.clone());
+                            self.send_for(&owner, bytes, path, towards, now);
                         }
                         None if self.is_orphan(base) => self.hang_up_orphan(base, &response, path, now),
                         None => self.tell(&owner, tx, ClientNews::Again(response), path, now),
@@ -359,13 +365,8 @@ impl Agent {
         bye.headers.push(("Reason".into(), reason::GIVEN_UP.to_owned()));
         let cseq = invite.cseq + 1;
         self.send_ack(&owner, tx, dialog.request(Method::Ack), now);
-        let outgoing = Outgoing {
-            request: bye,
-            cseq,
-            server: self.server.clone(),
-            credentials: Vec::new(),
-            tries: Tries::default(),
-        };
+        let server = self.server.clone();
+        let outgoing = Outgoing { request: bye, cseq, server, credentials: Vec::new(), tries: Tries::default() };
         self.find_way(Lookup { owner, tx: LAST_WORD, outgoing, ack: false, cancelled: false }, now);
     }
 
@@ -428,10 +429,10 @@ impl Agent {
         }
     }
 
-    fn send_for(&mut self, owner: &Owner, bytes: Bytes, path: Path, now: Now) {
+    fn send_for(&mut self, owner: &Owner, bytes: Bytes, path: Path, towards: Option<Arc<str>>, now: Now) {
         match owner {
-            Owner::Leg(leg) => self.say(*leg, bytes, path, now),
-            Owner::Trunk(_) => self.send(bytes, path),
+            Owner::Leg(leg) => self.say_to(*leg, bytes, path, towards, now),
+            Owner::Trunk(_) => self.send(bytes, path, towards),
         }
     }
 
@@ -441,6 +442,12 @@ impl Agent {
             Owner::Trunk(name) => self.handle_trunk_news(name, tx, news, path, now),
         }
     }
+}
+
+/// Whose certificate `request` wants to see at the end of `path`: the way of its dialog has shown one already.
+fn whom(request: &OutRequest, path: &Path) -> Option<Arc<str>> {
+    let known = request.fallback.is_some_and(|known| known.hop.address == path.hop.address);
+    (path.hop.transport == Transport::Tls && !known).then(|| request.towards.host.as_str().into())
 }
 
 /// The tag of a party as we wrote it.

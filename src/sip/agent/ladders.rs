@@ -1,6 +1,7 @@
 //! What was said on each leg, kept while it lives.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -121,16 +122,21 @@ impl Ladders {
 }
 
 impl Agent {
-    /// Sends something that belongs to a leg.
+    /// Sends something that belongs to a leg, the way it came.
     pub(super) fn say(&mut self, leg: LegId, bytes: Bytes, path: Path, now: Now) {
+        self.say_to(leg, bytes, path, None, now);
+    }
+
+    /// Sends something that belongs to a leg, to whom it names (see [`Output::Send`]).
+    pub(super) fn say_to(&mut self, leg: LegId, bytes: Bytes, path: Path, towards: Option<Arc<str>>, now: Now) {
         self.ladders.say(leg, &bytes, &path, now);
-        self.outputs.push_back(Output::Send { bytes, path });
+        self.outputs.push_back(Output::Send { bytes, path, towards });
     }
 
     /// Sends something that is no leg's.
-    pub(super) fn send(&mut self, bytes: Bytes, path: Path) {
+    pub(super) fn send(&mut self, bytes: Bytes, path: Path, towards: Option<Arc<str>>) {
         wire_log::sent(&bytes, &path);
-        self.outputs.push_back(Output::Send { bytes, path });
+        self.outputs.push_back(Output::Send { bytes, path, towards });
     }
 
     /// The span of the call that a message says it belongs to, for one that got no further than the guard. Nothing is

@@ -281,7 +281,7 @@ impl Agent {
         let tag = origin.stateless_tag(self.secret);
         let draft = dress(origin.respond(status, reason_phrase(status), &tag)).header("Server", &self.server);
         self.stats.count_refused(status);
-        self.send(draft.finish().into(), origin.destination);
+        self.send(draft.finish().into(), origin.destination, None);
     }
 
     /// The leg an in-dialog request belongs to: our tag, their tag and the Call-ID must all agree (RFC 3261 §12).

@@ -20,7 +20,6 @@ use super::stream::{News, Streams};
 use super::tls::Tls;
 use crate::id::LegId;
 use crate::sip::agent::{Agent, Incoming, Output, QueryId, RETRY_AFTER};
-use crate::sip::peers::PeerTable;
 use crate::sip::stats::SipStats;
 use crate::sip::transport::{Hop, Path, Target};
 use crate::sip::trunk::{TrunkState, TrunkStatus};
@@ -33,8 +32,6 @@ const LEG_CHANNEL: usize = 16;
 const BURST: usize = 64;
 /// Pause after a failed read, so that a socket gone bad does not eat a core.
 const AFTER_ERROR: Duration = Duration::from_millis(10);
-/// Names that led to an address, remembered for the certificates there.
-const NAMES_KEPT: usize = 1024;
 
 /// Orders of the owner and of those who place calls.
 #[derive(Debug)]
@@ -51,7 +48,7 @@ pub(super) enum Control {
 /// Answers of the name servers.
 #[derive(Debug)]
 pub(super) enum Found {
-    ForAgent(QueryId, Target, Result<Vec<Hop>, String>),
+    ForAgent(QueryId, Result<Vec<Hop>, String>),
     ForDialer(Result<Vec<Hop>, String>, oneshot::Sender<Result<IpAddr, String>>),
 }
 
@@ -70,11 +67,8 @@ pub(super) struct Port {
     pub(super) streams: Streams,
     pub(super) listeners: Vec<AbortHandle>,
     pub(super) routes: Routes,
-    pub(super) peers: PeerTable,
     pub(super) names: Names,
     pub(super) found_in: mpsc::Sender<Found>,
-    /// Which name was asked for when an address was found: what its certificate must say.
-    pub(super) asked_for: BTreeMap<SocketAddr, String>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) incoming: mpsc::Sender<IncomingLeg>,
     pub(super) commands_in: mpsc::Sender<Word>,
@@ -172,13 +166,16 @@ impl Port {
     fn hear(&mut self, news: News) {
         match news {
             News::Accepted(transport, stream, from) => {
-                let stranger = self.peers.find(from.ip()).is_none();
+                let stranger = !self.agent.knows(from.ip(), self.clock.now());
                 self.streams.admit(transport, stream, from, stranger);
             }
             News::Message((transport, address), bytes) => {
                 let hop = Hop::new(transport, address);
                 let path = Path { hop, local: self.routes.local_for(&hop) };
-                self.agent.handle_message(&bytes, &path, self.clock.now());
+                let now = self.clock.now();
+                self.agent.handle_message(&bytes, &path, now);
+                let agent = &self.agent;
+                self.streams.promote((transport, address), || agent.knows(address.ip(), now));
             }
             News::Closed { key: (transport, address), serial } => {
                 // What was not answered on it will not be: the far end is gone, or never was there.
@@ -193,8 +190,10 @@ impl Port {
     async fn carry_out(&mut self) {
         while let Some(output) = self.agent.poll_output() {
             match output {
-                Output::Send { bytes, path } if path.hop.transport.is_reliable() => self.send_stream(bytes, &path.hop),
-                Output::Send { bytes, path } => self.send_datagram(&bytes, path.hop).await,
+                Output::Send { bytes, path, towards } if path.hop.transport.is_reliable() => {
+                    self.send_stream(bytes, &path.hop, towards.as_deref());
+                }
+                Output::Send { bytes, path, .. } => self.send_datagram(&bytes, path.hop).await,
                 Output::Resolve { query, target } => self.resolve(query, target),
                 Output::Incoming(incoming) => self.offer(*incoming),
                 Output::Event { leg, event } => self.tell(leg, event),
@@ -221,9 +220,8 @@ impl Port {
         }
     }
 
-    fn send_stream(&mut self, bytes: Bytes, hop: &Hop) {
-        let asked_for = self.asked_for.get(&hop.address).map(String::as_str);
-        if !self.streams.send(hop, bytes, asked_for) {
+    fn send_stream(&mut self, bytes: Bytes, hop: &Hop, towards: Option<&str>) {
+        if !self.streams.send(hop, bytes, towards) {
             tracing::debug!(%hop, "a SIP message found no connection");
             self.agent.handle_unsent(hop, self.clock.now());
         }
@@ -233,13 +231,13 @@ impl Port {
     fn resolve(&mut self, query: QueryId, target: Target) {
         if let Some(hop) = target.literal_hop() {
             let found = if self.names.speaks(hop.transport) { Ok(vec![hop]) } else { Err(unspoken(&hop)) };
-            return self.take_found(Found::ForAgent(query, target, found));
+            return self.take_found(Found::ForAgent(query, found));
         }
         let (names, random, answers) = (self.names.clone(), rand::random(), self.found_in.clone());
         tokio::spawn(async move {
-            let found = names.find(target.clone(), random).await;
+            let found = names.find(target, random).await;
             // Only a server that is shut down does not listen.
-            let _ = answers.send(Found::ForAgent(query, target, found)).await;
+            let _ = answers.send(Found::ForAgent(query, found)).await;
         });
     }
 
@@ -256,13 +254,10 @@ impl Port {
 
     fn take_found(&mut self, found: Found) {
         match found {
-            Found::ForAgent(query, target, hops) => {
-                let paths = self.reachable(hops).map(|hops| {
-                    for hop in &hops {
-                        self.remember_name(hop.address, &target);
-                    }
-                    hops.into_iter().map(|hop| Path { hop, local: self.routes.local_for(&hop) }).collect()
-                });
+            Found::ForAgent(query, hops) => {
+                let paths = self
+                    .reachable(hops)
+                    .map(|hops| hops.into_iter().map(|hop| Path { hop, local: self.routes.local_for(&hop) }).collect());
                 self.agent.handle_resolved(query, paths, self.clock.now());
             }
             Found::ForDialer(hops, reply) => {
@@ -283,16 +278,6 @@ impl Port {
             true => Err(format!("no address of it can be reached from {}", self.routes.listen.ip())),
             false => Ok(hops),
         }
-    }
-
-    fn remember_name(&mut self, address: SocketAddr, target: &Target) {
-        if target.literal().is_some() {
-            return;
-        }
-        if self.asked_for.len() >= NAMES_KEPT {
-            self.asked_for.clear();
-        }
-        self.asked_for.insert(address, target.host.clone());
     }
 
     /// Gives a new leg its channels and hands it out.

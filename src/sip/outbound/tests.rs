@@ -282,8 +282,8 @@ fn refusals_end_the_call_with_status_and_cause() {
         assert_eq!(told, usize::from(end.contains("Some")), "{heard:?}");
     }
     for (failure, why) in [
-        (ClientFailure::Timeout, "nothing came back"),
-        (ClientFailure::Unreachable, "there is no way there"),
+        (ClientFailure::Timeout, "nothing came back from udp:192.0.2.1:5060"),
+        (ClientFailure::Unreachable, "udp:192.0.2.1:5060 cannot be reached: nothing can be sent there"),
         (
             ClientFailure::NoAddress("the name nobody.invalid is not found".into()),
             "the name nobody.invalid is not found",
@@ -343,7 +343,8 @@ fn a_telephone_that_rings_too_long_is_given_up() {
     assert_eq!(world.wait(1), ["CANCEL", "ended NoAnswer"]);
     assert_eq!(world.hear(said(487, "a", None)), ["gone"]);
     let mut silent = World::new();
-    assert_eq!(silent.wait(30), ["CANCEL", "ended Unreachable"], "nobody rang, so there was nobody");
+    let why = "Unreached(\"nothing rang in the time it was given\")";
+    assert_eq!(silent.wait(30), [why, "CANCEL", "ended Unreachable"], "nobody rang, so there was nobody");
     assert_eq!(silent.news(ClientNews::Failed(ClientFailure::Timeout)), ["gone"]);
 }
 

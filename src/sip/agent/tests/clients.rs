@@ -456,3 +456,26 @@ fn who_takes_no_connection_is_not_asked_for_one_with_every_long_request() {
     rig.world.run_until(600_000);
     assert!(ask(&mut rig, 3).contains("Via: SIP/2.0/TCP "));
 }
+
+#[test]
+fn each_request_over_tls_says_whom_it_is_for_and_an_answer_does_not() {
+    let mut rig = Rig::new();
+    let far = Hop::new(Transport::Tls, "127.0.0.1:5061".parse().unwrap());
+    let known = Path { hop: far, local: US.parse().unwrap() };
+    let mut whom = |uri: &str, known: Option<Path>| {
+        let act = Act::Request { tx: Tx(1), request: request(Method::Options, uri, known) };
+        rig.todo.lock().unwrap().push_back(act);
+        rig.world.agent.with_leg(LegId(77), rig.world.now, |_| {});
+        let resolve = |output: &Output| if let Output::Resolve { query, .. } = output { Some(*query) } else { None };
+        if let Some(query) = rig.world.agent.outputs.iter().find_map(resolve) {
+            let path = Path { hop: far, local: US.parse().unwrap() };
+            rig.world.agent.handle_resolved(query, Ok(vec![path]), rig.world.now);
+        }
+        let sent = rig.world.agent.outputs.drain(..).rfind(|output| matches!(output, Output::Send { .. }));
+        let Some(Output::Send { towards, .. }) = sent else { panic!("it is sent") };
+        towards.map(|name| name.to_string())
+    };
+    assert_eq!(whom("sips:b@carrier.example", None).as_deref(), Some("carrier.example"));
+    assert_eq!(whom("sips:b@other.example", None).as_deref(), Some("other.example"), "the same address");
+    assert_eq!(whom("sips:b@127.0.0.1", Some(known)), None, "the way of the dialog");
+}

@@ -92,7 +92,7 @@ fn requests_of_ours_follow_the_route_they_were_given() {
         let leg = world.calls[0].leg;
         world.agent.handle_command(leg, LegCommand::Hangup, world.now);
         world.agent.outputs.retain(|output| matches!(output, Output::Send { .. }));
-        let Some(Output::Send { bytes, path }) = world.agent.outputs.pop_back() else { panic!("BYE is sent") };
+        let Some(Output::Send { bytes, path, .. }) = world.agent.outputs.pop_back() else { panic!("BYE is sent") };
         let bye = String::from_utf8(bytes.to_vec()).unwrap();
         assert_eq!(path.hop.to_string(), "udp:10.0.0.1:5060");
         assert!(bye.starts_with(start) && bye.contains(routes), "{bye}");
