@@ -216,8 +216,9 @@ pub(crate) async fn extreme_numbers_and_words_come_back_exactly(store: &impl Sto
     comes_back(store, record).await;
 }
 
-pub(crate) async fn every_end_comes_back_exactly(store: &impl Store) {
-    let ends = [
+/// Every way in which a call may end, with and without what may be said of it.
+pub(crate) fn every_end() -> Vec<CallEnd> {
+    vec![
         CallEnd::Completed,
         CallEnd::CallerHungUp,
         CallEnd::Cancelled,
@@ -233,8 +234,11 @@ pub(crate) async fn every_end_comes_back_exactly(store: &impl Store) {
         CallEnd::NoMedia,
         CallEnd::Drained,
         CallEnd::Failed("the \"disk\" is full".into()),
-    ];
-    for (number, end) in (0..).zip(ends) {
+    ]
+}
+
+pub(crate) async fn every_end_comes_back_exactly(store: &impl Store) {
+    for (number, end) in (0..).zip(every_end()) {
         comes_back(store, CallRecord { end, ..bare_record(number) }).await;
     }
 }
