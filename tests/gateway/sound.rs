@@ -86,3 +86,16 @@ fn correlation(one: &[i16], other: &[i16]) -> f64 {
     let dot = one.iter().zip(other).map(|(&a, &b)| i64::from(a) * i64::from(b)).sum::<i64>() as f64;
     dot / (energy(one) as f64 * energy(other) as f64).sqrt().max(1.0)
 }
+
+/// Every tone of a stream that jumped once, was renamed once, came doubled for 25 packets and in the wrong order for 12
+/// pairs was heard, and `media` of the record counts just that, and no loss.
+pub fn is_heard_through(tones: &[Vec<i16>], heard: &[i16], media: &serde_json::Value) {
+    for (place, tone) in tones.iter().enumerate() {
+        let likeness = found(&tone[800..3_200], heard);
+        assert!(likeness > 0.9, "tone {place}: {likeness}, {media:#}");
+    }
+    let quality = &media["quality"];
+    assert_eq!((&quality["jumps"], &quality["ssrc_changes"]), (&1.into(), &1.into()), "{media:#}");
+    assert_eq!((&quality["duplicates"], &quality["reordered"]), (&25.into(), &12.into()), "{media:#}");
+    assert_eq!(media["lost"], 0, "{media:#}");
+}
