@@ -24,3 +24,4 @@ pub mod spoken;
 pub mod store;
 pub mod time;
 pub mod understand;
+pub mod value;

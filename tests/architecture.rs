@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Floors of the house, lowest first. A room may use rooms on its own floor and below, never above.
 const FLOORS: &[&[&str]] = &[
-    &["id", "time", "pii", "language", "files"],
+    &["id", "time", "pii", "language", "files", "value"],
     &["audio", "grammar", "spoken", "understand", "rtp", "sdp"],
     &["sip", "media", "speech", "dialplan"],
     &["call"],
