@@ -319,7 +319,7 @@ fn moment(text: &str) -> Result<Zoned, String> {
     let time = civil::Time::strptime("%H:%M", time).map_err(|_| wrong())?;
     let zone = words.next().map_or(Ok(TimeZone::UTC), TimeZone::get);
     let zone = zone.map_err(|_| format!("`{text}` names a time zone that does not exist"))?;
-    Ok(date.to_datetime(time).to_zoned(zone).map_err(|_| wrong())?)
+    date.to_datetime(time).to_zoned(zone).map_err(|_| wrong())
 }
 
 /// `name=Ada, due=200.00`.

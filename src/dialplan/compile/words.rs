@@ -36,7 +36,7 @@ impl Calculation {
             Self::Given(value) => Ok(value.clone()),
             Self::Template(text) => match alone(text) {
                 Some(name) => Ok(view.scope.value(name).cloned().unwrap_or_default()),
-                None => template::fill(text, view).map(|text| Value::text(text)).map_err(|(_, why)| why),
+                None => template::fill(text, view).map(Value::text).map_err(|(_, why)| why),
             },
             Self::Expression(expression) => expression.value(view),
         }
@@ -63,6 +63,7 @@ impl Compiler<'_> {
     }
 
     /// A text under some key, if it is there, as a prompt.
+    #[expect(dead_code, reason = "for steps that say more than one thing")]
     pub(in crate::dialplan) fn prompt_of(&mut self, fields: &mut Fields, key: &str) -> Option<Prompt> {
         let text = fields.take(key).and_then(|node| self.text(&node))?;
         Some(self.prompt(&text))
