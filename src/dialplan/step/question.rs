@@ -36,6 +36,7 @@ pub const fn universal_target(question: &Question, universal: Universal) -> Opti
         Universal::Operator => question.universals.operator,
         Universal::Repeat => question.universals.repeat,
         Universal::Back => question.universals.back,
+        Universal::StopCalling => None,
     }
 }
 
@@ -45,5 +46,6 @@ pub const fn universal_name(universal: Universal) -> &'static str {
         Universal::Operator => "$operator",
         Universal::Repeat => "$repeat",
         Universal::Back => "$back",
+        Universal::StopCalling => "$stop",
     }
 }
