@@ -36,5 +36,6 @@ pub const fn universal_name(universal: Universal) -> &'static str {
         Universal::Operator => "$operator",
         Universal::Repeat => "$repeat",
         Universal::Back => "$back",
+        Universal::StopCalling => "$stop",
     }
 }
