@@ -36,7 +36,7 @@ impl Calculation {
             Self::Given(value) => Ok(value.clone()),
             Self::Template(text) => match alone(text) {
                 Some(name) => Ok(view.scope.value(name).cloned().unwrap_or_default()),
-                None => template::fill(text, view).map(Value::text).map_err(|(_, why)| why),
+                None => template::fill_data(text, view).map(Value::text),
             },
             Self::Expression(expression) => expression.value(view),
         }
@@ -63,7 +63,6 @@ impl Compiler<'_> {
     }
 
     /// A text under some key, if it is there, as a prompt.
-    #[expect(dead_code, reason = "for steps that say more than one thing")]
     pub(in crate::dialplan) fn prompt_of(&mut self, fields: &mut Fields, key: &str) -> Option<Prompt> {
         let text = fields.take(key).and_then(|node| self.text(&node))?;
         Some(self.prompt(&text))
@@ -123,6 +122,13 @@ impl Compiler<'_> {
     fn reads(&mut self, at: Span, names: impl IntoIterator<Item = String>) {
         let names = names.into_iter().filter(|name| !RESERVED_NAMES.contains(&name.as_str()) && !name.starts_with('$'));
         self.read_names.extend(names.map(|value| Spanned { at, value }));
+    }
+
+    /// A text with values in it, not for a caller's ears.
+    pub(in crate::dialplan) fn template(&mut self, node: &Node) -> Option<Spanned<String>> {
+        let written = read::line(node, self.findings)?;
+        self.check_template(&written);
+        Some(written)
     }
 
     /// A condition.
