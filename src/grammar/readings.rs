@@ -78,12 +78,12 @@ impl Search<'_> {
     fn follow(&mut self, partial: &Partial) {
         let (node, rest) = self.cells[partial.goals as usize];
         let Node { rule, at, best, last_way, .. } = self.chart.nodes[node as usize];
-        if self.goes_round(node, partial.passed) {
-            return;
-        }
         if last_way == NONE {
             let passed = self.pass(Some(Event::Enter(rule, at)), node, partial.passed);
             self.heap.push(Partial { steps: partial.steps + 1, goals: rest, passed, ..*partial });
+            return;
+        }
+        if self.goes_round(node, partial.passed) {
             return;
         }
         for way in self.chart.ways_to(node) {
@@ -109,7 +109,8 @@ impl Search<'_> {
         }
     }
 
-    /// Has this node been passed again and again without a word between?
+    /// Has this node been passed again and again without a word between? (Beginnings of rules are not asked: a rule
+    /// that begins with itself passes its beginning once for each time it does.)
     fn goes_round(&self, node: u32, mut passed: u32) -> bool {
         let at = self.chart.nodes[node as usize].at;
         let (mut times, mut silent) = (0, 0);
