@@ -5,14 +5,17 @@
 //!                     ▲                                   poll_timeout() ──▶ handle_timeout(now)
 //! ```
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::audio::Pcm;
-use crate::dialplan::fill::{Variables, fill};
-use crate::dialplan::plan::{Plan, Prompt};
+use crate::dialplan::plan::Plan;
+use crate::dialplan::scope::Variables;
+use crate::dialplan::step::{Done, Errand};
 use crate::id::{CallId, LegId, PlayId, UtteranceId};
 use crate::language::Language;
 use crate::media::{BargeIn, MediaCommand, MediaEvent};
@@ -24,6 +27,7 @@ use crate::understand::NBest;
 
 pub mod disposition;
 pub mod driver;
+mod errand;
 mod floor;
 mod leg;
 mod machine;
@@ -63,6 +67,10 @@ pub struct CallSetup {
     pub sdp: String,
     /// No call lasts longer than this; then it is ended politely.
     pub longest: Duration,
+    /// Where it is what time it is, for plans that do not say.
+    pub zone: TimeZone,
+    /// What stands for the secrets of the house in the requests of plans.
+    pub markers: Arc<BTreeMap<String, String>>,
     /// What is known of the person before the call, by name: may be personal.
     pub variables: Variables,
     /// A consultation: when its plan is through it stands by for that long, to be taken over, instead of hanging up.
@@ -88,6 +96,8 @@ pub enum Reason {
     Prompt,
     /// Our 200 is neither acknowledged nor given up by the leg.
     Acknowledge,
+    /// An errand's filler, or its end.
+    Errand,
     /// Nobody answers, and the leg does not say so.
     Ring,
     /// The leg owes its end.
@@ -126,6 +136,13 @@ pub enum Input {
     Order(Order),
     /// News of the one that the far end shall be sent to.
     Consulted(Consulted),
+    /// What came of [`Output::Errand`].
+    ErrandDone {
+        /// Which.
+        id: u64,
+        /// What.
+        done: Box<Done>,
+    },
     /// Shutting down: say goodbye and hang up.
     Drain,
 }
@@ -192,13 +209,6 @@ pub enum Consulted {
     },
 }
 
-/// `prompt` in `language`, with its variables filled in, as something to be spoken; a prompt without words in it says
-/// nothing.
-pub fn utter(prompt: &Prompt, language: &Language, variables: &Variables) -> Utter {
-    let text = prompt.texts.get(language).map(|text| fill(text, variables).into_owned());
-    Utter { text: text.unwrap_or_default(), language: language.clone(), file: prompt.files.get(language).cloned() }
-}
-
 /// What a call wants done.
 #[derive(Clone, Debug)]
 pub enum Output {
@@ -224,6 +234,13 @@ pub enum Output {
     Consulted {
         /// Taken over.
         joined: bool,
+    },
+    /// Have this done; answer with [`Input::ErrandDone`].
+    Errand {
+        /// Unique within the call.
+        id: u64,
+        /// What.
+        errand: Errand,
     },
     /// Recognise an offer; answer with [`Input::Heard`].
     Recognize {
@@ -299,12 +316,24 @@ pub enum TimelineEvent {
         /// Option, universal or slot; `None` when they fit nothing.
         meaning: Option<String>,
     },
+    /// The caller waits while something is done elsewhere.
+    Waits {
+        /// For which step.
+        step: String,
+    },
     /// The caller said nothing.
     NoInput,
     /// The reply to a turn has begun.
     Replied {
         /// Where the time went.
         latency: record::Latency,
+    },
+    /// Something of the plan did not work; the call goes on.
+    PlanFault {
+        /// The step in hand.
+        step: String,
+        /// Why, in a sentence without personal data.
+        why: String,
     },
     /// Over.
     Ended {

@@ -14,21 +14,23 @@
 //! # a remark
 //! ```
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan, civil};
+use jiff::{ToSpan, Zoned, civil};
 
 use crate::call::record::CallEnd;
 use crate::language::Language;
+use crate::lookup::{Failure, Method, Trouble};
 use crate::rtp::Digit;
 
 /// How sure the recogniser is of words that do not say.
 pub const USUAL_CONFIDENCE: f32 = 0.95;
 /// The keys of a header line.
-const HEADER_KEYS: [&str; 5] = ["plan:", "at:", "lang:", "caller:", "called:"];
+const HEADER_KEYS: [&str; 6] = ["plan:", "at:", "lang:", "caller:", "called:", "with:"];
 /// The Monday that `at: Mon …` means.
 const FIRST_MONDAY: Date = civil::date(2026, 1, 5);
 
@@ -55,13 +57,15 @@ pub struct Header {
     /// As written; from the repository's root or beside the test.
     pub plan: PathBuf,
     /// When the call arrives.
-    pub at: Option<Timestamp>,
+    pub at: Option<Zoned>,
     /// What the caller speaks.
     pub language: Option<Language>,
     /// Their number.
     pub caller: Option<String>,
     /// The number they dialled.
     pub called: Option<String>,
+    /// What is known of the caller beforehand.
+    pub with: BTreeMap<String, String>,
 }
 
 /// One line.
@@ -111,6 +115,13 @@ pub enum What {
     HangsUp {
         /// When.
         when: When,
+    },
+    /// Another system answers a look-up.
+    Http {
+        /// `GET https://…`, if that matters.
+        asked: Option<String>,
+        /// The status, or the name of a failure.
+        answer: Result<(u16, serde_json::Value), Failure>,
     },
     /// The call should have ended like this.
     End(String),
@@ -267,7 +278,7 @@ impl Reader {
 }
 
 fn no_header() -> Header {
-    Header { plan: PathBuf::new(), at: None, language: None, caller: None, called: None }
+    Header { plan: PathBuf::new(), at: None, language: None, caller: None, called: None, with: BTreeMap::new() }
 }
 
 fn header(line: &str) -> Result<Header, String> {
@@ -291,6 +302,7 @@ fn header(line: &str) -> Result<Header, String> {
             "at:" => header.at = Some(moment(&value)?),
             "lang:" => header.language = Some(Language::parse(&value).map_err(|wrong| wrong.to_string())?),
             "caller:" => header.caller = Some(value),
+            "with:" => header.with = known(&value)?,
             _ => header.called = Some(value),
         }
     }
@@ -301,7 +313,7 @@ fn header(line: &str) -> Result<Header, String> {
 }
 
 /// `Mon 10:00 America/New_York`, or `2026-11-21 10:00 America/New_York`; UTC when no zone is named.
-fn moment(text: &str) -> Result<Timestamp, String> {
+fn moment(text: &str) -> Result<Zoned, String> {
     let wrong = || format!("`{text}` is not a time; write `Mon 10:00 America/New_York` or `2026-01-05 10:00`");
     let mut words = text.split_whitespace();
     let (day, time) = (words.next().ok_or_else(wrong)?, words.next().ok_or_else(wrong)?);
@@ -315,7 +327,17 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     let time = civil::Time::strptime("%H:%M", time).map_err(|_| wrong())?;
     let zone = words.next().map_or(Ok(TimeZone::UTC), TimeZone::get);
     let zone = zone.map_err(|_| format!("`{text}` names a time zone that does not exist"))?;
-    Ok(date.to_datetime(time).to_zoned(zone).map_err(|_| wrong())?.timestamp())
+    date.to_datetime(time).to_zoned(zone).map_err(|_| wrong())
+}
+
+/// `name=Ada, due=200.00`.
+fn known(text: &str) -> Result<BTreeMap<String, String>, String> {
+    let one = |part: &str| {
+        let (name, value) =
+            part.split_once('=').ok_or_else(|| format!("`{part}` is no value; write `name=Ada, due=20`"))?;
+        Ok((name.trim().to_owned(), value.trim().to_owned()))
+    };
+    text.split([',', ';']).filter(|part| !part.trim().is_empty()).map(one).collect()
 }
 
 fn weekday(name: &str) -> Option<Weekday> {
@@ -339,6 +361,7 @@ fn what(line: &str) -> Result<What, String> {
         "bot" => Ok(What::Bot(rest.to_owned())),
         "end" => Ok(What::End(rest.to_owned())),
         "..." | "…" => Ok(What::Silence(duration(rest)?)),
+        "http" => http(rest),
         "you" => {
             let (words, when) = when(rest)?;
             if squeeze(words) == "hangs up" {
@@ -359,8 +382,37 @@ fn what(line: &str) -> Result<What, String> {
             let (lasting, when) = when(rest)?;
             Ok(What::Noise { lasting: duration(lasting.trim())?, when })
         }
-        other => Err(format!("`{other}` is not one of bot, you, keys, noise, ..., end")),
+        other => Err(format!("`{other}` is not one of bot, you, keys, noise, http, ..., end")),
     }
+}
+
+/// `200 {"due": 12.5}`, `GET https://crm.example/orders 404`, or `timeout`.
+fn http(text: &str) -> Result<What, String> {
+    let (asked, rest) = match text.split_once(' ') {
+        Some((method, rest)) if Method::parse(method).is_some() => {
+            let (url, rest) = rest.trim().split_once(' ').unwrap_or((rest.trim(), "200"));
+            (Some(format!("{method} {url}")), rest.trim())
+        }
+        _ => (None, text),
+    };
+    let (first, body) = rest.split_once(' ').unwrap_or((rest, ""));
+    let answer = match first.parse::<u16>() {
+        Ok(status @ 200..=299) => {
+            let body = if body.trim().is_empty() { "null" } else { body };
+            let json =
+                serde_json::from_str(body).map_err(|wrong| format!("what follows {status} is no JSON: {wrong}"))?;
+            Ok((status, json))
+        }
+        Ok(status) => Err(Failure::Status(status)),
+        Err(_) => match first {
+            "timeout" => Err(Failure::Timeout { after: Duration::from_secs(5) }),
+            "unreachable" => Err(Failure::Unreachable { host: "the other system".to_owned(), why: Trouble::Connect }),
+            "not_json" => Err(Failure::NotJson),
+            "busy" => Err(Failure::Busy),
+            _ => return Err("write `http 200 {…}`, a status such as `http 404`, or `http timeout`".to_owned()),
+        },
+    };
+    Ok(What::Http { asked, answer })
 }
 
 /// Takes `@0.8s` and `interrupts` off the end of a line.
@@ -443,7 +495,7 @@ mod tests {
                           you  yes        @0.8s   interrupts\nyou one  two <0.6s> three\nkeys 12#  @50ms\nyou hangs up\nend  caller hung up");
         assert_eq!((script.name.as_str(), script.line, script.end_line), ("A name", 6, 15));
         assert_eq!(script.header.plan, PathBuf::from("dialplans/pharmacy.yaml"));
-        assert_eq!(script.header.at.unwrap().as_second(), 1_767_625_200);
+        assert_eq!(script.header.at.as_ref().unwrap().timestamp().as_second(), 1_767_625_200);
         assert_eq!(script.header.language, Some(Language::english()));
         let whats: Vec<What> = script.items.into_iter().map(|item| item.what).collect();
         let into = |millis| When { into: Some(Duration::from_millis(millis)), interrupts: false };
