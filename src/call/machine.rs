@@ -9,7 +9,7 @@
 //! Whatever happens, in whatever order, the record leaves exactly once and last: after the leg has ended *and* media
 //! has closed, or after their patience ran out. There is no state without a deadline.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use crate::call::scribe::Scribe;
 use crate::call::transfer::Transfer;
 use crate::call::turn::Turn;
 use crate::call::{CallSetup, Input, Output, Reason, TimelineEvent};
-use crate::dialplan::interpreter::{Act, Asking, Interpreter, Line};
+use crate::dialplan::interpreter::{Act, Asking, Interpreter, Line, Way};
 use crate::dialplan::outcome::OutcomeKind;
 use crate::dialplan::plan::{Plan, Step, StepIx};
 use crate::dialplan::scope::Scope;
@@ -240,6 +240,11 @@ impl Call {
     /// Has the record left?
     pub const fn is_over(&self) -> bool {
         matches!(self.state, State::Over)
+    }
+
+    /// Every way through the plan that the call has taken.
+    pub const fn taken(&self) -> &BTreeSet<Way> {
+        self.interpreter.taken()
     }
 
     /// The name of the step in hand.

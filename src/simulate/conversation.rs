@@ -1,6 +1,6 @@
 //! One call in text: the real call core, a [`TextLeg`] for its far end, a clock that jumps to whatever is next.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 
 use crate::call::record::{CallRecord, Direction};
 use crate::call::{Call, CallSetup, Input, Output, TimelineEvent};
+use crate::dialplan::interpreter::Way;
 use crate::dialplan::plan::Plan;
 use crate::dialplan::scope::Variables;
 use crate::dialplan::step::{Done, Errand};
@@ -212,6 +213,11 @@ impl Conversation {
     /// What remains, once the call is over.
     pub fn record(&self) -> Option<&CallRecord> {
         self.record.as_deref()
+    }
+
+    /// Every way through the plan that the call has taken.
+    pub const fn taken(&self) -> &BTreeSet<Way> {
+        self.call.taken()
     }
 
     /// Is the call over?
