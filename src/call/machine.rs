@@ -24,7 +24,7 @@ use crate::dialplan::interpreter::{Act, Asking, Interpreter, Line, Way};
 use crate::dialplan::outcome::OutcomeKind;
 use crate::dialplan::plan::{Plan, Step, StepIx};
 use crate::dialplan::scope::Scope;
-use crate::dialplan::step::Event;
+use crate::dialplan::step::{Event, verify};
 use crate::id::{PlayId, UtteranceId};
 use crate::media::{BargeIn, Listen, MediaCommand, MediaSummary};
 use crate::pii::Pii;
@@ -77,6 +77,8 @@ pub struct Call {
     pub(super) close_sent: bool,
     /// Outcomes of the plan that have been looked at for what cannot wait.
     outcomes_seen: usize,
+    /// The first prompt of what is being said, or was last.
+    pub(super) saying_from: usize,
 }
 
 #[derive(Debug)]
@@ -143,6 +145,7 @@ impl Call {
             media_closed: None,
             close_sent: false,
             outcomes_seen: 0,
+            saying_from: 0,
             scribe: Scribe::new(setup),
         }
     }
@@ -306,6 +309,7 @@ impl Call {
         match act {
             Act::Say { step, lines, protected, barge_in } => {
                 self.forget_spoken_ahead();
+                self.saying_from = self.plays.len();
                 let until = self.play(step, &lines, barge_in, protected, now);
                 self.state = State::Saying { until };
             }
@@ -389,11 +393,13 @@ fn interpreter_of(setup: &CallSetup) -> Interpreter {
     };
     let phone = |number: &Pii<String>| Pii::new(Value::Phone(number.reveal().clone()));
     let facts = [
+        (verify::VERIFIED, Pii::new(Value::Boolean(false))),
         ("id", text(&setup.id.to_string())),
         ("direction", text(direction)),
         ("caller", phone(&setup.caller)),
         ("called", phone(&setup.called)),
         ("peer", text(&setup.peer)),
+        ("plan", text(&setup.plan.name)),
         ("language", text(setup.language.as_str())),
     ];
     let facts = Scope::of(facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
