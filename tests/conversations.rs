@@ -1,4 +1,4 @@
-//! Every conversation beside a shipped dial plan happens as it is written.
+//! Every conversation beside a shipped dial plan, and beside the plans that try the language, happens as it is written.
 
 use std::path::Path;
 
@@ -6,10 +6,11 @@ use trunkline::simulate::runner::{self, Plans};
 
 #[test]
 fn every_shipped_conversation_happens_as_written() {
-    let dialplans = Path::new(env!("CARGO_MANIFEST_DIR")).join("dialplans");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let found = |folder: &str| runner::find(&root.join(folder)).expect("the plans are part of the repository");
     let mut plans = Plans::default();
     let (mut conversations, mut failures) = (0, Vec::new());
-    for file in runner::find(&dialplans).expect("the dial plans are part of the repository") {
+    for file in found("dialplans").into_iter().chain(found("tests/language")) {
         let report = runner::run_file(&file, &mut plans);
         conversations += report.conversations;
         failures.extend(report.failures);

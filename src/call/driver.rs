@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
@@ -18,7 +19,10 @@ use super::record::CallRecord;
 use super::registry::Ordered;
 use super::{Call, Consult, Consulted, Input, Order, Output, TimelineEvent};
 use crate::audio::Pcm;
+use crate::dialplan::step::{Done, Errand};
 use crate::id::{LegId, PlayId, UtteranceId};
+use crate::lookup::Failure;
+use crate::lookup::driver::Lookups;
 use crate::media::driver::MediaHandle;
 use crate::media::{MediaCommand, MediaEvent, MediaSummary, PlayEnd};
 use crate::rtp::Digit;
@@ -65,6 +69,8 @@ pub struct Ports {
     pub recognizers: Arc<RecognizerPool>,
     /// Everything the plan can say, as sound, and what makes the rest.
     pub voice: Voice,
+    /// Who asks other systems, where plans may.
+    pub lookups: Option<Lookups>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Fires when the gateway shuts down.
@@ -99,7 +105,7 @@ pub struct Consultation {
 /// Drives `call` to its end and returns what remains of it.
 pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
     let (heard_in, mut heard) = mpsc::channel(HEARD_BOUND);
-    let mut jobs = Jobs { running: BTreeMap::new(), heard: heard_in };
+    let mut jobs = Jobs { running: BTreeMap::new(), errands: JoinSet::new(), heard: heard_in };
     let mut leg_reports = true;
     let mut media_reports = true;
     let mut takes_orders = true;
@@ -238,6 +244,18 @@ async fn carry_out(output: Output, ports: &mut Ports, jobs: &mut Jobs) -> Vec<In
                 return vec![Input::Heard { utterance, revision, result: Err(error) }];
             }
         }
+        Output::Errand { id, errand } => {
+            let Errand::Lookup(request) = errand;
+            let (lookups, done) = (ports.lookups.clone(), jobs.heard.clone());
+            jobs.errands.spawn(async move {
+                let answer = match lookups {
+                    Some(lookups) => Done::Lookup(lookups.ask(&request).await),
+                    None => Done::Lookup(Err(Failure::Invalid("the settings name nobody who may be asked"))),
+                };
+                // Closed: the call is over.
+                let _ = done.send(Input::ErrandDone { id, done: Box::new(answer) }).await;
+            });
+        }
         Output::CancelRecognize { utterance, revision } => {
             if let Some(cancel) = jobs.running.remove(&(utterance, revision)) {
                 cancel.cancel();
@@ -313,6 +331,8 @@ fn order(ports: &Ports, command: MediaCommand) {
 
 /// Recognitions this call has asked for.
 struct Jobs {
+    /// Ended with the call.
+    errands: JoinSet<()>,
     running: BTreeMap<(UtteranceId, u32), Cancel>,
     heard: mpsc::Sender<Input>,
 }
@@ -393,6 +413,7 @@ fn log(event: &TimelineEvent) {
         }
         TimelineEvent::Keys { meaning, .. } => debug!(meaning, "caller pressed keys"),
         TimelineEvent::NoInput => debug!("caller said nothing"),
+        TimelineEvent::Waits { step } => debug!(step, "the caller waits"),
         TimelineEvent::Replied { latency } => debug!(total_ms = latency.total_ms, "reply began"),
         TimelineEvent::PlanFault { step, why } => warn!(step, why, "the plan does not work as written"),
         TimelineEvent::Ended { end } => info!(?end, "ended"),

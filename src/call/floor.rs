@@ -186,7 +186,9 @@ impl Call {
                 self.feed_typed_ahead(now);
             }
             State::Parting { .. } => self.parted(now),
-            State::Answering { .. }
+            // A filler: what is waited for is still to come.
+            State::Waiting(_)
+            | State::Answering { .. }
             | State::Dialling { .. }
             | State::Standing { .. }
             | State::Leaving { .. }
@@ -248,7 +250,10 @@ impl Call {
             MediaEvent::RtpTimeout { .. } => {
                 // Before the ACK and on hold a far end may rightly be silent; the leg's own timer ends that. After it, media
                 // says so again.
-                let talking = matches!(self.state, State::Saying { .. } | State::Asking { .. } | State::Parting { .. });
+                let talking = matches!(
+                    self.state,
+                    State::Saying { .. } | State::Waiting(_) | State::Asking { .. } | State::Parting { .. }
+                );
                 if talking && self.held_since.is_none() {
                     self.intended_end = Some(CallEnd::NoMedia);
                     self.hang_up(CallEnd::NoMedia, now);
@@ -270,7 +275,7 @@ impl Call {
             State::Asking { turn, .. } if armed != Some(BargeIn::Off) && self.typed_ahead.reveal().is_empty() => {
                 turn.key(digit, at);
             }
-            State::Answering { .. } | State::Saying { .. } | State::Asking { .. } => {
+            State::Answering { .. } | State::Saying { .. } | State::Waiting(_) | State::Asking { .. } => {
                 self.type_ahead(digit);
                 if matches!(armed, Some(BargeIn::Keys | BargeIn::Speech)) {
                     self.flush();

@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::call::errand::Waiting;
 use crate::call::leg::Twins;
 use crate::call::record::{CallEnd, Direction};
 use crate::call::scribe::Scribe;
@@ -62,6 +63,8 @@ pub struct Call {
     pub(super) rang: bool,
     /// The far end does not hear us since then.
     pub(super) held_since: Option<Instant>,
+    /// Errands begun.
+    pub(super) errands: u64,
     /// They are being sent on, and somebody else is asked first.
     pub(super) transfer: Option<Transfer>,
     pub(super) ends_at: Instant,
@@ -81,6 +84,8 @@ pub(super) enum State {
     Dialling { until: Instant },
     /// A `say` plays.
     Saying { until: Instant },
+    /// Something is done elsewhere, and the caller waits.
+    Waiting(Waiting),
     /// A question is open.
     Asking { turn: Box<Turn>, asking: Asking, until: Instant },
     /// The last prompt plays; then we hang up.
@@ -126,6 +131,7 @@ impl Call {
             listen: None,
             rang: false,
             held_since: None,
+            errands: 0,
             transfer: None,
             ends_at: now.mono + setup.longest,
             intended_end: None,
@@ -154,6 +160,7 @@ impl Call {
                     turn.heard(utterance, revision, result, now.mono);
                 }
             }
+            Input::ErrandDone { id, done } => self.errand_done(id, *done, now),
             Input::Drain => self.drain(now),
         }
         self.pump_turn(now);
@@ -176,6 +183,7 @@ impl Call {
             State::Dialling { until } => [Some((*until, Reason::Ring)), None, longest],
             State::Answering { until } => [Some((*until, Reason::Acknowledge)), None, longest],
             State::Saying { until } => [Some((*until, Reason::Prompt)), None, longest],
+            State::Waiting(waiting) => [Some((waiting.due(), Reason::Errand)), None, longest],
             State::Standing { until } => [Some((*until, Reason::StandBy)), None, longest],
             State::Asking { turn, until, .. } => {
                 let prompt = (!self.playing.is_empty()).then_some((*until, Reason::Prompt));
@@ -198,6 +206,7 @@ impl Call {
                 self.say_goodbye(CallEnd::Failed(format!("the call lasted longer than {longest} s")), now);
             }
             (Reason::Prompt, _) => self.prompt_overdue(now),
+            (Reason::Errand, _) => self.errand_due(now),
             (Reason::Acknowledge, _) => self.hang_up(CallEnd::NoAck, now),
             (Reason::Ring, _) => self.hang_up(CallEnd::NoAnswer, now),
             (Reason::Transfer, _) => self.transfer_overdue(),
@@ -239,7 +248,7 @@ impl Call {
     fn drain(&mut self, now: Now) {
         match self.state {
             State::Answering { .. } | State::Dialling { .. } => self.hang_up(CallEnd::Drained, now),
-            State::Saying { .. } | State::Asking { .. } => self.say_goodbye(CallEnd::Drained, now),
+            State::Saying { .. } | State::Waiting(_) | State::Asking { .. } => self.say_goodbye(CallEnd::Drained, now),
             State::Standing { .. } => self.hang_up(CallEnd::Drained, now),
             State::Parting { .. } | State::Leaving { .. } | State::Over => {}
         }
@@ -291,6 +300,9 @@ impl Call {
                 self.state = State::Saying { until };
             }
             Act::Ask(asking) => self.ask(asking, now),
+            Act::Errand { step, errand, filler, after, patience } => {
+                self.errand(step, errand, (filler, after), patience, now);
+            }
             Act::End { step, lines, result, fault } => {
                 self.scribe.result = result;
                 let end = fault.map_or(CallEnd::Completed, CallEnd::Failed);
@@ -361,6 +373,7 @@ fn interpreter_of(setup: &CallSetup) -> Interpreter {
         ("peer", text(&setup.peer)),
         ("language", text(setup.language.as_str())),
     ];
-    let facts = Scope::of(facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+    let facts = Scope::of(facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        .with_markers(setup.markers.clone());
     Interpreter::new(setup.plan.clone(), &setup.language, setup.zone.clone()).knowing(facts, &setup.variables)
 }

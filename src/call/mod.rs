@@ -5,6 +5,7 @@
 //!                     ▲                                   poll_timeout() ──▶ handle_timeout(now)
 //! ```
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use jiff::tz::TimeZone;
 use crate::audio::Pcm;
 use crate::dialplan::plan::Plan;
 use crate::dialplan::scope::Variables;
+use crate::dialplan::step::{Done, Errand};
 use crate::id::{CallId, LegId, PlayId, UtteranceId};
 use crate::language::Language;
 use crate::media::{BargeIn, MediaCommand, MediaEvent};
@@ -25,6 +27,7 @@ use crate::understand::NBest;
 
 pub mod disposition;
 pub mod driver;
+mod errand;
 mod floor;
 mod leg;
 mod machine;
@@ -66,6 +69,8 @@ pub struct CallSetup {
     pub longest: Duration,
     /// Where it is what time it is, for plans that do not say.
     pub zone: TimeZone,
+    /// What stands for the secrets of the house in the requests of plans.
+    pub markers: Arc<BTreeMap<String, String>>,
     /// What is known of the person before the call, by name: may be personal.
     pub variables: Variables,
     /// A consultation: when its plan is through it stands by for that long, to be taken over, instead of hanging up.
@@ -91,6 +96,8 @@ pub enum Reason {
     Prompt,
     /// Our 200 is neither acknowledged nor given up by the leg.
     Acknowledge,
+    /// An errand's filler, or its end.
+    Errand,
     /// Nobody answers, and the leg does not say so.
     Ring,
     /// The leg owes its end.
@@ -129,6 +136,13 @@ pub enum Input {
     Order(Order),
     /// News of the one that the far end shall be sent to.
     Consulted(Consulted),
+    /// What came of [`Output::Errand`].
+    ErrandDone {
+        /// Which.
+        id: u64,
+        /// What.
+        done: Box<Done>,
+    },
     /// Shutting down: say goodbye and hang up.
     Drain,
 }
@@ -221,6 +235,13 @@ pub enum Output {
         /// Taken over.
         joined: bool,
     },
+    /// Have this done; answer with [`Input::ErrandDone`].
+    Errand {
+        /// Unique within the call.
+        id: u64,
+        /// What.
+        errand: Errand,
+    },
     /// Recognise an offer; answer with [`Input::Heard`].
     Recognize {
         /// The offer's utterance.
@@ -294,6 +315,11 @@ pub enum TimelineEvent {
         keys: Pii<String>,
         /// Option, universal or slot; `None` when they fit nothing.
         meaning: Option<String>,
+    },
+    /// The caller waits while something is done elsewhere.
+    Waits {
+        /// For which step.
+        step: String,
     },
     /// The caller said nothing.
     NoInput,

@@ -10,6 +10,7 @@
 use std::any::Any;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -18,7 +19,7 @@ use jiff::tz::TimeZone;
 use crate::dialplan::outcome::Outcome;
 use crate::dialplan::plan::{Plan, Prompt, Question, Step, StepIx, Target};
 use crate::dialplan::scope::{Scope, Variables, View};
-use crate::dialplan::step::{Event, Excuse, Hearing, Next, Visit, Words};
+use crate::dialplan::step::{Errand, Event, Excuse, Hearing, Next, Visit, Words};
 use crate::dialplan::template;
 use crate::language::Language;
 use crate::media::BargeIn;
@@ -60,6 +61,19 @@ pub enum Act {
     },
     /// Ask, then report what came of it.
     Ask(Asking),
+    /// Have this done, then report [`Event::Done`].
+    Errand {
+        /// Who wants it.
+        step: StepIx,
+        /// What.
+        errand: Errand,
+        /// Said when it takes longer than `after`.
+        filler: Vec<Line>,
+        /// When the filler is due.
+        after: Duration,
+        /// Longest wait.
+        patience: Duration,
+    },
     /// Say these whole, then hang up.
     End {
         /// Who ends it.
@@ -275,6 +289,10 @@ impl Interpreter {
                     let lines = self.lines(&words, now);
                     return Act::Say { step: self.at, lines, protected, barge_in };
                 }
+                Next::Errand { errand, filler, after, patience } => {
+                    let filler = self.lines(&filler, now);
+                    return Act::Errand { step: self.at, errand, filler, after, patience };
+                }
                 Next::Ask { quest, before } => {
                     self.asking = Some((quest, 1));
                     return self.ask(&self.quest(plan, quest).question, quest, None, &before, now);
@@ -472,6 +490,7 @@ mod tests {
     fn texts(act: &Act) -> Vec<&str> {
         match act {
             Act::Say { lines, .. } | Act::End { lines, .. } => lines.iter().map(|line| line.text.as_str()).collect(),
+            Act::Errand { filler, .. } => filler.iter().map(|line| line.text.as_str()).collect(),
             Act::Ask(asking) => asking.lines.iter().map(|line| line.text.as_str()).collect(),
         }
     }

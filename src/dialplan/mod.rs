@@ -20,6 +20,7 @@ pub mod diagnostic;
 pub(crate) mod fixture;
 pub mod house;
 pub mod interpreter;
+pub mod json_schema;
 pub mod key;
 mod lint;
 pub mod load;

@@ -4,6 +4,7 @@
 //! sees its own values and the same facts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::civil::{Date, DateTime, Time};
 
@@ -15,7 +16,7 @@ use crate::value::{Amount, Currency, Value};
 pub type Variables = BTreeMap<String, Pii<String>>;
 
 /// Names that the engine gives; no plan may use them for values of its own.
-pub const RESERVED_NAMES: [&str; 5] = ["call", "now", "true", "false", IT];
+pub const RESERVED_NAMES: [&str; 6] = ["call", "now", "env", "true", "false", IT];
 
 /// What the step in hand speaks of: the values it wants confirmed, as they are read back.
 pub const IT: &str = "it";
@@ -27,6 +28,7 @@ pub struct Scope {
     facts: BTreeMap<String, Pii<Value>>,
     secret: BTreeSet<String>,
     it: Option<Pii<Value>>,
+    markers: Arc<BTreeMap<String, String>>,
 }
 
 impl Scope {
@@ -38,7 +40,7 @@ impl Scope {
     /// The same facts, no values.
     #[must_use]
     pub fn bare(&self) -> Self {
-        Self::of(self.facts.clone())
+        Self { facts: self.facts.clone(), markers: self.markers.clone(), ..Self::default() }
     }
 
     /// Keeps a value under a name; nothing forgets it.
@@ -73,6 +75,18 @@ impl Scope {
             IT => self.it.as_ref().map(Pii::reveal),
             name => self.values.get(&readable(name)).map(Pii::reveal),
         }
+    }
+
+    /// What stands for the secrets of the house in requests: `env` in texts.
+    #[must_use]
+    pub fn with_markers(mut self, markers: Arc<BTreeMap<String, String>>) -> Self {
+        self.markers = markers;
+        self
+    }
+
+    /// What stands for the secrets of the house, by name.
+    pub fn markers(&self) -> &BTreeMap<String, String> {
+        &self.markers
     }
 
     /// A fact of the call.

@@ -13,8 +13,9 @@ use jiff::Zoned;
 
 use crate::dialplan::load;
 use crate::dialplan::plan::Plan;
+use crate::lookup::Answer;
 use crate::pii::Pii;
-use crate::simulate::conversation::{Caller, Conversation, Happening};
+use crate::simulate::conversation::{Caller, Conversation, Expected, Happening};
 use crate::simulate::text_leg::Piece;
 use crate::simulate::transcript::{self, Item, Script, What, When, fits, print_end, print_line};
 
@@ -146,8 +147,18 @@ pub fn run(script: &Script, plan: Arc<Plan>) -> Outcome {
         outcome: Outcome { lines: Vec::new(), faults: Vec::new() },
         expected: Vec::new(),
     };
+    running.talk.expect_lookups(script.items.iter().filter_map(|item| match &item.what {
+        What::Http { asked, answer } => Some(Expected {
+            line: item.line,
+            asked: asked.clone(),
+            answer: answer.clone().map(|(status, json)| Answer { status, json, attempts: 1 }),
+        }),
+        _ => None,
+    }));
     for item in &script.items {
         match &item.what {
+            // It answers whenever it is asked.
+            What::Http { .. } => running.outcome.lines.push(Compared::Same(item.clone())),
             What::Bot(_) => running.expected.push(item.clone()),
             What::End(written) => running.end(item, written),
             _ => running.act(item),
@@ -156,6 +167,10 @@ pub fn run(script: &Script, plan: Arc<Plan>) -> Outcome {
     if !matches!(script.items.last().map(|item| &item.what), Some(What::End(_))) {
         running.talk.until_listening();
         running.compare();
+    }
+    for (line, fault) in running.talk.lookup_faults() {
+        let line = if line == 0 { script.line } else { line };
+        running.outcome.faults.push((line, fault));
     }
     running.outcome
 }
@@ -195,7 +210,7 @@ impl Running {
                 self.talk.wait_for_bot(*time);
             }
             What::HangsUp { .. } => self.talk.hang_up(),
-            What::Bot(_) | What::End(_) => unreachable!("these are expected, not acted"),
+            What::Bot(_) | What::End(_) | What::Http { .. } => unreachable!("these are expected, not acted"),
         }
         if when_of(&item.what).interrupts && self.talk.interruptions() == interruptions {
             self.outcome.faults.push((item.line, "this interrupted nothing".to_owned()));
@@ -266,7 +281,7 @@ fn line_up(expected: &[Item], said: &[String]) -> Vec<Compared> {
 fn when_of(what: &What) -> When {
     match what {
         What::You { when, .. } | What::Keys { when, .. } | What::Noise { when, .. } | What::HangsUp { when } => *when,
-        What::Bot(_) | What::Silence(_) | What::End(_) => When::default(),
+        What::Bot(_) | What::Silence(_) | What::Http { .. } | What::End(_) => When::default(),
     }
 }
 

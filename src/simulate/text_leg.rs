@@ -179,7 +179,7 @@ impl TextLeg {
             Output::Media(command) => self.media(command, now),
             Output::Recognize { utterance, revision, .. } => self.recognize(*utterance, *revision, now),
             Output::Leg(_) | Output::CancelRecognize { .. } | Output::Timeline(_) | Output::Finished(_) => {}
-            Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } => {}
+            Output::Errand { .. } | Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } => {}
         }
     }
 
@@ -412,6 +412,11 @@ impl TextLeg {
         let played_ms = millis(at.saturating_duration_since(started_at).min(length));
         self.packets += played_ms / 20;
         Some(MediaEvent::PromptFinished { play, played_ms, total_ms: millis(length), end, at })
+    }
+
+    /// Something else reports at `at`.
+    pub fn report_at(&mut self, at: Instant, input: Input) {
+        self.report(at, input);
     }
 
     fn report(&mut self, at: Instant, input: Input) {

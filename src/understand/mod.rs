@@ -18,16 +18,26 @@ use std::collections::BTreeMap;
 use crate::grammar::normalize::{self, is_mandarin};
 use crate::language::Language;
 
+pub mod benchmark;
 pub mod calibrate;
 pub mod classifier;
 pub mod ending;
 pub mod eval;
+pub mod features;
+mod fields;
 mod hypothesis;
+pub mod labelled;
 mod lexicon;
+pub mod linear;
+pub mod model;
 mod phonetic;
+pub mod refusal;
+pub mod segment;
+pub mod sparse;
 mod stem;
 pub mod tasks;
 mod terms;
+pub mod trained;
 mod universals;
 
 use calibrate::WEIGHTS;
@@ -74,6 +84,13 @@ pub enum Universal {
     Repeat,
     /// Go back.
     Back,
+    /// Do not call again; take me off your list.
+    StopCalling,
+}
+
+impl Universal {
+    /// Every wish, in the order they claim phrases.
+    pub const ALL: [Self; 4] = [Self::Operator, Self::Repeat, Self::Back, Self::StopCalling];
 }
 
 /// What an utterance turned out to mean.
@@ -130,7 +147,7 @@ impl Matcher {
             let class = known.class(Meaning::Option(place));
             phrases.iter().for_each(|phrase| known.add(class, phrase));
         }
-        for universal in [Universal::Operator, Universal::Repeat, Universal::Back] {
+        for universal in Universal::ALL {
             match known.owner(universal) {
                 Some(class) => known.add_phrases(class, universal),
                 None if universals.contains(&universal) => {
@@ -214,7 +231,7 @@ impl Matcher {
         }
         let weighed = self.weigh(&words);
         let evidence: Vec<Evidence> = weighed.iter().map(|(_, evidence)| *evidence).collect();
-        let limit = if denies(core) { DENIED } else { LOOSE_LIMIT };
+        let denied = denies(core);
         let confidences = calibrate::confidences(&evidence, &WEIGHTS);
         let sure = confidences.iter().zip(&evidence).any(|(sure, of)| *sure >= SURE && of.covered >= NOTHING_LEFT);
         let begins = self.begins_one(&words) || self.begins_one(core) || self.begins_skeleton(core);
@@ -223,7 +240,14 @@ impl Matcher {
             (false, true) if !calls_for_more => Fit::Full,
             _ => Fit::None,
         };
-        let classes = weighed.iter().zip(confidences).map(|((class, _), sure)| (*class, sure.min(limit))).collect();
+        // "I do not want you to call" denies nothing: it is the wish.
+        let limit = |class: usize| match self.meanings[class] {
+            Meaning::Universal(Universal::StopCalling) => LOOSE_LIMIT,
+            _ if denied => DENIED,
+            _ => LOOSE_LIMIT,
+        };
+        let sure = weighed.iter().zip(confidences);
+        let classes = sure.map(|((class, _), sure)| (*class, sure.min(limit(*class)))).collect();
         Reading { classes, exact: false, fit }
     }
 
@@ -323,10 +347,13 @@ impl Known {
         universals::phrases(universal, &self.language).for_each(|phrase| self.add(class, phrase));
     }
 
-    /// The option that is this universal by another name: it has one of the operator's phrases, or two of another's
-    /// ("repeat" alone may be about a prescription).
+    /// The option that is this universal by another name: it has one of the phrases for a person or for the end of all
+    /// calls, or two of another's ("repeat" alone may be about a prescription).
     fn owner(&self, universal: Universal) -> Option<usize> {
-        let enough = if universal == Universal::Operator { 1 } else { 2 };
+        let enough = match universal {
+            Universal::Operator | Universal::StopCalling => 1,
+            Universal::Repeat | Universal::Back => 2,
+        };
         let mut shared: BTreeMap<usize, usize> = BTreeMap::new();
         for phrase in universals::phrases(universal, &self.language) {
             let words = normalize::words(phrase, &self.language);
@@ -484,6 +511,31 @@ mod tests {
             assert!(is(&found, &Meaning::Universal(universal), 0.6), "{text}: {found:?}");
         }
         assert_eq!(best(&matcher_in(&[], "en").understand(&eval::heard_clearly("give this back"))), None);
+    }
+
+    #[test]
+    fn whoever_wants_no_more_calls_is_understood_where_that_is_asked_for() {
+        let understood = |text: &str, tag: &str, universals: &[Universal]| {
+            let options: Vec<Vec<String>> = [vec!["I do not want to cancel", "取消预约"], vec!["pay my bill", "付款"]]
+                .map(|phrases| phrases.into_iter().map(str::to_owned).collect())
+                .to_vec();
+            let matcher = Matcher::compile(&options, universals, &Language::parse(tag).unwrap());
+            matcher.understand(&eval::heard_clearly(text))
+        };
+        let stop = Meaning::Universal(Universal::StopCalling);
+        for (text, tag) in [
+            ("stop calling me", "en"),
+            ("please take me off your list", "en"),
+            ("I really don't want you to call me any more", "en"),
+            ("你们不要再给我打电话了", "zh-CN"),
+            ("别再打了", "zh-CN"),
+            ("请以后不要再打给我了", "zh-CN"),
+        ] {
+            let found = understood(text, tag, &Universal::ALL);
+            assert!(is(&found, &stop, 0.6), "{text}: {found:?}");
+            let found = understood(text, tag, ALL);
+            assert!(found.candidates.iter().all(|(meaning, _)| *meaning != stop), "{text}: {found:?}");
+        }
     }
 
     #[test]

@@ -27,6 +27,11 @@ impl Sound {
         Some(Self { primary: codes.primary(), alternate: codes.alternate() }).filter(|sound| sound.primary.len() >= 2)
     }
 
+    /// The first of the codes.
+    pub fn primary(&self) -> &str {
+        &self.primary
+    }
+
     /// 0 (strangers) to 1 (same sound): smallest share of the codes that must be edited.
     pub fn alike(&self, other: &Self) -> f32 {
         let pairs =

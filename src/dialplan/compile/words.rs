@@ -36,7 +36,7 @@ impl Calculation {
             Self::Given(value) => Ok(value.clone()),
             Self::Template(text) => match alone(text) {
                 Some(name) => Ok(view.scope.value(name).cloned().unwrap_or_default()),
-                None => template::fill(text, view).map(Value::text).map_err(|(_, why)| why),
+                None => template::fill_data(text, view).map(Value::text),
             },
             Self::Expression(expression) => expression.value(view),
         }
@@ -122,6 +122,13 @@ impl Compiler<'_> {
     fn reads(&mut self, at: Span, names: impl IntoIterator<Item = String>) {
         let names = names.into_iter().filter(|name| !RESERVED_NAMES.contains(&name.as_str()) && !name.starts_with('$'));
         self.read_names.extend(names.map(|value| Spanned { at, value }));
+    }
+
+    /// A text with values in it, not for a caller's ears.
+    pub(in crate::dialplan) fn template(&mut self, node: &Node) -> Option<Spanned<String>> {
+        let written = read::line(node, self.findings)?;
+        self.check_template(&written);
+        Some(written)
     }
 
     /// A condition.

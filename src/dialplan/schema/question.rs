@@ -34,6 +34,7 @@ pub(super) const UNIVERSALS_KEYS: &[Key] = &[
     key("operator", Shape::Wish, "“A person, please.”"),
     key("repeat", Shape::Wish, "“Say that again.”"),
     key("back", Shape::Wish, "“Go back.”"),
+    key("stop", Shape::Wish, "“Stop calling me.”"),
 ];
 const TRIES_KEYS: &[Key] = &[
     key("max", Shape::Count(1, MAX_TRIES), "How often it is asked."),
@@ -70,6 +71,7 @@ pub(in crate::dialplan) struct Universals {
     pub operator: Option<Wish>,
     pub repeat: Option<Wish>,
     pub back: Option<Wish>,
+    pub stop: Option<Wish>,
 }
 
 impl Question {
@@ -91,6 +93,7 @@ impl Question {
                 operator: self.universals.operator.or_else(|| base.universals.operator.clone()),
                 repeat: self.universals.repeat.or_else(|| base.universals.repeat.clone()),
                 back: self.universals.back.or_else(|| base.universals.back.clone()),
+                stop: self.universals.stop.or_else(|| base.universals.stop.clone()),
             },
             hangup: self.hangup.or_else(|| base.hangup.clone()),
         }
@@ -168,6 +171,7 @@ pub(super) fn universals(fields: &mut Fields, findings: &mut Findings) -> Univer
         operator: fields.read("operator", findings, wish),
         repeat: fields.read("repeat", findings, wish),
         back: fields.read("back", findings, wish),
+        stop: fields.read("stop", findings, wish),
     }
 }
 

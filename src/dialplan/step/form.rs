@@ -13,7 +13,7 @@
 
 mod compile;
 pub mod ear;
-pub mod words;
+mod words;
 
 use std::sync::Arc;
 

@@ -8,6 +8,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt::Debug;
+use std::time::Duration;
 
 use jiff::civil::DateTime;
 
@@ -19,6 +20,7 @@ use super::yaml::Node;
 use crate::dialplan::interpreter::Line;
 use crate::dialplan::plan::{Prompt, Question, Step, StepIx, Target};
 use crate::language::Language;
+use crate::lookup::{Answer as LookupAnswer, Failure, Request};
 use crate::media::BargeIn;
 use crate::pii::Pii;
 use crate::understand::NBest;
@@ -32,6 +34,7 @@ pub mod confirm;
 pub mod form;
 pub mod goto;
 pub mod hangup;
+pub mod http;
 pub mod menu;
 pub mod question;
 pub mod run;
@@ -59,8 +62,20 @@ pub struct Word {
 }
 
 /// The words of the language, in the order in which documents list them.
-pub const WORDS: &[Word] =
-    &[say::WORD, ask::WORD, menu::WORD, form::WORD, confirm::WORD, branch::WORD, set::WORD, tag::WORD, goto::WORD, run::WORD, hangup::WORD];
+pub const WORDS: &[Word] = &[
+    say::WORD,
+    ask::WORD,
+    menu::WORD,
+    form::WORD,
+    confirm::WORD,
+    branch::WORD,
+    set::WORD,
+    tag::WORD,
+    http::WORD,
+    goto::WORD,
+    run::WORD,
+    hangup::WORD,
+];
 
 /// A compiled step.
 pub trait Run: Any + Debug + Send + Sync {
@@ -179,6 +194,24 @@ pub enum Event {
     Error,
     /// The sub-plan it ran is through; its values by name.
     Returned(Box<Scope>),
+    /// The errand it sent somebody on is over.
+    Done(Box<Done>),
+}
+
+/// Something that is done for a call outside of it, while the caller waits.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Errand {
+    /// Ask another system.
+    Lookup(Box<Request>),
+}
+
+/// What came of an errand.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Done {
+    /// Nobody did it in time, or nobody can.
+    Nothing,
+    /// The other system's answer.
+    Lookup(Result<LookupAnswer, Failure>),
 }
 
 /// What follows.
@@ -207,6 +240,17 @@ pub enum Next<'plan> {
         quest: usize,
         /// Why.
         excuse: Excuse,
+    },
+    /// Have this done, then report [`Event::Done`].
+    Errand {
+        /// What.
+        errand: Errand,
+        /// Said when it takes longer than `after`.
+        filler: Vec<Words<'plan>>,
+        /// When the filler is due.
+        after: Duration,
+        /// Longest wait; then it has come to nothing.
+        patience: Duration,
     },
     /// Go there.
     Go(Target),

@@ -134,6 +134,7 @@ impl Session {
 
     fn on_digit(&mut self, digit: Digit, at: Instant) {
         self.playout.stop(PlayEnd::Keyed, |barge_in| barge_in != BargeIn::Off);
+        self.discretion.key(at);
         self.tell(MediaEvent::Digit { digit, at });
     }
 

@@ -88,7 +88,7 @@ pub fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
     }
     let opening = written.prompt.is_some().then(|| cx.question(&written, INCOMPLETE));
     let quiet = schema::Question { prompt: None, reprompt: Some(Vec::new()), ..written };
-    let mut asks = |prompt: Prompt, cx: &mut Compiler<'_>| Question { prompt, ..cx.question(&quiet, INCOMPLETE) };
+    let asks = |prompt: Prompt, cx: &mut Compiler<'_>| Question { prompt, ..cx.question(&quiet, INCOMPLETE) };
     let prompt = prompt.unwrap_or_else(|| cx.house_prompt("check"));
     let check = asks(prompt, cx);
     let prompt = which.unwrap_or_else(|| cx.house_prompt("which"));
