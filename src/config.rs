@@ -13,6 +13,7 @@ use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
 use serde::Deserialize;
 
+mod agents;
 mod check;
 mod error;
 mod place;
@@ -20,6 +21,7 @@ mod source;
 mod trunks;
 mod values;
 
+pub use agents::{AgentConfig, AgentsConfig, GroupConfig};
 use check::Fault;
 pub use error::ConfigError;
 use trunks::Proof;
@@ -61,6 +63,8 @@ pub struct Config {
     /// Which plan answers which number.
     #[serde(rename = "route")]
     pub routes: Vec<RouteConfig>,
+    /// People who take calls over.
+    pub agents: AgentsConfig,
     /// Hearing and speaking.
     pub speech: SpeechConfig,
     /// Recordings.
@@ -240,6 +244,7 @@ impl Default for Config {
                 recording: None,
                 from: None,
             }],
+            agents: AgentsConfig::default(),
             speech: SpeechConfig::default(),
             recording: RecordingConfig::default(),
             privacy: PrivacyConfig::default(),
