@@ -25,7 +25,7 @@ use tracing::{info, warn};
 use super::house::House;
 use super::originate::Originate;
 use crate::call::{Consult, Order, TimelineEvent};
-use crate::dialplan::fill::Variables;
+use crate::dialplan::scope::Variables;
 use crate::id::CallId;
 use crate::pii::Pii;
 use crate::rtp::Digit;

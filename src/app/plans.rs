@@ -5,16 +5,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use tracing::{error, info, warn};
 
 use super::AppError;
 use crate::audio::TELEPHONE_HZ;
-use crate::call::utter;
 use crate::config::Config;
 use crate::dialplan::diagnostic::Severity;
-use crate::dialplan::fill::Variables;
+use crate::dialplan::interpreter::Interpreter;
 use crate::dialplan::load::{load, load_str};
 use crate::dialplan::plan::{Plan, Prompt};
+use crate::dialplan::scope::{Scope, Variables, View};
+use crate::dialplan::template::{fill, is_template};
+use crate::speech::Utter;
 use crate::speech::prompts::{PromptBook, Prompts};
 use crate::speech::voices::SystemVoices;
 
@@ -28,6 +32,8 @@ pub struct LivePlan {
     pub plan: Arc<Plan>,
     /// Rendered.
     pub prompts: Arc<PromptBook>,
+    /// Renders what only the call knows.
+    pub voices: Arc<Prompts>,
 }
 
 /// The plans of a gateway.
@@ -72,7 +78,7 @@ impl Plans {
     /// Any plan, by its file, ready to talk to somebody of whom this is known.
     pub async fn fetch(&self, path: &Path, variables: &Variables) -> Result<LivePlan, AppError> {
         let live = self.load(path).await?;
-        let names = |prompt: &Prompt| prompt.texts.values().any(|text| text.contains("{{"));
+        let names = |prompt: &Prompt| prompt.texts.values().any(|text| is_template(text));
         if variables.is_empty() || !live.plan.utterances().any(|(prompt, _)| names(prompt)) {
             return Ok(live);
         }
@@ -142,9 +148,8 @@ async fn render(
     prompts: Arc<Prompts>,
     variables: &Variables,
 ) -> Result<(LivePlan, [usize; 3]), AppError> {
-    let wanted = plan.utterances().map(|(prompt, language)| utter(prompt, language, variables));
-    // Nothing but a variable, and that not known: nothing is said.
-    let wanted: Vec<_> = wanted.filter(|utter| !utter.text.trim().is_empty() || utter.file.is_some()).collect();
+    let wanted = utters(&plan, variables);
+    let voices = prompts.clone();
     let prepare = tokio::task::spawn_blocking(move || prompts.prepare(wanted, |_| {}));
     let prepared = prepare.await.map_err(|_| AppError::Prompts { plan: plan.name.clone() })?;
     for problem in prepared.problems.iter().filter(|problem| !problem.silent) {
@@ -158,7 +163,24 @@ async fn render(
         error!("{sentence}");
     }
     let counts = [prepared.recorded, prepared.cached, prepared.synthesized];
-    Ok((LivePlan { plan, prompts: Arc::new(prepared.book) }, counts))
+    Ok((LivePlan { plan, prompts: Arc::new(prepared.book), voices }, counts))
+}
+
+/// What can be rendered before the call: every text without values in it, and those whose values are known. What is only
+/// known in the call is rendered when it is said.
+pub fn utters(plan: &Arc<Plan>, variables: &Variables) -> Vec<Utter> {
+    let known = Interpreter::new(plan.clone(), &plan.languages[0], TimeZone::UTC).knowing(Scope::default(), variables);
+    let said = plan.utterances().filter_map(|(prompt, language)| {
+        let view = View { scope: known.scope(), language, now: DateTime::default() };
+        let text = prompt.texts.get(language)?;
+        let text = match is_template(text) {
+            true if variables.is_empty() => return None,
+            true => fill(text, view).ok()?.into_owned(),
+            false => text.clone(),
+        };
+        Some(Utter { text, language: language.clone(), file: prompt.files.get(language).cloned() })
+    });
+    said.filter(|utter| !utter.text.trim().is_empty() || utter.file.is_some()).collect()
 }
 
 #[cfg(test)]
