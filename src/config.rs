@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 mod check;
 mod error;
+mod lookups;
 mod place;
 mod source;
 mod trunks;
@@ -22,6 +23,7 @@ mod values;
 
 use check::Fault;
 pub use error::ConfigError;
+pub use lookups::LookupsConfig;
 use trunks::Proof;
 pub use trunks::{PeerConfig, TrunkConfig};
 pub use values::{JitterBounds, Network, NumberPattern, PortRange};
@@ -63,6 +65,8 @@ pub struct Config {
     pub routes: Vec<RouteConfig>,
     /// Hearing and speaking.
     pub speech: SpeechConfig,
+    /// Whom plans may ask about a caller.
+    pub lookups: LookupsConfig,
     /// Recordings.
     pub recording: RecordingConfig,
     /// What is kept of people.
@@ -241,6 +245,7 @@ impl Default for Config {
                 from: None,
             }],
             speech: SpeechConfig::default(),
+            lookups: LookupsConfig::default(),
             recording: RecordingConfig::default(),
             privacy: PrivacyConfig::default(),
             log: LogConfig::default(),
@@ -366,7 +371,7 @@ impl Config {
             };
             Proof::of_trunk(trunk).complete(environment).map_err(of)?;
         }
-        Ok(())
+        self.lookups.fetch_secrets(environment)
     }
 
     /// Where recordings go.

@@ -15,7 +15,7 @@
 use std::path::{Path, PathBuf};
 
 use trunkline::dialplan::load;
-use trunkline::dialplan::plan::{Menu, StepKind};
+use trunkline::dialplan::step::menu::Menu;
 use trunkline::language::Language;
 use trunkline::understand::ending::Ending;
 use trunkline::understand::eval::{self, Outcome, Report, Score};
@@ -55,7 +55,7 @@ fn thresholds(name: &str, outcomes: &[Outcome]) {
 fn the_bank_understands_wordings_it_never_saw_and_refuses_what_it_does_not_offer() {
     let plan = load::load(&rooted("dialplans/bank-main.yaml")).expect("the plan we ship is sound").plan;
     let step = plan.steps.iter().find(|step| step.name == "main").expect("bank-main has a step `main`");
-    let StepKind::Menu(menu @ Menu { .. }) = &step.kind else { panic!("`main` is a menu") };
+    let menu = step.is::<Menu>().expect("`main` is a menu").options();
     let options: Vec<String> = menu.options.iter().map(|option| option.name.clone()).collect();
     let matcher = menu.matchers.get(&Language::english()).expect("bank-main speaks English");
     let cases = eval::parse_cases(&read(&rooted("dialplans/bank-main.cases.tsv")), &options).expect("cases are sound");

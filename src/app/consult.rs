@@ -21,7 +21,7 @@ use crate::call::driver::{Consultant, Consultation};
 use crate::call::record::{CallEnd, CallRecord};
 use crate::call::registry::Seat;
 use crate::call::{Consult, Consulted, TimelineEvent};
-use crate::dialplan::fill::Variables;
+use crate::dialplan::scope::Variables;
 use crate::id::{CallId, LegId};
 use crate::language::Language;
 use crate::pii::Pii;

@@ -26,7 +26,7 @@ use super::house::House;
 use super::originate::Originate;
 use super::plans::orders;
 use crate::call::{Consult, Order, TimelineEvent};
-use crate::dialplan::fill::Variables;
+use crate::dialplan::scope::Variables;
 use crate::id::CallId;
 use crate::pii::Pii;
 use crate::rtp::Digit;

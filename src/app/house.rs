@@ -13,7 +13,7 @@ use super::ledger::Ledger;
 use super::plans::Plans;
 use crate::audio::Pcm;
 use crate::call::TimelineEvent;
-use crate::call::driver::{Agreement, Consultant, Ports};
+use crate::call::driver::{Agreement, Consultant, Ports, Voice};
 use crate::call::record::{CallEnd, CallRecord, Direction};
 use crate::call::registry::{LiveCall, Ordered, Registry, Seat};
 use crate::config::{Config, JitterBounds};
@@ -128,6 +128,8 @@ impl Unspoken {
         CallRecord {
             id,
             direction,
+            language: None,
+            outcomes: Vec::new(),
             peer,
             sip_call_id,
             caller,
@@ -219,7 +221,7 @@ impl House {
             media_events,
             agreement,
             recognizers: self.recognizers.clone(),
-            prompts: live.prompts.clone(),
+            voice: Voice::new(live.prompts.clone(), live.voices.clone()),
             clock: self.clock.clone(),
             drain: self.goodbye.clone(),
             hold_music: self.hold_music.clone(),

@@ -15,7 +15,7 @@ use crate::call::driver::{self, Agreement};
 use crate::call::record::{CallEnd, CallRecord, Direction};
 use crate::call::registry::{LiveCall, Seat};
 use crate::call::{Call, CallSetup, TimelineEvent};
-use crate::dialplan::fill::Variables;
+use crate::dialplan::scope::Variables;
 use crate::id::{CallId, LegId};
 use crate::language::Language;
 use crate::media::driver::MediaError;
@@ -143,6 +143,7 @@ impl House {
             arrived_at: now.wall,
             sdp,
             longest: self.config.max_call,
+            zone: jiff::tz::TimeZone::system(),
             variables: order.variables,
             stands_by: order.made_for.is_some().then_some(STANDS_BY),
             made_for: order.made_for,

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use tracing::{error, info, warn};
 
 pub(super) use self::driver::Watcher;
@@ -19,21 +21,21 @@ use self::routed::{Depth, Looked, Routed, Stamps, sources};
 pub use self::routed::{RollBackError, RolledBack};
 use super::AppError;
 use crate::audio::TELEPHONE_HZ;
-use crate::call::utter;
 use crate::config::Config;
 use crate::dialplan::diagnostic::Severity;
-use crate::dialplan::fill::Variables;
-use crate::dialplan::load::{load, load_str};
+use crate::dialplan::interpreter::Interpreter;
+use crate::dialplan::load::{Loaded, Texts, load, load_kept, load_str};
 use crate::dialplan::plan::{Plan, Prompt};
+use crate::dialplan::scope::{Scope, Variables, View};
+use crate::dialplan::template::{fill, is_template};
 use crate::observe::metrics::PlansView;
+use crate::speech::Utter;
 use crate::speech::prompts::{PromptBook, Prompts};
 use crate::speech::voices::SystemVoices;
 use crate::time::Clock;
 
 /// Plans kept that no route leads to: those of `trunkline call`.
 const MORE: usize = 64;
-/// Largest plan whose text is kept; larger ones no loader takes.
-const MOST_TEXT: u64 = 8 * 1024 * 1024;
 
 /// A dial plan and everything it can say, ready for calls.
 #[derive(Clone, Debug)]
@@ -42,6 +44,8 @@ pub struct LivePlan {
     pub plan: Arc<Plan>,
     /// Rendered.
     pub prompts: Arc<PromptBook>,
+    /// Renders what only the call knows.
+    pub voices: Arc<Prompts>,
 }
 
 /// The plans of a gateway.
@@ -145,7 +149,7 @@ impl Plans {
     /// Any plan, by its file, ready to talk to somebody of whom this is known.
     pub async fn fetch(&self, path: &Path, variables: &Variables) -> Result<LivePlan, AppError> {
         let live = self.load(path).await?;
-        let names = |prompt: &Prompt| prompt.texts.values().any(|text| text.contains("{{"));
+        let names = |prompt: &Prompt| prompt.texts.values().any(|text| is_template(text));
         if variables.is_empty() || !live.plan.utterances().any(|(prompt, _)| names(prompt)) {
             return Ok(live);
         }
@@ -166,13 +170,13 @@ impl Plans {
         }
         let known = self.kept().get(path).cloned();
         if let Some((stamps, live)) = known
-            && stamps == Stamps::of(sources(&live.plan, path))
+            && stamps == Stamps::of(sources(&live.plan))
         {
             return Ok(live);
         }
         let before = Stamps::of([path.to_owned()]);
         let live = live_plan(path, &self.prompts).await?;
-        let stamps = before.joined(sources(&live.plan, path));
+        let stamps = before.joined(sources(&live.plan));
         let mut kept = self.kept();
         if kept.len() >= MORE && !kept.contains_key(path) {
             kept.pop_first();
@@ -200,15 +204,15 @@ pub fn prompts(config: &Config) -> Prompts {
 /// A plan that has been read and found sound.
 struct Read {
     plan: Arc<Plan>,
-    /// What its file says, where that is kept.
-    text: Option<String>,
+    /// Every text it was read from.
+    texts: Texts,
     warned: bool,
 }
 
 /// A plan that is ready for calls.
 struct Ready {
     live: LivePlan,
-    text: Option<String>,
+    texts: Texts,
     /// Prompts recorded, cached and synthesized.
     counts: [usize; 3],
 }
@@ -220,30 +224,22 @@ async fn read(path: &Path) -> Result<Read, AppError> {
         if !file.exists() {
             return Err(AppError::NoPlan(file));
         }
-        // Read once, so that what is kept is what was compiled; whatever cannot be, `load` has words for.
-        let text = std::fs::metadata(&file).ok().filter(|found| found.is_file() && found.len() <= MOST_TEXT);
-        let text = text.and_then(|_| std::fs::read_to_string(&file).ok());
-        match (text, file.to_str()) {
-            (Some(text), Some(name)) => compiled(name, text),
-            _ => {
-                let loaded = load(&file).map_err(AppError::Plan)?;
-                let warned = loaded.warnings.count(Severity::Warning) > 0;
-                Ok(Read { plan: loaded.plan, text: None, warned })
-            }
-        }
+        load(&file).map(Read::of).map_err(AppError::Plan)
     })
     .await
 }
 
-/// Reads a plan from a text as if it stood in this file.
-async fn read_text(path: &Path, text: String) -> Result<Read, AppError> {
-    let name = path.display().to_string();
-    off_the_beat(path, move || compiled(&name, text)).await
+/// Reads a plan from texts that were kept of it.
+async fn read_texts(path: &Path, texts: Texts) -> Result<Read, AppError> {
+    let file = path.to_owned();
+    off_the_beat(path, move || load_kept(&file, texts).map(Read::of).map_err(AppError::Plan)).await
 }
 
-fn compiled(name: &str, text: String) -> Result<Read, AppError> {
-    let loaded = load_str(name, &text).map_err(AppError::Plan)?;
-    Ok(Read { warned: loaded.warnings.count(Severity::Warning) > 0, plan: loaded.plan, text: Some(text) })
+impl Read {
+    fn of(loaded: Loaded) -> Self {
+        let warned = loaded.warnings.count(Severity::Warning) > 0;
+        Self { plan: loaded.plan, texts: loaded.texts, warned }
+    }
 }
 
 /// Compiling a large plan takes long enough to keep calls waiting, so it happens elsewhere.
@@ -261,7 +257,7 @@ async fn render_read(found: Read, before: &PromptBook, prompts: &Arc<Prompts>) -
         warn!(plan = found.plan.name, "the plan has warnings; `trunkline check` shows them");
     }
     let (live, counts) = render(found.plan, prompts.clone(), before, &Variables::new()).await?;
-    Ok(Ready { live, text: found.text, counts })
+    Ok(Ready { live, texts: found.texts, counts })
 }
 
 /// Loads a plan and renders what it can say to somebody of whom nothing is known.
@@ -280,10 +276,8 @@ async fn render(
     before: &PromptBook,
     variables: &Variables,
 ) -> Result<(LivePlan, [usize; 3]), AppError> {
-    let wanted = plan.utterances().map(|(prompt, language)| utter(prompt, language, variables));
-    // Nothing but a variable, and that not known: nothing is said.
-    let wanted: Vec<_> = wanted.filter(|utter| !utter.text.trim().is_empty() || utter.file.is_some()).collect();
-    let before = before.clone();
+    let wanted = utters(&plan, variables);
+    let (voices, before) = (prompts.clone(), before.clone());
     let prepare = tokio::task::spawn_blocking(move || prompts.prepare_again(wanted, &before, |_| {}));
     let prepared = prepare.await.map_err(|_| AppError::Prompts { plan: plan.name.clone() })?;
     for problem in prepared.problems.iter().filter(|problem| !problem.silent) {
@@ -297,7 +291,24 @@ async fn render(
         error!("{sentence}");
     }
     let counts = [prepared.recorded, prepared.cached, prepared.synthesized];
-    Ok((LivePlan { plan, prompts: Arc::new(prepared.book) }, counts))
+    Ok((LivePlan { plan, prompts: Arc::new(prepared.book), voices }, counts))
+}
+
+/// What can be rendered before the call: every text without values in it, and those whose values are known. What is only
+/// known in the call is rendered when it is said.
+pub fn utters(plan: &Arc<Plan>, variables: &Variables) -> Vec<Utter> {
+    let known = Interpreter::new(plan.clone(), &plan.languages[0], TimeZone::UTC).knowing(Scope::default(), variables);
+    let said = plan.utterances().filter_map(|(prompt, language)| {
+        let view = View { scope: known.scope(), language, now: DateTime::default() };
+        let text = prompt.texts.get(language)?;
+        let text = match is_template(text) {
+            true if variables.is_empty() => return None,
+            true => fill(text, view).ok()?.into_owned(),
+            false => text.clone(),
+        };
+        Some(Utter { text, language: language.clone(), file: prompt.files.get(language).cloned() })
+    });
+    said.filter(|utter| !utter.text.trim().is_empty() || utter.file.is_some()).collect()
 }
 
 #[cfg(test)]

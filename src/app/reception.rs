@@ -13,7 +13,7 @@ use crate::call::driver::{self, Agreement};
 use crate::call::record::{CallEnd, CallRecord, Direction};
 use crate::call::registry::LiveCall;
 use crate::call::{Call, CallSetup};
-use crate::dialplan::fill::Variables;
+use crate::dialplan::scope::Variables;
 use crate::id::CallId;
 use crate::language::Language;
 use crate::rtp::StreamParams;
@@ -113,6 +113,7 @@ impl House {
             arrived_at: now.wall,
             sdp,
             longest: self.config.max_call,
+            zone: jiff::tz::TimeZone::system(),
             variables: Variables::new(),
             stands_by: None,
             made_for: None,

@@ -12,26 +12,28 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
 use super::record::CallRecord;
 use super::registry::Ordered;
 use super::{Call, Consult, Consulted, Input, Order, Output, TimelineEvent};
 use crate::audio::Pcm;
-use crate::id::{LegId, UtteranceId};
+use crate::id::{LegId, PlayId, UtteranceId};
 use crate::media::driver::MediaHandle;
 use crate::media::{MediaCommand, MediaEvent, MediaSummary, PlayEnd};
 use crate::rtp::Digit;
 use crate::sip::{LegCommand, LegCommands, LegEnd, LegEvent};
 use crate::speech::driver::RecognizerPool;
-use crate::speech::prompts::PromptBook;
 use crate::speech::{Cancel, RecognizeJob};
 use crate::time::Clock;
 
 mod agreement;
+mod voice;
 
 pub use agreement::Agreement;
 use agreement::Settled;
+use voice::Said;
+pub use voice::Voice;
 
 /// Recognition results on their way back. A call has one utterance under recognition and at most one cancelled one
 /// still running behind it; eight leaves room for bursts of short revisions.
@@ -61,8 +63,8 @@ pub struct Ports {
     pub agreement: Agreement,
     /// The recognition pool.
     pub recognizers: Arc<RecognizerPool>,
-    /// Everything the plan can say, as sound.
-    pub prompts: Arc<PromptBook>,
+    /// Everything the plan can say, as sound, and what makes the rest.
+    pub voice: Voice,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Fires when the gateway shuts down.
@@ -108,24 +110,24 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
     }
     loop {
         while let Some(output) = call.poll_output() {
-            let input = match output {
+            let inputs = match output {
                 Output::Finished(record) => {
                     jobs.cancel_all();
                     return *record;
                 }
-                Output::Hold(wanted) => hold(&mut ports, wanted).await,
+                Output::Hold(wanted) => hold(&mut ports, wanted).await.into_iter().collect(),
                 Output::Consult(consult) => {
                     consultation = Some(ports.consultant.consult(consult));
-                    None
+                    Vec::new()
                 }
                 Output::Consulted { joined } => {
                     // Whoever made that call may have given it up already.
                     let _ = consultation.take().map(|other| other.joined.send(joined));
-                    None
+                    Vec::new()
                 }
                 output => carry_out(output, &mut ports, &mut jobs).await,
             };
-            if let Some(input) = input {
+            for input in inputs {
                 call.handle(input, ports.clock.now());
             }
         }
@@ -164,6 +166,13 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
                 }
                 input
             }
+            Some(done) = ports.voice.next() => {
+                let ready = ports.voice.rendered(done);
+                for input in speak(&ports, ready) {
+                    call.handle(input, ports.clock.now());
+                }
+                continue;
+            }
             Some(news) = news_of(&mut consultation) => Input::Consulted(news),
             // What the far end has done by now counts first: an order that comes with its answer is heard after it.
             ordered = ports.orders.recv(), if takes_orders && ports.leg_events.is_empty() => match ordered {
@@ -200,24 +209,22 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
 }
 
 /// Does what the call wants. Gives back what the call must be told at once, where nobody else will report it.
-async fn carry_out(output: Output, ports: &mut Ports, jobs: &mut Jobs) -> Option<Input> {
+async fn carry_out(output: Output, ports: &mut Ports, jobs: &mut Jobs) -> Vec<Input> {
     match output {
         Output::Leg(command) => {
             if ports.commands.send(command).await.is_err() {
                 debug!("signalling is gone; a command is moot");
             }
         }
-        Output::Play { play, utter, barge_in } => match ports.prompts.get(&utter) {
-            Some(audio) => order(ports, MediaCommand::Play { play, audio, barge_in }),
-            None => {
-                // Synthesis failed when the plan was loaded, and was reported then; the call goes on without words.
-                error!("a prompt has no sound; the caller hears nothing in its place");
-                let at = ports.clock.now().mono;
-                let end = PlayEnd::Completed;
-                return Some(Input::Media(MediaEvent::PromptFinished { play, played_ms: 0, total_ms: 0, end, at }));
-            }
-        },
-        Output::Media(command) => order(ports, command),
+        Output::Play { play, utter, barge_in } => {
+            let ready = ports.voice.say(play, utter, barge_in);
+            return speak(ports, ready);
+        }
+        Output::Media(command) => {
+            let flushed = if matches!(command, MediaCommand::Flush) { ports.voice.flush() } else { Vec::new() };
+            order(ports, command);
+            return flushed.into_iter().map(|play| unsaid(ports, play, PlayEnd::Flushed)).collect();
+        }
         Output::Recognize { utterance, revision, language, audio } => {
             let cancel = Cancel::default();
             jobs.running.insert((utterance, revision), cancel.clone());
@@ -228,7 +235,7 @@ async fn carry_out(output: Output, ports: &mut Ports, jobs: &mut Jobs) -> Option
                 let _ = back.try_send(Input::Heard { utterance, revision, result });
             };
             if let Err(error) = ports.recognizers.submit(job, reply) {
-                return Some(Input::Heard { utterance, revision, result: Err(error) });
+                return vec![Input::Heard { utterance, revision, result: Err(error) }];
             }
         }
         Output::CancelRecognize { utterance, revision } => {
@@ -250,7 +257,25 @@ async fn carry_out(output: Output, ports: &mut Ports, jobs: &mut Jobs) -> Option
             unreachable!("the loop has done it")
         }
     }
-    None
+    Vec::new()
+}
+
+/// Plays what is ready. Gives back what will never be heard.
+fn speak(ports: &Ports, ready: Vec<Said>) -> Vec<Input> {
+    let mut silent = Vec::new();
+    for said in ready {
+        match said {
+            Said::Play(command) => order(ports, command),
+            Said::Silent(play) => silent.push(unsaid(ports, play, PlayEnd::Completed)),
+        }
+    }
+    silent
+}
+
+/// A prompt that media never got.
+fn unsaid(ports: &Ports, play: PlayId, end: PlayEnd) -> Input {
+    let at = ports.clock.now().mono;
+    Input::Media(MediaEvent::PromptFinished { play, played_ms: 0, total_ms: 0, end, at })
 }
 
 /// Tells whoever gave an order whether it is taken. `Some` when it is.
@@ -369,6 +394,7 @@ fn log(event: &TimelineEvent) {
         TimelineEvent::Keys { meaning, .. } => debug!(meaning, "caller pressed keys"),
         TimelineEvent::NoInput => debug!("caller said nothing"),
         TimelineEvent::Replied { latency } => debug!(total_ms = latency.total_ms, "reply began"),
+        TimelineEvent::PlanFault { step, why } => warn!(step, why, "the plan does not work as written"),
         TimelineEvent::Ended { end } => info!(?end, "ended"),
     }
 }

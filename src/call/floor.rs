@@ -35,7 +35,8 @@ impl Call {
         let setup = TurnSetup {
             plan: self.plan.clone(),
             step: asking.step,
-            language: self.interpreter.language().clone(),
+            quest: asking.quest,
+            hearing: asking.hearing.clone(),
             hears: self.hears,
             barge_in,
             aloud,
@@ -92,7 +93,7 @@ impl Call {
         let plan = self.plan.clone();
         let step = plan.steps.get(asking.step.0).expect("a turn is asked by a step of its plan");
         let next_play = PlayId(self.plays.len() as u64);
-        let shown = self.scribe.turn(step, asking.attempt, end, next_play, now.mono);
+        let shown = self.scribe.turn(step, (asking.quest, asking.attempt), end, next_play, now.mono);
         self.outputs.extend(shown.map(Output::Timeline));
     }
 

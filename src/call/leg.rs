@@ -83,7 +83,7 @@ impl Call {
             _ => return,
         }
         self.outputs.push_back(Output::Timeline(TimelineEvent::Answered));
-        let act = self.interpreter.start();
+        let act = self.interpreter.start(now.wall);
         self.perform(act, now);
     }
 

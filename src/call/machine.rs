@@ -14,20 +14,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::call::leg::Twins;
-use crate::call::record::CallEnd;
+use crate::call::record::{CallEnd, Direction};
 use crate::call::scribe::Scribe;
 use crate::call::transfer::Transfer;
 use crate::call::turn::Turn;
 use crate::call::{CallSetup, Input, Output, Reason, TimelineEvent};
 use crate::dialplan::interpreter::{Act, Asking, Interpreter, Line};
 use crate::dialplan::plan::{Plan, Step, StepIx};
-use crate::dialplan::step::{self, Event};
+use crate::dialplan::scope::Scope;
+use crate::dialplan::step::Event;
 use crate::id::{PlayId, UtteranceId};
 use crate::media::{BargeIn, Listen, MediaCommand, MediaSummary};
 use crate::pii::Pii;
 use crate::rtp::Digit;
 use crate::sip::{LegCommand, LegEnd};
 use crate::time::Now;
+use crate::value::Value;
 
 /// A leg reports its end within this: 64·T1 for a lost ACK or BYE (RFC 3261 §17) and a little.
 pub(super) const LEG_PATIENCE: Duration = Duration::from_secs(40);
@@ -111,7 +113,7 @@ impl Call {
     fn new(setup: CallSetup, state: State, now: Now) -> Self {
         Self {
             plan: setup.plan.clone(),
-            interpreter: Interpreter::new(setup.plan.clone(), &setup.language).knowing(setup.variables.clone()),
+            interpreter: interpreter_of(&setup),
             state,
             outputs: VecDeque::new(),
             plays: Vec::new(),
@@ -253,7 +255,7 @@ impl Call {
         }
         self.intended_end.get_or_insert(end);
         self.outputs.push_back(Output::Media(MediaCommand::Flush));
-        let goodbye = self.interpreter.line(&self.plan.clone().phrases.goodbye);
+        let goodbye = self.interpreter.line(&self.plan.clone().phrases.goodbye, now.wall);
         self.part(self.interpreter.place(), &[goodbye], now);
     }
 
@@ -266,7 +268,8 @@ impl Call {
         let end = self.end_of(leg_end);
         let disposition = self.disposition_of(leg_end, &end);
         let plan = (self.plan.name.as_str(), self.plan.version.as_str());
-        let record = self.scribe.finish(plan, self.interpreter.path(), (end.clone(), disposition), media, now.wall);
+        let interpreter = &self.interpreter;
+        let record = self.scribe.finish(plan, interpreter, (end.clone(), disposition), media, now.wall);
         self.outputs.push_back(Output::Timeline(TimelineEvent::Ended { end }));
         self.outputs.push_back(Output::Finished(Box::new(record)));
         self.state = State::Over;
@@ -275,6 +278,12 @@ impl Call {
     // The plan
 
     pub(super) fn perform(&mut self, act: Act, now: Now) {
+        let faults = self.interpreter.take_faults();
+        let step = self.interpreter.place();
+        for why in faults {
+            let step = self.step(step).name.clone();
+            self.outputs.push_back(Output::Timeline(TimelineEvent::PlanFault { step, why }));
+        }
         match act {
             Act::Say { step, lines, protected, barge_in } => {
                 self.forget_spoken_ahead();
@@ -292,7 +301,7 @@ impl Call {
     }
 
     pub(super) fn follow(&mut self, event: &Event, now: Now) {
-        let act = self.interpreter.next(event);
+        let act = self.interpreter.next(event, now.wall);
         self.perform(act, now);
     }
 
@@ -321,7 +330,8 @@ impl Call {
 
     /// Asks, unless the caller has answered ahead: then the prompt is spared.
     fn ask(&mut self, asking: Asking, now: Now) {
-        if !self.hears && !step::takes_keys(self.step(asking.step)) {
+        let quest = self.step(asking.step).quest(asking.quest);
+        if !self.hears && !quest.is_some_and(|quest| quest.ear.takes_keys()) {
             // Neither heard nor keyed: waiting would be a dead end.
             self.follow(&Event::Error, now);
             return;
@@ -333,4 +343,24 @@ impl Call {
     fn step(&self, place: StepIx) -> &Step {
         self.plan.steps.get(place.0).expect("a compiled plan's targets are steps of it")
     }
+}
+
+/// The plan, and what is known of the call before it begins.
+fn interpreter_of(setup: &CallSetup) -> Interpreter {
+    let text = |text: &str| Pii::new(Value::text(text));
+    let direction = match setup.direction {
+        Direction::Inbound => "inbound",
+        Direction::Outbound => "outbound",
+    };
+    let phone = |number: &Pii<String>| Pii::new(Value::Phone(number.reveal().clone()));
+    let facts = [
+        ("id", text(&setup.id.to_string())),
+        ("direction", text(direction)),
+        ("caller", phone(&setup.caller)),
+        ("called", phone(&setup.called)),
+        ("peer", text(&setup.peer)),
+        ("language", text(setup.language.as_str())),
+    ];
+    let facts = Scope::of(facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+    Interpreter::new(setup.plan.clone(), &setup.language, setup.zone.clone()).knowing(facts, &setup.variables)
 }

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::audio::Pcm;
-use crate::dialplan::fill::{Variables, fill};
-use crate::dialplan::plan::{Plan, Prompt};
+use crate::dialplan::plan::Plan;
+use crate::dialplan::scope::Variables;
 use crate::id::{CallId, LegId, PlayId, UtteranceId};
 use crate::language::Language;
 use crate::media::{BargeIn, MediaCommand, MediaEvent};
@@ -63,6 +64,8 @@ pub struct CallSetup {
     pub sdp: String,
     /// No call lasts longer than this; then it is ended politely.
     pub longest: Duration,
+    /// Where it is what time it is, for plans that do not say.
+    pub zone: TimeZone,
     /// What is known of the person before the call, by name: may be personal.
     pub variables: Variables,
     /// A consultation: when its plan is through it stands by for that long, to be taken over, instead of hanging up.
@@ -192,13 +195,6 @@ pub enum Consulted {
     },
 }
 
-/// `prompt` in `language`, with its variables filled in, as something to be spoken; a prompt without words in it says
-/// nothing.
-pub fn utter(prompt: &Prompt, language: &Language, variables: &Variables) -> Utter {
-    let text = prompt.texts.get(language).map(|text| fill(text, variables).into_owned());
-    Utter { text: text.unwrap_or_default(), language: language.clone(), file: prompt.files.get(language).cloned() }
-}
-
 /// What a call wants done.
 #[derive(Clone, Debug)]
 pub enum Output {
@@ -305,6 +301,13 @@ pub enum TimelineEvent {
     Replied {
         /// Where the time went.
         latency: record::Latency,
+    },
+    /// Something of the plan did not work; the call goes on.
+    PlanFault {
+        /// The step in hand.
+        step: String,
+        /// Why, in a sentence without personal data.
+        why: String,
     },
     /// Over.
     Ended {

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::disposition::Disposition;
+use crate::dialplan::outcome::Outcome;
 use crate::id::CallId;
+use crate::language::Language;
 use crate::media::MediaSummary;
 use crate::pii::Pii;
 use crate::sip::Reason;
@@ -45,6 +47,12 @@ pub struct CallRecord {
     pub result: Option<String>,
     /// Step names in the order visited.
     pub path: Vec<String>,
+    /// The language in which it was held, at the end.
+    #[serde(default)]
+    pub language: Option<Language>,
+    /// What came of it besides its end.
+    #[serde(default)]
+    pub outcomes: Vec<Outcome>,
     /// Every question asked and what came of it.
     pub turns: Vec<TurnRecord>,
     /// Everything we said.

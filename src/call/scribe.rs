@@ -8,8 +8,8 @@ use crate::call::disposition::Disposition;
 use crate::call::record::{CallEnd, CallRecord, Latency, PromptRecord, TurnOutcome, TurnRecord};
 use crate::call::turn::TurnEnd;
 use crate::call::{CallSetup, HIDDEN, TimelineEvent};
+use crate::dialplan::interpreter::Interpreter;
 use crate::dialplan::plan::Step;
-use crate::dialplan::step;
 use crate::id::PlayId;
 use crate::media::{MediaSummary, PlayEnd};
 use crate::pii::Pii;
@@ -130,12 +130,12 @@ impl Scribe {
     pub(super) fn turn(
         &mut self,
         step: &Step,
-        attempt: u32,
+        (quest, attempt): (usize, u32),
         end: &TurnEnd,
         next_play: PlayId,
         now: Instant,
     ) -> Option<TimelineEvent> {
-        let sensitive = step::sensitive(step);
+        let sensitive = step.quest(quest).is_some_and(|quest| quest.ear.sensitive());
         let kept = |words: &Option<Pii<String>>| words.clone().filter(|_| !sensitive);
         let shown = |words: &Pii<String>| if sensitive { Pii::new(HIDDEN.to_owned()) } else { words.clone() };
         let record = TurnRecord {
@@ -190,7 +190,7 @@ impl Scribe {
     pub(super) fn finish(
         &mut self,
         plan: (&str, &str),
-        path: &[String],
+        interpreter: &Interpreter,
         (end, disposition): (CallEnd, Option<Disposition>),
         media: MediaSummary,
         now: Timestamp,
@@ -211,7 +211,9 @@ impl Scribe {
             end,
             disposition,
             result: self.result.take(),
-            path: path.to_vec(),
+            path: interpreter.path().to_vec(),
+            language: Some(interpreter.language().clone()),
+            outcomes: interpreter.outcomes().to_vec(),
             turns: std::mem::take(&mut self.turns),
             prompts: std::mem::take(&mut self.prompts),
             media,

@@ -17,10 +17,9 @@ use std::time::{Duration, Instant};
 
 use crate::call::Reason;
 use crate::call::record::TurnOutcome;
-use crate::dialplan::plan::{Plan, Question, Step, StepIx};
-use crate::dialplan::step::{self, Answer, Judged, Keyed};
+use crate::dialplan::plan::{Plan, Question, StepIx};
+use crate::dialplan::step::{Answer, Hearing, Judged, Keyed, Quest};
 use crate::id::UtteranceId;
-use crate::language::Language;
 use crate::media::{BargeIn, Listen, Offer};
 use crate::pii::Pii;
 use crate::rtp::Digit;
@@ -49,8 +48,10 @@ pub struct TurnSetup {
     pub plan: Arc<Plan>,
     /// The step that asks.
     pub step: StepIx,
-    /// What the caller speaks.
-    pub language: Language,
+    /// Which of its questions.
+    pub quest: usize,
+    /// In which language and at which moment the answer is heard.
+    pub hearing: Hearing,
     /// Is there a recogniser to ask?
     pub hears: bool,
     /// Who may stop the prompt.
@@ -183,7 +184,7 @@ impl Turn {
         self.last_sound = Some(at);
         let mut typed = self.typed.reveal().clone();
         typed.push(digit.face());
-        let verdict = step::judge_keys(self.step(), &typed);
+        let verdict = self.quest().ear.keys(&typed, &self.setup.hearing);
         if verdict != Keyed::Ignored {
             self.typed = Pii::new(typed);
         }
@@ -348,7 +349,7 @@ impl Turn {
     pub fn handle_timeout(&mut self, now: Instant) {
         let Some((_, reason)) = self.poll_timeout().filter(|(at, _)| *at <= now) else { return };
         match (reason, &self.voice) {
-            (Reason::InterDigit, _) => match step::judge_keys(self.step(), self.typed.reveal()) {
+            (Reason::InterDigit, _) => match self.quest().ear.keys(self.typed.reveal(), &self.setup.hearing) {
                 Keyed::Complete(answer) | Keyed::More(Some(answer)) => self.answered_by_key(answer),
                 Keyed::More(None) | Keyed::Wrong | Keyed::Ignored => self.wrong_keys(now),
             },
@@ -401,10 +402,10 @@ impl Turn {
     }
 
     fn judge(&mut self, offered: Offered, nbest: &NBest, now: Instant) {
-        let judged = step::judge_speech(self.step(), &self.setup.language, nbest);
+        let judged = self.quest().ear.speech(nbest, &self.setup.hearing);
         let question = self.question();
         let heard = judged.heard.as_ref();
-        let ending = heard.map_or(Ending::Unknown, |words| Ending::of(words.reveal(), &self.setup.language));
+        let ending = heard.map_or(Ending::Unknown, |words| Ending::of(words.reveal(), &self.setup.hearing.language));
         let pause = pause::pause_for(&judged, ending, question);
         let commit_at = if offered.closed { now } else { offered.ended_at + pause };
         let known = Known { judged, queued: nbest.queued, ran: nbest.ran };
@@ -473,7 +474,7 @@ impl Turn {
     }
 
     fn answered_by_key(&mut self, answer: Answer) {
-        let meaning = Some(step::answer_name(self.step(), &answer));
+        let meaning = Some(self.quest().name(&answer));
         let at = self.first_key_at.or(self.last_key_at).expect("an answer by key has a first key");
         let end = TurnEnd { answer: Some(answer), meaning, ..self.by_key(TurnOutcome::Keys, at) };
         self.finish(end);
@@ -557,11 +558,12 @@ impl Turn {
         matches!(self.prompt, PromptPhase::Playing { .. })
     }
 
-    fn step(&self) -> &Step {
-        self.setup.plan.steps.get(self.setup.step.0).expect("a turn is asked by a step of its plan")
+    fn quest(&self) -> &Quest {
+        let step = self.setup.plan.steps.get(self.setup.step.0).expect("a turn is asked by a step of its plan");
+        step.quest(self.setup.quest).expect("a turn asks a question of its step")
     }
 
     fn question(&self) -> &Question {
-        step::question(self.step()).expect("only steps with a question are asked in turns")
+        &self.quest().question
     }
 }

@@ -11,12 +11,12 @@ use serde::Serialize;
 use super::{complain, unwritten};
 use crate::app;
 use crate::audio::wav::write_mono;
-use crate::call::utter;
 use crate::config::Config;
-use crate::dialplan::fill::Variables;
 use crate::dialplan::load::load;
 use crate::dialplan::plan::Plan;
+use crate::dialplan::template::without_braces;
 use crate::language::Language;
+use crate::speech::Utter;
 use crate::speech::prompts::Prompts;
 
 /// List everything a plan can say, and how long each takes
@@ -80,10 +80,15 @@ pub fn run(args: PromptsArgs) -> ExitCode {
 fn list(plan: &Plan, prompts: &Prompts, args: &PromptsArgs, out: &mut impl Write) -> io::Result<bool> {
     let mut all_sound = true;
     for step in &plan.steps {
-        for (place, prompt) in step.kind.prompts().into_iter().enumerate() {
+        for (place, prompt) in step.prompts().into_iter().enumerate() {
             for (language, text) in &prompt.texts {
                 let file = args.save.as_ref().map(|folder| folder.join(file_name(&step.name, place, language)));
-                let sound = prompts.render(&utter(prompt, language, &Variables::new())).and_then(|sound| {
+                let utter = Utter {
+                    text: without_braces(text),
+                    language: language.clone(),
+                    file: prompt.files.get(language).cloned(),
+                };
+                let sound = prompts.render(&utter).and_then(|sound| {
                     let kept = file.as_ref().map_or(Ok(()), |file| write_mono(file, &sound));
                     kept.map(|()| sound).map_err(|error| error.to_string())
                 });

@@ -150,6 +150,7 @@ fn describe(event: &TimelineEvent) -> Option<String> {
             Some(format!("← {meaning} from keys {}", keys.reveal()))
         }
         TimelineEvent::NoInput => Some("← silence".to_owned()),
+        TimelineEvent::PlanFault { step, why } => Some(format!("! step `{step}`: {why}")),
         TimelineEvent::Ringing
         | TimelineEvent::Answered
         | TimelineEvent::Held

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use crate::dialplan::load;
-use crate::dialplan::plan::{Menu, Plan, StepKind};
+use crate::dialplan::plan::Plan;
+use crate::dialplan::step::menu::Menu;
 use crate::language::Language;
 use crate::time::{Clock, SystemClock};
 use crate::understand::eval::{self, Report};
@@ -91,6 +92,7 @@ fn evaluate(args: &EvalArgs) -> Result<String, String> {
     let (name, menu) = menu_of(&plan, args.step.as_deref())?;
     let language = args.lang.as_ref().unwrap_or(&plan.languages[0]);
     let spoken = || plan.languages.iter().map(Language::as_str).collect::<Vec<_>>().join(", ");
+    let menu = menu.options();
     let matcher = menu
         .matchers
         .get(language)
@@ -109,10 +111,7 @@ fn evaluate(args: &EvalArgs) -> Result<String, String> {
 }
 
 fn menu_of<'a>(plan: &'a Plan, wanted: Option<&str>) -> Result<(&'a str, &'a Menu), String> {
-    let mut menus = plan.steps.iter().filter_map(|step| match &step.kind {
-        StepKind::Menu(menu) => Some((step.name.as_str(), menu)),
-        _ => None,
-    });
+    let mut menus = plan.steps.iter().filter_map(|step| Some((step.name.as_str(), step.is::<Menu>()?)));
     match wanted {
         Some(wanted) => {
             menus.find(|(name, _)| *name == wanted).ok_or_else(|| format!("the plan has no menu named `{wanted}`"))

@@ -38,6 +38,7 @@ impl Config {
         }
         self.check_peers()?;
         self.check_trunks()?;
+        self.lookups.check()?;
         self.check_routes()
     }
 

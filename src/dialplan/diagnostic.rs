@@ -19,6 +19,8 @@ const MAX_DRAWN: usize = 100;
 /// A place in a text: where something begins and how far it goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
+    /// Which of the files that were read together; 0 is the first.
+    pub file: usize,
     /// Bytes from the start of the text.
     pub offset: usize,
     /// Bytes.
@@ -54,6 +56,8 @@ pub enum Severity {
 pub struct Finding {
     /// How bad.
     pub severity: Severity,
+    /// Which of the files that were read together.
+    pub file: usize,
     /// Where; `None` when it is about the file as a whole.
     pub at: Option<Span>,
     /// What is wrong.
@@ -71,7 +75,13 @@ impl Finding {
 
 /// Collects findings while a file is read, compiled and judged.
 #[derive(Debug, Default)]
-pub struct Findings(Vec<Finding>);
+pub struct Findings {
+    list: Vec<Finding>,
+    /// Regrets: worth saying only about a plan that can be used.
+    later: Vec<Finding>,
+    /// The file being read.
+    file: usize,
+}
 
 impl Findings {
     /// The plan cannot be used because of what stands `at`.
@@ -94,36 +104,86 @@ impl Findings {
         self.push(Severity::Error, None, message.into())
     }
 
+    /// A warning that is worth saying only when there is no error.
+    pub fn regret(&mut self, at: Span, message: impl Into<String>) -> &mut Finding {
+        self.later.push(Finding {
+            severity: Severity::Warning,
+            file: at.file,
+            at: Some(at),
+            message: message.into(),
+            help: None,
+        });
+        self.later.last_mut().expect("a finding was pushed just now")
+    }
+
+    /// A note that is worth saying only when there is no error.
+    pub fn remark(&mut self, at: Span, message: impl Into<String>) -> &mut Finding {
+        let finding = self.regret(at, message);
+        finding.severity = Severity::Note;
+        finding
+    }
+
+    /// Everything has been looked at: without an error the regrets stand.
+    pub fn settle(&mut self) {
+        let later = std::mem::take(&mut self.later);
+        if !self.has_errors() {
+            self.list.extend(later);
+        }
+    }
+
+    /// From now on this file is being read.
+    pub const fn reading(&mut self, file: usize) {
+        self.file = file;
+    }
+
+    /// The file being read.
+    pub const fn file(&self) -> usize {
+        self.file
+    }
+
     /// Is there an error among them?
     pub fn has_errors(&self) -> bool {
-        self.0.iter().any(|finding| finding.severity == Severity::Error)
+        self.list.iter().any(|finding| finding.severity == Severity::Error)
     }
 
     fn push(&mut self, severity: Severity, at: Option<Span>, message: String) -> &mut Finding {
-        self.0.push(Finding { severity, at, message, help: None });
-        self.0.last_mut().expect("a finding was pushed just now")
+        let file = at.map_or(self.file, |at| at.file);
+        self.list.push(Finding { severity, file, at, message, help: None });
+        self.list.last_mut().expect("a finding was pushed just now")
     }
 }
 
-/// Everything found in one file, in the order of its lines.
+/// Everything found in one file, and those read with it, in the order of their lines.
 pub struct Diagnostics {
-    source: NamedSource<String>,
+    /// Never empty; findings index it.
+    sources: Vec<NamedSource<String>>,
     findings: Vec<Finding>,
 }
 
 impl Diagnostics {
     /// Binds findings to the file they are about; `name` is how the reader knows the file.
     pub fn new(name: &str, text: &str, findings: Findings) -> Self {
-        let mut findings = findings.0;
-        findings.sort_by_key(|finding| (finding.at, finding.severity));
-        // An alias is read once for each place it is used; its faults are the same every time.
-        findings.dedup();
-        Self { source: NamedSource::new(name, text.to_owned()), findings }
+        Self::of(vec![(name.to_owned(), text.to_owned())], findings)
     }
 
-    /// The file.
+    /// The same for several files, by name and text, in the order in which findings count them; at least one.
+    pub fn of(sources: Vec<(String, String)>, findings: Findings) -> Self {
+        let mut findings = findings.list;
+        findings.sort_by_key(|finding| (finding.file, finding.at, finding.severity));
+        // An alias is read once for each place it is used; its faults are the same every time.
+        findings.dedup();
+        let sources = sources.into_iter().map(|(name, text)| NamedSource::new(name, text)).collect();
+        Self { sources, findings }
+    }
+
+    /// The file, the first of them.
     pub fn name(&self) -> &str {
-        self.source.name()
+        self.sources.first().map_or("", NamedSource::name)
+    }
+
+    /// The file a finding is about.
+    pub fn name_of(&self, finding: &Finding) -> &str {
+        self.sources.get(finding.file).map_or(self.name(), NamedSource::name)
     }
 
     /// What was found, in the order of the lines.
@@ -141,9 +201,12 @@ impl Diagnostics {
         let handler = GraphicalReportHandler::new();
         let mut text = String::new();
         for finding in self.findings.iter().take(MAX_DRAWN) {
-            let shown = Shown { finding, source: &self.source };
-            if handler.render_report(&mut text, &shown).is_err() {
-                text.push_str(&plain(self.name(), finding));
+            let drawn = self.sources.get(finding.file).is_some_and(|source| {
+                let shown = Shown { finding, source };
+                handler.render_report(&mut text, &shown).is_ok()
+            });
+            if !drawn {
+                text.push_str(&plain(self.name_of(finding), finding));
             }
             text.push('\n');
         }
@@ -158,7 +221,7 @@ impl Diagnostics {
 /// One line per finding and one per help, without the source: for terminals, editors and `grep`.
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.findings.iter().try_for_each(|finding| f.write_str(&plain(self.name(), finding)))
+        self.findings.iter().try_for_each(|finding| f.write_str(&plain(self.name_of(finding), finding)))
     }
 }
 
@@ -258,7 +321,7 @@ mod tests {
 
     fn one_error() -> Diagnostics {
         let mut findings = Findings::default();
-        let at = Span { offset: 6, len: 4, line: 1, column: 7 };
+        let at = Span { file: 0, offset: 6, len: 4, line: 1, column: 7 };
         findings.error(at, "there is no step `mian`").help("did you mean `main`?");
         Diagnostics::new("plans/a.yaml", "start: mian\n", findings)
     }
@@ -288,8 +351,8 @@ mod tests {
     #[test]
     fn findings_come_in_the_order_of_the_lines() {
         let mut findings = Findings::default();
-        findings.warn(Span { offset: 50, len: 1, line: 9, column: 1 }, "later");
-        findings.error(Span { offset: 5, len: 1, line: 2, column: 1 }, "sooner");
+        findings.warn(Span { file: 0, offset: 50, len: 1, line: 9, column: 1 }, "later");
+        findings.error(Span { file: 0, offset: 5, len: 1, line: 2, column: 1 }, "sooner");
         let diagnostics = Diagnostics::new("a.yaml", "", findings);
         let order: Vec<&str> = diagnostics.findings().iter().map(|finding| finding.message.as_str()).collect();
         assert_eq!(order, ["sooner", "later"]);

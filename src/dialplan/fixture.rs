@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::dialplan::plan::{
-    Ask, Hangup, HousePhrases, Menu, MenuOption, Plan, Prompt, Question, Say, Step, StepIx, StepKind, Target,
-    Universals, Want,
-};
+use crate::dialplan::plan::{HousePhrases, Plan, Prompt, Question, Step, StepIx, Target, Universals};
+use crate::dialplan::scope::Scope;
+use crate::dialplan::step::ask::{Ask, ValueEar, Want};
+use crate::dialplan::step::hangup::Hangup;
+use crate::dialplan::step::menu::{Menu, MenuOption, Options};
+use crate::dialplan::step::say::Say;
+use crate::dialplan::step::{Event, Hearing, Quest, Run, Visit};
 use crate::id::UtteranceId;
 use crate::language::Language;
 use crate::media::BargeIn;
@@ -30,40 +33,48 @@ pub fn bank() -> Plan {
         barge_in: BargeIn::Off,
         go: Target::Step(StepIx(1)),
     };
-    let main = Menu {
-        question: question("What can I do for you?", &["Say balance, or lost card."]),
+    let options = Options {
         options: vec![
-            MenuOption { name: "balance".into(), key: Digit::new('1'), go: Target::Step(StepIx(2)) },
-            MenuOption { name: "lost".into(), key: Digit::new('2'), go: Target::Step(StepIx(5)) },
+            MenuOption { name: "balance".into(), key: Digit::new('1') },
+            MenuOption { name: "lost".into(), key: Digit::new('2') },
         ],
         matchers: matcher(&[phrases(&["balance", "my balance"]), phrases(&["lost card"])]),
         reject_below: 0.5,
+        operator: true,
+    };
+    let main = Menu {
+        quest: Quest {
+            question: question("What can I do for you?", &["Say balance, or lost card."]),
+            ear: Box::new(options),
+        },
+        goes: vec![Target::Step(StepIx(2)), Target::Step(StepIx(5))],
         reject_go: None,
     };
+    let pin =
+        ValueEar { slot: "pin".into(), want: Want::Digits { min: 4, max: 6 }, matchers: matcher(&[]), sensitive: true };
     let verify = Ask {
-        question: question("Please key in your PIN.", &[]),
+        quest: Quest { question: question("Please key in your PIN.", &[]), ear: Box::new(pin) },
         slot: "pin".into(),
-        want: Want::Digits { min: 4, max: 6 },
-        matchers: matcher(&[]),
         sensitive: true,
         go: Target::Step(StepIx(3)),
     };
-    let hangup = |text: &str, result: &str| {
-        StepKind::Hangup(Hangup { prompt: Some(prompt(text)), result: Some(result.to_owned()) })
-    };
+    let hangup = |text: &str, result: &str| Hangup { prompt: Some(prompt(text)), result: Some(result.to_owned()) };
     Plan {
         name: "bank".into(),
         version: "0123456789abcdef".into(),
         file: PathBuf::from("bank.yaml"),
+        sources: vec![PathBuf::from("bank.yaml")],
+        zone: None,
+        inputs: Vec::new(),
         languages: vec![english],
         start: StepIx(0),
         steps: vec![
-            step("welcome", StepKind::Say(welcome)),
-            step("main", StepKind::Menu(main)),
-            step("verify", StepKind::Ask(verify)),
-            step("balance", say("You have ten dollars.", Target::Step(StepIx(4)))),
-            step("done", hangup("Goodbye then.", "balance")),
-            step("agent", hangup("Connecting you.", "agent")),
+            step("welcome", "say", welcome),
+            step("main", "menu", main),
+            step("verify", "ask", verify),
+            step("balance", "say", say("You have ten dollars.", Target::Step(StepIx(4)))),
+            step("done", "hangup", hangup("Goodbye then.", "balance")),
+            step("agent", "hangup", hangup("Connecting you.", "agent")),
         ],
         phrases: HousePhrases {
             no_input: prompt("I did not hear you."),
@@ -81,13 +92,13 @@ pub fn prompt(text: &str) -> Prompt {
 }
 
 /// A step of that name.
-pub fn step(name: &str, kind: StepKind) -> Step {
-    Step { name: name.to_owned(), at: (1, 1), kind, hangup: Target::End }
+pub fn step(name: &str, word: &'static str, kind: impl Run) -> Step {
+    Step { name: name.to_owned(), at: (1, 1), word, kind: Box::new(kind), hangup: Target::End }
 }
 
 /// Says `text`, may be interrupted.
-pub fn say(text: &str, go: Target) -> StepKind {
-    StepKind::Say(Say { prompt: prompt(text), protected: false, barge_in: BargeIn::Speech, go })
+pub fn say(text: &str, go: Target) -> Say {
+    Say { prompt: prompt(text), protected: false, barge_in: BargeIn::Speech, go }
 }
 
 /// Three tries of four seconds, 300 ms and 1,200 ms; gives up to `agent`.
@@ -129,18 +140,60 @@ pub fn heard(text: &str, confidence: f32) -> NBest {
     }
 }
 
-/// The menu of that name.
-pub fn menu_of<'plan>(plan: &'plan Plan, name: &str) -> &'plan Menu {
-    match plan.steps.iter().find(|step| step.name == name).map(|step| &step.kind) {
-        Some(StepKind::Menu(menu)) => menu,
-        other => panic!("`{name}` is not a menu: {other:?}"),
-    }
+/// English, on a Monday morning.
+pub fn hearing() -> Hearing {
+    Hearing { language: Language::english(), now: jiff::civil::datetime(2026, 3, 2, 10, 0, 0, 0) }
 }
 
-/// The ask of that name.
-pub fn ask_of<'plan>(plan: &'plan Plan, name: &str) -> &'plan Ask {
-    match plan.steps.iter().find(|step| step.name == name).map(|step| &step.kind) {
-        Some(StepKind::Ask(ask)) => ask,
-        other => panic!("`{name}` is not an ask: {other:?}"),
+/// The step of that name, as one of its kind.
+pub fn step_of<'plan, T: Run>(plan: &'plan Plan, name: &str) -> &'plan T {
+    let step = plan.steps.iter().find(|step| step.name == name).unwrap_or_else(|| panic!("there is no `{name}`"));
+    step.is().unwrap_or_else(|| panic!("`{name}` is something else: {step:?}"))
+}
+
+/// The menu of that name.
+pub fn menu_of<'plan>(plan: &'plan Plan, name: &str) -> &'plan Menu {
+    step_of(plan, name)
+}
+
+/// The say of that name.
+pub fn say_of<'plan>(plan: &'plan Plan, name: &str) -> &'plan Say {
+    step_of(plan, name)
+}
+
+/// Who understands the value that the ask of that name wants.
+pub fn ear_of<'plan>(plan: &'plan Plan, name: &str) -> &'plan ValueEar {
+    let ear: &dyn std::any::Any = step_of::<Ask>(plan, name).quest.ear.as_ref();
+    ear.downcast_ref().expect("an ask wants a value")
+}
+
+/// The first question of the step of that name.
+pub fn question_of<'plan>(plan: &'plan Plan, name: &str) -> &'plan Question {
+    &plan.step(plan.step_named(name).expect("there is such a step")).quest(0).expect("it asks").question
+}
+
+/// The question of that menu or ask, to be changed.
+pub fn question_mut<'plan>(plan: &'plan mut Plan, name: &str) -> &'plan mut Question {
+    let step = plan.steps.iter_mut().find(|step| step.name == name).unwrap_or_else(|| panic!("there is no `{name}`"));
+    let kind: &mut dyn std::any::Any = step.kind.as_mut();
+    if kind.is::<Menu>() {
+        return &mut kind.downcast_mut::<Menu>().expect("it was looked at just now").quest.question;
     }
+    &mut kind.downcast_mut::<Ask>().expect("a menu or an ask").quest.question
+}
+
+/// What follows, formatted, when `event` happens to a step of which nothing is known.
+pub fn next_of(step: &dyn Run, event: &Event) -> String {
+    let (mut scope, mut language, mut memory) = (Scope::default(), Language::english(), None);
+    let (mut outcomes, mut faults) = (Vec::new(), Vec::new());
+    let mut visit = Visit {
+        scope: &mut scope,
+        language: &mut language,
+        now: hearing().now,
+        step: "step",
+        outcomes: &mut outcomes,
+        faults: &mut faults,
+        memory: &mut memory,
+    };
+    format!("{:?}", step.next(event, &mut visit))
 }

@@ -7,16 +7,22 @@
 //! start() ─▶ Act::Say ─next(Said)─▶ Act::Ask ─next(Answered | NoInput | NoMatch | Error)─▶ … ─▶ Act::End
 //! ```
 
-use std::collections::BTreeMap;
+use std::any::Any;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::dialplan::fill::{Variables, fill};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use crate::dialplan::outcome::Outcome;
 use crate::dialplan::plan::{Plan, Prompt, Question, Step, StepIx, Target};
-use crate::dialplan::step::{self, Answer, Event, Excuse, Next};
+use crate::dialplan::scope::{Scope, Variables, View};
+use crate::dialplan::step::{Event, Excuse, Hearing, Next, Visit, Words};
+use crate::dialplan::template;
 use crate::language::Language;
 use crate::media::BargeIn;
-use crate::pii::Pii;
+use crate::value::Value;
 
 /// Steps entered or asked again since a caller was last understood; beyond it the plan is going round in circles.
 const STEPS_WITHOUT_ANSWER: u32 = 50;
@@ -24,6 +30,10 @@ const STEPS_WITHOUT_ANSWER: u32 = 50;
 const HISTORY: usize = 64;
 /// Step names kept for the record; a call that wanders further keeps its beginning.
 const PATH: usize = 1_000;
+/// Plans that run within each other.
+const DEPTH: usize = 16;
+/// Faults told of one call.
+const FAULTS: usize = 50;
 
 /// One thing to say, in the call's language.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +78,10 @@ pub enum Act {
 pub struct Asking {
     /// The step that asks.
     pub step: StepIx,
+    /// Which of its questions.
+    pub quest: usize,
+    /// In which language and at which moment the answer is heard.
+    pub hearing: Hearing,
     /// 1 for the first.
     pub attempt: u32,
     /// Said first, in this order.
@@ -81,20 +95,36 @@ pub struct Asking {
 pub struct Interpreter {
     plan: Arc<Plan>,
     language: Language,
+    zone: TimeZone,
     at: StepIx,
-    attempt: u32,
+    /// The question being asked, of the step in hand, and how often it has been.
+    asking: Option<(usize, u32)>,
     /// Questions in the order asked; the one being asked is last.
     asked: Vec<StepIx>,
-    slots: BTreeMap<String, Pii<String>>,
-    variables: Variables,
+    scope: Scope,
+    /// What the step in hand remembers.
+    memory: Option<Box<dyn Any + Send>>,
+    /// Plans that wait for the one that runs: their step, their values, their questions.
+    waiting: Vec<Waiting>,
+    outcomes: Vec<Outcome>,
+    faults: Vec<String>,
     path: Vec<String>,
     steps_without_answer: u32,
     keys_only_said: bool,
 }
 
+/// A plan that runs another one.
+#[derive(Debug)]
+struct Waiting {
+    at: StepIx,
+    scope: Scope,
+    asked: Vec<StepIx>,
+}
+
 impl Interpreter {
-    /// At the plan's beginning. A language the plan does not speak becomes its nearest, else its first.
-    pub fn new(plan: Arc<Plan>, language: &Language) -> Self {
+    /// At the plan's beginning. A language the plan does not speak becomes its nearest, else its first. Dates and times
+    /// are those of the plan's own zone, else of `zone`.
+    pub fn new(plan: Arc<Plan>, language: &Language, zone: TimeZone) -> Self {
         let language = plan
             .languages
             .iter()
@@ -105,48 +135,65 @@ impl Interpreter {
             .clone();
         Self {
             at: plan.start,
+            zone: plan.zone.clone().unwrap_or(zone),
             plan,
             language,
-            attempt: 1,
+            asking: None,
             asked: Vec::new(),
-            slots: BTreeMap::new(),
-            variables: Variables::new(),
+            scope: Scope::default(),
+            memory: None,
+            waiting: Vec::new(),
+            outcomes: Vec::new(),
+            faults: Vec::new(),
             path: Vec::new(),
             steps_without_answer: 0,
             keys_only_said: false,
         }
     }
 
-    /// What is known of the caller before the call, for prompts.
+    /// What is known before the call: facts of it, and values of the person, which become what the plan's inputs say
+    /// they are.
     #[must_use]
-    pub fn knowing(mut self, variables: Variables) -> Self {
-        self.variables = variables;
+    pub fn knowing(mut self, facts: Scope, variables: &Variables) -> Self {
+        self.scope = facts;
+        for (name, text) in variables {
+            let sort = self.plan.inputs.iter().find(|input| input.name == crate::dialplan::scope::readable(name));
+            let value = match sort.map(|input| input.sort.take(text.reveal())) {
+                Some(Ok(value)) => value,
+                Some(Err(why)) => {
+                    self.faults.push(format!("input `{name}` {why}"));
+                    Value::text(text.reveal().as_str())
+                }
+                None => Value::text(text.reveal().as_str()),
+            };
+            self.scope.keep(name, value);
+        }
         self
     }
 
     /// The first act of the call.
-    pub fn start(&mut self) -> Act {
-        self.enter(self.plan.start)
+    pub fn start(&mut self, now: Timestamp) -> Act {
+        let plan = self.plan.clone();
+        let start = Next::Go(Target::Step(plan.start));
+        self.follow(&plan, start, now)
     }
 
     /// What follows what happened to the step in hand.
-    pub fn next(&mut self, event: &Event) -> Act {
+    pub fn next(&mut self, event: &Event, now: Timestamp) -> Act {
         if matches!(event, Event::Answered(_)) {
             self.steps_without_answer = 0;
         }
         let plan = self.plan.clone();
-        let here = self.step(&plan);
-        if *event == Event::Error && !self.keys_only_said && step::takes_keys(here) {
+        if *event == Event::Error
+            && !self.keys_only_said
+            && let Some((place, _)) = self.asking
+            && let Some(quest) = self.step(&plan).quest(place).filter(|quest| quest.ear.takes_keys())
+        {
             self.keys_only_said = true;
-            if let Some(question) = step::question(here) {
-                return self.ask(question, Some(&plan.phrases.keys_only));
-            }
+            return self.ask(&quest.question, place, Some(&plan.phrases.keys_only), &[], now);
         }
-        let next = step::next(here, event);
-        if let (Next::Keep { slot, .. }, Event::Answered(Answer::Value(value))) = (next, event) {
-            self.slots.insert(slot.to_owned(), value.clone());
-        }
-        self.follow(&plan, next)
+        let next = self.consult(&plan, event, now);
+        self.follow(&plan, next, now)
     }
 
     /// The language in which this call is held.
@@ -159,16 +206,28 @@ impl Interpreter {
         &self.path
     }
 
-    /// A value the caller gave.
-    pub fn slot(&self, name: &str) -> Option<&Pii<String>> {
-        self.slots.get(name)
+    /// What the call knows.
+    pub const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// What came of the call so far.
+    pub fn outcomes(&self) -> &[Outcome] {
+        &self.outcomes
+    }
+
+    /// What went wrong since this was last asked, in sentences for the plan's author: a condition that could not be
+    /// told, a text that could not be filled in.
+    pub fn take_faults(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.faults)
     }
 
     /// A prompt in the call's language.
-    pub fn line(&self, prompt: &Prompt) -> Line {
-        let text = prompt.texts.get(&self.language).or_else(|| prompt.texts.values().next());
-        let text = text.map(|text| fill(text, &self.variables).into_owned());
-        Line { text: text.unwrap_or_default(), file: prompt.files.get(&self.language).cloned() }
+    pub fn line(&mut self, prompt: &Prompt, now: Timestamp) -> Line {
+        let (line, fault) =
+            line_of(prompt, View { scope: &self.scope, language: &self.language, now: self.civil(now) });
+        self.blame(fault);
+        line
     }
 
     /// The place of the step in hand.
@@ -176,58 +235,121 @@ impl Interpreter {
         self.at
     }
 
+    fn civil(&self, now: Timestamp) -> DateTime {
+        self.zone.to_datetime(now)
+    }
+
+    fn blame(&mut self, fault: Option<String>) {
+        if self.faults.len() < FAULTS {
+            self.faults.extend(fault);
+        }
+    }
+
     fn step<'plan>(&self, plan: &'plan Plan) -> &'plan Step {
         plan.steps.get(self.at.0).expect("a compiled plan's targets are steps of it")
     }
 
-    fn follow<'plan>(&mut self, plan: &'plan Plan, mut next: Next<'plan>) -> Act {
-        // A chain of `goto` and silent steps resolves here; the step limit ends one that bites its tail.
+    /// Asks the step in hand what follows.
+    fn consult<'plan>(&mut self, plan: &'plan Plan, event: &Event, now: Timestamp) -> Next<'plan> {
+        let now = self.civil(now);
+        let step = self.step(plan);
+        let mut visit = Visit {
+            scope: &mut self.scope,
+            language: &mut self.language,
+            now,
+            step: &step.name,
+            outcomes: &mut self.outcomes,
+            faults: &mut self.faults,
+            memory: &mut self.memory,
+        };
+        let next = step.kind.next(event, &mut visit);
+        self.faults.truncate(FAULTS);
+        next
+    }
+
+    fn follow<'plan>(&mut self, plan: &'plan Plan, mut next: Next<'plan>, now: Timestamp) -> Act {
+        // A chain of silent steps resolves here; the step limit ends one that bites its tail.
         loop {
             next = match next {
-                Next::Say { prompt, protected, barge_in } => {
-                    return Act::Say { step: self.at, lines: vec![self.line(prompt)], protected, barge_in };
+                Next::Say { words, protected, barge_in } => {
+                    let lines = self.lines(&words, now);
+                    return Act::Say { step: self.at, lines, protected, barge_in };
                 }
-                Next::Ask(question) => return self.ask(question, None),
-                Next::End { prompt, result } => {
-                    let lines = prompt.map(|prompt| self.line(prompt)).into_iter().collect();
-                    return self.end(lines, result.map(str::to_owned), None);
+                Next::Ask { quest, before } => {
+                    self.asking = Some((quest, 1));
+                    return self.ask(&self.quest(plan, quest).question, quest, None, &before, now);
                 }
-                Next::AskAgain(question, _) if self.attempt >= question.tries => Next::Go(question.exhausted),
-                Next::AskAgain(question, excuse) => {
-                    self.attempt += 1;
-                    let excuse = match excuse {
-                        Excuse::NoInput => &plan.phrases.no_input,
-                        Excuse::NoMatch => &plan.phrases.no_match,
-                    };
-                    return self.ask(question, Some(excuse));
-                }
-                Next::Go(Target::End) => {
-                    let lines = vec![self.line(&plan.phrases.goodbye)];
-                    return self.end(lines, None, None);
-                }
-                Next::Go(target) | Next::Keep { go: target, .. } => {
-                    if let Some(going_round) = self.move_to(target) {
-                        return going_round;
+                Next::AskAgain { quest, excuse } => {
+                    let question = &self.quest(plan, quest).question;
+                    let attempt = self.asking.filter(|(place, _)| *place == quest).map_or(1, |(_, attempt)| attempt);
+                    if attempt >= question.tries {
+                        Next::Go(question.exhausted)
+                    } else {
+                        self.asking = Some((quest, attempt + 1));
+                        let excuse = match excuse {
+                            Excuse::NoInput => &plan.phrases.no_input,
+                            Excuse::NoMatch => &plan.phrases.no_match,
+                        };
+                        return self.ask(question, quest, Some(excuse), &[], now);
                     }
-                    step::next(self.step(plan), &Event::Entered)
+                }
+                Next::End { words, result } => {
+                    let lines = self.lines(&words, now);
+                    return self.end(lines, result.map(std::borrow::Cow::into_owned), None);
+                }
+                Next::Go(Target::End) => match self.waiting.pop() {
+                    Some(waiting) => {
+                        let theirs = std::mem::replace(&mut self.scope, waiting.scope);
+                        (self.at, self.asked, self.memory, self.asking) = (waiting.at, waiting.asked, None, None);
+                        self.consult(plan, &Event::Returned(Box::new(theirs)), now)
+                    }
+                    None => {
+                        let goodbye = self.line(&plan.phrases.goodbye, now);
+                        return self.end(vec![goodbye], None, None);
+                    }
+                },
+                Next::Run { start, given } => {
+                    if self.waiting.len() >= DEPTH {
+                        return self.going_round(now);
+                    }
+                    let scope = std::mem::replace(&mut self.scope, *given);
+                    let asked = std::mem::take(&mut self.asked);
+                    self.waiting.push(Waiting { at: self.at, scope, asked });
+                    Next::Go(Target::Step(start))
+                }
+                Next::Go(target) => {
+                    self.steps_without_answer += 1;
+                    if self.steps_without_answer > STEPS_WITHOUT_ANSWER {
+                        return self.going_round(now);
+                    }
+                    match (target, self.asking) {
+                        // The same asking once more: neither a new step nor a new try.
+                        (Target::Repeat, Some((quest, _))) => {
+                            return self.ask(&self.quest(plan, quest).question, quest, None, &[], now);
+                        }
+                        (target, _) => self.move_to(target),
+                    }
+                    self.consult(plan, &Event::Entered, now)
                 }
             }
         }
     }
 
-    fn enter(&mut self, start: StepIx) -> Act {
-        let plan = self.plan.clone();
-        self.follow(&plan, Next::Go(Target::Step(start)))
+    fn quest<'plan>(&self, plan: &'plan Plan, place: usize) -> &'plan crate::dialplan::step::Quest {
+        self.step(plan).quest(place).expect("a step asks questions that it has")
     }
 
-    /// Takes the place a target names. Returns how the call ends when that happened too often.
-    fn move_to(&mut self, target: Target) -> Option<Act> {
-        self.steps_without_answer += 1;
-        if self.steps_without_answer > STEPS_WITHOUT_ANSWER {
-            return Some(self.going_round());
-        }
+    fn lines(&mut self, words: &[Words<'_>], now: Timestamp) -> Vec<Line> {
+        let line = |words: &Words<'_>| match words {
+            Words::Prompt(prompt) => self.line(prompt, now),
+            Words::Line(line) => line.clone(),
+        };
+        words.iter().map(line).collect()
+    }
+
+    /// Takes the place a target names.
+    fn move_to(&mut self, target: Target) {
         match target {
-            // The same asking once more: neither a new step nor a new try.
             Target::Repeat => {}
             Target::Step(place) => self.arrive(place),
             Target::Back => {
@@ -239,48 +361,57 @@ impl Interpreter {
             }
             Target::End => unreachable!("ends are followed before places are taken"),
         }
-        None
     }
 
     fn arrive(&mut self, place: StepIx) {
-        self.at = place;
-        self.attempt = 1;
+        (self.at, self.asking, self.memory) = (place, None, None);
         if self.path.len() < PATH {
             let plan = self.plan.clone();
             self.path.push(self.step(&plan).name.clone());
         }
     }
 
-    fn ask(&mut self, question: &Question, excuse: Option<&Prompt>) -> Act {
+    fn ask(
+        &mut self,
+        question: &Question,
+        quest: usize,
+        excuse: Option<&Prompt>,
+        before: &[Words<'_>],
+        now: Timestamp,
+    ) -> Act {
         if self.asked.last() != Some(&self.at) {
             if self.asked.len() == HISTORY {
                 self.asked.remove(0);
             }
             self.asked.push(self.at);
         }
+        let attempt = self.asking.map_or(1, |(_, attempt)| attempt);
         // Asked again after a failure: its own wording for that, the last one for all later askings.
-        let again = (self.attempt as usize).checked_sub(2).filter(|_| excuse.is_some());
+        let again = (attempt as usize).checked_sub(2).filter(|_| excuse.is_some());
         let wording = again
             .and_then(|again| question.reprompts.get(again).or(question.reprompts.last()))
             .unwrap_or(&question.prompt);
         if excuse.is_some() {
             self.steps_without_answer += 1;
             if self.steps_without_answer > STEPS_WITHOUT_ANSWER {
-                return self.going_round();
+                return self.going_round(now);
             }
         }
-        let lines = excuse.into_iter().chain([wording]).map(|prompt| self.line(prompt)).collect();
-        Act::Ask(Asking { step: self.at, attempt: self.attempt, lines, barge_in: question.barge_in })
+        let mut lines = self.lines(before, now);
+        lines.extend(excuse.into_iter().chain([wording]).map(|prompt| self.line(prompt, now)));
+        let hearing = Hearing { language: self.language.clone(), now: self.civil(now) };
+        Act::Ask(Asking { step: self.at, quest, hearing, attempt, lines, barge_in: question.barge_in })
     }
 
-    fn going_round(&self) -> Act {
+    fn going_round(&mut self, now: Timestamp) -> Act {
         let plan = self.plan.clone();
         let fault = format!(
             "plan `{}` went {STEPS_WITHOUT_ANSWER} steps without an answer, last at step `{}`",
             plan.name,
             self.step(&plan).name
         );
-        self.end(vec![self.line(&plan.phrases.failure)], None, Some(fault))
+        let failure = self.line(&plan.phrases.failure, now);
+        self.end(vec![failure], None, Some(fault))
     }
 
     const fn end(&self, lines: Vec<Line>, result: Option<String>, fault: Option<String>) -> Act {
@@ -288,17 +419,44 @@ impl Interpreter {
     }
 }
 
+/// A prompt as it is said now, and what went wrong with it.
+pub fn line_of(prompt: &Prompt, view: View<'_>) -> (Line, Option<String>) {
+    let text = prompt.texts.get(view.language).or_else(|| prompt.texts.values().next());
+    let (text, fault) = match template::fill(text.map_or("", String::as_str), view) {
+        Ok(text) => (text.into_owned(), None),
+        Err((text, why)) => (text, Some(why)),
+    };
+    (Line { text, file: prompt.files.get(view.language).cloned() }, fault)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialplan::fixture::{bank, say, step};
-    use crate::dialplan::plan::StepKind;
+    use crate::dialplan::fixture::{bank, question_mut, say, step};
+    use crate::dialplan::step::Answer;
+    use crate::dialplan::step::goto::Goto;
+    use crate::pii::Pii;
     use crate::understand::Universal;
 
-    fn run(plan: Plan) -> (Interpreter, Act) {
-        let mut interpreter = Interpreter::new(Arc::new(plan), &Language::english());
-        let first = interpreter.start();
-        (interpreter, first)
+    /// Always the same moment.
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    struct Run(Interpreter);
+
+    impl Run {
+        fn next(&mut self, event: &Event) -> Act {
+            self.0.next(event, NOW)
+        }
+
+        fn path(&self) -> &[String] {
+            self.0.path()
+        }
+    }
+
+    fn run(plan: Plan) -> (Run, Act) {
+        let mut interpreter = Interpreter::new(Arc::new(plan), &Language::english(), TimeZone::UTC);
+        let first = interpreter.start(NOW);
+        (Run(interpreter), first)
     }
 
     fn texts(act: &Act) -> Vec<&str> {
@@ -314,12 +472,13 @@ mod tests {
         assert!(matches!(first, Act::Say { protected: true, barge_in: BargeIn::Off, .. }));
         assert_eq!(texts(&run.next(&Event::Said)), ["What can I do for you?"]);
         assert_eq!(texts(&run.next(&Event::Answered(Answer::Option(0)))), ["Please key in your PIN."]);
-        let pin = Answer::Value(Pii::new("1234".to_owned()));
+        let pin = Answer::Value(Pii::new(Value::Digits("1234".to_owned())));
         assert_eq!(texts(&run.next(&Event::Answered(pin))), ["You have ten dollars."]);
         let Act::End { result, fault, .. } = run.next(&Event::Said) else { panic!("the call ends here") };
         assert_eq!((result.as_deref(), fault), (Some("balance"), None));
         assert_eq!(run.path(), ["welcome", "main", "verify", "balance", "done"]);
-        assert_eq!(run.slot("pin").map(|pin| pin.reveal().as_str()), Some("1234"));
+        assert_eq!(run.0.scope().value("pin"), Some(&Value::Digits("1234".into())));
+        assert!(run.0.scope().values().next().is_none(), "a secret is not for prompts");
     }
 
     #[test]
@@ -359,8 +518,7 @@ mod tests {
     #[test]
     fn a_wish_that_is_not_in_force_counts_as_not_understood() {
         let mut plan = bank();
-        let StepKind::Menu(menu) = &mut plan.steps[1].kind else { unreachable!("main is a menu") };
-        menu.question.universals.back = None;
+        question_mut(&mut plan, "main").universals.back = None;
         let (mut run, _) = run(plan);
         run.next(&Event::Said);
         let act = run.next(&Event::Answered(Answer::Universal(Universal::Back)));
@@ -370,16 +528,14 @@ mod tests {
     #[test]
     fn a_plan_that_bites_its_tail_ends_the_call() {
         let mut plan = bank();
-        plan.steps = vec![
-            step("a", StepKind::Goto(Target::Step(StepIx(1)))),
-            step("b", StepKind::Goto(Target::Step(StepIx(0)))),
-        ];
+        plan.steps =
+            vec![step("a", "goto", Goto(Target::Step(StepIx(1)))), step("b", "goto", Goto(Target::Step(StepIx(0))))];
         let (_, first) = run(plan);
         let Act::End { fault: Some(fault), .. } = first else { panic!("must end: {first:?}") };
         assert!(fault.contains("50 steps without an answer"), "{fault}");
 
         let mut plan = bank();
-        plan.steps = vec![step("a", say("On and on.", Target::Repeat))];
+        plan.steps = vec![step("a", "say", say("On and on.", Target::Repeat))];
         let (mut walk, mut act) = run(plan);
         let mut said = 0;
         while !matches!(act, Act::End { .. }) {
@@ -392,8 +548,7 @@ mod tests {
     #[test]
     fn silence_for_ever_ends_even_when_exhausted_leads_round() {
         let mut plan = bank();
-        let StepKind::Menu(menu) = &mut plan.steps[1].kind else { unreachable!("main is a menu") };
-        menu.question.exhausted = Target::Step(StepIx(1));
+        question_mut(&mut plan, "main").exhausted = Target::Step(StepIx(1));
         let (mut run, _) = run(plan);
         let mut act = run.next(&Event::Said);
         let mut askings = 0;
@@ -418,9 +573,9 @@ mod tests {
     #[test]
     fn an_unknown_language_becomes_the_nearest_the_plan_speaks() {
         let plan = Arc::new(bank());
-        let british = Interpreter::new(plan.clone(), &Language::parse("en-GB").unwrap());
+        let british = Interpreter::new(plan.clone(), &Language::parse("en-GB").unwrap(), TimeZone::UTC);
         assert_eq!(british.language(), &Language::english());
-        let chinese = Interpreter::new(plan, &Language::parse("zh-CN").unwrap());
+        let chinese = Interpreter::new(plan, &Language::parse("zh-CN").unwrap(), TimeZone::UTC);
         assert_eq!(chinese.language(), &Language::english());
     }
 }

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeSet;
 
+use super::compile::Compiler;
 use super::diagnostic::{Findings, Span};
-use super::fill::{Variables, fill};
-use super::plan::{Menu, Plan, Question, Step, StepIx, StepKind, Target};
-use super::read::Localized;
+use super::plan::{Plan, Prompt, Question, Step, StepIx, Target};
 use super::schema;
+use super::step::menu::{Choice, Menu};
+use super::template::without_braces;
 use crate::language::Language;
 
 /// More than callers can keep in mind while they listen.
@@ -21,30 +22,13 @@ const MAX_CHARACTERS: usize = 110;
 /// Payment cards have 13 digits or more (ISO/IEC 7812).
 const CARD_DIGITS: usize = 13;
 
-/// Adds what it thinks of `plan`, which was compiled from `written`: the steps of both are in the same order.
+/// Adds what it thinks of `plan`, whose own steps were compiled from `written`, in the same order.
 pub(super) fn judge(plan: &Plan, written: &schema::Plan, findings: &mut Findings) {
     if plan.steps.is_empty() {
         return;
     }
     loops(plan, written, findings);
     unreachable(plan, written, findings);
-    for (step, compiled) in written.steps.iter().zip(&plan.steps) {
-        match (&step.kind, &compiled.kind) {
-            (Some(schema::Kind::Say(say)), _) if !say.protected => texts(say.text.iter(), plan, findings),
-            (Some(schema::Kind::Menu(menu)), StepKind::Menu(compiled)) => {
-                texts(question_texts(&menu.question), plan, findings);
-                self::menu(step, menu, compiled, plan, findings);
-            }
-            (Some(schema::Kind::Ask(ask)), _) => {
-                texts(question_texts(&ask.question), plan, findings);
-                self::ask(step, ask, findings);
-            }
-            (Some(schema::Kind::Hangup(hangup)), _) => texts(hangup.text.iter(), plan, findings),
-            _ => {}
-        }
-    }
-    texts(written.defaults.question.reprompt.iter().flatten(), plan, findings);
-    texts(written.phrases.iter().map(|(_, text)| text), plan, findings);
 }
 
 /// What a caller does that leads on in exactly one way.
@@ -61,7 +45,7 @@ fn loops(plan: &Plan, written: &schema::Plan, findings: &mut Findings) {
     for cycle in &silent {
         let first = name_span(written, cycle[0]);
         let route = route(plan, cycle);
-        if cycle.iter().any(|place| plan.step(*place).kind.question().is_some()) {
+        if cycle.iter().any(|place| !plan.step(*place).kind.quests().is_empty()) {
             findings
                 .error(first, format!("a caller who says nothing never leaves: {route}"))
                 .help("let one of these lead on when it hears nothing: `tries: { max: 3, go: … }` or `no_input: …`");
@@ -101,18 +85,20 @@ fn cycles(plan: &Plan, caller: Caller) -> Vec<Vec<StepIx>> {
     cycles
 }
 
-/// The step after this one; `None` when the call ends or goes back to an earlier question.
+/// The step after this one; `None` when the call ends, goes back to an earlier question, or it depends on more than the
+/// caller.
 fn led_to(step: &Step, here: StepIx, caller: Caller) -> Option<StepIx> {
-    let (target, staying) = match (&step.kind, caller) {
-        (StepKind::Say(say), _) => (say.go, Some(here)),
-        (StepKind::Goto(target), _) => (*target, Some(here)),
-        (StepKind::Hangup(_), _) => return None,
-        (StepKind::Menu(Menu { question, .. }), Caller::Silent) => (question.no_input, used_up(question)),
-        (StepKind::Menu(Menu { question, reject_go, .. }), Caller::Unintelligible) => {
-            (reject_go.unwrap_or(question.no_match), used_up(question))
+    let (target, staying) = match step.kind.quests().first() {
+        None => (step.kind.onward()?, Some(here)),
+        Some(quest) => {
+            let question = &quest.question;
+            let rejected = step.is::<Menu>().and_then(|menu| menu.reject_go);
+            let target = match caller {
+                Caller::Silent => question.no_input,
+                Caller::Unintelligible => rejected.unwrap_or(question.no_match),
+            };
+            (target, used_up(question))
         }
-        (StepKind::Ask(ask), Caller::Silent) => (ask.question.no_input, used_up(&ask.question)),
-        (StepKind::Ask(ask), Caller::Unintelligible) => (ask.question.no_match, used_up(&ask.question)),
     };
     match target {
         Target::Step(place) => Some(place),
@@ -138,7 +124,7 @@ fn unreachable(plan: &Plan, written: &schema::Plan, findings: &mut Findings) {
     let mut reached = BTreeSet::from([plan.start]);
     let mut waiting = vec![plan.start];
     while let Some(place) = waiting.pop() {
-        for target in exits(plan.step(place)) {
+        for (_, target) in plan.step(place).exits() {
             if let Target::Step(next) = target
                 && reached.insert(next)
             {
@@ -146,61 +132,44 @@ fn unreachable(plan: &Plan, written: &schema::Plan, findings: &mut Findings) {
             }
         }
     }
-    for place in (0..plan.steps.len()).map(StepIx).filter(|place| !reached.contains(place)) {
+    // Of a sub-plan only a part may be wanted here.
+    let own = (0..written.steps.len()).map(StepIx);
+    for place in own.filter(|place| !reached.contains(place)) {
         findings
             .warn(name_span(written, place), format!("nothing leads to step `{}`", plan.step(place).name))
             .help("lead to it with a `go:`, or remove it");
     }
 }
 
-/// Everywhere a call may go from here.
-fn exits(step: &Step) -> Vec<Target> {
-    let mut exits = vec![step.hangup];
-    if let Some(question) = step.kind.question() {
-        let universals = question.universals;
-        exits.extend([question.no_input, question.no_match, question.exhausted, question.error]);
-        exits.extend([universals.operator, universals.repeat, universals.back].into_iter().flatten());
-    }
-    match &step.kind {
-        StepKind::Say(say) => exits.push(say.go),
-        StepKind::Menu(menu) => exits.extend(menu.options.iter().map(|option| option.go).chain(menu.reject_go)),
-        StepKind::Ask(ask) => exits.push(ask.go),
-        StepKind::Goto(target) => exits.push(*target),
-        StepKind::Hangup(_) => {}
-    }
-    exits
-}
-
-fn menu(step: &schema::Step, menu: &schema::Menu, compiled: &Menu, plan: &Plan, findings: &mut Findings) {
-    let count = menu.options.len();
+/// A menu, before its plan is whole.
+pub(super) fn menu(choices: &[Choice], question: &Question, cx: &mut Compiler<'_>) {
+    let count = choices.len();
     if count > MAX_OPTIONS {
-        let message =
-            format!("menu `{}` has {count} options, callers keep about {MAX_OPTIONS} in mind", step.name.value);
-        findings.warn(step.name.at, message).help("put the rarer ones into a menu of their own");
+        let message = format!("{} has {count} options, callers keep about {MAX_OPTIONS} in mind", cx.owner());
+        cx.findings.regret(cx.at(), message).help("put the rarer ones into a menu of their own");
     }
-    let said: Vec<&super::plan::Prompt> =
-        std::iter::once(&compiled.question.prompt).chain(&compiled.question.reprompts).collect();
-    for (choice, option) in menu.options.iter().zip(&compiled.options) {
+    let said: Vec<&Prompt> = std::iter::once(&question.prompt).chain(&question.reprompts).collect();
+    for choice in choices {
         let Some(key) = &choice.key else { continue };
-        let face = key.value.face();
-        if face == '0' && compiled.question.universals.operator.is_some_and(|operator| operator != option.go) {
-            findings
-                .warn(key.at, format!("key 0 reaches a person everywhere else, here it is option `{}`", option.name))
+        let (face, name) = (key.value.face(), &choice.name.value);
+        if face == '0' && question.universals.operator.is_some_and(|operator| operator != choice.go) {
+            cx.findings
+                .regret(key.at, format!("key 0 reaches a person everywhere else, here it is option `{name}`"))
                 .help("give this option another key");
         }
-        let unsaid: Vec<&str> = plan
-            .languages
+        let unsaid: Vec<String> = cx
+            .languages()
             .iter()
             .filter(|language| {
                 !said
                     .iter()
                     .any(|prompt| prompt.texts.get(*language).is_none_or(|text| names_key(text, face, language)))
             })
-            .map(Language::as_str)
+            .map(ToString::to_string)
             .collect();
         if !unsaid.is_empty() {
             let message = format!("no prompt tells the caller about key {face} ({})", unsaid.join(", "));
-            findings.note(key.at, message).help(format!("say it in a `reprompt`: “for …, press {face}”"));
+            cx.findings.remark(key.at, message).help(format!("say it in a `reprompt`: “for …, press {face}”"));
         }
     }
 }
@@ -222,33 +191,17 @@ fn names_key(text: &str, face: char, language: &Language) -> bool {
     }
 }
 
-fn ask(step: &schema::Step, ask: &schema::Ask, findings: &mut Findings) {
-    if !ask.sensitive && ask.digits.is_some_and(|(_, max)| max >= CARD_DIGITS) {
-        findings
-            .warn(
-                step.name.at,
-                format!("ask `{}` takes numbers as long as a payment card and keeps them", step.name.value),
-            )
-            .help("add `sensitive: true`, so that they stay out of transcripts");
+/// Digits asked for, at most so many.
+pub(super) fn digits(most: usize, sensitive: bool, cx: &mut Compiler<'_>) {
+    if !sensitive && most >= CARD_DIGITS {
+        let message = format!("{} takes numbers as long as a payment card and keeps them", cx.owner());
+        cx.findings.regret(cx.at(), message).help("add `sensitive: true`, so that they stay out of transcripts");
     }
 }
 
-fn question_texts(question: &schema::Question) -> impl Iterator<Item = &schema::Text> {
-    question.prompt.iter().chain(question.reprompt.iter().flatten())
-}
-
-fn texts<'a>(texts: impl Iterator<Item = &'a schema::Text>, plan: &Plan, findings: &mut Findings) {
-    for text in texts {
-        match &text.text {
-            Localized::One(line) => one_text(&line.value, &plan.languages[0], line.at, findings),
-            Localized::Each(_, each) => {
-                each.iter().for_each(|(language, line)| one_text(&line.value, language, line.at, findings));
-            }
-        }
-    }
-}
-
-fn one_text(text: &str, language: &Language, at: Span, findings: &mut Findings) {
+/// Is a text too long to listen to?
+pub(super) fn length(text: &str, language: &Language, at: Span, findings: &mut Findings) {
+    let text = &without_braces(text);
     let spaced = !matches!(language.primary(), "zh" | "cmn" | "ja" | "th");
     let (length, most, unit) = match spaced {
         true => (text.split_whitespace().count(), MAX_WORDS, "words"),
@@ -256,17 +209,11 @@ fn one_text(text: &str, language: &Language, at: Span, findings: &mut Findings) 
     };
     if length > most {
         findings
-            .warn(at, format!("{length} {unit} are some {} seconds to listen to", length * 25 / most))
+            .regret(at, format!("{length} {unit} are some {} seconds to listen to", length * 25 / most))
             .help(format!("stay within {most} {unit}, or make it a `say` with `protected: true` if the law wants it"));
-    }
-    let bare = fill(text, &Variables::new());
-    if bare.contains("{{") || bare.contains("</") || bare.contains("/>") {
-        findings.warn(at, "this markup is spoken as it stands").help(
-            "`{{ name }}` is filled with what is known of the person; filters and SSML are not part of this version",
-        );
     }
 }
 
 fn name_span(written: &schema::Plan, place: StepIx) -> Span {
-    written.steps[place.0].name.at
+    written.steps.get(place.0).map(|step| step.name.at).unwrap_or_default()
 }

@@ -1,10 +1,11 @@
 //! The edge of the language: files, their size and their encoding.
 
+use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::diagnostic::{Diagnostics, Findings, Span};
+use super::diagnostic::{Diagnostics, Findings, Span, Spanned};
 use super::plan::Plan;
 use super::{compile, lint, schema, yaml};
 
@@ -13,6 +14,9 @@ const MAX_PLAN_BYTES: u64 = 8 * 1024 * 1024;
 /// Largest recording: half an hour of telephone sound.
 const MAX_RECORDING_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Most files that one plan is read from.
+const MAX_FILES: usize = 200;
+
 /// A plan fit to run.
 #[derive(Debug)]
 pub struct Loaded {
@@ -20,33 +24,27 @@ pub struct Loaded {
     pub plan: Arc<Plan>,
     /// What its author should still hear about: warnings and notes, no errors.
     pub warnings: Diagnostics,
+    /// Every text it was read from, the plan's own first: [`load_kept`] makes the same plan of them later.
+    pub texts: Texts,
 }
 
-/// Reads, compiles and judges the plan in `path`. Blocking. On errors, everything found in the file comes back.
+/// Files and what they say.
+pub type Texts = Vec<(PathBuf, String)>;
+
+/// Reads, compiles and judges the plan in `path`, with everything it includes and runs. Blocking. On errors, everything
+/// found comes back.
 pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
-    let name = path.display().to_string();
-    let fail = |findings: Findings| Diagnostics::new(&name, "", findings);
     let mut findings = Findings::default();
-    let bytes = match read_bounded(path, MAX_PLAN_BYTES) {
-        Ok(bytes) => bytes,
+    let text = match read_bounded(path, MAX_PLAN_BYTES) {
+        Ok(bytes) => text_of(bytes, &mut findings),
         Err(reason) => {
             findings.file_error(reason);
-            return Err(fail(findings));
+            Err(String::new())
         }
     };
-    match String::from_utf8(bytes) {
+    match text {
         Ok(text) => load_text(path, &text),
-        Err(error) => {
-            let good = error.utf8_error().valid_up_to();
-            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            let before = &text[..good];
-            let line = before.matches('\n').count() + 1;
-            let column = before.chars().rev().take_while(|letter| *letter != '\n').count() + 1;
-            findings
-                .error(Span { offset: good, len: 1, line, column }, "this is not UTF-8")
-                .help("save the file as UTF-8 text");
-            Err(Diagnostics::new(&name, &text, findings))
-        }
+        Err(text) => Err(Diagnostics::new(&path.display().to_string(), &text, findings)),
     }
 }
 
@@ -55,23 +53,192 @@ pub fn load_str(name: &str, text: &str) -> Result<Loaded, Diagnostics> {
     load_text(Path::new(name), text)
 }
 
+/// Loads a plan from the texts of its files as they were once: what stands there now is not looked at, but for its
+/// recordings. Blocking.
+pub fn load_kept(path: &Path, texts: Texts) -> Result<Loaded, Diagnostics> {
+    let mut texts = texts.into_iter();
+    let text = texts.next().map(|(_, text)| text).unwrap_or_default();
+    load_with(path, &text, texts.collect())
+}
+
 fn load_text(path: &Path, text: &str) -> Result<Loaded, Diagnostics> {
+    load_with(path, text, BTreeMap::new())
+}
+
+fn load_with(path: &Path, text: &str, kept: BTreeMap<PathBuf, String>) -> Result<Loaded, Diagnostics> {
     let mut findings = Findings::default();
-    // A byte order mark is allowed at the start of a text and is no part of it.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let plan = yaml::parse(text, &mut findings).and_then(|root| schema::read(root, &mut findings)).map(|written| {
-        let plan = compile::compile(&written, text, path, &read_recording, &mut findings);
+    let mut files = Files { kept, ..Files::default() };
+    files.list.push((path.to_owned(), without_mark(text).to_owned()));
+    let plan = files.plan(0, &mut findings).map(|written| {
+        let (plan, read) = compile::compile(&written, std::mem::take(&mut files), &mut findings);
+        files = read;
         if !findings.has_errors() {
             lint::judge(&plan, &written, &mut findings);
         }
         plan
     });
+    findings.settle();
     let failed = findings.has_errors();
-    let diagnostics = Diagnostics::new(&path.display().to_string(), text, findings);
+    let texts = files.list;
+    let named = texts.iter().map(|(path, text)| (path.display().to_string(), text.clone())).collect();
+    let diagnostics = Diagnostics::of(named, findings);
     match plan {
-        Some(plan) if !failed => Ok(Loaded { plan: Arc::new(plan), warnings: diagnostics }),
+        Some(plan) if !failed => Ok(Loaded { plan: Arc::new(plan), warnings: diagnostics, texts }),
         _ => Err(diagnostics),
     }
+}
+
+/// Everything one plan is read from: the first is the plan itself.
+#[derive(Debug, Default)]
+pub struct Files {
+    list: Texts,
+    recordings: Vec<PathBuf>,
+    /// What files say, instead of what stands there.
+    kept: BTreeMap<PathBuf, String>,
+}
+
+impl Files {
+    /// How many texts have been read.
+    pub const fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Has none been read?
+    pub const fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// What stands in the file at this place.
+    pub fn text(&self, place: usize) -> &str {
+        self.list.get(place).map_or("", |(_, text)| text)
+    }
+
+    /// Where it lies.
+    pub fn path(&self, place: usize) -> &Path {
+        self.list.get(place).map_or(Path::new(""), |(path, _)| path)
+    }
+
+    /// How messages call it.
+    pub fn name(&self, place: usize) -> String {
+        self.path(place).display().to_string()
+    }
+
+    /// A path that the file at this place names, as seen from its folder.
+    pub fn beside(&self, place: usize, named: &str) -> PathBuf {
+        let joined = self.path(place).parent().unwrap_or(Path::new("")).join(named);
+        // `a/../b` is `b`, so that one file has one name.
+        let mut plain = PathBuf::new();
+        for part in joined.components() {
+            let up = matches!(part, Component::ParentDir);
+            match plain.components().next_back() {
+                Some(Component::Normal(_)) if up => drop(plain.pop()),
+                _ if matches!(part, Component::CurDir) => {}
+                _ => plain.push(part),
+            }
+        }
+        plain
+    }
+
+    /// Every file there is to watch.
+    pub fn sources(&self) -> Vec<PathBuf> {
+        let mut sources: Vec<PathBuf> = self.list.iter().map(|(path, _)| path.clone()).collect();
+        sources.extend(self.recordings.iter().cloned());
+        sources
+    }
+
+    /// Reads one more text, named at this place of another; its own place. `None` when that cannot be, as reported.
+    pub fn read(&mut self, named: &Spanned<String>, findings: &mut Findings) -> Option<usize> {
+        let path = self.beside(named.at.file, &named.value);
+        if self.list.len() >= MAX_FILES {
+            findings.error(named.at, format!("a plan cannot be read from more than {MAX_FILES} files"));
+            return None;
+        }
+        let bytes = match self.kept.get(&path).cloned() {
+            Some(text) => Ok(text.into_bytes()),
+            None => read_bounded(&path, MAX_PLAN_BYTES),
+        };
+        match bytes {
+            Ok(bytes) => {
+                let place = self.list.len();
+                let before = findings.file();
+                findings.reading(place);
+                let text = text_of(bytes, findings);
+                findings.reading(before);
+                let good = text.is_ok();
+                let text = text.unwrap_or_else(|broken| broken);
+                self.list.push((path, without_mark(&text).to_owned()));
+                good.then_some(place)
+            }
+            Err(reason) => {
+                let help = format!("looked for {}; paths are relative to the file that names them", path.display());
+                findings.error(named.at, format!("`{}` {reason}", named.value)).help(help);
+                None
+            }
+        }
+    }
+
+    /// The plan in the text at this place, with what it includes.
+    pub(super) fn plan(&mut self, place: usize, findings: &mut Findings) -> Option<schema::Plan> {
+        let root = self.tree(place, findings)?;
+        let mut plan = schema::read(root, findings)?;
+        let mut wanted: Vec<Spanned<String>> = plan.include.clone();
+        let mut seen = vec![self.path(place).to_owned()];
+        while let Some(named) = wanted.pop() {
+            let path = self.beside(named.at.file, &named.value);
+            if seen.contains(&path) {
+                let help = "each file is included once, however many others want it";
+                findings.error(named.at, format!("`{}` is included already", named.value)).help(help);
+                continue;
+            }
+            seen.push(path);
+            let Some(place) = self.read(&named, findings) else { continue };
+            let root = self.tree(place, findings);
+            findings.reading(place);
+            let included = root.and_then(|root| schema::read_included(root, findings));
+            findings.reading(named.at.file);
+            let Some(included) = included else { continue };
+            wanted.extend(included.include);
+            plan.steps.extend(included.steps);
+            // What the plan itself says comes first.
+            plan.phrases.extend(included.phrases);
+        }
+        Some(plan)
+    }
+
+    fn tree(&self, place: usize, findings: &mut Findings) -> Option<yaml::Node> {
+        let before = findings.file();
+        findings.reading(place);
+        let root = yaml::parse(self.text(place), findings);
+        findings.reading(before);
+        root
+    }
+
+    /// The bytes of a recording that can be played.
+    pub(super) fn recording(&mut self, path: &Path) -> Result<Vec<u8>, String> {
+        if !self.recordings.iter().any(|known| known == path) {
+            self.recordings.push(path.to_owned());
+        }
+        read_recording(path)
+    }
+}
+
+/// A byte order mark is allowed at the start of a text and is no part of it.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// Bytes as text; on an error what can be read of them, and a finding.
+fn text_of(bytes: Vec<u8>, findings: &mut Findings) -> Result<String, String> {
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        let before = &text[..good];
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|letter| *letter != '\n').count() + 1;
+        let at = Span { file: findings.file(), offset: good, len: 1, line, column };
+        findings.error(at, "this is not UTF-8").help("save the file as UTF-8 text");
+        text
+    })
 }
 
 /// A recording's bytes, once it is known to be one that can be played.
@@ -112,10 +279,11 @@ fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
     use std::time::Duration;
 
-    use super::super::plan::{StepKind, Target, Want};
+    use super::super::fixture::{ear_of, menu_of, question_of, say_of};
+    use super::super::plan::Target;
+    use super::super::step::ask::Want;
     use super::*;
     use crate::media::BargeIn;
 
@@ -140,21 +308,40 @@ mod tests {
     #[test]
     fn the_bank_has_five_options_and_a_way_out_of_every_question() {
         let plan = load(&repository("dialplans/bank-main.yaml")).unwrap().plan;
-        let step = |name: &str| &plan.step(plan.step_named(name).unwrap()).kind;
-        let StepKind::Menu(main) = step("main") else { panic!("a menu") };
+        let main = menu_of(&plan, "main");
         let names: Vec<(&str, char)> =
-            main.options.iter().map(|option| (option.name.as_str(), option.key.unwrap().face())).collect();
+            main.options().options.iter().map(|option| (option.name.as_str(), option.key.unwrap().face())).collect();
         assert_eq!(names, [("balance", '1'), ("repay", '2'), ("lost", '3'), ("hours", '4'), ("human", '0')]);
         let human = Target::Step(plan.step_named("human").unwrap());
-        assert_eq!((main.question.exhausted, main.question.error), (human, human));
-        assert_eq!((main.question.no_input, main.question.universals.back), (Target::Repeat, Some(Target::Back)));
-        let StepKind::Say(welcome) = step("welcome") else { panic!("a say") };
+        let question = main.question();
+        assert_eq!((question.exhausted, question.error), (human, human));
+        assert_eq!((question.no_input, question.universals.back), (Target::Repeat, Some(Target::Back)));
+        let welcome = say_of(&plan, "welcome");
         assert!(welcome.protected && welcome.barge_in == BargeIn::Off);
-        let StepKind::Ask(balance) = step("balance") else { panic!("an ask") };
+        let balance = ear_of(&plan, "balance");
         assert_eq!((balance.want, balance.slot.as_str()), (Want::Digits { min: 4, max: 4 }, "card"));
-        let StepKind::Menu(more) = step("more") else { panic!("a menu") };
-        assert_eq!((more.options[0].name.as_str(), more.options[1].name.as_str()), ("yes", "no"));
-        assert_eq!((more.question.tries, more.question.wait), (2, Duration::from_secs(4)));
+        let more = menu_of(&plan, "more");
+        let options = &more.options().options;
+        assert_eq!((options[0].name.as_str(), options[1].name.as_str()), ("yes", "no"));
+        assert_eq!((more.question().tries, more.question().wait), (2, Duration::from_secs(4)));
+    }
+
+    #[test]
+    fn what_a_plan_was_read_from_makes_the_same_plan_after_its_files_have_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let plan = "dialplan: 1\ninclude: [common.yaml]\nstart: a\nsteps:\n  a: { run: { plan: sub.yaml, go: bye } }\n";
+        write("a.yaml", plan);
+        write("common.yaml", "dialplan: 1\nsteps: { bye: { hangup: Goodbye. } }\n");
+        write("sub.yaml", "dialplan: 1\nstart: b\nsteps: { b: { say: { text: Old., go: $end } } }\n");
+        let path = folder.path().join("a.yaml");
+        let old = load(&path).unwrap();
+        assert_eq!((old.texts.len(), old.texts[0].0.as_path()), (3, path.as_path()));
+        write("sub.yaml", "dialplan: 1\nstart: b\nsteps: { b: { say: { text: New., go: $end } } }\n");
+        std::fs::remove_file(folder.path().join("common.yaml")).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let again = load_kept(&path, old.texts.clone()).unwrap();
+        assert_eq!((&again.plan.version, &again.texts), (&old.plan.version, &old.texts));
     }
 
     /// What is said about a file with these bytes, its folder called `plans`.
@@ -222,7 +409,7 @@ mod tests {
         };
         record(1);
         let first = load(&plan).unwrap().plan;
-        let StepKind::Say(say) = &first.steps[0].kind else { panic!("a say") };
+        let say = say_of(&first, "a");
         assert_eq!(say.prompt.files.values().collect::<Vec<_>>(), [&sound]);
         assert_eq!(say.prompt.texts.values().collect::<Vec<_>>(), ["Hello"]);
         record(2);
@@ -302,19 +489,18 @@ mod tests {
         let text = text.replace("go: bye }\n  universals", "go: bye, hangup: gone }\n  hangup: bye\n  universals");
         let plan = load_str("a.yaml", &text).unwrap().plan;
         let bye = Target::Step(plan.step_named("bye").unwrap());
-        let StepKind::Menu(menu) = &plan.steps[0].kind else { panic!("a menu") };
-        let question = &menu.question;
+        let question = question_of(&plan, "m");
         assert_eq!((question.wait, question.tries), (Duration::from_secs(6), 3));
         assert_eq!((question.no_input, question.no_match, question.error), (Target::Repeat, bye, bye));
         assert_eq!((question.universals.operator, question.universals.back), (Some(bye), None));
         assert_eq!(question.universals.repeat, Some(Target::Repeat));
         assert_eq!(question.incomplete, Duration::from_millis(1200));
-        let StepKind::Say(say) = &plan.steps[1].kind else { panic!("a say") };
-        assert_eq!(say.barge_in, BargeIn::Keys);
-        let StepKind::Ask(ask) = &plan.steps[2].kind else { panic!("an ask") };
+        assert_eq!(say_of(&plan, "s").barge_in, BargeIn::Keys);
+        let ask = ear_of(&plan, "n");
         assert_eq!((ask.want, ask.slot.as_str(), ask.sensitive), (Want::Digits { min: 1, max: 3 }, "n", false));
-        assert_eq!((ask.question.wait, ask.question.incomplete), (Duration::from_millis(900), Duration::from_secs(2)));
-        assert_eq!(ask.question.universals.operator, None);
+        let question = question_of(&plan, "n");
+        assert_eq!((question.wait, question.incomplete), (Duration::from_millis(900), Duration::from_secs(2)));
+        assert_eq!(question.universals.operator, None);
         let gone = Target::Step(plan.step_named("gone").unwrap());
         assert_eq!(plan.steps[..3].iter().map(|step| step.hangup).collect::<Vec<_>>(), [gone, bye, gone]);
     }

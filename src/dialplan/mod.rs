@@ -2,24 +2,34 @@
 //!
 //! ```text
 //! bytes ──load──▶ text ──yaml──▶ tree ──schema──▶ what was written ──compile──▶ Plan ──lint──▶ warnings
-//!                         (read: single values)            (house: the engine's own words)
+//!                         (read: single values; key: what may stand where)  └─▶ step/*: each compiles itself
+//! ```
+//!
+//! and at run time
+//!
+//! ```text
+//! interpreter ─▶ step/* ─▶ scope (values) ─▶ template (prompts) · condition (branches) ─▶ outcome (what came of it)
 //! ```
 //!
 //! Every arrow may add findings, each with its line, its column and what to do about it, and goes on.
 
-mod compile;
+pub mod compile;
+pub mod condition;
 pub mod diagnostic;
-pub mod fill;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod house;
 pub mod interpreter;
+pub mod key;
 mod lint;
 pub mod load;
+pub mod outcome;
 pub mod plan;
 mod read;
 mod schema;
+pub mod scope;
 pub mod step;
+pub mod template;
 mod yaml;
 
 #[cfg(test)]

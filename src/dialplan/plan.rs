@@ -7,10 +7,24 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
+use crate::dialplan::scope::Sort;
+use crate::dialplan::step::Run;
 use crate::language::Language;
 use crate::media::BargeIn;
-use crate::rtp::Digit;
-use crate::understand::Matcher;
+use crate::understand::Universal;
+
+/// Something known before the call, that the plan speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanInput {
+    /// What prompts and conditions call it.
+    pub name: String,
+    /// What it is.
+    pub sort: Sort,
+    /// No call without it.
+    pub required: bool,
+}
 
 /// Place of a step in [`Plan::steps`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,8 +40,14 @@ pub struct Plan {
     pub version: String,
     /// Where it was read from.
     pub file: PathBuf,
+    /// Everything it was compiled from: that file, what it includes and runs, its recordings, grammars and answers.
+    pub sources: Vec<PathBuf>,
     /// The first is the default.
     pub languages: Vec<Language>,
+    /// Whose clock and calendar it lives by; `None`: the machine's.
+    pub zone: Option<TimeZone>,
+    /// What must, or may, be known before a call begins: name, sort, and whether there is no call without it.
+    pub inputs: Vec<PlanInput>,
     /// Where a call begins.
     pub start: StepIx,
     /// In file order.
@@ -40,7 +60,7 @@ impl Plan {
     /// Every text that can be said in a call, with its language: what is to be rendered before the first one. A text
     /// that stands in several places comes several times.
     pub fn utterances(&self) -> impl Iterator<Item = (&Prompt, &Language)> {
-        let prompts = self.steps.iter().flat_map(|step| step.kind.prompts()).chain(self.phrases.prompts());
+        let prompts = self.steps.iter().flat_map(Step::prompts).chain(self.phrases.prompts());
         prompts.flat_map(|prompt| prompt.texts.keys().map(move |language| (prompt, language)))
     }
 
@@ -58,51 +78,16 @@ impl Plan {
 /// One named step.
 #[derive(Debug)]
 pub struct Step {
-    /// Its key under `steps:`.
+    /// Its key under `steps:`; of a sub-plan's step, behind the sub-plan's name: `survey/why`.
     pub name: String,
     /// Line and column of that key, from 1.
     pub at: (usize, usize),
-    /// What it does.
-    pub kind: StepKind,
+    /// The word of the language that says what it does, such as `menu`.
+    pub word: &'static str,
+    /// What it does; one file each under `dialplan/step/`.
+    pub kind: Box<dyn Run>,
     /// Where the call goes when the caller hangs up here: `$end`, or a hangup step whose `result` then stands.
     pub hangup: Target,
-}
-
-/// What a step does; one file each under `dialplan/step/`.
-#[derive(Debug)]
-pub enum StepKind {
-    /// Speak, then go.
-    Say(Say),
-    /// Ask and choose among options, by key or by speech.
-    Menu(Menu),
-    /// Ask for a value.
-    Ask(Ask),
-    /// Go elsewhere.
-    Goto(Target),
-    /// Say goodbye and end.
-    Hangup(Hangup),
-}
-
-impl StepKind {
-    /// What it may say by itself.
-    pub fn prompts(&self) -> Vec<&Prompt> {
-        match self {
-            Self::Say(say) => vec![&say.prompt],
-            Self::Menu(Menu { question, .. }) | Self::Ask(Ask { question, .. }) => {
-                std::iter::once(&question.prompt).chain(&question.reprompts).collect()
-            }
-            Self::Goto(_) => Vec::new(),
-            Self::Hangup(hangup) => hangup.prompt.iter().collect(),
-        }
-    }
-
-    /// What `menu` and `ask` have in common; `None` for steps that ask nothing.
-    pub fn question(&self) -> Option<&Question> {
-        match self {
-            Self::Menu(Menu { question, .. }) | Self::Ask(Ask { question, .. }) => Some(question),
-            Self::Say(_) | Self::Goto(_) | Self::Hangup(_) => None,
-        }
-    }
 }
 
 /// Where to go next.
@@ -128,17 +113,11 @@ pub struct Prompt {
     pub files: BTreeMap<Language, PathBuf>,
 }
 
-/// Speak, then go.
-#[derive(Debug)]
-pub struct Say {
-    /// What.
-    pub prompt: Prompt,
-    /// Must be heard whole: nothing interrupts it, and the milliseconds played are proved in the record.
-    pub protected: bool,
-    /// Who may stop it. `Off` when protected.
-    pub barge_in: BargeIn,
-    /// Where to next.
-    pub go: Target,
+impl Prompt {
+    /// Says nothing; stands in for a text that could not be read.
+    pub const fn none() -> Self {
+        Self { texts: BTreeMap::new(), files: BTreeMap::new() }
+    }
 }
 
 /// What every question has.
@@ -181,68 +160,21 @@ pub struct Universals {
     pub back: Option<Target>,
 }
 
-/// Ask and choose among options.
-#[derive(Debug)]
-pub struct Menu {
-    /// How it is asked.
-    pub question: Question,
-    /// In file order; [`Matcher`] meanings index it.
-    pub options: Vec<MenuOption>,
-    /// Understands speech, per language of the plan.
-    pub matchers: BTreeMap<Language, Matcher>,
-    /// Below this confidence the words count as not understood. 0..1.
-    pub reject_below: f32,
-    /// Where such words go instead of `no_match`, if the author said.
-    pub reject_go: Option<Target>,
-}
+impl Universals {
+    /// Where a wish leads, when it is in force.
+    pub const fn target(&self, wish: Universal) -> Option<Target> {
+        match wish {
+            Universal::Operator => self.operator,
+            Universal::Repeat => self.repeat,
+            Universal::Back => self.back,
+        }
+    }
 
-/// One choice of a menu.
-#[derive(Debug)]
-pub struct MenuOption {
-    /// Its key under `options:`; what the record and tests call it.
-    pub name: String,
-    /// Its telephone key.
-    pub key: Option<Digit>,
-    /// Where it leads.
-    pub go: Target,
-}
-
-/// Ask for a value.
-#[derive(Debug)]
-pub struct Ask {
-    /// How it is asked.
-    pub question: Question,
-    /// Name the value is kept under.
-    pub slot: String,
-    /// What is wanted.
-    pub want: Want,
-    /// Understands universals while waiting for the value, per language of the plan.
-    pub matchers: BTreeMap<Language, Matcher>,
-    /// Never logged, never in the transcript.
-    pub sensitive: bool,
-    /// Where to next, once there is a value.
-    pub go: Target,
-}
-
-/// Kinds of value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Want {
-    /// A string of digits, by key (`#` ends it early) or speech.
-    Digits {
-        /// At least.
-        min: usize,
-        /// At most.
-        max: usize,
-    },
-}
-
-/// Say goodbye and end.
-#[derive(Debug)]
-pub struct Hangup {
-    /// Said first, to its end.
-    pub prompt: Option<Prompt>,
-    /// Resolution kept in the record, such as `balance`.
-    pub result: Option<String>,
+    /// Those in force.
+    pub fn all(&self) -> impl Iterator<Item = (Universal, Target)> {
+        let all = [Universal::Operator, Universal::Repeat, Universal::Back];
+        all.into_iter().filter_map(|wish| Some((wish, self.target(wish)?)))
+    }
 }
 
 /// What the engine says by itself. Built in per language, may be overridden under `phrases:`.

@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::diagnostic::{Findings, Span, Spanned, listed, nearest};
+use super::key::{self, Key};
 use super::yaml::{Node, Value};
 use crate::language::Language;
 use crate::media::BargeIn;
@@ -62,7 +63,8 @@ pub(super) struct Fields {
 
 impl Fields {
     /// Opens a map that may hold `keys` and nothing else; `owner` names it in messages, such as ``the menu `main` ``.
-    pub fn open(node: Node, owner: &str, keys: &[&str], findings: &mut Findings) -> Option<Self> {
+    pub fn open(node: Node, owner: &str, tables: &[&[Key]], findings: &mut Findings) -> Option<Self> {
+        let keys = &key::names(tables)[..];
         let at = node.at;
         let sort = node.sort();
         let Value::Map(entries) = node.value else {
@@ -75,6 +77,11 @@ impl Fields {
             unknown_key(key, owner, keys, findings);
         }
         Some(Self { at, entries })
+    }
+
+    /// Where the map begins: a place for what is missing in it.
+    pub fn start(&self) -> Span {
+        Span { len: self.at.len.min(1), ..self.at }
     }
 
     /// The node under `key`, which is then gone.

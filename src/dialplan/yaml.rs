@@ -70,7 +70,7 @@ pub(super) fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
                 return None;
             }
         };
-        let at = place(&span);
+        let at = Span { file: findings.file(), ..place(&span) };
         if let Err(Refused) = composer.handle(event, at, findings) {
             return None;
         }
@@ -239,12 +239,14 @@ fn report_syntax(text: &str, error: &ScanError, findings: &mut Findings) {
         content[..indent].find('\t').map(|column| (place + 1, column))
     });
     if let Some((line, column)) = tab {
-        let at = Span { offset: offset_of(text, line, column), len: 1, line, column: column + 1 };
+        let at =
+            Span { file: findings.file(), offset: offset_of(text, line, column), len: 1, line, column: column + 1 };
         findings.error(at, "this line is indented with a tab").help("YAML is indented with spaces: two for each level");
         return;
     }
     let offset = marker.byte_offset().unwrap_or_else(|| offset_of(text, line, marker.col())).min(text.len());
-    let at = Span { offset, len: usize::from(offset < text.len()), line, column: marker.col() + 1 };
+    let at =
+        Span { file: findings.file(), offset, len: usize::from(offset < text.len()), line, column: marker.col() + 1 };
     // The scanner reads ahead of the composer, and has bounds of its own.
     if *error.kind() == ErrorKind::RecursionLimitExceeded {
         findings.error(at, too_deep());
@@ -268,7 +270,7 @@ fn place(span: &granit_parser::Span) -> Span {
         true => end.byte_offset().unwrap_or(offset).saturating_sub(offset),
         false => 1,
     };
-    Span { offset, len, line: start.line(), column: start.col() + 1 }
+    Span { file: 0, offset, len, line: start.line(), column: start.col() + 1 }
 }
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
 //! One call in text: the real call core, a [`TextLeg`] for its far end, a clock that jumps to whatever is next.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::call::record::{CallRecord, Direction};
 use crate::call::{Call, CallSetup, Input, Output, TimelineEvent};
 use crate::dialplan::plan::Plan;
+use crate::dialplan::scope::Variables;
 use crate::id::CallId;
 use crate::language::Language;
 use crate::pii::Pii;
@@ -36,6 +37,10 @@ pub struct Caller {
     pub dialled: Pii<String>,
     /// When the call arrives.
     pub at: Timestamp,
+    /// Where.
+    pub zone: TimeZone,
+    /// What is known of the caller beforehand.
+    pub variables: Variables,
 }
 
 impl Default for Caller {
@@ -46,6 +51,8 @@ impl Default for Caller {
             dialled: Pii::new("+12025550100".to_owned()),
             // A Monday morning, ten o'clock in New York.
             at: Timestamp::from_second(1_767_625_200).unwrap_or(Timestamp::UNIX_EPOCH),
+            zone: TimeZone::get("America/New_York").unwrap_or(TimeZone::UTC),
+            variables: Variables::new(),
         }
     }
 }
@@ -91,7 +98,8 @@ impl Conversation {
             arrived_at: caller.at,
             sdp: String::new(),
             longest: LONGEST,
-            variables: BTreeMap::new(),
+            zone: caller.zone.clone(),
+            variables: caller.variables.clone(),
             stands_by: None,
             made_for: None,
         };

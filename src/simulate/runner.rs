@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Zoned;
+
 use crate::dialplan::load;
 use crate::dialplan::plan::Plan;
 use crate::pii::Pii;
@@ -135,7 +137,9 @@ pub fn run(script: &Script, plan: Arc<Plan>) -> Outcome {
         language: script.header.language.clone(),
         number: script.header.caller.clone().map_or(usual.number, Pii::new),
         dialled: script.header.called.clone().map_or(usual.dialled, Pii::new),
-        at: script.header.at.unwrap_or(usual.at),
+        at: script.header.at.as_ref().map_or(usual.at, Zoned::timestamp),
+        zone: script.header.at.as_ref().map_or(usual.zone, |at| at.time_zone().clone()),
+        variables: script.header.with.iter().map(|(name, value)| (name.clone(), Pii::new(value.clone()))).collect(),
     };
     let mut running = Running {
         talk: Conversation::begin(plan, &caller),

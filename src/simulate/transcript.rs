@@ -14,12 +14,13 @@
 //! # a remark
 //! ```
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan, civil};
+use jiff::{ToSpan, Zoned, civil};
 
 use crate::call::record::CallEnd;
 use crate::language::Language;
@@ -28,7 +29,7 @@ use crate::rtp::Digit;
 /// How sure the recogniser is of words that do not say.
 pub const USUAL_CONFIDENCE: f32 = 0.95;
 /// The keys of a header line.
-const HEADER_KEYS: [&str; 5] = ["plan:", "at:", "lang:", "caller:", "called:"];
+const HEADER_KEYS: [&str; 6] = ["plan:", "at:", "lang:", "caller:", "called:", "with:"];
 /// The Monday that `at: Mon …` means.
 const FIRST_MONDAY: Date = civil::date(2026, 1, 5);
 
@@ -55,13 +56,15 @@ pub struct Header {
     /// As written; from the repository's root or beside the test.
     pub plan: PathBuf,
     /// When the call arrives.
-    pub at: Option<Timestamp>,
+    pub at: Option<Zoned>,
     /// What the caller speaks.
     pub language: Option<Language>,
     /// Their number.
     pub caller: Option<String>,
     /// The number they dialled.
     pub called: Option<String>,
+    /// What is known of the caller beforehand.
+    pub with: BTreeMap<String, String>,
 }
 
 /// One line.
@@ -267,7 +270,7 @@ impl Reader {
 }
 
 fn no_header() -> Header {
-    Header { plan: PathBuf::new(), at: None, language: None, caller: None, called: None }
+    Header { plan: PathBuf::new(), at: None, language: None, caller: None, called: None, with: BTreeMap::new() }
 }
 
 fn header(line: &str) -> Result<Header, String> {
@@ -291,6 +294,7 @@ fn header(line: &str) -> Result<Header, String> {
             "at:" => header.at = Some(moment(&value)?),
             "lang:" => header.language = Some(Language::parse(&value).map_err(|wrong| wrong.to_string())?),
             "caller:" => header.caller = Some(value),
+            "with:" => header.with = known(&value)?,
             _ => header.called = Some(value),
         }
     }
@@ -301,7 +305,7 @@ fn header(line: &str) -> Result<Header, String> {
 }
 
 /// `Mon 10:00 America/New_York`, or `2026-11-21 10:00 America/New_York`; UTC when no zone is named.
-fn moment(text: &str) -> Result<Timestamp, String> {
+fn moment(text: &str) -> Result<Zoned, String> {
     let wrong = || format!("`{text}` is not a time; write `Mon 10:00 America/New_York` or `2026-01-05 10:00`");
     let mut words = text.split_whitespace();
     let (day, time) = (words.next().ok_or_else(wrong)?, words.next().ok_or_else(wrong)?);
@@ -315,7 +319,17 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     let time = civil::Time::strptime("%H:%M", time).map_err(|_| wrong())?;
     let zone = words.next().map_or(Ok(TimeZone::UTC), TimeZone::get);
     let zone = zone.map_err(|_| format!("`{text}` names a time zone that does not exist"))?;
-    Ok(date.to_datetime(time).to_zoned(zone).map_err(|_| wrong())?.timestamp())
+    date.to_datetime(time).to_zoned(zone).map_err(|_| wrong())
+}
+
+/// `name=Ada, due=200.00`.
+fn known(text: &str) -> Result<BTreeMap<String, String>, String> {
+    let one = |part: &str| {
+        let (name, value) =
+            part.split_once('=').ok_or_else(|| format!("`{part}` is no value; write `name=Ada, due=20`"))?;
+        Ok((name.trim().to_owned(), value.trim().to_owned()))
+    };
+    text.split([',', ';']).filter(|part| !part.trim().is_empty()).map(one).collect()
 }
 
 fn weekday(name: &str) -> Option<Weekday> {
@@ -443,7 +457,7 @@ mod tests {
                           you  yes        @0.8s   interrupts\nyou one  two <0.6s> three\nkeys 12#  @50ms\nyou hangs up\nend  caller hung up");
         assert_eq!((script.name.as_str(), script.line, script.end_line), ("A name", 6, 15));
         assert_eq!(script.header.plan, PathBuf::from("dialplans/pharmacy.yaml"));
-        assert_eq!(script.header.at.unwrap().as_second(), 1_767_625_200);
+        assert_eq!(script.header.at.as_ref().unwrap().timestamp().as_second(), 1_767_625_200);
         assert_eq!(script.header.language, Some(Language::english()));
         let whats: Vec<What> = script.items.into_iter().map(|item| item.what).collect();
         let into = |millis| When { into: Some(Duration::from_millis(millis)), interrupts: false };

@@ -38,6 +38,12 @@ pub struct Prompts {
     disk_warned: AtomicBool,
 }
 
+impl std::fmt::Debug for Prompts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prompts").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
 /// The sound of every prompt of one plan. Immutable; looked up without a lock.
 #[derive(Clone, Debug, Default)]
 pub struct PromptBook {
@@ -165,6 +171,20 @@ impl Prompts {
             tracing::warn!(sentence, "recorded prompt replaced by synthesis");
         }
         rendered.sound.map(|(sound, _)| sound)
+    }
+
+    /// The same for words that belong to one call: they are not kept on disk, because they may be personal.
+    ///
+    /// # Errors
+    /// A sentence, when neither a recording nor a voice gives any sound.
+    pub fn render_once(&self, utter: &Utter) -> Result<Arc<Pcm>, String> {
+        if utter.file.is_some() {
+            return self.render(utter);
+        }
+        let sound = self.voices.synthesize(&utter.text, &utter.language).map_err(|error| error.to_string())?;
+        let mut sound = resample(&sound, self.rate_hz).map_err(|error| error.to_string())?;
+        level::to_prompt_level(&mut sound);
+        Ok(Arc::new(sound))
     }
 
     fn find_or_make(&self, utter: &Utter) -> Rendered {

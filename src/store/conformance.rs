@@ -72,6 +72,8 @@ pub(crate) fn full_record(number: u8) -> CallRecord {
         total_ms: 336.0,
     };
     CallRecord {
+        language: None,
+        outcomes: Vec::new(),
         answered_at: Some(arrival(number) + jiff::SignedDuration::new(0, 212_345_678)),
         ended_at: arrival(number) + jiff::SignedDuration::new(31, 999_999_999),
         end: CallEnd::Completed,
@@ -161,6 +163,8 @@ fn rung(at_ms: u64, sent: bool, line: &str) -> Rung {
 /// A call that ended before it was answered.
 pub(crate) fn bare_record(number: u8) -> CallRecord {
     CallRecord {
+        language: None,
+        outcomes: Vec::new(),
         id: CallId::new(arrival(number), u128::from(number)),
         direction: Direction::Inbound,
         peer: "local".into(),

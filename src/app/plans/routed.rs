@@ -12,8 +12,9 @@ use tracing::{error, info, warn};
 
 use super::shelf::Shelf;
 use super::versions::{Look, NoSuchVersion, Versions};
-use super::{LivePlan, read, read_text, render_read};
+use super::{LivePlan, read, read_texts, render_read};
 use crate::app::AppError;
+use crate::dialplan::load::Texts;
 use crate::dialplan::plan::Plan;
 use crate::speech::prompts::{PromptBook, Prompts};
 
@@ -56,17 +57,16 @@ pub enum RollBackError {
     #[error(transparent)]
     NoVersion(#[from] NoSuchVersion),
     /// Its text is gone.
-    #[error("the text of version {version} is not kept any more: {cause}")]
+    #[error("what version {version} said is not kept any more: {cause}")]
     NotKept {
         /// Which.
         version: String,
         /// What the system said.
         cause: io::Error,
     },
-    /// Its text is there, and makes another plan now.
+    /// Its texts are there, and make another plan now.
     #[error(
-        "version {version} cannot be made again: its recordings, or other files it was made of, have changed since; put \
-         those back first"
+        "version {version} cannot be made again: recordings it was made of have changed since; put those back first"
     )]
     OtherFiles {
         /// Which.
@@ -136,8 +136,8 @@ impl Routed {
                 let (plan, version) = (made.live.plan.name.clone(), made.live.plan.version.clone());
                 let [recorded, cached, synthesized] = made.counts;
                 info!(plan, version, recorded, cached, synthesized, "dial plan loaded");
-                stamps = stamps.joined(sources(&made.live.plan, file));
-                newest = made.text.map(|text| (version.clone(), text));
+                stamps = stamps.joined(sources(&made.live.plan));
+                newest = Some((version.clone(), made.texts));
                 let live = match (versions.file_holds(&version), before) {
                     (Look::PutAside, Some(before)) => match revive(&before, file, &shelf, prompts).await {
                         Ok(old) => {
@@ -165,7 +165,7 @@ impl Routed {
             Err(broken) => {
                 let Some(before) = before else { return Err(broken) };
                 let Ok(old) = revive(&before, file, &shelf, prompts).await else { return Err(broken) };
-                stamps.extend(&Stamps::of(sources(&old.plan, file)));
+                stamps.extend(&Stamps::of(sources(&old.plan)));
                 versions.file_is_broken(&fault(&broken), now);
                 tell_broken(&old.plan, file, &fault(&broken));
                 (old, None)
@@ -188,7 +188,7 @@ impl Routed {
 
     /// Everything it was made of.
     pub fn files(&self) -> Vec<PathBuf> {
-        sources(&self.live().plan, &self.file)
+        sources(&self.live().plan)
     }
 
     /// Reads the file again where that is called for, and puts what it says in force. One look at a time.
@@ -222,10 +222,10 @@ impl Routed {
             Err(error) => return self.broken(&error, stamps, now),
         };
         let (plan, [recorded, cached, synthesized]) = (made.live.plan.clone(), made.counts);
-        let newest = made.text.map(|text| (version.clone(), text));
+        let newest = Some((version.clone(), made.texts));
         let versions = {
             let mut state = self.state();
-            state.stamps = stamps.joined(sources(&plan, &self.file));
+            state.stamps = stamps.joined(sources(&plan));
             state.versions.enforce(&version, now);
             state.rule(made.live);
             state.versions.clone()
@@ -316,9 +316,9 @@ impl State {
 
 /// Makes an earlier version from its text.
 async fn revive(version: &str, file: &Path, shelf: &Shelf, prompts: &Arc<Prompts>) -> Result<LivePlan, RollBackError> {
-    let text = shelf.text(version).map_err(|cause| RollBackError::NotKept { version: version.to_owned(), cause })?;
+    let texts = shelf.texts(version).map_err(|cause| RollBackError::NotKept { version: version.to_owned(), cause })?;
     let unusable = |cause: AppError| RollBackError::Unusable { version: version.to_owned(), cause: Box::new(cause) };
-    let found = read_text(file, text).await.map_err(unusable)?;
+    let found = read_texts(file, texts).await.map_err(unusable)?;
     if found.plan.version != version {
         return Err(RollBackError::OtherFiles { version: version.to_owned() });
     }
@@ -327,10 +327,10 @@ async fn revive(version: &str, file: &Path, shelf: &Shelf, prompts: &Arc<Prompts
 
 /// Keeps what was in force, and what the file says in its newest version. Whoever calls need not wait for the disk to
 /// hear the new words: this comes after.
-async fn keep(shelf: Shelf, versions: Versions, newest: Option<(String, String)>) {
+async fn keep(shelf: Shelf, versions: Versions, newest: Option<(String, Texts)>) {
     let kept = tokio::task::spawn_blocking(move || {
-        if let Some((version, text)) = newest {
-            shelf.keep_text(&version, &text)?;
+        if let Some((version, texts)) = newest {
+            shelf.keep_texts(&version, &texts)?;
         }
         shelf.keep(&versions)
     });
@@ -358,12 +358,8 @@ fn tell_broken(ruling: &Plan, file: &Path, fault: &str) {
 }
 
 /// Everything a plan was made of.
-pub(super) fn sources(plan: &Plan, file: &Path) -> Vec<PathBuf> {
-    let recordings = plan.utterances().filter_map(|(prompt, language)| prompt.files.get(language).cloned());
-    let mut files: Vec<PathBuf> = recordings.chain([file.to_owned()]).collect();
-    files.sort();
-    files.dedup();
-    files
+pub(super) fn sources(plan: &Plan) -> Vec<PathBuf> {
+    plan.sources.clone()
 }
 
 /// What tells one state of a file from another without reading it: when written, how long, which file it is. `None`

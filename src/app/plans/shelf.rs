@@ -1,9 +1,9 @@
-//! Earlier versions of a plan in the data folder: their texts by content hash, and which of them was in force when.
+//! Earlier versions of a plan in the data folder: what they said, by content hash, and which of them was in force when.
 //!
 //! ```text
 //! plans/bank-main-1f0c9a3e/            the file's name, and where it lies, as a hash
 //!   history.json                       what was in force, in that order; what was put aside by hand
-//!   4be1d5c07a2f9e31.yaml              what the file said then
+//!   4be1d5c07a2f9e31.json              what the file, and all that it includes and runs, said then
 //! ```
 //!
 //! Recordings are not kept: they are large, and belong to whoever made them. A version whose recordings have changed
@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::versions::Versions;
+use crate::dialplan::load::Texts;
 use crate::files::{create_private_folder, write_private_file};
 
 /// Texts kept of one plan; the oldest go first.
@@ -57,19 +58,20 @@ impl Shelf {
         Ok(())
     }
 
-    /// Keeps what the file says in this version. Blocking.
-    pub fn keep_text(&self, version: &str, text: &str) -> io::Result<()> {
-        let place = self.text_of(version);
+    /// Keeps what the plan's files say in this version. Blocking.
+    pub fn keep_texts(&self, version: &str, texts: &Texts) -> io::Result<()> {
+        let place = self.texts_of(version);
         if place.exists() {
             return Ok(());
         }
         create_private_folder(&self.folder)?;
-        write_private_file(&place, text.as_bytes())
+        let bytes = serde_json::to_vec(texts).map_err(io::Error::other)?;
+        write_private_file(&place, &bytes)
     }
 
-    /// What the file said in this version.
-    pub fn text(&self, version: &str) -> io::Result<String> {
-        std::fs::read_to_string(self.text_of(version))
+    /// What the plan's files said in this version.
+    pub fn texts(&self, version: &str) -> io::Result<Texts> {
+        serde_json::from_slice(&std::fs::read(self.texts_of(version))?).map_err(io::Error::other)
     }
 
     /// Removes the texts of versions that fell out of memory, and the oldest where there are too many.
@@ -80,7 +82,7 @@ impl Shelf {
         let Ok(entries) = std::fs::read_dir(&self.folder) else { return };
         for place in entries.flatten().map(|entry| entry.path()) {
             let version = place.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            if place.extension().is_some_and(|extension| extension == "yaml") && !kept.contains(version.as_str()) {
+            if place != self.history() && !kept.contains(version.as_str()) {
                 // Only room is lost if it stays.
                 let _ = std::fs::remove_file(place);
             }
@@ -91,8 +93,8 @@ impl Shelf {
         self.folder.join("history.json")
     }
 
-    fn text_of(&self, version: &str) -> PathBuf {
-        self.folder.join(format!("{version}.yaml"))
+    fn texts_of(&self, version: &str) -> PathBuf {
+        self.folder.join(format!("{version}.json"))
     }
 }
 
@@ -118,10 +120,11 @@ mod tests {
         assert_eq!(shelf.versions().unwrap(), Versions::default());
         let mut versions = Versions::default();
         versions.enforce("aa", Timestamp::UNIX_EPOCH);
-        shelf.keep_text("aa", "dialplan: 1\n").unwrap();
+        let texts = vec![("/etc/bank.yaml".into(), "dialplan: 1\n".to_owned())];
+        shelf.keep_texts("aa", &texts).unwrap();
         shelf.keep(&versions).unwrap();
         assert_eq!(shelf.versions().unwrap(), versions);
-        assert_eq!(shelf.text("aa").unwrap(), "dialplan: 1\n");
+        assert_eq!(shelf.texts("aa").unwrap(), texts);
         std::fs::write(shelf.history(), "{").unwrap();
         assert!(shelf.versions().is_err());
     }
@@ -133,12 +136,12 @@ mod tests {
         let mut versions = Versions::default();
         for number in 0..MOST_TEXTS + 3 {
             let version = format!("v{number:03}");
-            shelf.keep_text(&version, "x").unwrap();
+            shelf.keep_texts(&version, &Texts::new()).unwrap();
             versions.enforce(&version, Timestamp::UNIX_EPOCH);
             shelf.keep(&versions).unwrap();
         }
         let texts = std::fs::read_dir(&shelf.folder).unwrap().count() - 1;
         assert_eq!(texts, MOST_TEXTS);
-        assert!(shelf.text("v052").is_ok() && shelf.text("v000").is_err());
+        assert!(shelf.texts("v052").is_ok() && shelf.texts("v000").is_err());
     }
 }

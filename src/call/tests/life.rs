@@ -228,7 +228,7 @@ fn a_prompt_without_sound_does_not_stop_the_call() {
 #[test]
 fn no_call_lasts_for_ever() {
     let mut plan = bank();
-    plan.steps = vec![step("chatter", say("And so on.", Target::Repeat))];
+    plan.steps = vec![step("chatter", "say", say("And so on.", Target::Repeat))];
     let mut rig = Rig::new(plan);
     rig.established();
     for _ in 0..100 {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::call::record::{CallEnd, CallRecord, Direction, TurnOutcome};
 use crate::dialplan::fixture::{bank, heard, say, step};
-use crate::dialplan::plan::{StepIx, StepKind, Target};
+use crate::dialplan::plan::{StepIx, Target};
 use crate::media::{MediaSummary, Offer, PlayEnd, Recording};
 use crate::rtp::Digit;
 use crate::sip::LegEnd;
@@ -57,6 +57,7 @@ impl Rig {
             arrived_at: clock.now().wall,
             sdp: "v=0".into(),
             longest,
+            zone: jiff::tz::TimeZone::UTC,
             variables: Variables::new(),
             stands_by: None,
             made_for: None,

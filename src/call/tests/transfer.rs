@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::call::{Consult, Consulted, NotNow};
+use crate::dialplan::step::hangup::Hangup;
 
 fn consult() -> Consult {
     let briefing = Some(Pii::new("Ann is on the line.".to_owned()));
@@ -170,8 +171,8 @@ fn a_consultation_says_its_piece_and_stands_by_until_it_is_let_go() {
     };
     let begin = || {
         let mut plan = bank();
-        let goodbye = StepKind::Hangup(crate::dialplan::plan::Hangup { prompt: None, result: Some("briefed".into()) });
-        plan.steps.push(step("through", goodbye));
+        let goodbye = Hangup { prompt: None, result: Some("briefed".into()) };
+        plan.steps.push(step("through", "hangup", goodbye));
         plan.start = StepIx(plan.steps.len() - 1);
         let mut rig = Rig::of(plan, Direction::Outbound, Duration::from_secs(3_600), stands_by);
         rig.established();

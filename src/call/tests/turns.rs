@@ -2,6 +2,7 @@
 
 use super::*;
 
+use crate::dialplan::step::menu::{Menu, Options};
 #[test]
 fn words_that_fit_whole_commit_at_the_complete_timeout() {
     let mut rig = Rig::listening(bank());
@@ -193,7 +194,7 @@ fn a_wrong_key_typed_ahead_is_forgotten_and_the_question_asked() {
 #[test]
 fn speech_over_an_answer_is_taken_by_the_question_that_follows() {
     let mut plan = bank();
-    plan.steps[0] = step("welcome", say("Hello there.", Target::Step(StepIx(1))));
+    plan.steps[0] = step("welcome", "say", say("Hello there.", Target::Step(StepIx(1))));
     let mut rig = Rig::new(plan);
     rig.established();
     rig.prompts_start();
@@ -208,7 +209,7 @@ fn speech_over_an_answer_is_taken_by_the_question_that_follows() {
 #[test]
 fn speech_over_an_answer_that_fits_nothing_lets_the_question_be_asked_first() {
     let mut plan = bank();
-    plan.steps[0] = step("welcome", say("Hello there.", Target::Step(StepIx(1))));
+    plan.steps[0] = step("welcome", "say", say("Hello there.", Target::Step(StepIx(1))));
     let mut rig = Rig::new(plan);
     rig.established();
     rig.prompts_start();
@@ -363,9 +364,13 @@ fn without_a_recogniser_the_keys_are_offered_once_and_go_on_working() {
 #[test]
 fn a_question_that_only_speech_could_answer_is_left_when_nobody_hears() {
     let mut plan = bank();
-    let StepKind::Menu(menu) = &mut plan.steps[1].kind else { unreachable!("main is a menu") };
-    menu.options.iter_mut().for_each(|option| option.key = None);
-    menu.question.universals.operator = None;
+    let menu: &mut dyn std::any::Any = plan.steps[1].kind.as_mut();
+    let quest = &mut menu.downcast_mut::<Menu>().unwrap().quest;
+    quest.question.universals.operator = None;
+    let ear: &mut dyn std::any::Any = quest.ear.as_mut();
+    let options = ear.downcast_mut::<Options>().unwrap();
+    options.options.iter_mut().for_each(|option| option.key = None);
+    options.operator = false;
     let mut rig = Rig::listening(plan);
     rig.offer(1, 0, None);
     rig.result(1, 0, Err(RecognizeError::Unavailable("no model".into())));

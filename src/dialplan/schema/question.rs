@@ -3,29 +3,42 @@
 use std::time::Duration;
 
 use super::super::diagnostic::{Findings, Spanned};
+use super::super::key::{Key, Shape, key};
 use super::super::read::{self, Fields};
 use super::super::yaml::{Node, Value};
 use super::{Target, Text, text};
 use crate::media::BargeIn;
 
-/// What `ask`, `menu` and `defaults.question` share.
-pub(super) const QUESTION_KEYS: &[&str] = &[
-    "reprompt",
-    "barge_in",
-    "wait",
-    "tries",
-    "complete",
-    "incomplete",
-    "no_input",
-    "no_match",
-    "error",
-    "hangup",
-    "universals",
+/// What every question and `defaults.question` share.
+pub(in crate::dialplan) const QUESTION_KEYS: &[Key] = &[
+    key("reprompt", Shape::Texts, "Asked instead of the prompt the second, third… time."),
+    key("barge_in", Shape::Word(&["off", "keys", "speech"]), "What of the caller stops the prompt."),
+    key("wait", Shape::Time, "Silence after the prompt that counts as no answer."),
+    key(
+        "tries",
+        Shape::Either(&[Shape::Count(1, MAX_TRIES), Shape::Keys(TRIES_KEYS)]),
+        "How often it is asked before it is given up.",
+    ),
+    key("complete", Shape::Time, "Silence that ends an answer whose meaning is complete."),
+    key("incomplete", Shape::Time, "Silence that ends an answer which could still grow."),
+    key("no_input", Shape::Target, "Where to go when the caller says nothing."),
+    key("no_match", Shape::Target, "Where to go when the words fit nothing."),
+    key("error", Shape::Target, "Where to go when speech cannot be recognised."),
+    key("hangup", Shape::Target, "Where the call stands when the caller hangs up here."),
+    key("universals", Shape::Keys(UNIVERSALS_KEYS), "Wishes understood at every question."),
 ];
 /// `defaults.question` has these besides.
-pub(super) const DEFAULTS_QUESTION_KEYS: &[&str] = &["go"];
-pub(super) const UNIVERSALS_KEYS: &[&str] = &["operator", "repeat", "back"];
-pub(super) const TRIES_KEYS: &[&str] = &["max", "go"];
+pub(super) const DEFAULTS_QUESTION_KEYS: &[Key] =
+    &[key("go", Shape::Target, "Where to go when the tries of a question are used up.")];
+pub(super) const UNIVERSALS_KEYS: &[Key] = &[
+    key("operator", Shape::Wish, "“A person, please.”"),
+    key("repeat", Shape::Wish, "“Say that again.”"),
+    key("back", Shape::Wish, "“Go back.”"),
+];
+const TRIES_KEYS: &[Key] = &[
+    key("max", Shape::Count(1, MAX_TRIES), "How often it is asked."),
+    key("go", Shape::Target, "Where to go when they are used up."),
+];
 
 /// Most askings of one question: nobody stays longer, and the law calls it harassment.
 const MAX_TRIES: usize = 10;
@@ -67,7 +80,7 @@ pub(in crate::dialplan) enum Wish {
 }
 
 /// The keys every question shares.
-pub(super) fn question(fields: &mut Fields, findings: &mut Findings) -> Question {
+pub(in crate::dialplan) fn question(fields: &mut Fields, findings: &mut Findings) -> Question {
     let (tries, exhausted) = match fields.take("tries") {
         Some(node) => self::tries(node, findings),
         None => (None, None),
@@ -101,14 +114,14 @@ fn tries(node: Node, findings: &mut Findings) -> (Option<u32>, Option<Target>) {
     if let Value::Scalar { .. } = node.value {
         return (count(&node, findings), None);
     }
-    match Fields::open(node, "`tries`", TRIES_KEYS, findings) {
+    match Fields::open(node, "`tries`", &[TRIES_KEYS], findings) {
         Some(mut fields) => (fields.read("max", findings, count), fields.read("go", findings, read::target)),
         None => (None, None),
     }
 }
 
 /// `go:` of a menu or of `defaults.question` is where to go when the tries are used up.
-pub(super) fn exhausted_go(fields: &mut Fields, question: &mut Question, findings: &mut Findings) {
+pub(in crate::dialplan) fn exhausted_go(fields: &mut Fields, question: &mut Question, findings: &mut Findings) {
     let Some(go) = fields.read("go", findings, read::target) else { return };
     if question.exhausted.is_some() {
         findings
@@ -120,7 +133,7 @@ pub(super) fn exhausted_go(fields: &mut Fields, question: &mut Question, finding
 
 pub(super) fn universals(fields: &mut Fields, findings: &mut Findings) -> Universals {
     let Some(node) = fields.take("universals") else { return Universals::default() };
-    let Some(mut fields) = Fields::open(node, "`universals`", UNIVERSALS_KEYS, findings) else {
+    let Some(mut fields) = Fields::open(node, "`universals`", &[UNIVERSALS_KEYS], findings) else {
         return Universals::default();
     };
     let wish = |node: &Node, findings: &mut Findings| {

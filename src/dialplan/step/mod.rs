@@ -1,36 +1,157 @@
-//! What each kind of step does: one file per kind, and here the matches that tie them to the rest.
+//! What each word of the language does: one file per kind of step, reading, compiling and running side by side, and
+//! here what ties them to the rest.
 //!
-//! A step is asked two things. [`next`]: something happened, what follows? And, when it asks a question, what the
-//! caller's keys ([`judge_keys`]) or words ([`judge_speech`]) amount to. Steps hold no state: tries, history and
-//! kept values live in [`super::interpreter`].
+//! A compiled step is asked: something happened, what follows ([`Run::next`])? Steps themselves hold no state. What a
+//! run remembers lives in the interpreter; a step that takes several exchanges keeps what it needs between them in its
+//! [`Visit`].
 
-use crate::dialplan::plan::{Prompt, Question, Step, StepKind, Target};
+use std::any::Any;
+use std::borrow::Cow;
+use std::fmt::Debug;
+
+use jiff::civil::DateTime;
+
+use super::compile::Compiler;
+use super::key::Key;
+use super::outcome::{Outcome, OutcomeKind};
+use super::scope::{Scope, View};
+use super::yaml::Node;
+use crate::dialplan::interpreter::Line;
+use crate::dialplan::plan::{Prompt, Question, Step, StepIx, Target};
 use crate::language::Language;
 use crate::media::BargeIn;
 use crate::pii::Pii;
 use crate::understand::NBest;
 use crate::understand::{Fit, Meaning, Universal};
+use crate::value::Value;
 
 pub mod ask;
+pub mod branch;
 pub mod goto;
 pub mod hangup;
 pub mod menu;
 pub mod question;
+pub mod run;
 pub mod say;
+pub mod set;
+pub mod tag;
+
+/// Facts kept of one call; a plan that finds more goes round in circles.
+const OUTCOMES: usize = 500;
+
+/// One word of the language.
+#[derive(Clone, Copy)]
+pub struct Word {
+    /// As it is written under a step's name.
+    pub name: &'static str,
+    /// What it does, in a line, for editors.
+    pub about: &'static str,
+    /// The tables of its keys; none for a word that takes a single value.
+    pub keys: &'static [&'static [Key]],
+    /// May its map be left out, or be a single text?
+    pub short: bool,
+    /// Compiles what stands behind it. What cannot be read has been reported.
+    pub(super) compile: fn(Node, &mut Compiler<'_>) -> Option<Box<dyn Run>>,
+}
+
+/// The words of the language, in the order in which documents list them.
+pub const WORDS: &[Word] =
+    &[say::WORD, ask::WORD, menu::WORD, branch::WORD, set::WORD, tag::WORD, goto::WORD, run::WORD, hangup::WORD];
+
+/// A compiled step.
+pub trait Run: Any + Debug + Send + Sync {
+    /// What follows when `event` happens here.
+    fn next<'plan>(&'plan self, event: &Event, visit: &mut Visit<'_>) -> Next<'plan>;
+
+    /// The questions it may ask; [`Next::Ask`] names one by its place.
+    fn quests(&self) -> Vec<&Quest> {
+        Vec::new()
+    }
+
+    /// What it may say besides the prompts of its questions.
+    fn prompts(&self) -> Vec<&Prompt> {
+        Vec::new()
+    }
+
+    /// Where it may lead besides the ways out of its questions, each with a word for a person.
+    fn exits(&self) -> Vec<(String, Target)>;
+
+    /// Where a caller goes from here who does nothing of his own; `None` when that depends on more than the caller.
+    /// Questions are judged by their own ways out.
+    fn onward(&self) -> Option<Target> {
+        None
+    }
+
+    /// Names under which it keeps values, with whether they are secret.
+    fn keeps(&self) -> Vec<(&str, bool)> {
+        Vec::new()
+    }
+}
+
+/// One question of a step: how it is asked, and who understands the answer.
+#[derive(Debug)]
+pub struct Quest {
+    /// How.
+    pub question: Question,
+    /// Who understands.
+    pub ear: Box<dyn Ear>,
+}
+
+/// Understands answers to one question.
+pub trait Ear: Any + Debug + Send + Sync {
+    /// What keys typed so far (faces, in order) amount to.
+    fn keys(&self, typed: &str, hearing: &Hearing) -> Keyed;
+
+    /// What the words of an n-best list amount to.
+    fn speech(&self, nbest: &NBest, hearing: &Hearing) -> Judged;
+
+    /// What records and timelines call an answer; universal wishes have names of their own.
+    fn name(&self, answer: &Answer) -> String;
+
+    /// Can it be answered without speech?
+    fn takes_keys(&self) -> bool {
+        true
+    }
+
+    /// Must the answer stay out of records, timelines, recordings and logs?
+    fn sensitive(&self) -> bool {
+        false
+    }
+}
+
+/// In which language and at which moment an answer is heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hearing {
+    /// What the caller speaks.
+    pub language: Language,
+    /// Date and time where the plan lives: "Friday" depends on it.
+    pub now: DateTime,
+}
 
 /// What a caller's answer means to the step that asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// The menu option at this place.
     Option(usize),
     /// A wish understood at every question.
     Universal(Universal),
-    /// The value asked for; personal.
-    Value(Pii<String>),
+    /// The value asked for.
+    Value(Pii<Value>),
+    /// Several things at once.
+    Filled(Filled),
+}
+
+/// What one utterance says to a step that wants several values.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filled {
+    /// Yes or no, where it was said.
+    pub consent: Option<bool>,
+    /// Values by the place of their slot, with how sure they are (0..1).
+    pub values: Vec<(usize, Pii<Value>, f32)>,
 }
 
 /// What happened to the step in hand.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The call has come to it.
     Entered,
@@ -47,40 +168,68 @@ pub enum Event {
     },
     /// Speech could not be recognised: no engine, all busy, or a fault.
     Error,
+    /// The sub-plan it ran is through; its values by name.
+    Returned(Box<Scope>),
 }
 
 /// What follows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub enum Next<'plan> {
     /// Speak, then report [`Event::Said`].
     Say {
-        /// What.
-        prompt: &'plan Prompt,
+        /// What, in this order.
+        words: Vec<Words<'plan>>,
         /// Must be heard whole.
         protected: bool,
         /// Who may stop it.
         barge_in: BargeIn,
     },
-    /// Ask for the first time.
-    Ask(&'plan Question),
+    /// Ask the question at this place for the first time.
+    Ask {
+        /// Place in [`Run::quests`].
+        quest: usize,
+        /// Said before its prompt.
+        before: Vec<Words<'plan>>,
+    },
     /// Ask again: this uses up a try, or leads to `exhausted` when none is left.
-    AskAgain(&'plan Question, Excuse),
+    AskAgain {
+        /// Place in [`Run::quests`].
+        quest: usize,
+        /// Why.
+        excuse: Excuse,
+    },
     /// Go there.
     Go(Target),
-    /// Keep the value just answered under this name, then go.
-    Keep {
-        /// The slot.
-        slot: &'plan str,
-        /// Where to next.
-        go: Target,
+    /// Run the sub-plan that begins there, with these values and no others.
+    Run {
+        /// Its first step.
+        start: StepIx,
+        /// What it is given.
+        given: Box<Scope>,
     },
     /// Say goodbye and end the call.
     End {
         /// Said first, whole.
-        prompt: Option<&'plan Prompt>,
+        words: Vec<Words<'plan>>,
         /// Kept in the record.
-        result: Option<&'plan str>,
+        result: Option<Cow<'plan, str>>,
     },
+}
+
+impl Next<'_> {
+    /// Ask the question at this place for the first time.
+    pub const fn ask(quest: usize) -> Self {
+        Self::Ask { quest, before: Vec::new() }
+    }
+}
+
+/// Something to say.
+#[derive(Clone, Debug)]
+pub enum Words<'plan> {
+    /// A text of the plan.
+    Prompt(&'plan Prompt),
+    /// Words made for this moment.
+    Line(Line),
 }
 
 /// Why a question is asked again; said before it.
@@ -92,8 +241,63 @@ pub enum Excuse {
     NoMatch,
 }
 
+/// A step at work in one call.
+pub struct Visit<'a> {
+    /// What the call knows; steps keep their values here.
+    pub scope: &'a mut Scope,
+    /// In which language the call is held; a step may change it to another language of the plan.
+    pub language: &'a mut Language,
+    /// Date and time where the plan lives.
+    pub now: DateTime,
+    /// The name of the step.
+    pub step: &'a str,
+    /// What came of it, kept with the call.
+    pub outcomes: &'a mut Vec<Outcome>,
+    /// What went wrong without stopping the call, for the log: no values in it.
+    pub faults: &'a mut Vec<String>,
+    /// What this step remembers until the call leaves it.
+    pub(super) memory: &'a mut Option<Box<dyn Any + Send>>,
+}
+
+impl Visit<'_> {
+    /// The scope as a prompt or condition reads it.
+    pub const fn view(&self) -> View<'_> {
+        View { scope: self.scope, language: self.language, now: self.now }
+    }
+
+    /// What this step remembers since the call came to it; a fresh one when there is none yet.
+    pub fn memory<T: Any + Send + Default>(&mut self) -> &mut T {
+        if !self.memory.as_ref().is_some_and(|memory| memory.is::<T>()) {
+            *self.memory = Some(Box::new(T::default()));
+        }
+        self.memory.as_mut().and_then(|memory| memory.downcast_mut()).expect("it was put there just now")
+    }
+
+    /// Keeps a value; a secret one stays out of everything but look-ups.
+    pub fn keep(&mut self, name: &str, value: Value, secret: bool) {
+        match secret {
+            true => self.scope.keep_secret(name, value),
+            false => self.scope.keep(name, value),
+        }
+    }
+
+    /// Something came of the call.
+    pub fn came_to(&mut self, kind: OutcomeKind) {
+        if self.outcomes.len() < OUTCOMES {
+            self.outcomes.push(Outcome { step: self.step.to_owned(), kind });
+        }
+    }
+
+    /// A prompt as it is said now.
+    pub fn line(&mut self, prompt: &Prompt) -> Line {
+        let (line, fault) = super::interpreter::line_of(prompt, self.view());
+        self.faults.extend(fault);
+        line
+    }
+}
+
 /// What keys typed so far amount to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Keyed {
     /// A whole answer.
     Complete(Answer),
@@ -124,7 +328,7 @@ pub struct Judged {
 
 impl Judged {
     /// The best hypothesis fits nothing.
-    fn nothing(nbest: &NBest) -> Self {
+    pub fn nothing(nbest: &NBest) -> Self {
         let best = nbest.hypotheses.iter().find(|guess| !guess.text.reveal().trim().is_empty());
         Self {
             answer: None,
@@ -137,70 +341,56 @@ impl Judged {
     }
 }
 
-/// What follows when `event` happens to `step`.
-pub fn next<'plan>(step: &'plan Step, event: &Event) -> Next<'plan> {
-    match &step.kind {
-        StepKind::Say(say) => say::next(say, event),
-        StepKind::Menu(menu) => menu::next(menu, event),
-        StepKind::Ask(ask) => ask::next(ask, event),
-        StepKind::Goto(target) => goto::next(*target),
-        StepKind::Hangup(hangup) => hangup::next(hangup),
+impl Step {
+    /// The question at this place.
+    pub fn quest(&self, place: usize) -> Option<&Quest> {
+        self.kind.quests().get(place).copied()
+    }
+
+    /// Everything it may say by itself.
+    pub fn prompts(&self) -> Vec<&Prompt> {
+        let asked = self.kind.quests().into_iter();
+        let asked = asked.flat_map(|quest| std::iter::once(&quest.question.prompt).chain(&quest.question.reprompts));
+        self.kind.prompts().into_iter().chain(asked).collect()
+    }
+
+    /// Everywhere a call may go from here, each with a word for a person.
+    pub fn exits(&self) -> Vec<(String, Target)> {
+        let mut exits = self.kind.exits();
+        for quest in self.kind.quests() {
+            let question = &quest.question;
+            let way = |name: &str, target: Target| (name.to_owned(), target);
+            exits.extend([
+                way("no input", question.no_input),
+                way("no match", question.no_match),
+                way("tries used up", question.exhausted),
+                way("error", question.error),
+            ]);
+            exits.extend(question.universals.all().map(|(wish, target)| way(question::universal_name(wish), target)));
+        }
+        exits.push(("hang-up".to_owned(), self.hangup));
+        exits.dedup();
+        exits
+    }
+
+    /// It as a step of that kind.
+    pub fn is<T: Run>(&self) -> Option<&T> {
+        (self.kind.as_ref() as &dyn Any).downcast_ref()
     }
 }
 
-/// The question a step asks, if it asks one.
-pub const fn question(step: &Step) -> Option<&Question> {
-    match &step.kind {
-        StepKind::Menu(menu) => Some(&menu.question),
-        StepKind::Ask(ask) => Some(&ask.question),
-        StepKind::Say(_) | StepKind::Goto(_) | StepKind::Hangup(_) => None,
+impl Quest {
+    /// What records and timelines call an answer.
+    pub fn name(&self, answer: &Answer) -> String {
+        match answer {
+            Answer::Universal(universal) => question::universal_name(*universal).to_owned(),
+            other => self.ear.name(other),
+        }
     }
-}
-
-/// What keys typed so far (faces, in order) amount to.
-pub fn judge_keys(step: &Step, typed: &str) -> Keyed {
-    match &step.kind {
-        StepKind::Menu(menu) => menu::judge_keys(menu, typed),
-        StepKind::Ask(ask) => ask::judge_keys(ask, typed),
-        StepKind::Say(_) | StepKind::Goto(_) | StepKind::Hangup(_) => Keyed::Ignored,
-    }
-}
-
-/// What the words of an n-best list amount to.
-pub fn judge_speech(step: &Step, language: &Language, nbest: &NBest) -> Judged {
-    match &step.kind {
-        StepKind::Menu(menu) => menu::judge_speech(menu, language, nbest),
-        StepKind::Ask(ask) => ask::judge_speech(ask, language, nbest),
-        StepKind::Say(_) | StepKind::Goto(_) | StepKind::Hangup(_) => Judged::nothing(nbest),
-    }
-}
-
-/// What records and timelines call an answer: the option, `$operator`, or the slot.
-pub fn answer_name(step: &Step, answer: &Answer) -> String {
-    match (&step.kind, answer) {
-        (_, Answer::Universal(universal)) => question::universal_name(*universal).to_owned(),
-        (StepKind::Menu(menu), Answer::Option(place)) => menu::option_name(menu, *place),
-        (StepKind::Ask(ask), Answer::Value(_)) => ask.slot.clone(),
-        _ => step.name.clone(),
-    }
-}
-
-/// Can the question be answered without speech?
-pub fn takes_keys(step: &Step) -> bool {
-    match &step.kind {
-        StepKind::Menu(menu) => menu::takes_keys(menu),
-        StepKind::Ask(_) => true,
-        StepKind::Say(_) | StepKind::Goto(_) | StepKind::Hangup(_) => false,
-    }
-}
-
-/// Must the answer stay out of records, timelines and logs?
-pub const fn sensitive(step: &Step) -> bool {
-    matches!(&step.kind, StepKind::Ask(ask) if ask.sensitive)
 }
 
 /// A matcher's meaning, as an answer.
-fn answer_of(meaning: &Meaning) -> Answer {
+pub fn answer_of(meaning: &Meaning) -> Answer {
     match meaning {
         Meaning::Option(place) => Answer::Option(*place),
         Meaning::Universal(universal) => Answer::Universal(*universal),

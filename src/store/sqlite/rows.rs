@@ -64,6 +64,8 @@ pub(super) async fn read(from: &mut SqliteConnection, id: CallId) -> Result<Call
     let prompts = sqlx::query("select * from prompts where call_id = ? order by place");
     let prompts = prompts.bind(id.as_str()).fetch_all(from).await?;
     Ok(CallRecord {
+        language: None,
+        outcomes: Vec::new(),
         id,
         direction: named(row.try_get("direction")?)?,
         peer: row.try_get("peer")?,

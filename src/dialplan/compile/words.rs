@@ -1,0 +1,324 @@
+//! What a step says and hears, compiled: prompts, phrases, conditions, calculations.
+
+use std::collections::BTreeMap;
+
+use super::Compiler;
+use crate::dialplan::condition::Condition;
+use crate::dialplan::diagnostic::{Span, Spanned, listed, nearest};
+use crate::dialplan::house::House;
+use crate::dialplan::lint;
+use crate::dialplan::plan::{HousePhrases, Prompt, Universals};
+use crate::dialplan::read::{self, Fields, Localized};
+use crate::dialplan::schema;
+use crate::dialplan::scope::{RESERVED_NAMES, View, readable};
+use crate::dialplan::template;
+use crate::dialplan::yaml::{Node, Value as Yaml};
+use crate::language::Language;
+use crate::understand::{Matcher, Universal};
+use crate::value::Value;
+
+/// How a value is come by.
+#[derive(Debug)]
+pub enum Calculation {
+    /// It stands in the plan.
+    Given(Value),
+    /// A text with `{{ … }}`.
+    Template(String),
+    /// `= ` and an expression.
+    Expression(Condition),
+}
+
+impl Calculation {
+    /// The value; the error names no other value. A text that is nothing but one name is that name's value, with its
+    /// type.
+    pub fn value(&self, view: View<'_>) -> Result<Value, String> {
+        match self {
+            Self::Given(value) => Ok(value.clone()),
+            Self::Template(text) => match alone(text) {
+                Some(name) => Ok(view.scope.value(name).cloned().unwrap_or_default()),
+                None => template::fill(text, view).map(Value::text).map_err(|(_, why)| why),
+            },
+            Self::Expression(expression) => expression.value(view),
+        }
+    }
+}
+
+/// The name in `{{ name }}`, when there is nothing else.
+fn alone(text: &str) -> Option<&str> {
+    let name = text.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
+    let plain = !name.is_empty() && name.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
+    plain.then_some(name)
+}
+
+impl Compiler<'_> {
+    /// The `text` and `file` of a step that speaks.
+    pub(in crate::dialplan) fn spoken(&mut self, fields: &mut Fields, required: bool) -> Option<schema::Text> {
+        let owner = self.owner();
+        schema::spoken(fields, &owner, required, self.findings)
+    }
+
+    /// A text, alone or with a recording.
+    pub(in crate::dialplan) fn text(&mut self, node: &Node) -> Option<schema::Text> {
+        schema::text(node, self.findings)
+    }
+
+    /// A text under some key, if it is there, as a prompt.
+    #[expect(dead_code, reason = "for steps that say more than one thing")]
+    pub(in crate::dialplan) fn prompt_of(&mut self, fields: &mut Fields, key: &str) -> Option<Prompt> {
+        let text = fields.take(key).and_then(|node| self.text(&node))?;
+        Some(self.prompt(&text))
+    }
+
+    pub(super) fn optional_prompt(&mut self, text: Option<&schema::Text>) -> Prompt {
+        text.map_or_else(Prompt::none, |text| self.prompt(text))
+    }
+
+    /// A text in every language of the plan.
+    pub(in crate::dialplan) fn prompt(&mut self, text: &schema::Text) -> Prompt {
+        self.judge_lengths(text);
+        self.prompt_of_any_length(text)
+    }
+
+    /// The same for a text that the law makes long.
+    pub(in crate::dialplan) fn prompt_of_any_length(&mut self, text: &schema::Text) -> Prompt {
+        match &text.text {
+            Localized::One(_) => self.check_languages::<()>(text.at, None, "text"),
+            Localized::Each(at, each) => self.check_languages(*at, Some(each), "text"),
+        }
+        self.prompt_in_some(text)
+    }
+
+    fn judge_lengths(&mut self, text: &schema::Text) {
+        for (language, line) in self.per_language(&text.text) {
+            lint::length(&line.value, &language, line.at, self.findings);
+        }
+    }
+
+    /// A text in those languages of the plan it was written in.
+    fn prompt_in_some(&mut self, text: &schema::Text) -> Prompt {
+        let mut texts = BTreeMap::new();
+        for (language, line) in self.per_language(&text.text) {
+            self.check_template(&line);
+            texts.insert(language, line.value);
+        }
+        let mut files = BTreeMap::new();
+        for (language, file) in text.file.iter().flat_map(|file| self.per_language(file)).collect::<Vec<_>>() {
+            files.insert(language, self.shop.recording(&file, self.findings));
+        }
+        Prompt { texts, files }
+    }
+
+    fn check_template(&mut self, line: &Spanned<String>) {
+        if let Err(why) = template::check(&line.value) {
+            self.findings.error(line.at, why).help(
+                "values stand in double braces: `{{ name }}`; filters are amount, date, time, digits, number, ordinal, \
+                 phone and spell",
+            );
+            return;
+        }
+        self.reads(line.at, template::names(&line.value));
+    }
+
+    /// Names that are read at this place.
+    fn reads(&mut self, at: Span, names: impl IntoIterator<Item = String>) {
+        let names = names.into_iter().filter(|name| !RESERVED_NAMES.contains(&name.as_str()) && !name.starts_with('$'));
+        self.read_names.extend(names.map(|value| Spanned { at, value }));
+    }
+
+    /// A condition.
+    pub(in crate::dialplan) fn condition(&mut self, node: &Node) -> Option<Condition> {
+        let written = read::line(node, self.findings)?;
+        match Condition::parse(&written.value) {
+            Ok(condition) => {
+                self.reads(written.at, condition.names().clone());
+                Some(condition)
+            }
+            Err(why) => {
+                self.findings.error(written.at, why).help("write it like `due > 100 && call.language == \"zh-CN\"`");
+                None
+            }
+        }
+    }
+
+    /// A value, a text to be filled in, or `= ` and an expression.
+    pub(in crate::dialplan) fn calculation(&mut self, node: &Node) -> Option<Calculation> {
+        let Yaml::Scalar { text, plain } = &node.value else {
+            self.findings.error(node.at, format!("this must be a value, not {}", node.sort()));
+            return None;
+        };
+        if node.is_nothing() {
+            return Some(Calculation::Given(Value::Nothing));
+        }
+        if let Some(expression) = text.trim().strip_prefix('=') {
+            return match Condition::parse(expression.trim()) {
+                Ok(expression) => {
+                    self.reads(node.at, expression.names().clone());
+                    Some(Calculation::Expression(expression))
+                }
+                Err(why) => {
+                    self.findings.error(node.at, why).help("write it like `= due * 0.5`");
+                    None
+                }
+            };
+        }
+        if template::is_template(text) {
+            self.check_template(&Spanned { at: node.at, value: text.clone() });
+            return Some(Calculation::Template(text.clone()));
+        }
+        let value = match (text.as_str(), plain) {
+            ("true", true) => Value::Boolean(true),
+            ("false", true) => Value::Boolean(false),
+            (number, true) => match (number.parse::<i64>(), number.parse::<f64>()) {
+                (Ok(whole), _) if number == whole.to_string() => Value::Integer(whole),
+                (Err(_), Ok(number)) if number.is_finite() => Value::Number(number),
+                _ => Value::text(text.trim()),
+            },
+            _ => Value::text(text.trim()),
+        };
+        Some(Calculation::Given(value))
+    }
+
+    /// Can values be kept under this name?
+    pub(in crate::dialplan) fn value_name(&mut self, name: &Spanned<String>) -> bool {
+        if RESERVED_NAMES.contains(&name.value.as_str()) {
+            let message = format!("nothing can be called `{}`: the engine gives that name", name.value);
+            self.findings.error(name.at, message).help("give it another name");
+            return false;
+        }
+        read::name(name, "a value", self.findings)
+    }
+
+    /// A language that the plan speaks.
+    pub(in crate::dialplan) fn language_of_plan(&mut self, written: &Spanned<String>) -> Option<Language> {
+        let language = read::language(written, self.findings)?.value;
+        if !self.languages.contains(&language) {
+            let ours: Vec<&str> = self.languages.iter().map(Language::as_str).collect();
+            self.findings
+                .error(written.at, format!("{language} is not a language of this plan"))
+                .help(format!("`languages` lists {}", listed(ours)));
+            return None;
+        }
+        Some(language)
+    }
+
+    /// The phrases written for a language.
+    pub(in crate::dialplan) fn phrases_in(
+        &self,
+        phrases: Option<&Localized<Vec<Spanned<String>>>>,
+        language: &Language,
+    ) -> Vec<Spanned<String>> {
+        match phrases {
+            Some(Localized::One(phrases)) if *language == self.languages[0] => phrases.value.clone(),
+            Some(Localized::Each(_, each)) => {
+                each.get(language).map(|phrases| phrases.value.clone()).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What understands options with these phrases, and the wishes in force.
+    pub(in crate::dialplan) fn matchers(
+        &mut self,
+        options: &[Option<Localized<Vec<Spanned<String>>>>],
+        universals: &Universals,
+    ) -> BTreeMap<Language, Matcher> {
+        for phrases in options {
+            match phrases {
+                Some(Localized::One(phrases)) => self.check_languages::<()>(phrases.at, None, "phrases"),
+                Some(Localized::Each(at, each)) => self.check_languages(*at, Some(each), "phrases"),
+                None => {}
+            }
+        }
+        let wishes: Vec<Universal> = universals.all().map(|(wish, _)| wish).collect();
+        let words = |phrases: &Option<_>, language: &Language| {
+            self.phrases_in(phrases.as_ref(), language).into_iter().map(|phrase| phrase.value).collect()
+        };
+        let matcher = |language: &Language| {
+            let phrases: Vec<Vec<String>> = options.iter().map(|phrases| words(phrases, language)).collect();
+            (language.clone(), Matcher::compile(&phrases, &wishes, language))
+        };
+        self.languages.iter().map(matcher).collect()
+    }
+
+    /// What the engine says by itself: the plan's words before the built-in ones.
+    pub(super) fn house(&mut self) -> HousePhrases {
+        let mut missing: BTreeMap<Language, Vec<&str>> = BTreeMap::new();
+        let mut phrase = |key: &'static str| {
+            let own = self.written.phrases.iter().find(|(other, _)| *other == key);
+            let mut prompt = own.map_or_else(Prompt::none, |(_, text)| self.prompt_in_some(text));
+            for language in self
+                .languages
+                .iter()
+                .filter(|language| !prompt.texts.contains_key(*language))
+                .cloned()
+                .collect::<Vec<_>>()
+            {
+                match House::built_in(&language).and_then(|house| house.phrase(key)) {
+                    Some(built_in) => drop(prompt.texts.insert(language, built_in.to_owned())),
+                    None => missing.entry(language).or_default().push(key),
+                }
+            }
+            prompt
+        };
+        let phrases = HousePhrases {
+            no_input: phrase("no_input"),
+            no_match: phrase("no_match"),
+            goodbye: phrase("goodbye"),
+            failure: phrase("failure"),
+            keys_only: phrase("keys_only"),
+        };
+        for (language, keys) in missing {
+            let place = self.written.languages.iter().find(|listed| listed.value == language);
+            self.findings
+                .error(
+                    place.map(|tag| tag.at).unwrap_or_default(),
+                    format!("the engine has no words of its own in {language}"),
+                )
+                .help(format!("write them under `phrases:`, in {language}: {}", listed(keys)));
+        }
+        phrases
+    }
+
+    fn per_language(&self, written: &Localized<String>) -> Vec<(Language, Spanned<String>)> {
+        match written {
+            Localized::One(value) => vec![(self.languages[0].clone(), value.clone())],
+            Localized::Each(_, each) => each.iter().map(|(tag, value)| (tag.clone(), value.clone())).collect(),
+        }
+    }
+
+    /// Each language of the plan, and no other. `None`: written once, for the first.
+    fn check_languages<T>(&mut self, at: Span, each: Option<&BTreeMap<Language, Spanned<T>>>, what: &str) {
+        for (place, language) in self.languages.iter().enumerate() {
+            if each.map_or(place == 0, |each| each.contains_key(language)) {
+                continue;
+            }
+            let mut example: Vec<String> = self.languages.iter().map(|tag| format!("{tag}: …")).collect();
+            example.dedup();
+            self.findings
+                .error(at, format!("no {what} in {language}, which `languages` lists"))
+                .help(format!("write `{{ {} }}`", example.join(", ")));
+        }
+        for (language, value) in each.into_iter().flatten() {
+            if !self.languages.contains(language) {
+                let ours: Vec<&str> = self.languages.iter().map(Language::as_str).collect();
+                self.findings
+                    .error(value.at, format!("{language} is not a language of this plan"))
+                    .help(format!("`languages` lists {}", listed(ours)));
+            }
+        }
+    }
+
+    /// Reports names that are read and never set.
+    pub(super) fn judge_names(&mut self, known: &[&str]) {
+        for name in std::mem::take(&mut self.read_names) {
+            if known.iter().any(|known| readable(known) == name.value) {
+                continue;
+            }
+            let help = match nearest(&name.value, known.iter().copied()) {
+                Some(right) => format!("did you mean `{right}`?"),
+                None => format!("add `inputs: {{ {}: text }}` if it is known before the call", name.value),
+            };
+            self.findings.regret(name.at, format!("nothing ever sets `{}`", name.value)).help(help);
+        }
+    }
+}

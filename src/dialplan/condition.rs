@@ -1,0 +1,216 @@
+//! Conditions: `due > 100 && call.language == "zh-CN"`, in CEL, the Common Expression Language, by the `cel` crate.
+//!
+//! Money compares as a number of whole units (`due > 99.5`), days and times as the text they are written as
+//! (`since < "2026-03-01"`, `now.time >= "17:00"`), what is not known as `null`.
+
+use std::collections::BTreeSet;
+
+use cel::objects::{Key, Map};
+use cel::{Context, Program};
+
+use crate::dialplan::scope::{View, readable};
+use crate::value::{Currency, Value};
+
+/// Longest condition, in bytes: the parser recurses.
+const LONGEST: usize = 2_000;
+/// Deepest nesting of brackets.
+const DEEPEST: usize = 40;
+
+/// A compiled condition or calculation.
+pub struct Condition {
+    text: String,
+    program: Program,
+    names: BTreeSet<String>,
+}
+
+impl Condition {
+    /// Compiles `text`; the error is a sentence for its author.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.len() > LONGEST {
+            return Err(format!("this condition is longer than {LONGEST} bytes"));
+        }
+        let mut depth: usize = 0;
+        for letter in text.chars() {
+            match letter {
+                '(' | '[' | '{' | '?' | '!' | '-' => depth += 1,
+                ')' | ']' | '}' => depth = depth.saturating_sub(1),
+                letter if letter.is_alphanumeric() => {}
+                _ => {}
+            }
+            if depth > DEEPEST {
+                return Err(format!("this condition is nested deeper than {DEEPEST} levels"));
+            }
+        }
+        let program = Program::compile(text).map_err(|errors| {
+            let why = errors.errors.first().map_or_else(String::new, |error| format!(": {}", error.msg));
+            format!("this is no condition{why}")
+        })?;
+        let names = program.references().variables().into_iter().map(str::to_owned).collect();
+        Ok(Self { text: text.to_owned(), program, names })
+    }
+
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The names it reads.
+    pub const fn names(&self) -> &BTreeSet<String> {
+        &self.names
+    }
+
+    /// What it comes to; the error names no value.
+    pub fn value(&self, view: View<'_>) -> Result<Value, String> {
+        let mut context = Context::default();
+        for name in &self.names {
+            let value = match name.as_str() {
+                "call" => map_of(view.scope.facts()),
+                "now" => now(view),
+                name => view.scope.value(name).map_or(cel::Value::Null, to_cel),
+            };
+            context.add_variable_from_value(name.clone(), value);
+        }
+        self.program.execute(&context).map(|value| from_cel(&value)).map_err(|error| failure(&error))
+    }
+
+    /// Does it hold? What is neither true nor false does not.
+    pub fn holds(&self, view: View<'_>) -> Result<bool, String> {
+        match self.value(view)? {
+            Value::Boolean(truth) => Ok(truth),
+            other => Err(format!("it came to a {}, neither true nor false", other.sort())),
+        }
+    }
+}
+
+impl std::fmt::Debug for Condition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Condition").field(&self.text).finish()
+    }
+}
+
+/// The evaluator's own words may hold values: only the sort of failure is told.
+fn failure(error: &cel::ExecutionError) -> String {
+    use cel::ExecutionError as E;
+    match error {
+        E::NoSuchKey(key) => format!("there is no `{key}`"),
+        E::UndeclaredReference(name) => format!("there is no `{name}`"),
+        E::DivisionByZero(_) | E::RemainderByZero(_) => "it divides by zero".to_owned(),
+        E::Overflow(..) => "a number became too large".to_owned(),
+        E::IndexOutOfBounds(_) => "the list is shorter than that".to_owned(),
+        E::ValuesNotComparable(left, right) => {
+            format!("a {} cannot be compared with a {}", left.type_of(), right.type_of())
+        }
+        _ => "its values do not fit together".to_owned(),
+    }
+}
+
+fn now(view: View<'_>) -> cel::Value {
+    let now = view.now;
+    let weekday = now.strftime("%a").to_string().to_lowercase();
+    let facts = [
+        ("date", Value::Date(now.date())),
+        ("time", Value::Time(now.time())),
+        ("weekday", Value::Text(weekday)),
+        ("hour", Value::Integer(now.hour().into())),
+    ];
+    map_of(facts.iter().map(|(name, value)| (*name, value)))
+}
+
+#[expect(clippy::disallowed_types, reason = "the evaluator's maps are of this kind")]
+fn map_of<'a>(entries: impl Iterator<Item = (&'a str, &'a Value)>) -> cel::Value {
+    let map: std::collections::HashMap<Key, cel::Value> =
+        entries.map(|(name, value)| (Key::from(readable(name)), to_cel(value))).collect();
+    cel::Value::Map(Map { map: map.into() })
+}
+
+fn to_cel(value: &Value) -> cel::Value {
+    match value {
+        Value::Nothing => cel::Value::Null,
+        Value::Boolean(truth) => (*truth).into(),
+        Value::Integer(number) => (*number).into(),
+        Value::Number(number) => (*number).into(),
+        Value::Amount(amount) => {
+            let unit = 10_f64.powi(i32::try_from(amount.currency.decimals()).unwrap_or(2));
+            (amount.minor as f64 / unit).into()
+        }
+        Value::List(items) => items.iter().map(to_cel).collect::<Vec<_>>().into(),
+        Value::Map(entries) => map_of(entries.iter().map(|(name, value)| (name.as_str(), value))),
+        other => other.plain().into(),
+    }
+}
+
+fn from_cel(value: &cel::Value) -> Value {
+    match value {
+        cel::Value::Bool(truth) => Value::Boolean(*truth),
+        cel::Value::Int(number) => Value::Integer(*number),
+        cel::Value::UInt(number) => i64::try_from(*number).map_or(Value::Number(*number as f64), Value::Integer),
+        cel::Value::Float(number) => Value::Number(*number),
+        cel::Value::String(text) => Value::Text(text.to_string()),
+        cel::Value::List(items) => Value::List(items.iter().map(from_cel).collect()),
+        cel::Value::Map(map) => {
+            let entries = map.map.iter().map(|(key, value)| (key.to_string(), from_cel(value)));
+            Value::Map(entries.collect())
+        }
+        _ => Value::Nothing,
+    }
+}
+
+/// A number that a calculation came to, as money of `currency`.
+pub fn as_amount(number: f64, currency: Currency) -> Option<crate::value::Amount> {
+    let minor = (number * 10_f64.powi(i32::try_from(currency.decimals()).ok()?)).round();
+    (minor.abs() < 9e15).then_some(crate::value::Amount { minor: minor as i64, currency })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialplan::scope::Scope;
+    use crate::language::Language;
+    use crate::value::Amount;
+
+    fn value(text: &str) -> Result<Value, String> {
+        let mut scope = Scope::default();
+        scope.set_fact("language", Value::text("zh-CN"));
+        scope.keep("due", Value::Amount(Amount { minor: 12_050, currency: Currency::USD }));
+        scope.keep("since", Value::Date(jiff::civil::date(2026, 3, 6)));
+        scope.keep("tier", Value::text("gold"));
+        scope.keep("order", Value::from_json(&serde_json::json!({"total": 3, "lines": [{"sku": "a"}]})));
+        let now = jiff::civil::datetime(2026, 3, 2, 17, 5, 0, 0);
+        Condition::parse(text)?.value(View { scope: &scope, language: &Language::english(), now })
+    }
+
+    #[test]
+    fn conditions_read_what_the_call_knows() {
+        for text in [
+            "due > 100 && due < 120.6",
+            "due == 120.5",
+            "since < '2026-04-01'",
+            "call.language == 'zh-CN'",
+            "tier in ['gold', 'silver']",
+            "order.lines[0].sku == 'a' && order.total == 3",
+            "stranger == null",
+            "now.hour >= 17 && now.weekday == 'mon' && now.time >= '17:00'",
+            "tier.startsWith('go') && size(order.lines) == 1",
+        ] {
+            assert_eq!(value(text), Ok(Value::Boolean(true)), "{text}");
+        }
+        assert_eq!(value("order.total * 2"), Ok(Value::Integer(6)));
+        assert_eq!(value("due * 0.5"), Ok(Value::Number(60.25)));
+        assert_eq!(as_amount(60.25, Currency::USD).unwrap().minor, 6_025);
+    }
+
+    #[test]
+    fn what_cannot_be_read_or_fails_is_a_sentence_without_a_value_in_it() {
+        for text in ["due >", "", "&&", "a b", "'open"] {
+            assert!(Condition::parse(text).is_err(), "{text}");
+        }
+        assert!(Condition::parse(&"(".repeat(500)).unwrap_err().contains("nested deeper"));
+        assert!(Condition::parse(&"a+".repeat(5_000)).unwrap_err().contains("longer than"));
+        for text in
+            ["tier / 2", "order.nothing == 1", "1 / 0", "order.lines[9] == 1", "tier > 3", "9223372036854775807 + 1"]
+        {
+            let why = value(text).unwrap_err();
+            assert!(!why.contains("gold"), "{text}: {why}");
+        }
+    }
+}

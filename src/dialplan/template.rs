@@ -1,0 +1,274 @@
+//! Prompt texts with values in them: `You owe {{ due | amount }}, since {{ since | date }}.`
+//!
+//! The language is Jinja's, by the `minijinja` crate, without includes, macros or files. Filters speak a value as a
+//! person would: `amount date time digits number ordinal phone spell`. A value without a filter is spoken as what it
+//! is. What is not known is spoken as nothing, because a caller must never hear the braces; a text that fails while it
+//! is filled in is spoken without its braces, and the failure is told.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock};
+
+use minijinja::value::{Enumerator, Object, ObjectRepr};
+use minijinja::{Environment, State, UndefinedBehavior};
+
+use crate::dialplan::scope::View;
+use crate::language::Language;
+use crate::spoken::{SayAs, say};
+use crate::value::Value;
+
+/// Instructions of one text; a text that wants more goes round in circles.
+const FUEL: u64 = 20_000;
+/// Longest text after it was filled in, in bytes: some ten minutes of speech.
+const LONGEST: usize = 16 * 1024;
+/// Names under which a text knows how it is spoken; no plan can use them, names of values hold no `$`.
+const LANGUAGE: &str = "$language";
+const TODAY: &str = "$today";
+
+static JINJA: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut jinja = Environment::new();
+    jinja.set_undefined_behavior(UndefinedBehavior::Chainable);
+    jinja.set_fuel(Some(FUEL));
+    jinja.set_recursion_limit(32);
+    jinja.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    for (name, how) in [
+        ("amount", SayAs::Amount),
+        ("date", SayAs::Date),
+        ("time", SayAs::Time),
+        ("number", SayAs::Number),
+        ("digits", SayAs::Digits),
+        ("ordinal", SayAs::Ordinal),
+        ("phone", SayAs::Phone),
+        ("spell", SayAs::Spell),
+    ] {
+        jinja.add_filter(name, move |state: &State<'_, '_>, value: minijinja::Value| spoken(state, &value, how));
+    }
+    jinja
+});
+
+/// Does the text hold anything to be filled in?
+pub fn is_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%") || text.contains("{#")
+}
+
+/// Can the text be filled in at all? The error is a sentence for its author.
+pub fn check(text: &str) -> Result<(), String> {
+    if !is_template(text) {
+        return Ok(());
+    }
+    JINJA.template_from_str(text).map_err(|error| sentence(&error))?;
+    match filters(text).into_iter().find(|name| !is_filter(name)) {
+        Some(name) => Err(format!("there is no filter `{name}`")),
+        None => Ok(()),
+    }
+}
+
+/// The words behind a `|` within braces: what a filter may be called.
+fn filters(text: &str) -> BTreeSet<&str> {
+    let mut found = BTreeSet::new();
+    let inside =
+        text.split("{{").chain(text.split("{%")).skip(1).map(|rest| rest.split(['}', '%']).next().unwrap_or(""));
+    for block in inside {
+        // Every second part stands in quotes.
+        for part in block.split(['\'', '"']).step_by(2) {
+            for behind in part.split('|').skip(1) {
+                let behind = behind.trim_start();
+                let end =
+                    behind.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(behind.len());
+                found.extend((end > 0).then_some(&behind[..end]));
+            }
+        }
+    }
+    found
+}
+
+fn is_filter(name: &str) -> bool {
+    let tried = JINJA.compile_expression(&format!("1|{name}")).and_then(|expression| expression.eval(()).map(drop));
+    !matches!(tried, Err(error) if error.kind() == minijinja::ErrorKind::UnknownFilter)
+}
+
+/// The names a text reads from outside, in order.
+pub fn names(text: &str) -> BTreeSet<String> {
+    if !is_template(text) {
+        return BTreeSet::new();
+    }
+    let names = JINJA.template_from_str(text).map(|template| template.undeclared_variables(false));
+    names.into_iter().flatten().filter(|name| !JINJA.globals().any(|(global, _)| global == name)).collect()
+}
+
+/// `text` with its values. A failure comes back with what can be said all the same.
+pub fn fill<'text>(text: &'text str, view: View<'_>) -> Result<Cow<'text, str>, (String, String)> {
+    if !is_template(text) {
+        return Ok(Cow::Borrowed(text));
+    }
+    let filled = JINJA.render_str(text, context(view)).map_err(|error| sentence(&error));
+    match filled {
+        Ok(filled) if filled.len() <= LONGEST => Ok(Cow::Owned(filled)),
+        Ok(_) => Err((without_braces(text), format!("the text became longer than {LONGEST} bytes"))),
+        Err(why) => Err((without_braces(text), why)),
+    }
+}
+
+/// What is left of a text when everything in braces is cut out.
+pub fn without_braces(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(opens) = ["{{", "{%", "{#"].iter().filter_map(|braces| rest.find(braces)).min() {
+        let close = match &rest[opens..opens + 2] {
+            "{{" => "}}",
+            "{%" => "%}",
+            _ => "#}",
+        };
+        kept.push_str(&rest[..opens]);
+        rest = rest[opens..].find(close).map_or("", |end| &rest[opens + end + 2..]);
+    }
+    kept.push_str(rest);
+    kept
+}
+
+fn context(view: View<'_>) -> minijinja::Value {
+    let language = view.language.clone();
+    let today = view.now.date();
+    let typed = |value: &Value| typed(value, &language, today);
+    let mut names: BTreeMap<String, minijinja::Value> =
+        view.scope.values().map(|(name, value)| (name.to_owned(), typed(value))).collect();
+    let facts: BTreeMap<String, minijinja::Value> =
+        view.scope.facts().map(|(name, value)| (name.to_owned(), typed(value))).collect();
+    names.insert("call".into(), facts.into());
+    names.insert("now".into(), typed(&Value::Moment(view.now)));
+    names.insert(LANGUAGE.into(), minijinja::Value::from(language.as_str()));
+    names.insert(TODAY.into(), minijinja::Value::from(today.to_string()));
+    names.into()
+}
+
+/// A value whose type a filter can still see.
+#[derive(Debug)]
+struct Typed {
+    value: Value,
+    spoken: String,
+}
+
+impl Object for Typed {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::NonEnumerable
+    }
+
+    fn render(self: &Arc<Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.spoken)
+    }
+}
+
+fn typed(value: &Value, language: &Language, today: jiff::civil::Date) -> minijinja::Value {
+    match value {
+        Value::Nothing => minijinja::Value::UNDEFINED,
+        Value::Boolean(truth) => (*truth).into(),
+        Value::Integer(number) => (*number).into(),
+        Value::Number(number) => (*number).into(),
+        Value::Text(text) => text.clone().into(),
+        Value::List(items) => items.iter().map(|item| typed(item, language, today)).collect::<Vec<_>>().into(),
+        Value::Map(entries) => entries
+            .iter()
+            .map(|(name, value)| (name.clone(), typed(value, language, today)))
+            .collect::<BTreeMap<_, _>>()
+            .into(),
+        Value::Amount(_) | Value::Date(_) | Value::Time(_) | Value::Moment(_) | Value::Digits(_) | Value::Phone(_) => {
+            let spoken = say(value, SayAs::Auto, language, today);
+            minijinja::Value::from_object(Typed { value: value.clone(), spoken })
+        }
+    }
+}
+
+fn spoken(state: &State<'_, '_>, value: &minijinja::Value, how: SayAs) -> String {
+    if value.is_undefined() || value.is_none() {
+        return String::new();
+    }
+    let known = |name: &str| state.lookup(name).map(|value| value.to_string()).unwrap_or_default();
+    let language = Language::parse(&known(LANGUAGE)).unwrap_or_else(|_| Language::english());
+    let today = known(TODAY).parse().unwrap_or_default();
+    let value = match value.downcast_object_ref::<Typed>() {
+        Some(typed) => typed.value.clone(),
+        None => match (value.as_i64(), f64::try_from(value.clone())) {
+            (Some(whole), _) if value.is_number() => Value::Integer(whole),
+            (_, Ok(number)) if value.is_number() => Value::Number(number),
+            _ => Value::text(value.to_string()),
+        },
+    };
+    say(&value, how, &language, today)
+}
+
+fn sentence(error: &minijinja::Error) -> String {
+    let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    format!("this text cannot be filled in: {detail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialplan::scope::Scope;
+    use crate::value::{Amount, Currency};
+
+    fn filled(text: &str) -> Result<String, (String, String)> {
+        let mut scope = Scope::default();
+        scope.set_fact("caller", Value::Phone("+14155550100".into()));
+        scope.keep("name", Value::text("Ada"));
+        scope.keep("due", Value::Amount(Amount { minor: 20_005, currency: Currency::USD }));
+        scope.keep("since", Value::Date(jiff::civil::date(2026, 3, 6)));
+        scope.keep("evil", Value::text("{{ name }}"));
+        scope.keep("items", Value::List(vec![Value::text("a"), Value::text("b")]));
+        let view =
+            View { scope: &scope, language: &Language::english(), now: jiff::civil::datetime(2026, 3, 1, 9, 0, 0, 0) };
+        fill(text, view).map(Cow::into_owned)
+    }
+
+    #[test]
+    fn names_become_their_values_and_unknown_ones_nothing() {
+        for (text, expected) in [
+            ("Hello.", "Hello."),
+            ("Hello {{name}}.", "Hello Ada."),
+            ("Hello {{ stranger }}.", "Hello ."),
+            ("Hello {{ stranger.first.name }}.", "Hello ."),
+            ("{{evil}}", "{{ name }}"),
+            ("{% if name == 'Ada' %}yes{% else %}no{% endif %}", "yes"),
+            ("{{ stranger | amount }}", ""),
+            ("{% for item in items %}{{ item }} {% endfor %}", "a b "),
+            ("{{ stranger | default('you') }}", "you"),
+        ] {
+            assert_eq!(filled(text).unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn values_are_spoken_as_a_person_would() {
+        for text in ["{{ due }}", "{{ due | amount }}", "{{ '200.05' | amount }}"] {
+            assert_eq!(filled(text).unwrap(), "two hundred dollars and five cents", "{text}");
+        }
+        assert!(filled("{{ since }}").unwrap().contains("March"));
+        assert!(filled("{{ 3 | ordinal }}").unwrap().contains("third"));
+    }
+
+    #[test]
+    fn what_fails_is_spoken_without_its_braces_and_told() {
+        let (said, why) = filled("Hello {{ name.x.y() }}, bye{% if name | nothing %}!{% endif %}").unwrap_err();
+        assert_eq!(said, "Hello , bye!");
+        assert!(!why.is_empty() && !why.contains("Ada"), "{why}");
+        let bomb = "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}";
+        assert!(filled(bomb).is_err());
+    }
+
+    #[test]
+    fn a_broken_text_is_found_before_any_call() {
+        for wrong in ["{{ name", "{% if %}", "{{ name | amout }}", "{% include 'x' %}"] {
+            assert!(check(wrong).is_err() || filled(wrong).is_err(), "{wrong}");
+        }
+        assert!(check("{{ name | amout }}").unwrap_err().contains("amout"));
+        assert_eq!(check("plain { text }"), Ok(()));
+        assert_eq!(
+            names("{{ name }} {{ order.total | amount }} {% for x in list %}{{ x }}{% endfor %}"),
+            ["list", "name", "order"].map(str::to_owned).into()
+        );
+    }
+}
