@@ -235,6 +235,7 @@ impl House {
             orders,
             watchers: watch.into_iter().collect(),
             consultant,
+            do_not_call: Box::new(self.records.writer().clone()),
             answered: None,
         }
     }

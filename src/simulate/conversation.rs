@@ -289,7 +289,7 @@ impl Conversation {
                 Output::Finished(record) => self.record = Some(record),
                 Output::Leg(_) | Output::Media(_) | Output::Recognize { .. } | Output::CancelRecognize { .. } => {}
                 // Nobody gives a call in text an order.
-                Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } => {}
+                Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } | Output::OptOut(_) => {}
             }
         }
         if !said.is_empty() {
