@@ -120,3 +120,58 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
     let everywhere = scope.is_none_or(|scope| scope.value == "everywhere");
     Some(Box::new(OptOut { prompt, everywhere, number, withheld, go }))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::dialplan::outcome::OutcomeKind;
+    use crate::dialplan::rehearsal::Rehearsal;
+
+    fn plan(keys: &str) -> String {
+        format!(
+            "dialplan: 1\nlanguages: [en-US, zh-CN]\ninputs: {{ home: phone }}\ndefaults:\n  question: {{ go: bye }}\n  \
+             universals: {{ stop: stop }}\nstart: ask\nsteps:\n  ask:\n    ask: {{ prompt: {{ en-US: \"Your number?\", \
+             zh-CN: \"号码？\" }}, digits: 4, go: bye }}\n  stop:\n    optout: {{ {keys} go: bye }}\n  bye: {{ hangup: \
+             {{ result: bye }} }}\n  nobody: {{ hangup: {{ result: nobody }} }}\n"
+        )
+    }
+
+    fn closed(talk: &Rehearsal) -> Vec<(&str, &str, &str)> {
+        let closed = talk.outcomes().into_iter().map(|kind| match kind {
+            OutcomeKind::OptOut { scope, number, said } => {
+                (scope.as_str(), number.reveal().as_str(), said.reveal().as_str())
+            }
+            other => panic!("{other:?}"),
+        });
+        closed.collect()
+    }
+
+    #[test]
+    fn whoever_says_stop_is_closed_at_once_in_their_words_and_hears_so() {
+        for (language, words, confirmed) in [
+            ("en-US", "stop calling me", "You will not be called again."),
+            ("zh-CN", "不要再打电话给我了", "我们不会再给您打电话了。"),
+        ] {
+            let mut talk = Rehearsal::of(&plan(""), language, &[]);
+            talk.say(words);
+            assert!(talk.bot().starts_with(confirmed) && talk.bot().ends_with("[bye]"), "{}", talk.bot());
+            assert_eq!(closed(&talk), [("global", "+12025550123", words)]);
+        }
+    }
+
+    #[test]
+    fn this_plan_only_or_another_number_where_the_plan_says_so() {
+        let mut talk = Rehearsal::of(&plan("scope: plan, number: \"{{ home }}\","), "en-US", &[("home", "+1 415 555 0100")]);
+        talk.say("stop calling me");
+        assert_eq!(closed(&talk), [("spring", "+14155550100", "stop calling me")]);
+    }
+
+    #[test]
+    fn nothing_is_promised_to_a_number_that_is_withheld() {
+        let mut talk = Rehearsal::from(&plan("withheld: nobody,"), "en-US", &[], "anonymous");
+        talk.say("stop calling me");
+        assert!(!talk.bot().contains("not be called"), "{}", talk.bot());
+        assert!(talk.bot().ends_with("[nobody]"), "{}", talk.bot());
+        assert_eq!(closed(&talk), [("global", "", "stop calling me")]);
+        assert!(talk.faults()[0].contains("withheld"), "{:?}", talk.faults());
+    }
+}

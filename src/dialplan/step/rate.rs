@@ -340,6 +340,8 @@ fn bands(node: Node, scale: &std::ops::RangeInclusive<i64>, cx: &mut Compiler<'_
 mod tests {
     use super::*;
     use crate::dialplan::fixture::{heard, hearing};
+    use crate::dialplan::load::load_str;
+    use crate::dialplan::rehearsal::Rehearsal;
 
     fn judged(text: &str, language: &str, (min, max): (i64, i64)) -> Judged {
         let language = Language::parse(language).unwrap();
@@ -376,5 +378,106 @@ mod tests {
         }
         assert_eq!(judged("eleven", "en-US", (0, 10)).answer, None, "off the scale");
         assert_eq!(judged("six", "en-US", (1, 5)).answer, None);
+    }
+
+    const PLAN: &str = r#"
+dialplan: 1
+languages: [en-US, zh-CN]
+defaults: { question: { go: bye, tries: 3 } }
+start: nps
+steps:
+  nps:
+    rate:
+      prompt: { en-US: "From zero to ten?", zh-CN: "零到十分，您打几分？" }
+      max: 10
+      words: { brilliant: 10 }
+      bands: [{ from: 0, to: 6, go: why }, { from: 7, to: 8, go: bye }]
+      go: fan
+  why:
+    comment:
+      prompt: { en-US: "Why?", zh-CN: "为什么？" }
+      themes: { price: { en-US: [expensive, cost], zh-CN: [贵] }, staff: { en-US: [rude], zh-CN: [态度] } }
+      optional: true
+      go: bye
+  fan: { hangup: { result: fan } }
+  bye: { hangup: { result: bye } }
+"#;
+
+    fn rated(talk: &Rehearsal) -> Option<i64> {
+        talk.outcomes().into_iter().find_map(|kind| match kind {
+            OutcomeKind::Rating { name, score, min: 0, max: 10 } if name == "nps" => Some(*score),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn a_score_leads_by_its_band_and_is_kept() {
+        for (said, score, end) in [("nine", 9, "[fan]"), ("eight out of ten", 8, "[bye]"), ("brilliant", 10, "[fan]")] {
+            let mut talk = Rehearsal::of(PLAN, "en-US", &[]);
+            assert!(talk.say(said).bot().ends_with(end), "{said}: {}", talk.bot());
+            assert_eq!((rated(&talk), talk.scope().value("nps")), (Some(score), Some(&Value::Integer(score))), "{said}");
+        }
+        let mut talk = Rehearsal::of(PLAN, "en-US", &[]);
+        assert_eq!(talk.press("10").bot().split(' ').next_back(), Some("[fan]"));
+        assert_eq!(rated(&talk), Some(10));
+        assert_eq!(Rehearsal::of(PLAN, "en-US", &[]).press("3").bot(), "Why?");
+    }
+
+    #[test]
+    fn who_says_how_is_asked_how_many() {
+        let mut talk = Rehearsal::of(PLAN, "en-US", &[]);
+        assert_eq!(talk.say("pretty good").bot(), "And as a number?");
+        assert_eq!(rated(&talk), None);
+        assert!(talk.say("eight").bot().ends_with("[bye]"));
+        assert_eq!(rated(&talk), Some(8));
+        let mut talk = Rehearsal::of(PLAN, "zh-CN", &[]);
+        assert_eq!(talk.say("还不错").bot(), "如果打分，是几分？");
+        assert_eq!(talk.say("三分").bot(), "为什么？");
+        assert_eq!(rated(&talk), Some(3));
+    }
+
+    #[test]
+    fn why_is_kept_in_their_words_with_its_themes_and_may_be_kept_silent() {
+        let comment = |talk: &Rehearsal| {
+            talk.outcomes().into_iter().find_map(|kind| match kind {
+                OutcomeKind::Comment { name, text, themes } if name == "why" => {
+                    Some((text.reveal().clone(), themes.clone()))
+                }
+                _ => None,
+            })
+        };
+        let mut talk = Rehearsal::of(PLAN, "en-US", &[]);
+        let words = "it costs too much and they were rude";
+        assert!(talk.say("two").say(words).bot().ends_with("[bye]"));
+        assert_eq!(comment(&talk), Some((words.to_owned(), vec!["price".to_owned(), "staff".to_owned()])));
+        let mut talk = Rehearsal::of(PLAN, "zh-CN", &[]);
+        talk.say("两分").say("太贵了");
+        assert_eq!(comment(&talk), Some(("太贵了".to_owned(), vec!["price".to_owned()])));
+        for silent in [false, true] {
+            let mut talk = Rehearsal::of(PLAN, "en-US", &[]);
+            talk.say("two");
+            if silent { talk.wait() } else { talk.press("#") };
+            assert!(talk.bot().ends_with("[bye]"), "{}", talk.bot());
+            assert_eq!(comment(&talk), None);
+        }
+    }
+
+    #[test]
+    fn a_scale_and_bands_that_cannot_be_are_errors() {
+        for (wrong, why) in [
+            ("min: 5, max: 5", "holds no two scores"),
+            ("", "does not say how good it can be"),
+            ("max: 5, bands: [{ from: 4, to: 9, go: bye }]", "no score lies between 4 and 9"),
+            ("max: 5, bands: [{ from: 0, to: 3, go: bye }, { from: 3, to: 5, go: bye }]", "meets the one from 0 to 3"),
+            ("max: 5, words: { good: 7 }", "not on the scale"),
+        ] {
+            let plan = format!(
+                "dialplan: 1\nstart: r\ndefaults: {{ question: {{ go: bye }} }}\nsteps:\n  r:\n    rate: {{ prompt: Well?, \
+                 {wrong}{comma} go: bye }}\n  bye: {{ hangup: }}\n",
+                comma = if wrong.is_empty() { "" } else { "," }
+            );
+            let Err(found) = load_str("p.yaml", &plan) else { panic!("{wrong}") };
+            assert!(found.to_string().contains(why), "{wrong}: {found}");
+        }
     }
 }

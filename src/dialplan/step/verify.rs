@@ -10,7 +10,7 @@
 //! is expected is never said, and what was answered stays out of records, transcripts and logs.
 
 mod compare;
-mod compile;
+pub(in crate::dialplan) mod compile;
 
 use self::compare::fits;
 use self::compile::compile;
@@ -180,6 +180,7 @@ impl Verify {
         }
     }
 }
+
 
 #[cfg(test)]
 mod tests;

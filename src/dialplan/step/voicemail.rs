@@ -88,3 +88,24 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
     let barge_in = barge_in.map_or(BargeIn::Speech, |barge_in| barge_in.value);
     Some(Box::new(Voicemail { prompt, barge_in, human, go }))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::dialplan::outcome::OutcomeKind;
+    use crate::dialplan::rehearsal::Rehearsal;
+
+    const PLAN: &str = "dialplan: 1\nstart: leave\nsteps:\n  leave:\n    voicemail: { text: \"Please call us.\", human: \
+                        somebody, go: bye }\n  bye: { hangup: { result: left } }\n  somebody: { hangup: { result: \
+                        human } }\n";
+
+    #[test]
+    fn a_message_is_left_whole_or_not_at_all() {
+        let talk = Rehearsal::of(PLAN, "en-US", &[]);
+        assert_eq!(talk.bot(), "Please call us. Goodbye. [left]");
+        assert!(matches!(talk.outcomes()[..], [OutcomeKind::Voicemail { left: true, .. }]), "{:?}", talk.outcomes());
+        let talk = Rehearsal::interrupt(PLAN, "en-US");
+        assert!(talk.bot().ends_with("[human]"), "{}", talk.bot());
+        let last = talk.outcomes().pop();
+        assert!(matches!(last, Some(OutcomeKind::Voicemail { left: false, .. })), "{last:?}");
+    }
+}

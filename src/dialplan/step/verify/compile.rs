@@ -23,7 +23,7 @@ const TRIES: u32 = 2;
 const MOST_TRIES: usize = 3;
 
 pub const KEYS: &[Key] = &[
-    key("factors", Shape::Named(&Shape::Keys(FACTOR_TABLE)), "What is asked, each under a name: two at least."),
+    key("factors", Shape::Named(&Shape::Tables(&[FACTOR_KEYS, WANT_KEYS])), "What is asked, each under a name: two at least."),
     key("need", Shape::Count(FEWEST, MOST), "How many must fit; all if left out."),
     key("rounds", Shape::Count(1, MOST_TRIES), "How often all are asked, when not all fit: 2 if left out."),
     key("mismatch", Shape::Text, "Said before they are asked again."),
@@ -42,20 +42,7 @@ const CHOICE_KEYS: &[Key] = &[
     key("key", Shape::Digit, "Its telephone key."),
     key("phrases", Shape::Phrases, "What callers say for it."),
 ];
-const FACTOR_TABLE: &[Key] = &table::<{ FACTOR_KEYS.len() + WANT_KEYS.len() }>();
-
-/// All keys of a factor in one table.
-const fn table<const COUNT: usize>() -> [Key; COUNT] {
-    let mut all = [FACTOR_KEYS[0]; COUNT];
-    let mut at = 0;
-    while at < COUNT {
-        all[at] = if at < FACTOR_KEYS.len() { FACTOR_KEYS[at] } else { WANT_KEYS[at - FACTOR_KEYS.len()] };
-        at += 1;
-    }
-    all
-}
-
-pub fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
+pub(in crate::dialplan) fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
     let mut fields = cx.open(node, &[KEYS, QUESTION_KEYS])?;
     let written = cx.written_question(&mut fields);
     let start = fields.start();
