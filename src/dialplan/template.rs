@@ -15,7 +15,7 @@ use minijinja::{Environment, State, UndefinedBehavior};
 use crate::dialplan::scope::View;
 use crate::language::Language;
 use crate::lookup::component;
-use crate::spoken::{SayAs, say};
+use crate::spoken::{SayAs, markup, say};
 use crate::value::Value;
 
 /// Instructions of one text; a text that wants more goes round in circles.
@@ -42,6 +42,18 @@ static URLS: LazyLock<Environment<'static>> = LazyLock::new(|| {
     jinja.set_formatter(|out, _, value| {
         if !value.is_undefined() && !value.is_none() {
             out.write_str(&component(&value.to_string())).map_err(minijinja::Error::from)?;
+        }
+        Ok(())
+    });
+    jinja
+});
+
+/// Fills in texts with markup: no value can be any.
+static MARKED: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut jinja = jinja();
+    jinja.set_formatter(|out, _, value| {
+        if !value.is_undefined() && !value.is_none() {
+            out.write_str(&markup::escape(&value.to_string())).map_err(minijinja::Error::from)?;
         }
         Ok(())
     });
@@ -124,7 +136,8 @@ pub fn fill<'text>(text: &'text str, view: View<'_>) -> Result<Cow<'text, str>, 
     if !is_template(text) {
         return Ok(Cow::Borrowed(text));
     }
-    let filled = JINJA.render_str(text, context(view, For::Ears)).map_err(|error| sentence(&error));
+    let jinja = if markup::is_marked(text) { &MARKED } else { &JINJA };
+    let filled = jinja.render_str(text, context(view, For::Ears)).map_err(|error| sentence(&error));
     match filled {
         Ok(filled) if filled.len() <= LONGEST => Ok(Cow::Owned(filled)),
         Ok(_) => Err((without_braces(text), format!("the text became longer than {LONGEST} bytes"))),

@@ -14,6 +14,7 @@ use crate::dialplan::scope::{RESERVED_NAMES, View, readable};
 use crate::dialplan::template;
 use crate::dialplan::yaml::{Node, Value as Yaml};
 use crate::language::Language;
+use crate::spoken::markup;
 use crate::understand::{Matcher, Universal};
 use crate::value::Value;
 
@@ -98,13 +99,22 @@ impl Compiler<'_> {
         let mut texts = BTreeMap::new();
         for (language, line) in self.per_language(&text.text) {
             self.check_template(&line);
-            texts.insert(language, line.value);
+            texts.insert(language, self.with_recordings(&line));
         }
         let mut files = BTreeMap::new();
         for (language, file) in text.file.iter().flat_map(|file| self.per_language(file)).collect::<Vec<_>>() {
             files.insert(language, self.shop.recording(&file, self.findings));
         }
         Prompt { texts, files }
+    }
+
+    /// The text with the recordings it names found, and a part of the version.
+    fn with_recordings(&mut self, line: &Spanned<String>) -> String {
+        for named in markup::recordings(&line.value) {
+            let named = Spanned { at: line.at, value: named.to_string_lossy().into_owned() };
+            self.shop.recording(&named, self.findings);
+        }
+        markup::with_recordings(&line.value, |named| self.shop.files.beside(line.at.file, named))
     }
 
     fn check_template(&mut self, line: &Spanned<String>) {
@@ -114,6 +124,9 @@ impl Compiler<'_> {
                  phone and spell",
             );
             return;
+        }
+        if let Err(why) = markup::check(&line.value) {
+            self.findings.error(line.at, why).help("markup is a part of SSML, see dialplans/README.md");
         }
         self.reads(line.at, template::names(&line.value));
     }
