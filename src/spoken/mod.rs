@@ -12,5 +12,5 @@ pub mod digits;
 pub mod heard;
 mod said;
 
-pub use currencies::home_currency;
+pub use currencies::{home_currency, home_region};
 pub use said::{SayAs, say};
