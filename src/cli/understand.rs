@@ -90,13 +90,16 @@ struct EvalArgs {
 #[derive(Debug, Args)]
 struct FitArgs {
     /// Lines of `domain<TAB>phrase|case<TAB>option<TAB>text` under a heading.
-    tasks: PathBuf,
+    tasks: Option<PathBuf>,
     /// A labelled set to draw few-shot menus from as well: `text<TAB>intent` under a heading.
     #[arg(long)]
     draws: Option<PathBuf>,
     /// Leave these domains out, to measure on them later.
     #[arg(long, value_delimiter = ',')]
     without: Vec<String>,
+    /// The language of all of it.
+    #[arg(long, value_parser = Language::parse, default_value = "en")]
+    lang: Language,
 }
 
 /// Does what `args` asks and prints to standard output.
@@ -172,7 +175,7 @@ impl Trial<'_> {
         let began = SystemClock.now().mono;
         let examples: Vec<Example> =
             self.train.sentences.iter().map(|row| Example::new(&row.text, class(row), self.language)).collect();
-        let trained = Trained::learn(&examples, self.names.len(), recipe);
+        let trained = Trained::learn(&examples, self.names.len(), self.language, recipe);
         let train_ms = (SystemClock.now().mono - began).as_secs_f64() * 1000.0;
         let began = SystemClock.now().mono;
         let judge = |row: &Sentence| {
@@ -239,25 +242,29 @@ fn menu_of<'a>(plan: &'a Plan, wanted: Option<&str>) -> Result<(&'a str, &'a Men
 }
 
 fn fit(args: &FitArgs) -> Result<String, String> {
-    let found = tasks::parse(&read(&args.tasks)?).map_err(|error| format!("{}: {error}", args.tasks.display()))?;
+    let found = match &args.tasks {
+        Some(path) => tasks::parse(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?,
+        None => Vec::new(),
+    };
     let kept: Vec<Task> = found.into_iter().filter(|task| !args.without.contains(&task.name)).collect();
-    let mut lessons: Vec<calibrate::Lesson> = kept.iter().flat_map(|task| lessons(task, TASK_WEIGHT)).collect();
+    let of = |task: &Task, weight: f32| lessons(task, &args.lang, weight);
+    let mut lessons: Vec<calibrate::Lesson> = kept.iter().flat_map(|task| of(task, TASK_WEIGHT)).collect();
     if let Some(set) = &args.draws {
         let (phrases, sentences) = tasks::halves(&tasks::by_intent(&read(set)?));
         let drawn = (0..DRAWS).filter_map(|seed| tasks::draw(&phrases, &sentences, seed));
-        lessons.extend(drawn.flat_map(|task| self::lessons(&task, 1.0)));
+        lessons.extend(drawn.flat_map(|task| of(&task, 1.0)));
     }
     if lessons.is_empty() {
         return Err("nothing to learn from".to_owned());
     }
-    let weights = calibrate::fit(&lessons, DECAY, ROUNDS);
-    Ok(format!("{} lessons\npub const WEIGHTS: Weights = {weights:.2?};\n", lessons.len()))
+    let weights = calibrate::fit(&lessons, DECAY, ROUNDS, &args.lang);
+    Ok(format!("{} lessons\nconst WEIGHTS: Weights = {weights:.2?};\n", lessons.len()))
 }
 
 /// One menu's cases as lessons. Together they weigh `weight` whatever their number.
-fn lessons(task: &Task, weight: f32) -> Vec<calibrate::Lesson> {
+fn lessons(task: &Task, language: &Language, weight: f32) -> Vec<calibrate::Lesson> {
     let universals = [Universal::Operator, Universal::Repeat, Universal::Back];
-    let matcher = Matcher::compile(&task.phrases, &universals, &Language::english());
+    let matcher = Matcher::compile(&task.phrases, &universals, language);
     let in_scope = task.cases.iter().filter(|case| case.meant.is_some()).count().max(1) as f32;
     let strangers = task.cases.iter().filter(|case| case.meant.is_none()).count().max(1) as f32;
     let lesson = |case: &eval::Case| {

@@ -8,6 +8,7 @@
 //! ```
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,6 +88,9 @@ pub enum Act {
     },
 }
 
+/// A way that a call took: from a step, to a step or to the end of its plan.
+pub type Way = (StepIx, Option<StepIx>);
+
 /// One asking of one question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asking {
@@ -123,6 +127,7 @@ pub struct Interpreter {
     outcomes: Vec<Outcome>,
     faults: Vec<String>,
     path: Vec<String>,
+    taken: BTreeSet<Way>,
     steps_without_answer: u32,
     keys_only_said: bool,
 }
@@ -160,6 +165,7 @@ impl Interpreter {
             outcomes: Vec::new(),
             faults: Vec::new(),
             path: Vec::new(),
+            taken: BTreeSet::new(),
             steps_without_answer: 0,
             keys_only_said: false,
         }
@@ -218,6 +224,11 @@ impl Interpreter {
     /// Step names in the order visited.
     pub fn path(&self) -> &[String] {
         &self.path
+    }
+
+    /// Every way taken so far.
+    pub const fn taken(&self) -> &BTreeSet<Way> {
+        &self.taken
     }
 
     /// What the call knows.
@@ -284,6 +295,11 @@ impl Interpreter {
     fn follow<'plan>(&mut self, plan: &'plan Plan, mut next: Next<'plan>, now: Timestamp) -> Act {
         // A chain of silent steps resolves here; the step limit ends one that bites its tail.
         loop {
+            if let Next::Go(target @ (Target::End | Target::Step(_))) = next
+                && !self.path.is_empty()
+            {
+                self.taken.insert((self.at, if let Target::Step(place) = target { Some(place) } else { None }));
+            }
             next = match next {
                 Next::Say { words, protected, barge_in } => {
                     let lines = self.lines(&words, now);
@@ -333,6 +349,7 @@ impl Interpreter {
                     let scope = std::mem::replace(&mut self.scope, *given);
                     let asked = std::mem::take(&mut self.asked);
                     self.waiting.push(Waiting { at: self.at, scope, asked });
+                    self.taken.insert((self.at, Some(start)));
                     Next::Go(Target::Step(start))
                 }
                 Next::Go(target) => {

@@ -9,6 +9,7 @@
 //! [`Grammar`] is what others use. It is immutable and cheap to clone; one compiled form matches text, keys and n-best
 //! lists, says whether an utterance could still grow, and can be walked word by word.
 
+pub mod builtin;
 pub mod abnf;
 mod analysis;
 pub mod ast;

@@ -1,6 +1,6 @@
 //! One call in text: the real call core, a [`TextLeg`] for its far end, a clock that jumps to whatever is next.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 
 use crate::call::record::{CallRecord, Direction};
 use crate::call::{Call, CallSetup, Input, Output, TimelineEvent};
+use crate::dialplan::interpreter::Way;
 use crate::dialplan::plan::Plan;
 use crate::dialplan::scope::Variables;
 use crate::dialplan::step::{Done, Errand};
@@ -214,6 +215,11 @@ impl Conversation {
         self.record.as_deref()
     }
 
+    /// Every way through the plan that the call has taken.
+    pub const fn taken(&self) -> &BTreeSet<Way> {
+        self.call.taken()
+    }
+
     /// Is the call over?
     pub const fn is_over(&self) -> bool {
         self.record.is_some()
@@ -283,7 +289,7 @@ impl Conversation {
                 Output::Finished(record) => self.record = Some(record),
                 Output::Leg(_) | Output::Media(_) | Output::Recognize { .. } | Output::CancelRecognize { .. } => {}
                 // Nobody gives a call in text an order.
-                Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } => {}
+                Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } | Output::OptOut(_) => {}
             }
         }
         if !said.is_empty() {

@@ -179,7 +179,8 @@ impl TextLeg {
             Output::Media(command) => self.media(command, now),
             Output::Recognize { utterance, revision, .. } => self.recognize(*utterance, *revision, now),
             Output::Leg(_) | Output::CancelRecognize { .. } | Output::Timeline(_) | Output::Finished(_) => {}
-            Output::Errand { .. } | Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } => {}
+            Output::Errand { .. } | Output::OptOut(_) => {}
+            Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } => {}
         }
     }
 

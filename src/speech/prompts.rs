@@ -130,13 +130,27 @@ impl Prompts {
     /// Renders what a plan can say, on all cores. Blocking: tens of milliseconds per new prompt, next to nothing for
     /// a known one. `progress` is called after each prompt, from several threads.
     pub fn prepare(&self, utters: impl IntoIterator<Item = Utter>, progress: impl Fn(Progress) + Sync) -> Prepared {
+        self.prepare_again(utters, &PromptBook::default(), progress)
+    }
+
+    /// The same for a plan that was edited: words that stood in `before`, a book of this folder and these voices, are
+    /// taken from there, so that only what is new costs anything.
+    pub fn prepare_again(
+        &self,
+        utters: impl IntoIterator<Item = Utter>,
+        before: &PromptBook,
+        progress: impl Fn(Progress) + Sync,
+    ) -> Prepared {
         let mut wanted: Vec<Utter> = utters.into_iter().collect();
         wanted.sort();
         wanted.dedup();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let done = AtomicUsize::new(0);
         let rendered = parallel::each(&wanted, cores, |utter| {
-            let rendered = self.find_or_make(utter);
+            // A recording may be another under the same name.
+            let known = before.get(utter).filter(|_| utter.file.is_none());
+            let known = known.map(|sound| Rendered { sound: Ok((sound, Source::Cached)), complaint: None });
+            let rendered = known.unwrap_or_else(|| self.find_or_make(utter));
             progress(Progress { done: done.fetch_add(1, Ordering::Relaxed) + 1, total: wanted.len() });
             rendered
         });
@@ -389,6 +403,24 @@ mod tests {
         assert_eq!(whistle.said.load(Ordering::Relaxed), 2);
         assert_eq!(first.book.get(&wanted[0]), again.book.get(&wanted[0]));
         assert!(files(folder.path()).iter().all(|path| path.extension().is_some_and(|end| end == "wav")));
+    }
+
+    #[test]
+    fn what_an_edit_has_left_as_it_was_is_taken_from_memory_but_recordings_are_read_again() {
+        let (folder, whistle) = (tempfile::tempdir().unwrap(), Arc::new(Whistle::default()));
+        let wav = folder.path().join("hello.wav");
+        let record = |ms| wav::write_mono(&wav, &tone::sine(500.0, -20.0, ms, 8_000)).unwrap();
+        record(200);
+        let prompts = prompts(folder.path(), &whistle);
+        let [old, new, recorded] = [utter("old", None), utter("new", None), utter("hello", Some(wav.clone()))];
+        let first = prompts.prepare([old.clone(), recorded.clone()], |_| ());
+        // Nothing on disk may be needed.
+        std::fs::remove_dir_all(folder.path().join("prompts")).unwrap();
+        record(400);
+        let again = prompts.prepare_again([old.clone(), new, recorded.clone()], &first.book, |_| ());
+        assert_eq!((again.cached, again.synthesized, again.recorded), (1, 1, 1));
+        assert!(Arc::ptr_eq(&first.book.get(&old).unwrap(), &again.book.get(&old).unwrap()), "one sound, held once");
+        assert_eq!(again.book.get(&recorded).unwrap().duration_ms(), 400);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 mod currencies;
 pub mod digits;
+pub mod heard;
 mod said;
 
 pub use currencies::home_currency;

@@ -48,7 +48,7 @@ pub fn scale(language: &Language) -> [f32; VIEWS] {
     if is_mandarin(language) { ZH } else { EN }
 }
 
-/// The gathered features of a text.
+/// The gathered features of a text. Politeness around the wish is left out.
 pub fn features(text: &str, language: &Language) -> Vec<Feature> {
     let mut found = Found(Vec::with_capacity(128));
     if is_mandarin(language) {
@@ -74,6 +74,7 @@ impl Found {
 
 fn english(text: &str, language: &Language, found: &mut Found) {
     let words = normalize::words(text, language);
+    let words = normalize::unframed(&words, language);
     let lexicon = Lexicon::of(language);
     let stems: Vec<String> = words.iter().map(|word| stem(word)).collect();
     for (word, stem) in words.iter().zip(&stems) {

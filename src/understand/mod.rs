@@ -10,10 +10,11 @@
 //!                                                              confidence per option, the rest: none of these
 //! ```
 //!
-//! Everything is compiled when a plan loads and is read-only afterwards. The lists it rests on (`words/`) know the
-//! language, never a plan.
+//! Phrases are compiled when a plan loads; the classifier is trained on them by [`Matcher::warm`], or when it is first
+//! needed, and is read-only afterwards. The lists it rests on (`words/`) know the language, never a plan.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use crate::grammar::normalize::{self, is_mandarin};
 use crate::language::Language;
@@ -35,12 +36,12 @@ pub mod refusal;
 pub mod segment;
 pub mod sparse;
 mod stem;
+pub mod strangers;
 pub mod tasks;
 mod terms;
 pub mod trained;
 mod universals;
 
-use calibrate::WEIGHTS;
 use classifier::{Classifier, Evidence};
 use ending::Ending;
 
@@ -134,7 +135,24 @@ pub struct Matcher {
     phrases: BTreeMap<Vec<String>, usize>,
     /// The same reduced to [`skeleton`]s.
     skeletons: BTreeMap<Vec<String>, usize>,
-    classifier: Classifier,
+    school: Arc<School>,
+}
+
+/// What the classifier is trained on, and the classifier once somebody said what is no phrase. Most questions of a
+/// large plan never hear such a thing, and checking a plan or rehearsing it by its own phrases needs none.
+#[derive(Debug)]
+struct School {
+    language: Language,
+    /// Class and phrase.
+    lessons: Vec<(usize, String)>,
+    classes: usize,
+    classifier: OnceLock<Classifier>,
+}
+
+impl School {
+    fn classifier(&self) -> &Classifier {
+        self.classifier.get_or_init(|| Classifier::train(&self.lessons, self.classes, &self.language))
+    }
 }
 
 impl Matcher {
@@ -158,6 +176,12 @@ impl Matcher {
             }
         }
         known.compile()
+    }
+
+    /// Trains the classifier now, some ten milliseconds, rather than at the first words that are no phrase. For
+    /// whoever puts a plan live.
+    pub fn warm(&self) {
+        let _ = self.school.classifier();
     }
 
     /// What the n-best list means here.
@@ -188,18 +212,18 @@ impl Matcher {
 
     /// Evidence for whatever `text` may mean, as the calibration sees it. For fitting that.
     pub fn evidence(&self, text: &str) -> Vec<(Meaning, Evidence)> {
-        let weighed = self.weigh(&normalize::words(text, &self.language));
+        let weighed = self.weigh(text, &normalize::words(text, &self.language));
         weighed.into_iter().map(|(class, evidence)| (self.meanings[class].clone(), evidence)).collect()
     }
 
     /// Classes for which something speaks. People say little else when they ask for a universal, so a sentence that
     /// merely holds its words ("give it back") is no evidence for one.
-    fn weigh(&self, words: &[String]) -> Vec<(usize, Evidence)> {
+    fn weigh(&self, text: &str, words: &[String]) -> Vec<(usize, Evidence)> {
         let speaks = |(class, of): &(usize, Evidence)| match self.meanings[*class] {
             Meaning::Option(_) => of.covered > 0.0,
             Meaning::Universal(_) => of.nearest >= UNIVERSAL_NEAREST && of.mass >= UNIVERSAL_MASS,
         };
-        self.classifier.weigh(words).into_iter().enumerate().filter(speaks).collect()
+        self.school.classifier().weigh(text, words).into_iter().enumerate().filter(speaks).collect()
     }
 
     fn read(&self, text: &str) -> Reading {
@@ -229,10 +253,10 @@ impl Matcher {
             };
             return Reading { classes: vec![(class, confidence)], exact: true, fit };
         }
-        let weighed = self.weigh(&words);
+        let weighed = self.weigh(text, &words);
         let evidence: Vec<Evidence> = weighed.iter().map(|(_, evidence)| *evidence).collect();
         let denied = denies(core);
-        let confidences = calibrate::confidences(&evidence, &WEIGHTS);
+        let confidences = calibrate::confidences(&evidence, calibrate::weights(&self.language));
         let sure = confidences.iter().zip(&evidence).any(|(sure, of)| *sure >= SURE && of.covered >= NOTHING_LEFT);
         let begins = self.begins_one(&words) || self.begins_one(core) || self.begins_skeleton(core);
         let fit = match (begins, sure) {
@@ -372,8 +396,19 @@ impl Known {
                 skeletons.entry(bare).or_insert(*class);
             }
         }
-        let classifier = Classifier::train(&self.lessons, self.meanings.len(), &self.language);
-        Matcher { meanings: self.meanings, phrases: self.phrases, skeletons, classifier, language: self.language }
+        let school = School {
+            language: self.language.clone(),
+            lessons: self.lessons,
+            classes: self.meanings.len(),
+            classifier: OnceLock::new(),
+        };
+        Matcher {
+            language: self.language,
+            meanings: self.meanings,
+            phrases: self.phrases,
+            skeletons,
+            school: Arc::new(school),
+        }
     }
 }
 

@@ -10,7 +10,7 @@
 
 use super::features::features;
 use super::linear::{Linear, Settings};
-use super::sparse::{Dictionary, Feature, Row, VIEWS};
+use super::sparse::{Dictionary, Feature, Postings, Row, VIEWS};
 use crate::language::Language;
 
 /// Numbers in one [`Doubt`].
@@ -53,9 +53,7 @@ pub struct Model {
     classes: usize,
     dictionary: Dictionary,
     linear: Linear,
-    /// By feature: the rows that have it, and their value. `begins[feature]..begins[feature + 1]`.
-    postings: Vec<(u32, f32)>,
-    begins: Vec<u32>,
+    postings: Postings,
     /// Class of each row.
     labels: Vec<Option<usize>>,
     /// Squared length of a row that has every view.
@@ -73,9 +71,9 @@ impl Model {
         let labels: Vec<Option<usize>> = examples.iter().map(|example| example.class).collect();
         let machines: Vec<Option<usize>> = labels.iter().map(|class| class.or(strangers.then_some(classes))).collect();
         let linear = Linear::train(&rows, &machines, classes + usize::from(strangers), dictionary.len(), settings);
-        let (begins, postings) = postings(&rows, dictionary.len());
+        let postings = Postings::of(&rows, dictionary.len());
         let length = scale.iter().map(|scale| scale * scale).sum();
-        Self { classes, dictionary, linear, postings, begins, labels, length, strangers }
+        Self { classes, dictionary, linear, postings, labels, length, strangers }
     }
 
     /// What `features` of a text speak for.
@@ -123,38 +121,23 @@ impl Model {
         ]
     }
 
-    /// Cosine likeness to every training row.
-    fn likeness(&self, row: &Row) -> Vec<f32> {
-        let mut likeness = vec![0.0_f32; self.labels.len()];
-        for (feature, value) in &row.cells {
-            let at = *feature as usize;
-            for (row, other) in &self.postings[self.begins[at] as usize..self.begins[at + 1] as usize] {
-                likeness[*row as usize] += value * other;
+    /// Cosine likeness to the nearest example of each class, 0..1.
+    pub fn nearest(&self, reading: &Reading) -> Vec<f32> {
+        let mut nearest = vec![0.0_f32; self.classes];
+        for (class, likeness) in self.labels.iter().zip(self.likeness(&reading.row)) {
+            if let Some(class) = class {
+                nearest[*class] = nearest[*class].max(likeness);
             }
         }
+        nearest
+    }
+
+    /// Cosine likeness to every training row.
+    fn likeness(&self, row: &Row) -> Vec<f32> {
+        let mut likeness = self.postings.products(row);
         likeness.iter_mut().for_each(|likeness| *likeness /= self.length);
         likeness
     }
-}
-
-fn postings(rows: &[Row], features: usize) -> (Vec<u32>, Vec<(u32, f32)>) {
-    let mut begins = vec![0_u32; features + 1];
-    for (feature, _) in rows.iter().flat_map(|row| &row.cells) {
-        begins[*feature as usize + 1] += 1;
-    }
-    for at in 0..features {
-        begins[at + 1] += begins[at];
-    }
-    let mut next = begins.clone();
-    let mut postings = vec![(0, 0.0); begins[features] as usize];
-    for (place, row) in rows.iter().enumerate() {
-        for (feature, value) in &row.cells {
-            let at = &mut next[*feature as usize];
-            postings[*at as usize] = (place as u32, *value);
-            *at += 1;
-        }
-    }
-    (begins, postings)
 }
 
 fn insert(top: &mut [f32; 3], value: f32) {

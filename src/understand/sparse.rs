@@ -127,6 +127,51 @@ impl Dictionary {
     }
 }
 
+/// Rows by the features they have, to find what is like a row without looking at every one.
+#[derive(Clone, Debug, Default)]
+pub struct Postings {
+    rows: usize,
+    /// Of feature `f`: `postings[begins[f]..begins[f + 1]]`.
+    begins: Vec<u32>,
+    /// Row, and the feature's value there.
+    postings: Vec<(u32, f32)>,
+}
+
+impl Postings {
+    /// Files `rows` over a dictionary of `features`.
+    pub fn of(rows: &[Row], features: usize) -> Self {
+        let mut begins = vec![0_u32; features + 1];
+        for (feature, _) in rows.iter().flat_map(|row| &row.cells) {
+            begins[*feature as usize + 1] += 1;
+        }
+        for at in 0..features {
+            begins[at + 1] += begins[at];
+        }
+        let mut next = begins.clone();
+        let mut postings = vec![(0, 0.0); begins[features] as usize];
+        for (place, row) in rows.iter().enumerate() {
+            for (feature, value) in &row.cells {
+                let at = &mut next[*feature as usize];
+                postings[*at as usize] = (place as u32, *value);
+                *at += 1;
+            }
+        }
+        Self { rows: rows.len(), begins, postings }
+    }
+
+    /// The product of `row` with every row.
+    pub fn products(&self, row: &Row) -> Vec<f32> {
+        let mut products = vec![0.0_f32; self.rows];
+        for (feature, value) in &row.cells {
+            let at = *feature as usize;
+            for (row, other) in &self.postings[self.begins[at] as usize..self.begins[at + 1] as usize] {
+                products[*row as usize] += value * other;
+            }
+        }
+        products
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

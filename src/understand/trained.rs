@@ -13,14 +13,18 @@ use super::linear::Settings;
 use super::model::{Doubt, Example, Model, Reading};
 use super::refusal::{Lesson, Refusal};
 use super::sparse::VIEWS;
+use super::strangers;
 use crate::language::Language;
 
 /// Parts the rows are cut into, each read by a model of the others.
 const FOLDS: usize = 5;
 /// Parts the classes are cut into, each a stranger to a model of the others.
 const CLASS_FOLDS: usize = 3;
-/// With fewer strangers than these among the rows, classes left out stand in for them as well.
-const ENOUGH_STRANGERS: usize = 30;
+/// With fewer strangers than these among the rows, sentences about something else are lent, and classes left out stand
+/// in for strangers as well…
+const ENOUGH_STRANGERS: usize = 60;
+/// …each counting less than a true one, for there are many, and they are nearer to our own than strangers mostly are.
+const STRANGER_WEIGHT: f32 = 5.0;
 /// Shares of our own that may be refused.
 const FALSE_REJECTS: [f32; 2] = [0.03, 0.05];
 
@@ -33,19 +37,26 @@ pub struct Recipe {
     pub settings: Settings,
     /// Learns when to refuse; otherwise the highest probability alone tells.
     pub learns_refusal: bool,
+    /// Lends sentences about something else to sets that bring too few strangers of their own.
+    pub lends_strangers: bool,
 }
 
 impl Recipe {
     /// The product's own.
     pub fn ours(language: &Language) -> Self {
-        Self { scale: features::scale(language), settings: Settings::default(), learns_refusal: true }
+        Self {
+            scale: features::scale(language),
+            settings: Settings::default(),
+            learns_refusal: true,
+            lends_strangers: true,
+        }
     }
 
     /// The yardstick: words weighed by tf-idf, a linear model, the highest probability.
     pub fn plain() -> Self {
         let mut scale = [0.0; VIEWS];
         scale[features::View::Words as usize] = 1.0;
-        Self { scale, settings: Settings::default(), learns_refusal: false }
+        Self { scale, settings: Settings::default(), learns_refusal: false, lends_strangers: false }
     }
 }
 
@@ -71,12 +82,19 @@ pub struct Verdict {
 
 impl Trained {
     /// Learns from examples of `classes` classes; those without a class are strangers and teach only when to refuse.
-    pub fn learn(examples: &[Example], classes: usize, recipe: &Recipe) -> Self {
+    pub fn learn(own: &[Example], classes: usize, language: &Language, recipe: &Recipe) -> Self {
+        let strange = own.iter().filter(|example| example.class.is_none()).count();
+        let lends = recipe.lends_strangers && strange < ENOUGH_STRANGERS;
+        let lent = if lends { strangers::apart_from(own, language, recipe.scale) } else { Vec::new() };
+        let examples: Vec<Example> = own.iter().chain(&lent).cloned().collect();
+        let examples = examples.as_slice();
         let all: Vec<&Example> = examples.iter().collect();
         let model = Model::train(&all, classes, recipe.scale, &recipe.settings);
         let unseen = unseen(examples, classes, recipe);
         let temperature = temperature(&unseen);
-        let refusal = recipe.learns_refusal.then(|| Refusal::learn(&lessons(examples, classes, recipe, &unseen)));
+        let refusal = recipe
+            .learns_refusal
+            .then(|| Refusal::learn(&lessons(examples, classes, recipe, &unseen, strange >= ENOUGH_STRANGERS)));
         let mut trained = Self { model, temperature, refusal, thresholds: [0.0; 2] };
         let own = unseen.iter().filter(|held| held.class.is_some());
         let mut sure: Vec<f32> = own.map(|held| trained.belongs(&held.reading, &held.doubt)).collect();
@@ -146,11 +164,13 @@ fn dealt(examples: &[Example], classes: usize) -> Vec<usize> {
 
 /// What teaches to refuse. Real strangers do; where there are too few, models that never saw a third of the classes
 /// read the rows of those.
-fn lessons(examples: &[Example], classes: usize, recipe: &Recipe, unseen: &[Held]) -> Vec<Lesson> {
-    let lesson = |held: &Held| Lesson { doubt: held.doubt, belongs: held.class.is_some(), weight: 1.0 };
+fn lessons(examples: &[Example], classes: usize, recipe: &Recipe, unseen: &[Held], enough: bool) -> Vec<Lesson> {
+    let lesson = |held: &Held| {
+        let belongs = held.class.is_some();
+        Lesson { doubt: held.doubt, belongs, weight: if belongs { 1.0 } else { STRANGER_WEIGHT } }
+    };
     let mut lessons: Vec<Lesson> = unseen.iter().map(lesson).collect();
-    let strangers = lessons.iter().filter(|lesson| !lesson.belongs).count();
-    if strangers >= ENOUGH_STRANGERS {
+    if enough {
         return lessons;
     }
     let folds = dealt(examples, classes);
@@ -244,7 +264,8 @@ mod tests {
 
     #[test]
     fn a_few_sentences_of_each_class_teach_it() {
-        let trained = Trained::learn(&examples("en", SAID), 3, &Recipe::ours(&Language::english()));
+        let trained =
+            Trained::learn(&examples("en", SAID), 3, &Language::english(), &Recipe::ours(&Language::english()));
         for (text, class) in
             [("switch on the hall light", 0), ("will there be snow on friday", 1), ("play a song by adele", 2)]
         {
@@ -262,7 +283,8 @@ mod tests {
     fn strangers_teach_refusal_and_never_become_a_class() {
         let strangers = ["tell me a joke", "who are you", "i love you", "are you a robot", "what is your name"];
         let said: Vec<(&str, usize)> = SAID.iter().copied().chain(strangers.map(|text| (text, 9))).collect();
-        let trained = Trained::learn(&examples("en", &said), 3, &Recipe::ours(&Language::english()));
+        let trained =
+            Trained::learn(&examples("en", &said), 3, &Language::english(), &Recipe::ours(&Language::english()));
         let verdict = classified("do you love me robot", &trained);
         assert!(verdict.class < 3);
         assert!(verdict.belongs < classified("put the lamp on", &trained).belongs);
@@ -279,7 +301,7 @@ mod tests {
             ("今天冷不冷", 1),
         ];
         let language = Language::parse("zh-CN").unwrap();
-        let trained = Trained::learn(&examples("zh-CN", &said), 2, &Recipe::ours(&language));
+        let trained = Trained::learn(&examples("zh-CN", &said), 2, &language, &Recipe::ours(&language));
         for (text, class) in [("厨房的灯开一下", 0), ("北京后天天气", 1)] {
             assert_eq!(trained.classify(&features::features(text, &language)).class, class, "{text}");
         }
@@ -289,7 +311,7 @@ mod tests {
     fn hardly_anything_to_learn_from_is_survived() {
         for said in [&SAID[..1], &SAID[..2], &[SAID[0], SAID[7]][..], &[]] {
             for recipe in [Recipe::ours(&Language::english()), Recipe::plain()] {
-                let trained = Trained::learn(&examples("en", said), 2, &recipe);
+                let trained = Trained::learn(&examples("en", said), 2, &Language::english(), &recipe);
                 for text in ["", "play", "。", &"word ".repeat(3000)] {
                     let verdict = classified(text, &trained);
                     assert!(verdict.confidence.is_finite() && verdict.belongs.is_finite(), "{text}: {verdict:?}");
