@@ -1,4 +1,4 @@
-//! `trunkline check`: are these dial plans sound?
+//! `trunkline check`: are these dial plans and grammars sound?
 
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
@@ -7,14 +7,17 @@ use std::process::ExitCode;
 
 use crate::dialplan::diagnostic::{Diagnostics, Severity};
 use crate::dialplan::load;
+use crate::grammar;
+
+use super::grammar::is_grammar;
 
 /// Deepest folder that is looked into.
 const MAX_FOLDERS: usize = 16;
 
-/// Check dial plans: prints what is wrong, where, and what to do about it.
+/// Check dial plans and grammars: prints what is wrong, where, and what to do about it.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// Plans, or folders that are searched for `*.yaml`.
+    /// Plans and grammars, or folders that are searched for `*.yaml`, `*.grxml` and `*.abnf`.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
     /// One line per finding, `file:line:column  sentence`, for editors and `grep`.
@@ -72,12 +75,27 @@ fn check(args: &CheckArgs, plain: bool, out: &mut impl Write) -> io::Result<bool
             writeln!(out, "{}  cannot be read: {error}", path.display())?;
             errors += 1;
         } else if plans.len() == before {
-            writeln!(out, "{}  holds no dial plans\n  help: they end in `.yaml`", path.display())?;
+            writeln!(
+                out,
+                "{}  holds no dial plans\n  help: they end in `.yaml`, grammars in `.grxml` or `.abnf`",
+                path.display()
+            )?;
             errors += 1;
         }
     }
     plans.dedup();
     let mut warnings = 0;
+    let (grammars, plans): (Vec<PathBuf>, Vec<PathBuf>) = plans.into_iter().partition(|path| is_grammar(path));
+    for path in &grammars {
+        for problem in super::grammar::problems(path) {
+            errors += usize::from(problem.severity == grammar::Severity::Error);
+            warnings += usize::from(problem.severity == grammar::Severity::Warning);
+            match args.format {
+                Format::Json => problem_row(&problem, out)?,
+                Format::Text => writeln!(out, "{problem}")?,
+            }
+        }
+    }
     let loaded: Vec<_> = plans.iter().map(|path| (path, load::load(path))).collect();
     // What another plan includes has been checked with it, and is no plan by itself.
     let parts: BTreeSet<PathBuf> = loaded
@@ -101,10 +119,23 @@ fn check(args: &CheckArgs, plain: bool, out: &mut impl Write) -> io::Result<bool
     if args.format == Format::Json {
         return Ok(errors == 0 && !(args.deny_warnings && warnings > 0));
     }
-    let counted = [(count, "plan"), (errors, "error"), (warnings, "warning")];
-    let summary = counted.map(|(count, what)| format!("{count} {what}{}", if count == 1 { "" } else { "s" }));
-    writeln!(out, "{}", summary.join(", "))?;
+    let counted = [(count, "plan"), (grammars.len(), "grammar"), (errors, "error"), (warnings, "warning")];
+    let told = counted.iter().filter(|(count, what)| *count > 0 || *what != "grammar");
+    let summary = told.map(|(count, what)| format!("{count} {what}{}", if *count == 1 { "" } else { "s" }));
+    writeln!(out, "{}", summary.collect::<Vec<_>>().join(", "))?;
     Ok(errors == 0 && !(args.deny_warnings && warnings > 0))
+}
+
+fn problem_row(problem: &grammar::Problem, out: &mut impl Write) -> io::Result<()> {
+    let row = Row {
+        file: &problem.file,
+        line: Some(problem.line),
+        column: Some(problem.column),
+        severity: if problem.severity == grammar::Severity::Error { "error" } else { "warning" },
+        message: &problem.message,
+        help: problem.help.as_deref(),
+    };
+    writeln!(out, "{}", serde_json::to_string(&row).expect("a row of texts and numbers is JSON"))
 }
 
 fn rows(found: &Diagnostics, out: &mut impl Write) -> io::Result<()> {
@@ -139,7 +170,8 @@ fn collect(path: &Path, deeper: usize, plans: &mut Vec<PathBuf>) -> io::Result<(
     for entry in entries {
         // A link to a folder may lead round in a ring.
         let folder = entry.is_dir() && !entry.is_symlink();
-        let plan = entry.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        let plan =
+            entry.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") || is_grammar(&entry);
         if folder && deeper > 0 {
             collect(&entry, deeper - 1, plans)?;
         } else if plan && !entry.is_dir() {
@@ -214,6 +246,17 @@ mod tests {
         let row: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!((&row["line"], &row["severity"]), (&2.into(), &"error".into()));
         assert_eq!(row["message"], "there is no step `b`");
+    }
+
+    #[test]
+    fn grammars_are_checked_by_their_ending() {
+        let sound = "#ABNF 1.0;\nlanguage en-US; root $a;\n$a = hello;\n";
+        let broken = "<grammar version=\"1.0\" xml:lang=\"en-US\" root=\"a\"><rule id=\"b\">x</rule></grammar>";
+        let (said, content) = checked(&[("a.yaml", SOUND), ("a.abnf", sound)], true);
+        assert_eq!((said.as_str(), content), ("1 plan, 1 grammar, 0 errors, 0 warnings\n", true));
+        let (said, content) = checked(&[("b.grxml", broken), ("a.abnf", sound)], false);
+        let expected = "plans/b.grxml:1:1  the root `a` is not defined\n0 plans, 2 grammars, 1 error, 0 warnings\n";
+        assert_eq!((said.as_str(), content), (expected, false));
     }
 
     #[test]

@@ -107,7 +107,8 @@ impl Grammar {
             (Some((root, _)), _) => Some(root.clone()),
             (None, Some(rule)) => {
                 let help = "write `root $name;`, or root=\"name\" at <grammar>";
-                problems.warn(rule.at, format!("the grammar has no root: taken for `{}`", rule.name)).help(help);
+                // Files of rules for others need none.
+                problems.note(rule.at, format!("the grammar has no root: taken for `{}`", rule.name)).help(help);
                 Some(rule.name.clone())
             }
             (None, None) => {

@@ -704,6 +704,89 @@ fn a_cursor_walks_the_network_word_by_word() {
     assert_eq!(trail, ["Enter(1)", "Nothing", "Nothing", "Nothing", "Tag(0)", "Leave(1)", "complete"]);
 }
 
+/// Every grammar that is shipped does what its table says, in both forms.
+#[test]
+fn the_grammars_that_are_shipped_mean_what_their_table_says() {
+    let table = std::fs::read_to_string("grammars/examples.tsv").unwrap();
+    let mut rows: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+    for line in table.lines().skip(1) {
+        let [file, said, means] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        rows.entry(file).or_default().push((said, means));
+    }
+    let mut files = 0;
+    for entry in std::fs::read_dir("grammars").unwrap() {
+        let path = entry.unwrap().path();
+        if !path.extension().is_some_and(|extension| extension == "abnf" || extension == "grxml") {
+            continue;
+        }
+        files += 1;
+        let grammar = Grammar::open(&path).unwrap_or_else(|problems| panic!("{}", told(&problems)));
+        let regrets = grammar.problems().iter().find(|problem| problem.severity == Severity::Warning);
+        assert_eq!(regrets, None, "{}", path.display());
+        let rows = &rows[path.file_name().unwrap().to_str().unwrap()];
+        assert!(rows.len() >= 3 && rows.iter().any(|(_, means)| *means == "-"), "{}", path.display());
+        for (said, means) in rows {
+            assert_eq!(meaning(&grammar, said), *means, "{said:?} in {}", path.display());
+        }
+        // What is written in the other form means the same, as long as it stands alone.
+        let text = std::fs::read_to_string(&path).unwrap();
+        let document = document(&text);
+        let other = if text.starts_with('<') { print::abnf(&document) } else { print::xml(&document) };
+        if !other.contains(".abnf#") {
+            let other = self::grammar(&other);
+            rows.iter()
+                .for_each(|(said, means)| assert_eq!(meaning(&other, said), *means, "{said:?} in {}", path.display()));
+        }
+        assert!(!grammar.expansions(20, &NoBuiltins).is_empty());
+    }
+    assert_eq!(files, rows.len(), "the table names a file that is not there");
+}
+
+#[test]
+fn ten_words_among_a_thousand_alternatives_take_few_steps() {
+    let mut random = StdRng::seed_from_u64(3);
+    let word = |random: &mut StdRng| format!("w{}", random.random_range(0..400));
+    let phrases: Vec<String> = (0..1_000)
+        .map(|_| (0..random.random_range(2..6)).map(|_| word(&mut random)).collect::<Vec<_>>().join(" "))
+        .collect();
+    let names = phrases
+        .iter()
+        .enumerate()
+        .map(|(number, phrase)| format!("/{}/ ({phrase}) {{out = {number}}}", number % 7 + 1));
+    let flat = format!(
+        "$r = [I want] $what {{out = rules.what}} [please | now]; $what = {};",
+        names.collect::<Vec<_>>().join(" | ")
+    );
+    // The same, each alternative a rule of its own.
+    let rules: String =
+        phrases.iter().enumerate().map(|(number, phrase)| format!("$p{number} = {phrase};\n")).collect();
+    let calls: Vec<String> = (0..1_000).map(|number| format!("$p{number} {{out = {number}}}")).collect();
+    let nested = format!("$r = [I want] ({}) [please | now];\n{rules}", calls.join(" | "));
+    for text in [flat, nested] {
+        let grammar = grammar(&scripted(&text));
+        let said = format!("okay so i want {} please", phrases[777]);
+        let utterance = matcher::Utterance::new(&said, Mode::Voice, grammar.language()).unwrap();
+        let whole = utterance.chart(grammar.automaton(), grammar.root(), &NoBuiltins);
+        let starts: Vec<usize> = (0..utterance.words.len()).collect();
+        let spotted = chart::parse(grammar.automaton(), grammar.root(), &utterance.words, &starts, &NoBuiltins);
+        assert!(whole.nodes.len() < 200 && spotted.nodes.len() < 400, "{} {}", whole.nodes.len(), spotted.nodes.len());
+        assert_eq!(grammar.spot(&said, grammar.language(), &NoBuiltins)[0].interpretation, Value::Integer(777));
+        let start = std::time::Instant::now();
+        for _ in 0..100 {
+            grammar.matches(&said, grammar.language(), &NoBuiltins);
+        }
+        eprintln!("whole {:?}", start.elapsed() / 100);
+        let start = std::time::Instant::now();
+        for _ in 0..100 {
+            grammar.spot(&said, grammar.language(), &NoBuiltins);
+        }
+        eprintln!("spot {:?}", start.elapsed() / 100);
+        let start = std::time::Instant::now();
+        self::grammar(&scripted(&text));
+        eprintln!("compile {:?}", start.elapsed());
+    }
+}
+
 /// A grammar nobody would write.
 fn any_expansion(random: &mut StdRng, depth: usize) -> String {
     let word = |random: &mut StdRng| ["a", "b", "c", "\"d e\"", "I'd", "f!de"][random.random_range(0..6)].to_owned();
