@@ -9,7 +9,7 @@ const FLOORS: &[&[&str]] = &[
     &["id", "time", "pii", "language", "files", "value"],
     &["audio", "grammar", "spoken", "understand", "rtp", "sdp"],
     &["sip", "media", "speech", "dialplan", "lookup"],
-    &["call"],
+    &["call", "agents"],
     &["store", "simulate", "config", "observe"],
     &["app", "cli"],
 ];

@@ -9,18 +9,19 @@
 //! Whatever happens, in whatever order, the record leaves exactly once and last: after the leg has ended *and* media
 //! has closed, or after their patience ran out. There is no state without a deadline.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::call::errand::Waiting;
 use crate::call::leg::Twins;
-use crate::call::record::{CallEnd, Direction};
+use crate::call::record::{CallEnd, Direction, OptOut};
 use crate::call::scribe::Scribe;
 use crate::call::transfer::Transfer;
 use crate::call::turn::Turn;
 use crate::call::{CallSetup, Input, Output, Reason, TimelineEvent};
-use crate::dialplan::interpreter::{Act, Asking, Interpreter, Line};
+use crate::dialplan::interpreter::{Act, Asking, Interpreter, Line, Way};
+use crate::dialplan::outcome::OutcomeKind;
 use crate::dialplan::plan::{Plan, Step, StepIx};
 use crate::dialplan::scope::Scope;
 use crate::dialplan::step::Event;
@@ -74,6 +75,8 @@ pub struct Call {
     pub(super) unreached: Option<String>,
     pub(super) media_closed: Option<MediaSummary>,
     pub(super) close_sent: bool,
+    /// Outcomes of the plan that have been looked at for what cannot wait.
+    outcomes_seen: usize,
 }
 
 #[derive(Debug)]
@@ -139,6 +142,7 @@ impl Call {
             unreached: None,
             media_closed: None,
             close_sent: false,
+            outcomes_seen: 0,
             scribe: Scribe::new(setup),
         }
     }
@@ -238,6 +242,11 @@ impl Call {
         matches!(self.state, State::Over)
     }
 
+    /// Every way through the plan that the call has taken.
+    pub const fn taken(&self) -> &BTreeSet<Way> {
+        self.interpreter.taken()
+    }
+
     /// The name of the step in hand.
     pub fn step_name(&self) -> &str {
         &self.step(self.interpreter.place()).name
@@ -293,6 +302,7 @@ impl Call {
             let step = self.step(step).name.clone();
             self.outputs.push_back(Output::Timeline(TimelineEvent::PlanFault { step, why }));
         }
+        self.tell_opt_outs(now);
         match act {
             Act::Say { step, lines, protected, barge_in } => {
                 self.forget_spoken_ahead();
@@ -310,6 +320,19 @@ impl Call {
                 self.part(step, &lines, now);
             }
         }
+    }
+
+    /// An opt-out holds from now on, whatever becomes of this call.
+    fn tell_opt_outs(&mut self, now: Now) {
+        let outcomes = self.interpreter.outcomes();
+        for outcome in outcomes.get(self.outcomes_seen..).unwrap_or_default() {
+            if let OutcomeKind::OptOut { scope, number, said } = &outcome.kind {
+                let (scope, number, said) = (scope.clone(), number.clone(), said.clone());
+                let call = self.scribe.setup().id.clone();
+                self.outputs.push_back(Output::OptOut(OptOut { call, at: now.wall, number, scope, said }));
+            }
+        }
+        self.outcomes_seen = outcomes.len();
     }
 
     pub(super) fn follow(&mut self, event: &Event, now: Now) {

@@ -14,6 +14,7 @@ use crate::rtp::jitter::JitterConfig;
 use crate::rtp::{Codec, Digit, Quality, StreamParams};
 
 pub mod barge_in;
+pub mod bridge;
 pub mod capture;
 pub mod driver;
 pub mod ear;
@@ -94,6 +95,14 @@ pub enum MediaCommand {
     },
     /// Hold is over: prompts and listening go on.
     Resume,
+    /// Let this be heard, over and over, wherever no prompt is: a caller who waits is still listened to. `None`: no
+    /// more.
+    Background {
+        /// Any rate; resampled like a prompt.
+        sound: Option<Arc<Pcm>>,
+    },
+    /// The bridge with another leg ([`driver::MediaHandle::bridge`]) is over.
+    Unbridge,
     /// Press keys, one after the other, behind those still waiting (RFC 4733): prompts wait meanwhile. What the far end
     /// takes no keys for, or what exceeds a few dozen, is not pressed, and a warning in the log.
     SendKeys {

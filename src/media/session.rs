@@ -22,8 +22,9 @@ mod speak;
 
 pub use self::report::MAX_RTCP_BYTES;
 use super::barge_in::{EchoGuard, Reflex};
+use super::bridge::BridgeEnd;
 use super::ear::{Ear, Thresholds};
-use super::hold::Hold;
+use super::hold::{Background, Hold};
 use super::playout::Playout;
 use super::recorder::Pair;
 use super::{Listen, MediaCommand, MediaEvent, MediaSummary, OpenLeg, PlayEnd, Recording};
@@ -70,6 +71,10 @@ pub struct Session {
     hold: Option<Hold>,
     /// Hold that is over and still has to fade out.
     fading: Option<Hold>,
+    /// What is heard where no prompt is.
+    background: Option<Background>,
+    /// Joined with another leg.
+    bridge: Option<Box<BridgeEnd>>,
     tap: Option<Tap>,
     /// The frame heard in this beat.
     left: [i16; FRAME_8K],
@@ -112,6 +117,8 @@ impl Session {
             playout: Playout::new(),
             hold: None,
             fading: None,
+            background: None,
+            bridge: None,
             tap: tap.map(Tap::new),
             left: SILENCE,
             events: VecDeque::with_capacity(EVENTS),
@@ -163,6 +170,8 @@ impl Session {
                 (self.hold, self.fading) = (Some(Hold::new(sound)), None);
             }
             MediaCommand::Resume => self.fading = self.hold.take(),
+            MediaCommand::Background { sound } => self.background = sound.and_then(Background::new),
+            MediaCommand::Unbridge => self.bridge = None,
             MediaCommand::SendKeys { keys, tone_ms, gap_ms } => {
                 self.pressing = true;
                 let pressed = keys.iter().filter(|key| self.sender.press(**key, tone_ms, gap_ms)).count();
@@ -172,6 +181,14 @@ impl Session {
             }
             MediaCommand::Close => self.close(now),
         }
+    }
+
+    /// Joins this leg with another: each says what the other hears, under what prompts there are, until one of them ends
+    /// it. Meanwhile nothing said is listened to; keys are told, and cross.
+    pub fn bridge(&mut self, end: Box<BridgeEnd>) {
+        self.reflex.disarm();
+        self.playout.unduck();
+        (self.bridge, self.background) = (Some(end), None);
     }
 
     /// One beat: hears, then speaks.

@@ -1,6 +1,6 @@
 //! One call in text: the real call core, a [`TextLeg`] for its far end, a clock that jumps to whatever is next.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 
 use crate::call::record::{CallRecord, Direction};
 use crate::call::{Call, CallSetup, Input, Output, TimelineEvent};
+use crate::dialplan::interpreter::Way;
 use crate::dialplan::plan::Plan;
 use crate::dialplan::scope::Variables;
 use crate::dialplan::step::{Done, Errand};
@@ -18,6 +19,7 @@ use crate::lookup::{Answer, Failure};
 use crate::pii::Pii;
 use crate::rtp::Digit;
 use crate::simulate::text_leg::{Piece, TextLeg};
+use crate::spoken::markup;
 use crate::time::{Clock, SimulatedClock};
 
 /// Another system answers within this.
@@ -214,6 +216,11 @@ impl Conversation {
         self.record.as_deref()
     }
 
+    /// Every way through the plan that the call has taken.
+    pub const fn taken(&self) -> &BTreeSet<Way> {
+        self.call.taken()
+    }
+
     /// Is the call over?
     pub const fn is_over(&self) -> bool {
         self.record.is_some()
@@ -275,7 +282,7 @@ impl Conversation {
         while let Some(output) = self.call.poll_output() {
             self.leg.take(&output, at);
             match output {
-                Output::Play { utter, .. } => said.push(utter.text),
+                Output::Play { utter, .. } => said.push(markup::plain(&utter.text).into_owned()),
                 // Shown already, when it was asked for: the whole of it, whatever the caller lets through.
                 Output::Timeline(TimelineEvent::BotSaid { .. }) => {}
                 Output::Timeline(event) => self.happenings.push(Happening::Timeline(event)),
@@ -283,7 +290,7 @@ impl Conversation {
                 Output::Finished(record) => self.record = Some(record),
                 Output::Leg(_) | Output::Media(_) | Output::Recognize { .. } | Output::CancelRecognize { .. } => {}
                 // Nobody gives a call in text an order.
-                Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } => {}
+                Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } | Output::OptOut(_) => {}
             }
         }
         if !said.is_empty() {

@@ -4,28 +4,32 @@
 //! What happens depends on the caller's lines alone (and, for `@` times, on how many bot lines stand above them), so
 //! that a test may be rewritten from what really happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Zoned;
 
+use crate::dialplan::interpreter::Way;
 use crate::dialplan::load;
 use crate::dialplan::plan::Plan;
 use crate::lookup::Answer;
 use crate::pii::Pii;
 use crate::simulate::conversation::{Caller, Conversation, Expected, Happening};
+use crate::simulate::coverage::Coverage;
 use crate::simulate::text_leg::Piece;
 use crate::simulate::transcript::{self, Item, Script, What, When, fits, print_end, print_line};
 
 /// What came of one test file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct FileReport {
     /// Conversations in it.
     pub conversations: usize,
     /// One text for each that failed, ready to print.
     pub failures: Vec<String>,
+    /// What of their plans they tried.
+    pub coverage: Coverage,
     /// The whole file as it would read if every expectation were what really happened; `None` when nothing changes.
     pub updated: Option<String>,
 }
@@ -33,6 +37,8 @@ pub struct FileReport {
 /// What came of one conversation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
+    /// Ways through the plan that the call took.
+    pub taken: BTreeSet<Way>,
     /// Lines as written beside lines as they happened.
     pub lines: Vec<Compared>,
     /// What else is wrong: `(line, message)`.
@@ -77,6 +83,11 @@ pub fn find(path: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// Runs every conversation of one file. Plans are kept in `plans` for the next file.
 pub fn run_file(path: &Path, plans: &mut Plans) -> FileReport {
+    run_some(path, plans, "")
+}
+
+/// Runs those conversations of one file whose heading holds `wanted`.
+pub fn run_some(path: &Path, plans: &mut Plans, wanted: &str) -> FileReport {
     let place = path.display();
     let failed = |failures| FileReport { failures, ..FileReport::default() };
     let text = match std::fs::read_to_string(path) {
@@ -89,12 +100,14 @@ pub fn run_file(path: &Path, plans: &mut Plans) -> FileReport {
             return failed(wrong.iter().map(|wrong| format!("{place}:{}: {}\n", wrong.line, wrong.message)).collect());
         }
     };
-    let mut report = FileReport { conversations: scripts.len(), ..FileReport::default() };
+    let wanted = |script: &&Script| script.name.to_lowercase().contains(&wanted.to_lowercase());
+    let mut report = FileReport { conversations: scripts.iter().filter(wanted).count(), ..FileReport::default() };
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    for script in scripts.iter().rev() {
+    for script in scripts.iter().filter(wanted).rev() {
         match plans.load(&script.header.plan, path) {
             Ok(plan) => {
-                let outcome = run(script, plan);
+                let outcome = run(script, plan.clone());
+                report.coverage.add(&plan, &outcome.taken);
                 if !outcome.passed() {
                     report.failures.push(print_failure(path, script, &outcome));
                     lines.splice(script.line..script.end_line - 1, print_updated(&outcome));
@@ -144,7 +157,7 @@ pub fn run(script: &Script, plan: Arc<Plan>) -> Outcome {
     };
     let mut running = Running {
         talk: Conversation::begin(plan, &caller),
-        outcome: Outcome { lines: Vec::new(), faults: Vec::new() },
+        outcome: Outcome { taken: BTreeSet::new(), lines: Vec::new(), faults: Vec::new() },
         expected: Vec::new(),
     };
     running.talk.expect_lookups(script.items.iter().filter_map(|item| match &item.what {
@@ -168,6 +181,7 @@ pub fn run(script: &Script, plan: Arc<Plan>) -> Outcome {
         running.talk.until_listening();
         running.compare();
     }
+    running.outcome.taken = running.talk.taken().clone();
     for (line, fault) in running.talk.lookup_faults() {
         let line = if line == 0 { script.line } else { line };
         running.outcome.faults.push((line, fault));

@@ -11,6 +11,7 @@ mod callee;
 mod caller;
 mod callers;
 mod calls;
+mod edits;
 mod hold;
 mod house;
 mod line;

@@ -325,7 +325,12 @@ impl Visit<'_> {
 
     /// Something came of the call.
     pub fn came_to(&mut self, kind: OutcomeKind) {
-        if self.outcomes.len() < OUTCOMES {
+        let counts = match &kind {
+            // The law's, not the plan's: one that is said already is enough, but no bound may lose the first.
+            OutcomeKind::OptOut { scope, .. } => !self.outcomes.iter().any(|outcome| outcome.closes(scope)),
+            _ => self.outcomes.len() < OUTCOMES,
+        };
+        if counts {
             self.outcomes.push(Outcome { step: self.step.to_owned(), kind });
         }
     }

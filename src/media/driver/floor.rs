@@ -15,6 +15,7 @@ use super::rota::{Rota, SHIFTS};
 use super::wire::Reader;
 use crate::audio::FRAME_MS;
 use crate::id::LegId;
+use crate::media::bridge::BridgeEnd;
 use crate::media::recorder::{Job, Pair, Recorder};
 use crate::media::session::{MAX_RTCP_BYTES, Session, Traffic};
 use crate::media::{MediaCommand, MediaEvent, OpenLeg, Recording};
@@ -34,6 +35,7 @@ const BACKLOG: usize = 256;
 pub(super) enum Order {
     Open(Box<Opening>),
     Command(LegId, MediaCommand),
+    Bridge(LegId, Box<BridgeEnd>),
 }
 
 /// A leg to be opened, with everything it needs.
@@ -141,6 +143,11 @@ impl Floor {
                 Ok(Order::Command(leg, command)) => match self.line(leg) {
                     Some(line) => line.command(command, now.mono),
                     None => tracing::debug!(leg = leg.0, "an order came after the leg was closed"),
+                },
+                Ok(Order::Bridge(leg, end)) => match self.line(leg) {
+                    Some(line) => line.session.bridge(end),
+                    // Dropped: the other leg finds the bridge over.
+                    None => tracing::debug!(leg = leg.0, "a leg was to be bridged that is closed"),
                 },
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,

@@ -1,6 +1,7 @@
 //! Tests of [`super::Session`]: one leg on a clock that only ticks.
 
 mod barge_in;
+mod bridge;
 mod reports;
 mod sound;
 mod wire;
