@@ -17,6 +17,7 @@ use crate::media::{BargeIn, MediaCommand, MediaEvent, Offer, PlayEnd};
 use crate::pii::Pii;
 use crate::rtp::Digit;
 use crate::speech::{RecognizeError, Utter};
+use crate::spoken::markup;
 use crate::time::Now;
 
 /// A prompt begins within this after it was asked for or the one before it is over, and its end is reported within
@@ -130,7 +131,7 @@ impl Call {
             let play = PlayId(self.plays.len() as u64);
             self.plays.push(barge_in);
             self.playing.push_back(play);
-            self.scribe.prompt_asked(name, &line.text, protected);
+            self.scribe.prompt_asked(name, &markup::plain(&line.text), protected);
             let language = self.interpreter.language().clone();
             let utter = Utter { text: line.text.clone(), language, file: line.file.clone() };
             self.outputs.push_back(Output::Play { play, utter, barge_in });

@@ -69,12 +69,23 @@ const DOUBT_LOOSE: f32 = 0.5;
 const LEAST_HEARD: f32 = 0.05;
 /// The most that may be claimed when the wish is denied: "I do not want to pay" must not pay.
 const DENIED: f32 = 0.4;
+/// Words as alike as this cannot be told apart by whoever picks them.
+const SOUNDS_ALIKE: f32 = 0.6;
 /// More words than these are no mere repetition of a wish.
 const LONGEST_REPEATED: usize = 12;
 /// How near one of its phrases a loosely worded universal must be…
 const UNIVERSAL_NEAREST: f32 = 0.7;
 /// …and how much must be said: words that tell next to nothing ("this back") explain nothing either.
 const UNIVERSAL_MASS: f32 = 0.18;
+
+/// Would a telephone take one English word for the other, though they are written differently?
+pub fn sounds_alike(one: &str, two: &str) -> bool {
+    let sound = phonetic::Sound::of;
+    match (sound(one), sound(two)) {
+        (Some(first), Some(second)) => phonetic::misheard((one, &first), (two, &second)) >= SOUNDS_ALIKE,
+        _ => false,
+    }
+}
 
 /// Wishes understood at every question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
