@@ -25,6 +25,7 @@ use crate::dialplan::template;
 use crate::language::Language;
 use crate::media::BargeIn;
 use crate::pii::Pii;
+use crate::spoken::markup;
 use crate::value::Value;
 
 /// Steps entered or asked again since a caller was last understood; beyond it the plan is going round in circles.
@@ -41,7 +42,7 @@ const FAULTS: usize = 50;
 /// One thing to say, in the call's language.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// The words.
+    /// The words, with the markup that is left of them ([`markup::in_words`]).
     pub text: String,
     /// A recorded file that wins over synthesis.
     pub file: Option<PathBuf>,
@@ -484,6 +485,7 @@ pub fn line_of(prompt: &Prompt, view: View<'_>) -> (Line, Option<String>) {
         Ok(text) => (text.into_owned(), None),
         Err((text, why)) => (text, Some(why)),
     };
+    let text = markup::in_words(&text, view.language, view.now.date());
     (Line { text, file: prompt.files.get(view.language).cloned() }, fault)
 }
 

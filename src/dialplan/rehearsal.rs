@@ -9,7 +9,7 @@ use crate::dialplan::fixture::heard;
 use crate::dialplan::interpreter::{Act, Interpreter};
 use crate::dialplan::load::load_str;
 use crate::dialplan::outcome::OutcomeKind;
-use crate::dialplan::plan::{Plan, StepIx};
+use crate::dialplan::plan::Plan;
 use crate::dialplan::scope::{Scope, Variables};
 use crate::dialplan::step::{Event, Keyed};
 use crate::language::Language;
@@ -105,12 +105,6 @@ impl Rehearsal {
     /// What went wrong without stopping the call.
     pub fn faults(&mut self) -> Vec<String> {
         self.interpreter.take_faults()
-    }
-
-    /// The name of the step in hand.
-    pub fn step(&self) -> &str {
-        let place: StepIx = self.interpreter.place();
-        &self.plan.step(place).name
     }
 
     /// The call stands where something is said; it is said whole, or not.

@@ -106,6 +106,12 @@ impl Scope {
         open.map(|(name, value)| (name.as_str(), value.reveal())).chain(it)
     }
 
+    /// Every secret with its name, for other systems only.
+    pub fn secrets(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let secret = self.values.iter().filter(|(name, _)| self.secret.contains(*name));
+        secret.map(|(name, value)| (name.as_str(), value.reveal()))
+    }
+
     /// Every fact with its name.
     pub fn facts(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.facts.iter().map(|(name, value)| (name.as_str(), value.reveal()))

@@ -154,7 +154,9 @@ impl Run for Ask {
                 question::wish(quest, &self.quests[quest].question, *universal)
             }
             // Nobody objects.
-            (Event::NoInput | Event::NoMatch { .. } | Event::Error, Some(doubted)) if self.band.how == How::Implicit => {
+            (Event::NoInput | Event::NoMatch { .. } | Event::Error, Some(doubted))
+                if self.band.how == How::Implicit =>
+            {
                 self.taken(doubted, visit)
             }
             (other, _) => question::next(quest, &self.quests[quest].question, other),
@@ -225,8 +227,7 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
         }
         again = cx.house_prompt("again");
         let wanted = Wanted { name: slot.clone(), want: want.clone(), phrases: BTreeMap::new(), sensitive };
-        let ear =
-            FormEar { slots: Arc::new(vec![wanted]), about: About::Check, matchers, below: band.below, operator };
+        let ear = FormEar { slots: Arc::new(vec![wanted]), about: About::Check, matchers, below: band.below, operator };
         quests.push(Quest { question, ear: Box::new(ear) });
     }
     Some(Box::new(Ask { quests, slot, want, sensitive, band, again, go }))
@@ -288,7 +289,9 @@ mod tests {
     fn a_value_is_as_sure_as_its_words_and_two_guesses_as_likely_make_both_doubtful() {
         let ear = ear("amount?currency=USD", true);
         let sure = |nbest: &crate::understand::NBest| match ear.speech(nbest, &hearing()).answer {
-            Some(Answer::Filled(filled)) => filled.values.iter().map(|(_, value, sure)| (value.reveal().plain(), *sure)).collect(),
+            Some(Answer::Filled(filled)) => {
+                filled.values.iter().map(|(_, value, sure)| (value.reveal().plain(), *sure)).collect()
+            }
             _ => Vec::new(),
         };
         let alone = heard("fifty dollars", 0.95);

@@ -166,8 +166,9 @@ impl Form {
         visit: &mut Visit<'_>,
         mut before: Vec<Words<'plan>>,
     ) -> Next<'plan> {
-        let missing = (0..self.slots.len())
-            .find(|slot| self.slots[*slot].required && progress.held[*slot].value.is_none() && self.wants(*slot, visit));
+        let missing = (0..self.slots.len()).find(|slot| {
+            self.slots[*slot].required && progress.held[*slot].value.is_none() && self.wants(*slot, visit)
+        });
         if let Some(slot) = missing {
             let unsaid = std::mem::take(&mut progress.unsaid);
             let readable = self.readable(progress, visit);
@@ -204,9 +205,8 @@ impl Form {
 
     fn done<'plan>(&self, progress: &Progress, visit: &mut Visit<'_>) -> Next<'plan> {
         let open = (0..self.slots.len()).filter(|slot| !self.wanted[*slot].sensitive);
-        let values = open.filter_map(|slot| {
-            Some((readable(&self.wanted[slot].name), progress.held[slot].value.clone()?))
-        });
+        let values =
+            open.filter_map(|slot| Some((readable(&self.wanted[slot].name), progress.held[slot].value.clone()?)));
         let values = values.collect();
         visit.came_to(OutcomeKind::Form { values: Pii::new(values) });
         Next::Go(self.go)
@@ -320,10 +320,10 @@ impl Form {
         let mut progress = std::mem::take(visit.memory::<Progress>());
         progress.objections += 1;
         self.forget(slot, &mut progress, visit);
-        let next = if progress.objections >= self.quests[self.place_of(Place::Slot(slot))].question.tries {
-            Next::Go(self.quests[self.place_of(Place::Slot(slot))].question.exhausted)
-        } else {
-            self.ask_slot(slot, &mut progress, vec![why])
+        let question = &self.quests[self.place_of(Place::Slot(slot))].question;
+        let next = match progress.objections >= question.tries {
+            true => Next::Go(question.exhausted),
+            false => self.ask_slot(slot, &mut progress, vec![why]),
         };
         *visit.memory::<Progress>() = progress;
         next
@@ -362,10 +362,16 @@ impl Form {
 
     /// "Go back" leads to the slot before this one, and from the first to the question before the form.
     fn back<'plan>(&'plan self, progress: &mut Progress, visit: &mut Visit<'_>) -> Option<Next<'plan>> {
+        let mut filled = (0..self.slots.len()).rev().filter(|slot| progress.held[*slot].value.is_some());
+        let volunteered = match progress.at {
+            Place::Slot(here) => filled.find(|slot| *slot < here),
+            Place::Opening => None,
+            Place::Check | Place::Which => filled.next(),
+        };
         if let Place::Slot(here) = progress.at {
             progress.asked.retain(|slot| *slot != here);
         }
-        let before = progress.asked.last().copied()?;
+        let before = progress.asked.last().copied().or(volunteered)?;
         self.forget(before, progress, visit);
         Some(self.ask_slot(before, progress, Vec::new()))
     }
@@ -416,7 +422,6 @@ impl Run for Form {
         self.wanted.iter().map(|slot| (slot.name.as_str(), slot.sensitive)).collect()
     }
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn a_message_is_left_whole_or_not_at_all() {
         let talk = Rehearsal::of(PLAN, "en-US", &[]);
-        assert_eq!(talk.bot(), "Please call us. Goodbye. [left]");
+        assert_eq!(talk.bot(), "Please call us. [left]");
         assert!(matches!(talk.outcomes()[..], [OutcomeKind::Voicemail { left: true, .. }]), "{:?}", talk.outcomes());
         let talk = Rehearsal::interrupt(PLAN, "en-US");
         assert!(talk.bot().ends_with("[human]"), "{}", talk.bot());

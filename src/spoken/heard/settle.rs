@@ -74,6 +74,8 @@ pub struct Manners {
     pub corrections: &'static [&'static str],
     /// What denies the value after it.
     pub denials: &'static [&'static str],
+    /// What may follow a value in the same breath: "two hundred *on* Friday".
+    pub followers: &'static [&'static str],
     /// How an utterance of this kind does not end.
     pub tails: &'static [&'static str],
 }
@@ -86,8 +88,10 @@ const TWO_MINDS: f32 = 0.6;
 const LATER_COUNTS: f32 = 0.05;
 /// A reading this unlikely puts no other in doubt.
 const FAINT: f32 = 0.4;
-/// A bare value inside other words.
+/// A bare value inside other words, when those next to it are such as stand beside values…
 const BARE_INSIDE: f32 = 0.75;
+/// …and when they are not: "ten inches", "bedroom two", 一首.
+const BARE_AMONG_OTHERS: f32 = 0.4;
 /// A bare value beside one that says what it is.
 const BARE_BESIDE: f32 = 0.5;
 /// Below this nothing is worth naming.
@@ -124,7 +128,11 @@ pub fn settle(words: &Words, manners: &Manners, read: impl Fn(usize) -> Vec<Read
             () => Fit::Inside,
         };
         for reading in &span.readings {
-            let doubt = if reading.bare && !only { BARE_INSIDE } else { 1.0 };
+            let doubt = match reading.bare && !only {
+                true if framed(words, manners, &spans, &span.words) => BARE_INSIDE,
+                true => BARE_AMONG_OTHERS,
+                false => 1.0,
+            };
             let sure = reading.sure * span.weight * doubt;
             let bytes = words.bytes(&span.words);
             found.push(Found { value: reading.value.clone(), words: span.words.clone(), bytes, fit, sure });
@@ -132,7 +140,7 @@ pub fn settle(words: &Words, manners: &Manners, read: impl Fn(usize) -> Vec<Read
     }
     found.retain(|found| found.sure >= WORTH_NAMING);
     found.sort_by(|one, other| other.sure.total_cmp(&one.sure));
-    if found.is_empty() && words.len() > 0 && (open.is_some() || (only && spans.is_empty())) {
+    if found.is_empty() && !words.is_empty() && (open.is_some() || (only && spans.is_empty())) {
         let end = words.len();
         found.push(Found { value: Value::Nothing, words: end..end, bytes: 0..0, fit: Fit::Prefix, sure: 0.0 });
     }
@@ -214,6 +222,18 @@ fn denied(words: &Words, manners: &Manners, start: usize) -> bool {
         at -= 1;
     }
     words.after(at, manners.denials)
+}
+
+/// Do the words next to a value belong beside one?
+fn framed(words: &Words, manners: &Manners, spans: &[Span], value: &Range<usize>) -> bool {
+    let lists = [manners.fillers, manners.own_fillers, manners.corrections, manners.denials];
+    let before = value.start == 0
+        || spans.iter().any(|span| span.words.end == value.start)
+        || lists.iter().any(|list| words.after(value.start, list));
+    let after = value.end == words.len()
+        || spans.iter().any(|span| span.words.start == value.end)
+        || lists.iter().chain([&manners.followers]).any(|list| words.any(value.end, list).is_some());
+    before && after
 }
 
 fn corrected(words: &Words, manners: &Manners, between: &Range<usize>) -> bool {

@@ -139,8 +139,8 @@ impl FormEar {
         if !self.focus().is_some_and(|place| self.slots[place].want.is_boolean()) {
             said.consent = consent(text, hearing, &taken);
         }
-        said.corrects = !stand_at(&words, words::takes_back(language)).is_empty()
-            || matches!(said.consent, Some((false, ..)));
+        said.corrects =
+            !stand_at(&words, words::takes_back(language)).is_empty() || matches!(said.consent, Some((false, ..)));
         said.named = self.named(&words, &cues, &said, language);
         said
     }
@@ -216,7 +216,8 @@ impl Ear for FormEar {
         match self.about {
             About::All | About::Slot(_) => {
                 let place = self.focus().unwrap_or(0);
-                let Some(slot) = self.slots.get(place).filter(|slot| !slot.sensitive || self.about != About::All) else {
+                let Some(slot) = self.slots.get(place).filter(|slot| !slot.sensitive || self.about != About::All)
+                else {
                     return Keyed::Wrong;
                 };
                 match slot.want.keys(typed, hearing) {
@@ -259,7 +260,8 @@ impl Ear for FormEar {
             for (place, heard) in &said.values {
                 let weighed = heard.sure * trust;
                 let first = !filled.values.iter().any(|(slot, ..)| slot == place);
-                let known = filled.values.iter().any(|(slot, value, _)| slot == place && *value.reveal() == heard.value);
+                let known =
+                    filled.values.iter().any(|(slot, value, _)| slot == place && *value.reveal() == heard.value);
                 let several = filled.values.iter().filter(|(slot, ..)| slot == place).count();
                 if weighed < self.below {
                     unsure = unsure.or(Some((rank, weighed)));

@@ -8,15 +8,46 @@ use crate::language::Language;
 
 /// Words after which a value stands in the place of one said before.
 const TAKES_BACK: &[&str] = &[
-    "no", "nope", "not", "actually", "make it", "make that", "change", "instead", "rather", "i mean", "i meant", "i said",
-    "sorry", "wait", "correction", "scratch that", "should be", "it is not", "that is wrong", "wrong", "switch",
+    "no",
+    "nope",
+    "not",
+    "actually",
+    "make it",
+    "make that",
+    "change",
+    "instead",
+    "rather",
+    "i mean",
+    "i meant",
+    "i said",
+    "sorry",
+    "wait",
+    "correction",
+    "scratch that",
+    "should be",
+    "it is not",
+    "that is wrong",
+    "wrong",
+    "switch",
 ];
 const TAKES_BACK_MANDARIN: &[&str] =
     &["不是", "不对", "不，", "改", "换成", "换到", "应该是", "说错", "错了", "我是说", "我说的是", "等等", "还是"];
 /// Words that make naming a slot a wish to say it anew: "the date is wrong".
 const CHANGES: &[&str] = &[
-    "change", "wrong", "incorrect", "different", "not right", "not correct", "fix", "edit", "update", "another", "mistake",
-    "switch", "not", "redo",
+    "change",
+    "wrong",
+    "incorrect",
+    "different",
+    "not right",
+    "not correct",
+    "fix",
+    "edit",
+    "update",
+    "another",
+    "mistake",
+    "switch",
+    "not",
+    "redo",
 ];
 const CHANGES_MANDARIN: &[&str] = &["改", "换", "不对", "错", "不是", "更正", "重新", "重说"];
 /// What may stand around a slot's name when nothing else is said.

@@ -42,10 +42,10 @@ fn parts(talk: &Rehearsal) -> Vec<(String, String)> {
 fn both_at_once_are_read_back_corrected_and_promised() {
     let mut talk = Rehearsal::of(&plan(""), "en-US", &[]);
     let check = talk.say("two hundred dollars on Friday").bot();
-    assert_eq!(check, "two hundred dollars, Friday, March the sixth. Is that right?");
+    assert_eq!(check, "Two hundred dollars, Friday, March the sixth. Is that right?");
     assert_eq!(parts(&talk), [], "nothing is promised before it is confirmed");
     let check = talk.say("no, on the fifteenth").bot();
-    assert_eq!(check, "two hundred dollars, Sunday, March the fifteenth. Is that right?");
+    assert_eq!(check, "Two hundred dollars, Sunday, March the fifteenth. Is that right?");
     let done = talk.say("yes").bot();
     assert!(done.ends_with("[promised]"), "{done}");
     assert_eq!(parts(&talk), [("200.00".to_owned(), "2026-03-15".to_owned())]);
@@ -69,7 +69,7 @@ fn limits_are_told_and_what_breaks_them_is_asked_for_again() {
     assert_eq!(few, "It has to be at least twenty-five dollars. How much will you pay?");
     let much = talk.say("two hundred dollars").bot();
     assert_eq!(much, "It can be one hundred twenty dollars at most. How much will you pay?");
-    assert!(talk.say("one hundred dollars").bot().contains("one hundred dollars, Friday"), "{}", talk.bot());
+    assert!(talk.say("one hundred dollars").bot().contains("One hundred dollars, Friday"), "{}", talk.bot());
     talk.say("yes");
     assert_eq!(parts(&talk), [("100.00".to_owned(), "2026-03-06".to_owned())]);
 
@@ -92,7 +92,7 @@ fn instalments_are_asked_for_until_all_is_promised() {
     assert!(most.starts_with("It can be two hundred dollars at most."), "{most}");
     talk.say("two hundred dollars");
     let done = talk.say("yes").bot();
-    assert!(done.starts_with("three hundred dollars,") && done.ends_with("[promised]"), "{done}");
+    assert!(done.starts_with("Three hundred dollars,") && done.ends_with("[promised]"), "{done}");
     let expect = [("100.00", "2026-03-06"), ("200.00", "2026-03-20")];
     assert_eq!(parts(&talk), expect.map(|(amount, date)| (amount.to_owned(), date.to_owned())));
 }

@@ -121,7 +121,8 @@ pub fn rating_at(words: &Words, at: usize, min: i64, max: i64) -> Vec<Reading> {
 }
 
 fn scored(words: &Words, at: usize) -> Option<(i64, usize)> {
-    if zero(words, at) {
+    // "oh" is a digit of a longer number, and a sigh.
+    if zero(words, at) && (words.len() == 1 || !matches!(words.get(at), "o" | "oh")) {
         return Some((0, at + 1));
     }
     let (value, end): (Decimal, usize) = cardinal(words, at)?;

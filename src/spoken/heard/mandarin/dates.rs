@@ -197,8 +197,7 @@ impl Days<'_> {
             });
             return dates(date.map(|date| (date, if edge == 'e' { 0.95 } else { 0.75 })), end);
         }
-        let year = words.find(at, YEARS).or_else(|| Some((0, at)));
-        let Some((ahead, start)) = year else { return Vec::new() };
+        let (ahead, start) = words.find(at, YEARS).unwrap_or((0, at));
         let Some((month_day, end)) = words
             .find(start, &[("年底", (12, 31)), ("年末", (12, 31)), ("底", (12, 31))])
             .filter(|(_, end)| *end > start + 1 || start > at)
