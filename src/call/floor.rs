@@ -258,6 +258,7 @@ impl Call {
             }
             // Nothing in a plan waits for keys that we press.
             MediaEvent::KeysSent => {}
+            MediaEvent::Recorded(recording) => self.message_taken(recording, now),
             MediaEvent::RtpTimeout { .. } => {
                 // Before the ACK and on hold a far end may rightly be silent; the leg's own timer ends that. After it, media
                 // says so again.
@@ -282,6 +283,9 @@ impl Call {
 
     pub(super) fn digit(&mut self, digit: Digit, at: Instant, now: Now) {
         if !matches!(&self.state, State::Asking { asking, .. } if self.is_secret(asking)) && self.runs_on(at) {
+            return;
+        }
+        if self.message_keyed(at) {
             return;
         }
         let armed = self.armed();
@@ -331,6 +335,9 @@ impl Call {
         if self.committed == Some(utterance) {
             return;
         }
+        if self.message_heard(None) {
+            return;
+        }
         let armed = self.armed();
         match &mut self.state {
             State::Asking { turn, .. } if matches!(armed, None | Some(BargeIn::Speech)) => {
@@ -347,6 +354,10 @@ impl Call {
     }
 
     fn offered(&mut self, offer: &Offer, now: Now) {
+        if self.message_heard(Some(offer.ended_at)) {
+            self.commit(offer.utterance);
+            return;
+        }
         let began_under = offer.during.map(|play| self.barge_in_of(play));
         let unarmed = |barge_in| matches!(barge_in, Some(BargeIn::Off | BargeIn::Keys));
         // What was given up before it was offered, when media could not yet take our word for it, stays given up.

@@ -10,12 +10,14 @@
 //! has closed, or after their patience ran out. There is no state without a deadline.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::call::discretion::Discretion;
 use crate::call::errand::Waiting;
 use crate::call::leg::Twins;
+use crate::call::message::Take;
 use crate::call::record::{CallEnd, Direction, OptOut};
 use crate::call::scribe::Scribe;
 use crate::call::transfer::Transfer;
@@ -79,6 +81,10 @@ pub struct Call {
     pub(super) close_sent: bool,
     /// Outcomes of the plan that have been looked at for what cannot wait.
     outcomes_seen: usize,
+    /// A message that the caller leaves, or has left and media still writes.
+    pub(super) take: Option<Take>,
+    /// Messages begun.
+    pub(super) messages: u32,
     /// The first prompt of what is being said, or was last.
     pub(super) saying_from: usize,
 }
@@ -148,6 +154,8 @@ impl Call {
             media_closed: None,
             close_sent: false,
             outcomes_seen: 0,
+            take: None,
+            messages: 0,
             saying_from: 0,
             scribe: Scribe::new(setup),
         }
@@ -193,7 +201,10 @@ impl Call {
             State::Dialling { until } => [Some((*until, Reason::Ring)), None, longest],
             State::Answering { until } => [Some((*until, Reason::Acknowledge)), None, longest],
             State::Saying { until } => [Some((*until, Reason::Prompt)), None, longest],
-            State::Waiting(waiting) => [Some((waiting.due(), Reason::Errand)), None, longest],
+            State::Waiting(waiting) => {
+                let due = self.message_due().map_or(waiting.due(), |message| message.min(waiting.due()));
+                [Some((due, Reason::Errand)), None, longest]
+            }
             State::Standing { until } => [Some((*until, Reason::StandBy)), None, longest],
             State::Asking { turn, until, .. } => {
                 let prompt = (!self.playing.is_empty()).then_some((*until, Reason::Prompt));
@@ -251,6 +262,12 @@ impl Call {
     /// Every way through the plan that the call has taken.
     pub const fn taken(&self) -> &BTreeSet<Way> {
         self.interpreter.taken()
+    }
+
+    /// Where a message of its caller is kept, below the folder of recordings.
+    pub fn message_file(&self, number: u32) -> PathBuf {
+        let CallSetup { id, arrived_at, .. } = self.scribe.setup();
+        PathBuf::from(arrived_at.strftime("%Y-%m/%d").to_string()).join(format!("{id}-message-{number}.wav"))
     }
 
     /// The name of the step in hand.

@@ -34,6 +34,8 @@ pub(super) struct Scribe {
     pub(super) result: Option<String>,
     pub(super) ladder: Ladder,
     pub(super) reason: Option<Reason>,
+    /// Messages that the caller has left.
+    messages: Vec<Outcome>,
 }
 
 /// A turn whose reply has not begun.
@@ -61,7 +63,13 @@ impl Scribe {
             result: None,
             ladder: Ladder { rungs: Vec::new(), left_out: 0 },
             reason: None,
+            messages: Vec::new(),
         }
+    }
+
+    /// The caller has left a message.
+    pub(super) fn message(&mut self, message: Outcome) {
+        self.messages.push(message);
     }
 
     pub(super) const fn setup(&self) -> &CallSetup {
@@ -223,6 +231,7 @@ impl Scribe {
     ) -> CallRecord {
         let mut outcomes = interpreter.outcomes().to_vec();
         self.count_voicemail(&mut outcomes);
+        outcomes.append(&mut self.messages);
         CallRecord {
             id: self.setup.id.clone(),
             direction: self.setup.direction,

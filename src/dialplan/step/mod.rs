@@ -43,6 +43,7 @@ pub mod optout;
 pub mod promise;
 pub mod question;
 pub mod rate;
+pub mod record;
 pub mod run;
 pub mod say;
 pub mod set;
@@ -86,6 +87,7 @@ pub const WORDS: &[Word] = &[
     comment::WORD,
     optout::WORD,
     callback::WORD,
+    record::WORD,
     voicemail::WORD,
     goto::WORD,
     run::WORD,
@@ -216,8 +218,21 @@ pub enum Event {
 /// Something that is done for a call outside of it, while the caller waits.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Errand {
+    /// Take a message.
+    Message(Taking),
     /// Ask another system.
     Lookup(Box<Request>),
+}
+
+/// How a message is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taking {
+    /// It is over then at the latest.
+    pub longest: Duration,
+    /// Silence that ends it.
+    pub silence: Duration,
+    /// Anything shorter is none.
+    pub least: Duration,
 }
 
 /// What came of an errand.
@@ -225,6 +240,8 @@ pub enum Errand {
 pub enum Done {
     /// Nobody did it in time, or nobody can.
     Nothing,
+    /// A message of so many milliseconds; `None` where nobody said anything, or it could not be kept.
+    Message(Option<u64>),
     /// The other system's answer.
     Lookup(Result<LookupAnswer, Failure>),
 }
