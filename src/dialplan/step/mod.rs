@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 
 use super::compile::Compiler;
@@ -27,6 +28,7 @@ use crate::understand::NBest;
 use crate::understand::{Fit, Meaning, Universal};
 use crate::value::Value;
 
+pub mod answer;
 pub mod ask;
 pub mod band;
 pub mod branch;
@@ -72,6 +74,7 @@ pub const WORDS: &[Word] = &[
     set::WORD,
     tag::WORD,
     http::WORD,
+    answer::WORD,
     goto::WORD,
     run::WORD,
     hangup::WORD,
@@ -303,6 +306,8 @@ pub struct Visit<'a> {
     pub language: &'a mut Language,
     /// Date and time where the plan lives.
     pub now: DateTime,
+    /// The moment, whatever the clocks there show.
+    pub wall: Timestamp,
     /// The name of the step.
     pub step: &'a str,
     /// What came of it, kept with the call.
