@@ -35,6 +35,7 @@ pub mod branch;
 pub mod confirm;
 pub mod form;
 pub mod goto;
+pub mod grammars;
 pub mod hangup;
 pub mod http;
 pub mod menu;
