@@ -25,7 +25,7 @@ use crate::dialplan::interpreter::{Act, Asking, Interpreter, Line, Way};
 use crate::dialplan::outcome::OutcomeKind;
 use crate::dialplan::plan::{Plan, Step, StepIx};
 use crate::dialplan::scope::Scope;
-use crate::dialplan::step::Event;
+use crate::dialplan::step::{Event, verify};
 use crate::id::{PlayId, UtteranceId};
 use crate::media::{BargeIn, Listen, MediaCommand, MediaSummary};
 use crate::pii::Pii;
@@ -80,6 +80,8 @@ pub struct Call {
     pub(super) close_sent: bool,
     /// Outcomes of the plan that have been looked at for what cannot wait.
     outcomes_seen: usize,
+    /// The first prompt of what is being said, or was last.
+    pub(super) saying_from: usize,
 }
 
 #[derive(Debug)]
@@ -147,6 +149,7 @@ impl Call {
             media_closed: None,
             close_sent: false,
             outcomes_seen: 0,
+            saying_from: 0,
             scribe: Scribe::new(setup),
         }
     }
@@ -311,6 +314,7 @@ impl Call {
         match act {
             Act::Say { step, lines, protected, barge_in } => {
                 self.forget_spoken_ahead();
+                self.saying_from = self.plays.len();
                 let until = self.play(step, &lines, barge_in, protected, now);
                 self.state = State::Saying { until };
             }
@@ -401,11 +405,13 @@ fn interpreter_of(setup: &CallSetup) -> Interpreter {
         ("country", of(region.as_ref().map(|region| region.country))),
         ("area", of(area.map(|area| area.english))),
         ("line", of(line)),
+        (verify::VERIFIED, Pii::new(Value::Boolean(false))),
         ("id", text(&setup.id.to_string())),
         ("direction", text(direction)),
         ("caller", phone(&setup.caller)),
         ("called", phone(&setup.called)),
         ("peer", text(&setup.peer)),
+        ("plan", text(&setup.plan.name)),
         ("language", text(setup.language.as_str())),
     ];
     let facts = Scope::of(facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())

@@ -90,6 +90,17 @@ const HOUSE_KEYS: &[Key] = &[
     key("noted", Shape::Text, "What was understood, told by the way: `{{ it }}`."),
     key("again", Shape::Text, "What was understood is wrong, and is asked for again."),
     key("which", Shape::Text, "Which of several is wrong? `{{ it }}` lists them."),
+    key("closed", Shape::Text, "A number is closed: nobody will be called there again."),
+    key("mismatch", Shape::Text, "Not all of what the right person knows fitted; it is asked once more."),
+    key("in_numbers", Shape::Text, "Asked of a caller who has said how, but not how many."),
+    key("how_much", Shape::Text, "How much will be paid?"),
+    key("which_day", Shape::Text, "On which day will it be paid?"),
+    key("rest", Shape::Text, "What is promised leaves `{{ it }}`."),
+    key("least", Shape::Text, "`{{ it }}` is the least that is taken."),
+    key("most", Shape::Text, "`{{ it }}` is the most that is taken."),
+    key("latest", Shape::Text, "`{{ it }}` is the last day that is taken."),
+    key("past", Shape::Text, "The moment asked for has passed."),
+    key("hours", Shape::Text, "`{{ it }}` are the hours in which you call."),
 ];
 
 /// The name of a target, as written.
