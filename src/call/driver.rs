@@ -145,7 +145,11 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
                     Vec::new()
                 }
                 Output::Message(wanted) => {
-                    message(&call, &ports, wanted).await;
+                    let file = match wanted {
+                        MessageOrder::Begin { number } => ports.recordings.join(call.message_file(number)),
+                        MessageOrder::End | MessageOrder::Forget { .. } => PathBuf::new(),
+                    };
+                    message(&ports, wanted, file).await;
                     Vec::new()
                 }
                 output => carry_out(output, &mut ports, &mut jobs).await,
@@ -298,13 +302,10 @@ async fn carry_out(output: Output, ports: &mut Ports, jobs: &mut Jobs) -> Vec<In
     Vec::new()
 }
 
-/// Keeps what the caller says in a file of its own, or no longer, or removes that file.
-async fn message(call: &Call, ports: &Ports, wanted: MessageOrder) {
+/// Keeps what the caller says in this file, or no longer, or removes that file.
+async fn message(ports: &Ports, wanted: MessageOrder, file: PathBuf) {
     match wanted {
-        MessageOrder::Begin { number } => {
-            let path = ports.recordings.join(call.message_file(number));
-            order(ports, MediaCommand::Record { path });
-        }
+        MessageOrder::Begin { .. } => order(ports, MediaCommand::Record { path: file }),
         MessageOrder::End => order(ports, MediaCommand::EndRecord),
         MessageOrder::Forget { path } => {
             let removed = tokio::task::spawn_blocking(move || std::fs::remove_file(path)).await;

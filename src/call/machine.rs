@@ -31,6 +31,7 @@ use crate::dialplan::step::{Event, verify};
 use crate::id::{PlayId, UtteranceId};
 use crate::media::{BargeIn, Listen, MediaCommand, MediaSummary};
 use crate::pii::Pii;
+use crate::routing::region_of;
 use crate::rtp::Digit;
 use crate::sip::{LegCommand, LegEnd};
 use crate::time::Now;
@@ -413,7 +414,14 @@ fn interpreter_of(setup: &CallSetup) -> Interpreter {
         Direction::Outbound => "outbound",
     };
     let phone = |number: &Pii<String>| Pii::new(Value::Phone(number.reveal().clone()));
+    let region = region_of(setup.caller.reveal());
+    let of = |value: Option<&str>| text(value.unwrap_or_default());
+    let area = region.as_ref().and_then(|region| region.area);
+    let line = region.as_ref().map(|region| region.line.name());
     let facts = [
+        ("country", of(region.as_ref().map(|region| region.country))),
+        ("area", of(area.map(|area| area.english))),
+        ("line", of(line)),
         (verify::VERIFIED, Pii::new(Value::Boolean(false))),
         ("id", text(&setup.id.to_string())),
         ("direction", text(direction)),

@@ -203,6 +203,7 @@ pub fn next_of(step: &dyn Run, event: &Event) -> String {
         scope: &mut scope,
         language: &mut language,
         now: hearing().now,
+        wall: jiff::Timestamp::UNIX_EPOCH,
         step: "step",
         outcomes: &mut outcomes,
         faults: &mut faults,

@@ -15,6 +15,10 @@ pub struct House {
     pub failure: &'static str,
     /// There is no recogniser, or it is busy.
     pub keys_only: &'static str,
+    /// After an answer.
+    pub helped: &'static str,
+    /// Was this meant?
+    pub meant: &'static str,
     /// Is this right? `it` is what was understood.
     pub check: &'static str,
     /// What was understood is told by the way.
@@ -53,6 +57,8 @@ const ENGLISH: House = House {
     goodbye: "Goodbye.",
     failure: "Something went wrong on our side. Goodbye.",
     keys_only: "I cannot hear speech just now. Please use the keys.",
+    helped: "Did that help?",
+    meant: "Do you mean: {{ it }}?",
     check: "{{ it }}. Is that right?",
     noted: "{{ it }}.",
     again: "Sorry. Let us try again.",
@@ -76,6 +82,8 @@ const MANDARIN: House = House {
     goodbye: "再见。",
     failure: "我们这边出了点问题，再见。",
     keys_only: "现在无法识别语音，请用按键选择。",
+    helped: "这样解答了您的问题吗？",
+    meant: "您是想问：{{ it }}？",
     check: "{{ it }}，对吗？",
     noted: "{{ it }}。",
     again: "抱歉，我们再来一次。",
@@ -111,6 +119,8 @@ impl House {
             "goodbye" => Some(self.goodbye),
             "failure" => Some(self.failure),
             "keys_only" => Some(self.keys_only),
+            "helped" => Some(self.helped),
+            "meant" => Some(self.meant),
             "check" => Some(self.check),
             "noted" => Some(self.noted),
             "again" => Some(self.again),

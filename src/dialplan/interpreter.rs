@@ -294,12 +294,13 @@ impl Interpreter {
 
     /// Asks the step in hand what follows.
     fn consult<'plan>(&mut self, plan: &'plan Plan, event: &Event, now: Timestamp) -> Next<'plan> {
-        let now = self.civil(now);
+        let (wall, now) = (now, self.civil(now));
         let step = self.step(plan);
         let mut visit = Visit {
             scope: &mut self.scope,
             language: &mut self.language,
             now,
+            wall,
             step: &step.name,
             outcomes: &mut self.outcomes,
             faults: &mut self.faults,

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 
 use super::compile::Compiler;
@@ -27,6 +28,7 @@ use crate::understand::NBest;
 use crate::understand::{Fit, Meaning, Universal};
 use crate::value::Value;
 
+pub mod answer;
 pub mod ask;
 pub mod band;
 pub mod branch;
@@ -36,6 +38,7 @@ pub mod confirm;
 pub mod form;
 pub mod free;
 pub mod goto;
+pub mod grammars;
 pub mod hangup;
 pub mod http;
 pub mod menu;
@@ -81,6 +84,7 @@ pub const WORDS: &[Word] = &[
     set::WORD,
     tag::WORD,
     http::WORD,
+    answer::WORD,
     verify::WORD,
     promise::WORD,
     rate::WORD,
@@ -335,6 +339,8 @@ pub struct Visit<'a> {
     pub language: &'a mut Language,
     /// Date and time where the plan lives.
     pub now: DateTime,
+    /// The moment, whatever the clocks there show.
+    pub wall: Timestamp,
     /// The name of the step.
     pub step: &'a str,
     /// What came of it, kept with the call.
