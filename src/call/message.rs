@@ -15,6 +15,7 @@ use crate::call::{MessageOrder, Output};
 use crate::dialplan::outcome::{Outcome, OutcomeKind};
 use crate::dialplan::step::{Done, Taking};
 use crate::media::Recording;
+use crate::pii::Pii;
 use crate::time::Now;
 
 /// Media says within this what became of the file.
@@ -27,7 +28,6 @@ pub(super) struct Take {
     step: String,
     /// The errand it is.
     errand: u64,
-    number: u32,
     taking: Taking,
     began: Instant,
     /// The caller is speaking; else silent since then.
@@ -50,10 +50,12 @@ impl Call {
     pub(super) fn take_message(&mut self, errand: u64, taking: Taking, now: Now) -> Instant {
         let until = now.mono + taking.longest + FILE_PATIENCE;
         self.messages += 1;
-        let (number, step) = (self.messages, self.step_name().to_owned());
+        // The key that cut the prompt short is no answer to anything.
+        self.typed_ahead = Pii::new(Vec::new());
+        let step = self.step_name().to_owned();
         let (began, silent_since) = (now.mono, Some(now.mono));
-        self.take = Some(Take { step, errand, number, taking, began, silent_since, ended: None });
-        self.outputs.push_back(Output::Message(MessageOrder::Begin { number }));
+        self.take = Some(Take { step, errand, taking, began, silent_since, ended: None });
+        self.outputs.push_back(Output::Message(MessageOrder::Begin { number: self.messages }));
         until
     }
 
@@ -118,7 +120,6 @@ impl Call {
             Recording::Saved { path } => self.outputs.push_back(Output::Message(MessageOrder::Forget { path })),
             Recording::Off | Recording::Failed { .. } => {}
         }
-        debug_assert!(take.number <= self.messages, "messages are numbered as they are begun");
         if !matches!(self.state, State::Leaving { .. } | State::Over) {
             self.errand_done(take.errand, Done::Message(left), now);
         }

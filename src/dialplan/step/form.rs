@@ -315,6 +315,12 @@ impl Form {
         progress.unsaid.retain(|unsaid| *unsaid != slot);
     }
 
+    /// Asks for everything once more, as if nothing had been said.
+    pub fn anew<'plan>(&'plan self, visit: &mut Visit<'_>) -> Next<'plan> {
+        visit.forget::<Progress>();
+        self.next(&Event::Entered, visit)
+    }
+
     /// A value was understood and cannot be taken: says why, and asks for it again.
     pub fn refuse<'plan>(&'plan self, slot: usize, why: Words<'plan>, visit: &mut Visit<'_>) -> Next<'plan> {
         let mut progress = std::mem::take(visit.memory::<Progress>());

@@ -230,7 +230,7 @@ impl Promise {
         if let Some(left) = left {
             let it = self.say_back(AMOUNT, &Value::Amount(left), visit);
             let rest = about(&self.texts.rest, it, visit);
-            return match self.form.next(&Event::Entered, visit) {
+            return match self.form.anew(visit) {
                 Next::Ask { quest, before } => {
                     Next::Ask { quest, before: std::iter::once(rest).chain(before).collect() }
                 }
