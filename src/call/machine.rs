@@ -290,6 +290,7 @@ impl Call {
     /// Ends a call that the plan has not ended: the house's goodbye, then BYE.
     fn say_goodbye(&mut self, end: CallEnd, now: Now) {
         self.drop_transfer(None);
+        self.message_keyed(now.mono);
         self.close_turn(now);
         if matches!(self.state, State::Answering { .. } | State::Dialling { .. }) {
             self.hang_up(end, now);

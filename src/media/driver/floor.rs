@@ -399,6 +399,48 @@ mod tests {
     }
 
     #[test]
+    fn a_message_is_a_file_of_its_own_that_is_finished_before_the_recording_of_its_leg() {
+        let pool = PortPool::new(IpAddr::from([127, 0, 0, 1]), 33_000..=33_999, REST).expect("a range");
+        let (recorder, _hung) = Recorder::that_hangs();
+        let mut floor = Floor::new(REST, recorder, Arc::default(), SystemClock.now().mono);
+        let (orders, mut inbox) = mpsc::channel(8);
+        let (open, mut reports) = opening(1, &pool);
+        let record = |name: &str| Order::Command(LegId(1), MediaCommand::Record { path: name.into() });
+        let end = || Order::Command(LegId(1), MediaCommand::EndRecord);
+        let close = Order::Command(LegId(1), MediaCommand::Close);
+        for order in [open, record("a.wav"), end(), end(), record("b.wav"), close] {
+            assert!(orders.try_send(order).is_ok());
+        }
+        let now = SystemClock.now();
+        assert!(floor.take_orders(&mut inbox, now));
+        (0..SHIFTS).for_each(|shift| floor.tick(shift, now, 0, false));
+        let mut told = Vec::new();
+        for job in std::mem::take(&mut floor.backlog) {
+            match job {
+                Job::Start { leg, path, .. } => told.push(format!("start {} {}", leg.0 & 0xff, path.display())),
+                Job::Finish { leg, closed } => {
+                    told.push(format!("finish {} {}", leg.0 & 0xff, if leg.0 > 1 { "message" } else { "leg" }));
+                    closed(Recording::Off);
+                }
+                Job::TakeOut { .. } => told.push("take out".to_owned()),
+            }
+        }
+        let expect = [
+            "start 1 /nowhere/1.wav",
+            "start 1 a.wav",
+            "finish 1 message",
+            "start 1 b.wav",
+            "finish 1 message",
+            "finish 1 leg",
+        ];
+        assert_eq!(told, expect);
+        let events: Vec<MediaEvent> = std::iter::from_fn(|| reports.try_recv().ok()).collect();
+        let recorded = MediaEvent::Recorded(Recording::Off);
+        assert_eq!(format!("{:?}", &events[..2]), format!("{:?}", [recorded.clone(), recorded]));
+        assert!(matches!(events[2..], [MediaEvent::Closed(_)]), "{events:?}");
+    }
+
+    #[test]
     fn behind_a_disk_that_hangs_new_legs_go_unrecorded_and_say_so() {
         let pool = PortPool::new(IpAddr::from([127, 0, 0, 1]), 33_000..=33_999, REST).expect("a range");
         let (recorder, _hung) = Recorder::that_hangs();
