@@ -40,7 +40,7 @@ pub struct House {
     /// Settings.
     pub config: Config,
     /// Dial plans in service.
-    pub plans: Plans,
+    pub plans: Arc<Plans>,
     /// The media threads.
     pub media: MediaHandle,
     /// Signalling, for calls we make.
@@ -235,6 +235,7 @@ impl House {
             orders,
             watchers: watch.into_iter().collect(),
             consultant,
+            do_not_call: Box::new(self.records.writer().clone()),
             answered: None,
         }
     }

@@ -36,8 +36,8 @@ use self::house::House;
 use self::ledger::Ledger;
 use self::ops::{Ops, OpsError};
 use self::originate::{Originate, OriginateError};
-use self::plans::Plans;
 pub use self::plans::{LivePlan, prompts};
+use self::plans::{Plans, Watcher};
 use self::settings::{hold_music, media_config, sip_config, start_recognizers};
 use crate::call::TimelineEvent;
 use crate::call::record::CallRecord;
@@ -98,6 +98,12 @@ pub enum AppError {
     /// The hold music cannot be played.
     #[error("rtp.hold_music: {0}")]
     HoldMusic(String),
+    /// Reading a plan hit a bug of ours.
+    #[error("reading {file} failed by a bug of ours; the log says where")]
+    Unread {
+        /// Which file.
+        file: PathBuf,
+    },
     /// Rendering prompts hit a bug of ours.
     #[error("rendering the prompts of plan `{plan}` failed; the log says where")]
     Prompts {
@@ -154,7 +160,7 @@ async fn open_house(config: Config, plans: Plans, clock: Arc<dyn Clock>) -> Resu
         me: me.clone(),
         lookups,
         markers,
-        plans,
+        plans: Arc::new(plans),
         media,
         dialer: sip.dialer(),
         recognizers,
@@ -174,7 +180,7 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError
     let mut signals = Signals::listen()?;
     let certificates = Certificates::of(&config).map_err(AppError::Signals)?;
     prepare_data_folder(&config.data_dir)?;
-    let plans = Plans::routed(&config).await?;
+    let plans = Plans::routed(&config, clock.clone()).await?;
     let Running { house, sip, mut incoming, writer } = open_house(config, plans, clock).await?;
     let ops = Ops::start(house.config.ops.listen, ops::Sources::of(&house)).await?;
     let control = open_control(&house).await;
@@ -183,6 +189,8 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError
     }
     let mut beside = JoinSet::new();
     beside.spawn(certificates.run(sip.tls_keeper()));
+    let edits = Watcher::of(house.plans.clone(), house.clock.clone()).map_err(AppError::Signals)?;
+    beside.spawn(edits.run());
     info!(sip = %sip.local_addr(), plans = house.plans.len(), "ready for calls");
 
     let mut calls = JoinSet::new();
@@ -250,7 +258,7 @@ pub async fn call_once(
 ) -> Result<CallRecord, AppError> {
     let mut signals = Signals::listen()?;
     prepare_data_folder(&config.data_dir)?;
-    let plans = Plans::none(&config);
+    let plans = Plans::none(&config, clock.clone());
     let live = plans.fetch(&request.plan, &request.variables).await?;
     // Registrations are a gateway's, and so is the port that carriers know.
     config.sip.listen.set_port(0);

@@ -99,6 +99,7 @@ impl House {
         let listed = LiveCall {
             since: now.wall,
             plan: order.live.plan.name.clone(),
+            version: order.live.plan.version.clone(),
             direction: Direction::Outbound,
             peer: order.trunk.as_deref().unwrap_or_default().to_owned(),
         };

@@ -66,6 +66,7 @@ impl House {
         let listed = LiveCall {
             since: now.wall,
             plan: live.plan.name.clone(),
+            version: live.plan.version.clone(),
             direction: Direction::Inbound,
             peer: leg.peer.clone(),
         };

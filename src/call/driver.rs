@@ -10,12 +10,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::record::CallRecord;
+use super::record::{CallRecord, OptOut};
 use super::registry::Ordered;
 use super::{Call, Consult, Consulted, Input, Order, Output, TimelineEvent};
 use crate::audio::Pcm;
@@ -83,8 +84,17 @@ pub struct Ports {
     pub watchers: Vec<mpsc::Sender<TimelineEvent>>,
     /// Who calls somebody else on behalf of this call.
     pub consultant: Box<dyn Consultant>,
+    /// Who keeps that somebody is not to be called again.
+    pub do_not_call: Box<dyn DoNotCall>,
     /// Called once, when the call stands.
     pub answered: Option<Box<dyn FnOnce() + Send + Sync>>,
+}
+
+/// Keeps whom not to call again.
+#[async_trait]
+pub trait DoNotCall: Send + Sync {
+    /// Has it kept, for good and soon; waits only where thousands of calls wait for the same.
+    async fn close(&self, opt_out: OptOut);
 }
 
 /// Calls those that a far end shall be sent to.
@@ -271,6 +281,7 @@ async fn carry_out(output: Output, ports: &mut Ports, jobs: &mut Jobs) -> Vec<In
                 let _ = watch.try_send(event.clone());
             }
         }
+        Output::OptOut(opt_out) => ports.do_not_call.close(opt_out).await,
         Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } | Output::Finished(_) => {
             unreachable!("the loop has done it")
         }

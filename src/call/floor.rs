@@ -17,6 +17,7 @@ use crate::media::{BargeIn, MediaCommand, MediaEvent, Offer, PlayEnd};
 use crate::pii::Pii;
 use crate::rtp::Digit;
 use crate::speech::{RecognizeError, Utter};
+use crate::spoken::markup;
 use crate::time::Now;
 
 /// A prompt begins within this after it was asked for or the one before it is over, and its end is reported within
@@ -69,6 +70,9 @@ impl Call {
         };
         self.keep_turn(&asking, end, now);
         let answered_ahead_in_vain = !end.asked_aloud && end.outcome != TurnOutcome::Error && end.answer.is_none();
+        if let Some(at) = end.ended_at.filter(|_| end.keys.is_some() && self.is_secret(&asking)) {
+            self.secret_typed(at);
+        }
         if end.answer.is_none() {
             // What was typed for a question that went differently is not an answer to the next one.
             self.typed_ahead = Pii::new(Vec::new());
@@ -130,7 +134,7 @@ impl Call {
             let play = PlayId(self.plays.len() as u64);
             self.plays.push(barge_in);
             self.playing.push_back(play);
-            self.scribe.prompt_asked(name, &line.text, protected);
+            self.scribe.prompt_asked(name, &markup::plain(&line.text), protected);
             let language = self.interpreter.language().clone();
             let utter = Utter { text: line.text.clone(), language, file: line.file.clone() };
             self.outputs.push_back(Output::Play { play, utter, barge_in });
@@ -270,13 +274,16 @@ impl Call {
     }
 
     pub(super) fn digit(&mut self, digit: Digit, at: Instant, now: Now) {
+        if !matches!(&self.state, State::Asking { asking, .. } if self.is_secret(asking)) && self.runs_on(at) {
+            return;
+        }
         let armed = self.armed();
         match &mut self.state {
             State::Asking { turn, .. } if armed != Some(BargeIn::Off) && self.typed_ahead.reveal().is_empty() => {
                 turn.key(digit, at);
             }
             State::Answering { .. } | State::Saying { .. } | State::Waiting(_) | State::Asking { .. } => {
-                self.type_ahead(digit);
+                self.type_ahead(digit, at);
                 if matches!(armed, Some(BargeIn::Keys | BargeIn::Speech)) {
                     self.flush();
                     self.prompts_over(at, now);
@@ -290,7 +297,10 @@ impl Call {
         }
     }
 
-    fn type_ahead(&mut self, digit: Digit) {
+    fn type_ahead(&mut self, digit: Digit, at: Instant) {
+        if self.typed_ahead.reveal().is_empty() {
+            self.discretion.typed_since = Some(at);
+        }
         let mut keys = std::mem::take(&mut self.typed_ahead).into_inner();
         if keys.len() < TYPED_AHEAD {
             keys.push(digit);

@@ -13,14 +13,16 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::call::discretion::Discretion;
 use crate::call::errand::Waiting;
 use crate::call::leg::Twins;
-use crate::call::record::{CallEnd, Direction};
+use crate::call::record::{CallEnd, Direction, OptOut};
 use crate::call::scribe::Scribe;
 use crate::call::transfer::Transfer;
 use crate::call::turn::Turn;
 use crate::call::{CallSetup, Input, Output, Reason, TimelineEvent};
 use crate::dialplan::interpreter::{Act, Asking, Interpreter, Line, Way};
+use crate::dialplan::outcome::OutcomeKind;
 use crate::dialplan::plan::{Plan, Step, StepIx};
 use crate::dialplan::scope::Scope;
 use crate::dialplan::step::Event;
@@ -51,6 +53,7 @@ pub struct Call {
     /// Prompts asked for and not finished, of the act in hand.
     pub(super) playing: VecDeque<PlayId>,
     pub(super) typed_ahead: Pii<Vec<Digit>>,
+    pub(super) discretion: Discretion,
     pub(super) twins: Twins,
     /// Speech that has just interrupted a prompt without a question; a question that follows at once may be
     /// answered by it. Never outlives the input that brought it.
@@ -74,6 +77,8 @@ pub struct Call {
     pub(super) unreached: Option<String>,
     pub(super) media_closed: Option<MediaSummary>,
     pub(super) close_sent: bool,
+    /// Outcomes of the plan that have been looked at for what cannot wait.
+    outcomes_seen: usize,
 }
 
 #[derive(Debug)]
@@ -124,6 +129,7 @@ impl Call {
             plays: Vec::new(),
             playing: VecDeque::new(),
             typed_ahead: Pii::new(Vec::new()),
+            discretion: Discretion::default(),
             twins: Twins::default(),
             spoken_ahead: None,
             committed: None,
@@ -139,6 +145,7 @@ impl Call {
             unreached: None,
             media_closed: None,
             close_sent: false,
+            outcomes_seen: 0,
             scribe: Scribe::new(setup),
         }
     }
@@ -298,6 +305,8 @@ impl Call {
             let step = self.step(step).name.clone();
             self.outputs.push_back(Output::Timeline(TimelineEvent::PlanFault { step, why }));
         }
+        self.tell_opt_outs(now);
+        self.be_discreet(&act, now);
         match act {
             Act::Say { step, lines, protected, barge_in } => {
                 self.forget_spoken_ahead();
@@ -315,6 +324,19 @@ impl Call {
                 self.part(step, &lines, now);
             }
         }
+    }
+
+    /// An opt-out holds from now on, whatever becomes of this call.
+    fn tell_opt_outs(&mut self, now: Now) {
+        let outcomes = self.interpreter.outcomes();
+        for outcome in outcomes.get(self.outcomes_seen..).unwrap_or_default() {
+            if let OutcomeKind::OptOut { scope, number, said } = &outcome.kind {
+                let (scope, number, said) = (scope.clone(), number.clone(), said.clone());
+                let call = self.scribe.setup().id.clone();
+                self.outputs.push_back(Output::OptOut(OptOut { call, at: now.wall, number, scope, said }));
+            }
+        }
+        self.outcomes_seen = outcomes.len();
     }
 
     pub(super) fn follow(&mut self, event: &Event, now: Now) {

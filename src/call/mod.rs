@@ -25,6 +25,7 @@ use crate::sip::{LegCommand, LegEvent};
 use crate::speech::{RecognizeError, Utter};
 use crate::understand::NBest;
 
+mod discretion;
 pub mod disposition;
 pub mod driver;
 mod errand;
@@ -260,6 +261,8 @@ pub enum Output {
         /// The offer's revision.
         revision: u32,
     },
+    /// Somebody asks not to be called again: keep that now. The record says so once more.
+    OptOut(record::OptOut),
     /// Something a person watching would want to see, as it happens.
     Timeline(TimelineEvent),
     /// The call is over and this remains. Always the last output.

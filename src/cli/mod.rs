@@ -13,8 +13,10 @@ pub mod call;
 pub mod calls;
 pub mod check;
 pub mod doctor;
+pub mod grammar;
 pub mod hear;
 pub mod models;
+pub mod plans;
 pub mod prompts;
 pub mod rehearse;
 pub mod say;
@@ -48,6 +50,8 @@ enum Command {
     Hear(hear::HearArgs),
     /// Speak a text into a WAV file, as prompts are spoken
     Say(say::SayArgs),
+    /// Try a grammar: what words mean to it, what it hears
+    Grammar(grammar::GrammarArgs),
     /// Measure how well callers are understood
     Understand(understand::UnderstandArgs),
     /// Speech models: what is known, what is here
@@ -58,6 +62,8 @@ enum Command {
     Transfer(transfer::TransferArgs),
     /// What happened: the latest calls, or one of them whole
     Calls(calls::Args),
+    /// Dial plans of the running gateway: versions, calls on each; put an earlier one back
+    Plans(plans::PlansArgs),
     /// Would calls be served? What is wrong, and what to do about it
     Doctor(doctor::DoctorArgs),
     /// Which version this is
@@ -74,11 +80,13 @@ pub fn main() -> ExitCode {
         Command::Prompts(args) => prompts::run(args),
         Command::Hear(args) => hear::run(args),
         Command::Say(args) => say::run(args),
+        Command::Grammar(args) => grammar::run(&args),
         Command::Understand(args) => understand::run(&args),
         Command::Models(args) => models::run(args),
         Command::Call(args) => call::run(args),
         Command::Transfer(args) => transfer::run(args),
         Command::Calls(args) => calls::run(args),
+        Command::Plans(args) => plans::run(args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Version => print(concat!("trunkline ", env!("CARGO_PKG_VERSION"), "\n")),
     }

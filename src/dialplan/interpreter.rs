@@ -24,6 +24,7 @@ use crate::dialplan::step::{Errand, Event, Excuse, Hearing, Next, Visit, Words};
 use crate::dialplan::template;
 use crate::language::Language;
 use crate::media::BargeIn;
+use crate::spoken::markup;
 use crate::value::Value;
 
 /// Steps entered or asked again since a caller was last understood; beyond it the plan is going round in circles.
@@ -40,7 +41,7 @@ const FAULTS: usize = 50;
 /// One thing to say, in the call's language.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// The words.
+    /// The words, with the markup that is left of them ([`markup::in_words`]).
     pub text: String,
     /// A recorded file that wins over synthesis.
     pub file: Option<PathBuf>,
@@ -315,7 +316,8 @@ impl Interpreter {
                 }
                 Next::AskAgain { quest, excuse } => {
                     let question = &self.quest(plan, quest).question;
-                    let attempt = self.asking.filter(|(place, _)| *place == quest).map_or(1, |(_, attempt)| attempt);
+                    // Another question of the step instead is asked for the first time.
+                    let attempt = self.asking.filter(|(place, _)| *place == quest).map_or(0, |(_, attempt)| attempt);
                     if attempt >= question.tries {
                         Next::Go(question.exhausted)
                     } else {
@@ -400,6 +402,7 @@ impl Interpreter {
 
     fn arrive(&mut self, place: StepIx) {
         (self.at, self.asking, self.memory) = (place, None, None);
+        self.scope.set_it(None);
         if self.path.len() < PATH {
             let plan = self.plan.clone();
             self.path.push(self.step(&plan).name.clone());
@@ -457,11 +460,20 @@ impl Interpreter {
 /// A prompt as it is said now, and what went wrong with it.
 pub fn line_of(prompt: &Prompt, view: View<'_>) -> (Line, Option<String>) {
     let text = prompt.texts.get(view.language).or_else(|| prompt.texts.values().next());
-    let (text, fault) = match template::fill(text.map_or("", String::as_str), view) {
+    let written = text.map_or("", String::as_str);
+    let (text, fault) = match template::fill(written, view) {
+        Ok(text) if written.starts_with("{{") => (as_sentence(&text), None),
         Ok(text) => (text.into_owned(), None),
         Err((text, why)) => (text, Some(why)),
     };
+    let text = markup::in_words(&text, view.language, view.now.date());
     (Line { text, file: prompt.files.get(view.language).cloned() }, fault)
+}
+
+/// A value that begins a text begins a sentence.
+fn as_sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use minijinja::{Environment, State, UndefinedBehavior};
 use crate::dialplan::scope::View;
 use crate::language::Language;
 use crate::lookup::component;
-use crate::spoken::{SayAs, say};
+use crate::spoken::{SayAs, markup, say};
 use crate::value::Value;
 
 /// Instructions of one text; a text that wants more goes round in circles.
@@ -31,8 +31,10 @@ const TODAY: &str = "$today";
 enum For {
     /// A caller: values in words.
     Ears,
-    /// A record or another system: values as they are written.
+    /// A record: values as they are written.
     Data,
+    /// Another system: the same, and secrets too.
+    System,
 }
 
 static JINJA: LazyLock<Environment<'static>> = LazyLock::new(jinja);
@@ -42,6 +44,18 @@ static URLS: LazyLock<Environment<'static>> = LazyLock::new(|| {
     jinja.set_formatter(|out, _, value| {
         if !value.is_undefined() && !value.is_none() {
             out.write_str(&component(&value.to_string())).map_err(minijinja::Error::from)?;
+        }
+        Ok(())
+    });
+    jinja
+});
+
+/// Fills in texts with markup: no value can be any.
+static MARKED: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut jinja = jinja();
+    jinja.set_formatter(|out, _, value| {
+        if !value.is_undefined() && !value.is_none() {
+            out.write_str(&markup::escape(&value.to_string())).map_err(minijinja::Error::from)?;
         }
         Ok(())
     });
@@ -124,7 +138,8 @@ pub fn fill<'text>(text: &'text str, view: View<'_>) -> Result<Cow<'text, str>, 
     if !is_template(text) {
         return Ok(Cow::Borrowed(text));
     }
-    let filled = JINJA.render_str(text, context(view, For::Ears)).map_err(|error| sentence(&error));
+    let jinja = if markup::is_marked(text) { &MARKED } else { &JINJA };
+    let filled = jinja.render_str(text, context(view, For::Ears)).map_err(|error| sentence(&error));
     match filled {
         Ok(filled) if filled.len() <= LONGEST => Ok(Cow::Owned(filled)),
         Ok(_) => Err((without_braces(text), format!("the text became longer than {LONGEST} bytes"))),
@@ -137,9 +152,14 @@ pub fn fill_data(text: &str, view: View<'_>) -> Result<String, String> {
     JINJA.render_str(text, context(view, For::Data)).map_err(|error| sentence(&error))
 }
 
+/// The same for another system, which may see secrets.
+pub fn fill_request(text: &str, view: View<'_>) -> Result<String, String> {
+    JINJA.render_str(text, context(view, For::System)).map_err(|error| sentence(&error))
+}
+
 /// The same for a URL: no value can end a path in it or begin a query.
 pub fn fill_url(text: &str, view: View<'_>) -> Result<String, String> {
-    URLS.render_str(text, context(view, For::Data)).map_err(|error| sentence(&error))
+    URLS.render_str(text, context(view, For::System)).map_err(|error| sentence(&error))
 }
 
 /// What is left of a text when everything in braces is cut out.
@@ -163,8 +183,9 @@ fn context(view: View<'_>, whom: For) -> minijinja::Value {
     let language = view.language.clone();
     let today = view.now.date();
     let typed = |value: &Value| typed(value, whom, &language, today);
+    let secrets = view.scope.secrets().filter(|_| whom == For::System);
     let mut names: BTreeMap<String, minijinja::Value> =
-        view.scope.values().map(|(name, value)| (name.to_owned(), typed(value))).collect();
+        view.scope.values().chain(secrets).map(|(name, value)| (name.to_owned(), typed(value))).collect();
     let facts: BTreeMap<String, minijinja::Value> =
         view.scope.facts().map(|(name, value)| (name.to_owned(), typed(value))).collect();
     names.insert("call".into(), facts.into());
@@ -212,7 +233,7 @@ fn typed(value: &Value, whom: For, language: &Language, today: jiff::civil::Date
         Value::Amount(_) | Value::Date(_) | Value::Time(_) | Value::Moment(_) | Value::Digits(_) | Value::Phone(_) => {
             let spoken = match whom {
                 For::Ears => say(value, SayAs::Auto, language, today),
-                For::Data => value.plain(),
+                For::Data | For::System => value.plain(),
             };
             minijinja::Value::from_object(Typed { value: value.clone(), spoken })
         }

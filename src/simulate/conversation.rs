@@ -19,6 +19,7 @@ use crate::lookup::{Answer, Failure};
 use crate::pii::Pii;
 use crate::rtp::Digit;
 use crate::simulate::text_leg::{Piece, TextLeg};
+use crate::spoken::markup;
 use crate::time::{Clock, SimulatedClock};
 
 /// Another system answers within this.
@@ -281,7 +282,7 @@ impl Conversation {
         while let Some(output) = self.call.poll_output() {
             self.leg.take(&output, at);
             match output {
-                Output::Play { utter, .. } => said.push(utter.text),
+                Output::Play { utter, .. } => said.push(markup::plain(&utter.text).into_owned()),
                 // Shown already, when it was asked for: the whole of it, whatever the caller lets through.
                 Output::Timeline(TimelineEvent::BotSaid { .. }) => {}
                 Output::Timeline(event) => self.happenings.push(Happening::Timeline(event)),
@@ -289,7 +290,7 @@ impl Conversation {
                 Output::Finished(record) => self.record = Some(record),
                 Output::Leg(_) | Output::Media(_) | Output::Recognize { .. } | Output::CancelRecognize { .. } => {}
                 // Nobody gives a call in text an order.
-                Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } => {}
+                Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } | Output::OptOut(_) => {}
             }
         }
         if !said.is_empty() {

@@ -13,6 +13,7 @@ use crate::pii::Pii;
 use crate::rtp::Digit;
 use crate::sip::{LegCommand, LegEnd, LegEvent};
 use crate::speech::RecognizeError;
+use crate::spoken::markup;
 use crate::understand::{Hypothesis, NBest};
 
 /// A message to signalling or media and its report: one tick.
@@ -173,13 +174,18 @@ impl TextLeg {
                 self.end(LegEnd::Rejected(rejection.status), now + ROUND_TRIP);
             }
             Output::Play { play, utter, barge_in } => {
-                self.waiting.push_back(Prompt { play: *play, length: time_to_say(&utter.text), barge_in: *barge_in });
+                self.waiting.push_back(Prompt {
+                    play: *play,
+                    length: time_to_say(&markup::plain(&utter.text)),
+                    barge_in: *barge_in,
+                });
                 self.start_next(now + TICK);
             }
             Output::Media(command) => self.media(command, now),
             Output::Recognize { utterance, revision, .. } => self.recognize(*utterance, *revision, now),
             Output::Leg(_) | Output::CancelRecognize { .. } | Output::Timeline(_) | Output::Finished(_) => {}
-            Output::Errand { .. } | Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } => {}
+            Output::Errand { .. } | Output::OptOut(_) => {}
+            Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } => {}
         }
     }
 

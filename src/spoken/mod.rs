@@ -10,6 +10,7 @@
 mod currencies;
 pub mod digits;
 pub mod heard;
+pub mod markup;
 mod said;
 
 pub use currencies::{home_currency, home_region};

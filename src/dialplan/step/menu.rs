@@ -300,6 +300,14 @@ fn check_keys(choices: &[Choice], findings: &mut Findings) {
 /// The same words cannot stand for two options.
 fn check_phrases(choices: &[Choice], cx: &mut Compiler<'_>) {
     for language in cx.languages().to_vec() {
+        let all: Vec<(usize, Spanned<String>)> = choices
+            .iter()
+            .enumerate()
+            .flat_map(|(place, choice)| {
+                cx.phrases_in(choice.phrases.as_ref(), &language).into_iter().map(move |phrase| (place, phrase))
+            })
+            .collect();
+        lint::phrases(&all, &language, cx.findings);
         let mut taken: BTreeMap<String, (usize, usize)> = BTreeMap::new();
         for (place, choice) in choices.iter().enumerate() {
             for phrase in cx.phrases_in(choice.phrases.as_ref(), &language) {
