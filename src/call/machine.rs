@@ -13,6 +13,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::call::discretion::Discretion;
 use crate::call::errand::Waiting;
 use crate::call::leg::Twins;
 use crate::call::record::{CallEnd, Direction, OptOut};
@@ -52,6 +53,7 @@ pub struct Call {
     /// Prompts asked for and not finished, of the act in hand.
     pub(super) playing: VecDeque<PlayId>,
     pub(super) typed_ahead: Pii<Vec<Digit>>,
+    pub(super) discretion: Discretion,
     pub(super) twins: Twins,
     /// Speech that has just interrupted a prompt without a question; a question that follows at once may be
     /// answered by it. Never outlives the input that brought it.
@@ -127,6 +129,7 @@ impl Call {
             plays: Vec::new(),
             playing: VecDeque::new(),
             typed_ahead: Pii::new(Vec::new()),
+            discretion: Discretion::default(),
             twins: Twins::default(),
             spoken_ahead: None,
             committed: None,
@@ -303,6 +306,7 @@ impl Call {
             self.outputs.push_back(Output::Timeline(TimelineEvent::PlanFault { step, why }));
         }
         self.tell_opt_outs(now);
+        self.be_discreet(&act, now);
         match act {
             Act::Say { step, lines, protected, barge_in } => {
                 self.forget_spoken_ahead();

@@ -4,9 +4,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
 use crate::grammar::diagnostic::Problems;
-use crate::grammar::{Grammar, NoBuiltins, Problem, Severity, abnf, print, xml};
+use crate::grammar::{Grammar, Problem, Severity, abnf, print, xml};
 use crate::language::Language;
+use crate::time::{Clock as _, SystemClock};
 
 use super::Halt;
 
@@ -66,7 +70,7 @@ pub fn run(args: &GrammarArgs) -> ExitCode {
             })
         }
         GrammarCommand::Phrases { file, limit, rule } => opened(file, rule.as_deref()).and_then(|grammar| {
-            for phrase in grammar.expansions(*limit, &NoBuiltins) {
+            for phrase in grammar.expansions(*limit, now()) {
                 writeln!(out, "{phrase}")?;
             }
             Ok(true)
@@ -82,6 +86,11 @@ pub fn run(args: &GrammarArgs) -> ExitCode {
         }
         Err(Halt::Unwritten(error)) => super::unwritten(&error),
     }
+}
+
+/// "Friday" counts from the clock of this machine.
+fn now() -> DateTime {
+    SystemClock.now().wall.to_zoned(TimeZone::system()).datetime()
 }
 
 /// Is this a grammar, by its name?
@@ -121,8 +130,8 @@ fn means(
 ) -> Result<bool, Halt> {
     for guess in said {
         let found = match spot {
-            false => grammar.matches(guess, language, &NoBuiltins),
-            true => grammar.spot(guess, language, &NoBuiltins),
+            false => grammar.matches(guess, language, now()),
+            true => grammar.spot(guess, language, now()),
         };
         for one in &found {
             let line = serde_json::json!({
@@ -138,7 +147,7 @@ fn means(
             return Ok(true);
         }
     }
-    let fit = said.first().map(|first| grammar.fit(first, language, &NoBuiltins)).unwrap_or_default();
+    let fit = said.first().map(|first| grammar.fit(first, language, now())).unwrap_or_default();
     writeln!(out, "{}", if fit.prefix { "nothing yet: it could go on" } else { "nothing" })?;
     Ok(false)
 }

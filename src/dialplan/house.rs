@@ -15,6 +15,14 @@ pub struct House {
     pub failure: &'static str,
     /// There is no recogniser, or it is busy.
     pub keys_only: &'static str,
+    /// Is this right? `it` is what was understood.
+    pub check: &'static str,
+    /// What was understood is told by the way.
+    pub noted: &'static str,
+    /// It was wrong: what next is asked.
+    pub again: &'static str,
+    /// Which of several is wrong? `it` lists them.
+    pub which: &'static str,
 }
 
 const ENGLISH: House = House {
@@ -23,6 +31,10 @@ const ENGLISH: House = House {
     goodbye: "Goodbye.",
     failure: "Something went wrong on our side. Goodbye.",
     keys_only: "I cannot hear speech just now. Please use the keys.",
+    check: "{{ it }}. Is that right?",
+    noted: "{{ it }}.",
+    again: "Sorry. Let us try again.",
+    which: "Which part is wrong: {{ it }}?",
 };
 
 const MANDARIN: House = House {
@@ -31,6 +43,10 @@ const MANDARIN: House = House {
     goodbye: "再见。",
     failure: "我们这边出了点问题，再见。",
     keys_only: "现在无法识别语音，请用按键选择。",
+    check: "{{ it }}，对吗？",
+    noted: "{{ it }}。",
+    again: "抱歉，我们再来一次。",
+    which: "哪一项不对：{{ it }}？",
 };
 
 impl House {
@@ -51,6 +67,10 @@ impl House {
             "goodbye" => Some(self.goodbye),
             "failure" => Some(self.failure),
             "keys_only" => Some(self.keys_only),
+            "check" => Some(self.check),
+            "noted" => Some(self.noted),
+            "again" => Some(self.again),
+            "which" => Some(self.which),
             _ => None,
         }
     }

@@ -316,7 +316,8 @@ impl Interpreter {
                 }
                 Next::AskAgain { quest, excuse } => {
                     let question = &self.quest(plan, quest).question;
-                    let attempt = self.asking.filter(|(place, _)| *place == quest).map_or(1, |(_, attempt)| attempt);
+                    // Another question of the step instead is asked for the first time.
+                    let attempt = self.asking.filter(|(place, _)| *place == quest).map_or(0, |(_, attempt)| attempt);
                     if attempt >= question.tries {
                         Next::Go(question.exhausted)
                     } else {
@@ -401,6 +402,7 @@ impl Interpreter {
 
     fn arrive(&mut self, place: StepIx) {
         (self.at, self.asking, self.memory) = (place, None, None);
+        self.scope.set_it(None);
         if self.path.len() < PATH {
             let plan = self.plan.clone();
             self.path.push(self.step(&plan).name.clone());
@@ -458,12 +460,20 @@ impl Interpreter {
 /// A prompt as it is said now, and what went wrong with it.
 pub fn line_of(prompt: &Prompt, view: View<'_>) -> (Line, Option<String>) {
     let text = prompt.texts.get(view.language).or_else(|| prompt.texts.values().next());
-    let (text, fault) = match template::fill(text.map_or("", String::as_str), view) {
+    let written = text.map_or("", String::as_str);
+    let (text, fault) = match template::fill(written, view) {
+        Ok(text) if written.starts_with("{{") => (as_sentence(&text), None),
         Ok(text) => (text.into_owned(), None),
         Err((text, why)) => (text, Some(why)),
     };
     let text = markup::in_words(&text, view.language, view.now.date());
     (Line { text, file: prompt.files.get(view.language).cloned() }, fault)
+}
+
+/// A value that begins a text begins a sentence.
+fn as_sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 #[cfg(test)]

@@ -283,7 +283,7 @@ mod tests {
 
     use super::super::fixture::{ear_of, menu_of, question_of, say_of};
     use super::super::plan::Target;
-    use super::super::step::ask::Want;
+    use super::super::step::value_ear::Want;
     use super::*;
     use crate::media::BargeIn;
 
@@ -319,7 +319,7 @@ mod tests {
         let welcome = say_of(&plan, "welcome");
         assert!(welcome.protected && welcome.barge_in == BargeIn::Off);
         let balance = ear_of(&plan, "balance");
-        assert_eq!((balance.want, balance.slot.as_str()), (Want::Digits { min: 4, max: 4 }, "card"));
+        assert_eq!((&balance.want, balance.slot.as_str()), (&Want::digits(4, 4), "card"));
         let more = menu_of(&plan, "more");
         let options = &more.options().options;
         assert_eq!((options[0].name.as_str(), options[1].name.as_str()), ("yes", "no"));
@@ -497,7 +497,7 @@ mod tests {
         assert_eq!(question.incomplete, Duration::from_millis(1200));
         assert_eq!(say_of(&plan, "s").barge_in, BargeIn::Keys);
         let ask = ear_of(&plan, "n");
-        assert_eq!((ask.want, ask.slot.as_str(), ask.sensitive), (Want::Digits { min: 1, max: 3 }, "n", false));
+        assert_eq!((&ask.want, ask.slot.as_str(), ask.sensitive), (&Want::digits(1, 3), "n", false));
         let question = question_of(&plan, "n");
         assert_eq!((question.wait, question.incomplete), (Duration::from_millis(900), Duration::from_secs(2)));
         assert_eq!(question.universals.operator, None);

@@ -67,6 +67,10 @@ const HOUSE_KEYS: &[Key] = &[
     key("goodbye", Shape::Text, "The call ends and the plan has no words for it."),
     key("failure", Shape::Text, "A fault of ours."),
     key("keys_only", Shape::Text, "There is no recogniser, or it is busy."),
+    key("check", Shape::Text, "Is this right? `{{ it }}` is what was understood."),
+    key("noted", Shape::Text, "What was understood, told by the way: `{{ it }}`."),
+    key("again", Shape::Text, "What was understood is wrong, and is asked for again."),
+    key("which", Shape::Text, "Which of several is wrong? `{{ it }}` lists them."),
 ];
 
 /// The name of a target, as written.

@@ -9,6 +9,7 @@ use crate::language::Language;
 
 use super::ast::{Document, Expansion, Mode, Target};
 use super::automaton::{Arc, Automaton, BuiltinCall, Label, RuleNet, Word};
+use super::builtin::Kind;
 use super::diagnostic::{Place, Problems, did_you_mean};
 use super::load::{Files, Link};
 use super::semantics::Meaning;
@@ -314,7 +315,14 @@ impl<'a> Compiler<'a> {
                     None => return Ok(()),
                 },
                 Some(Link::Builtin(words)) => {
-                    let call = BuiltinCall { words: words.clone(), language: language.clone() };
+                    let kind = match Kind::parse(words) {
+                        Ok(kind) => kind,
+                        Err(error) => {
+                            self.problems.error(at, error.to_string());
+                            return Ok(());
+                        }
+                    };
+                    let call = BuiltinCall { kind, language: language.clone() };
                     let builtins = &mut self.automaton.builtins;
                     let number = builtins.iter().position(|known| *known == call).unwrap_or_else(|| {
                         builtins.push(call);
@@ -327,7 +335,7 @@ impl<'a> Compiler<'a> {
         };
         match label {
             Label::Rule(rule) => self.called.push(self.automaton.rules[rule as usize].name.clone()),
-            Label::Builtin(call) => self.called.push(self.automaton.builtins[call as usize].kind().to_owned()),
+            Label::Builtin(call) => self.called.push(self.automaton.builtins[call as usize].kind.name().to_owned()),
             _ => {}
         }
         self.arc(from, label, to, 0.0)

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use jiff::civil::DateTime;
 use rand::Rng as _;
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 
 use super::automaton::{Automaton, Cursor, Mark};
-use super::hearing::Builtins;
+use super::hearing;
 use super::words;
 
 /// Longest phrase, in words: longer ones are nothing people say in one breath.
@@ -21,9 +22,9 @@ const SEED: u64 = 1;
 
 /// At most `limit` different phrases of `rule`. All of them when there are no more; else a fair choice, the same every
 /// time. `$GARBAGE` is left out, and built-ins give the examples they have.
-pub fn expansions(automaton: &Automaton, rule: u32, limit: usize, builtins: &dyn Builtins) -> Vec<String> {
+pub fn expansions(automaton: &Automaton, rule: u32, limit: usize, now: DateTime) -> Vec<String> {
     let mut lister =
-        Lister { automaton, builtins, limit, found: BTreeSet::new(), steps: limit.saturating_mul(STEPS_PER_PHRASE) };
+        Lister { automaton, now, limit, found: BTreeSet::new(), steps: limit.saturating_mul(STEPS_PER_PHRASE) };
     if let Some(all) = lister.all(rule) {
         return all;
     }
@@ -32,7 +33,7 @@ pub fn expansions(automaton: &Automaton, rule: u32, limit: usize, builtins: &dyn
 
 struct Lister<'a> {
     automaton: &'a Automaton,
-    builtins: &'a dyn Builtins,
+    now: DateTime,
     limit: usize,
     found: BTreeSet<Vec<String>>,
     steps: usize,
@@ -114,7 +115,7 @@ impl Lister<'_> {
         match mark {
             Mark::Word(word) => vec![vec![self.spelling(word)]],
             Mark::Anything => Vec::new(),
-            Mark::Builtin(call) => self.builtins.examples(call).into_iter().map(|example| vec![example]).collect(),
+            Mark::Builtin(call) => hearing::examples(call, self.now).into_iter().map(|example| vec![example]).collect(),
             Mark::Nothing | Mark::Tag(_) | Mark::Enter(_) | Mark::Leave(_) => vec![Vec::new()],
         }
     }

@@ -313,6 +313,26 @@ impl Compiler<'_> {
         phrases
     }
 
+    /// Words of the engine that only some steps need, as a prompt of theirs.
+    pub(in crate::dialplan) fn house_prompt(&mut self, key: &'static str) -> Prompt {
+        let own = self.written.phrases.iter().find(|(other, _)| *other == key);
+        let mut prompt = own.map_or_else(Prompt::none, |(_, text)| self.prompt_in_some(text));
+        for language in self.languages.clone() {
+            if prompt.texts.contains_key(&language) {
+                continue;
+            }
+            match House::built_in(&language).and_then(|house| house.phrase(key)) {
+                Some(built_in) => drop(prompt.texts.insert(language, built_in.to_owned())),
+                None => {
+                    let message = format!("{} needs words that the engine does not have in {language}", self.owner());
+                    let help = format!("write `{key}` under `phrases:`, in {language}");
+                    self.findings.error(self.at(), message).help(help);
+                }
+            }
+        }
+        prompt
+    }
+
     fn per_language(&self, written: &Localized<String>) -> Vec<(Language, Spanned<String>)> {
         match written {
             Localized::One(value) => vec![(self.languages[0].clone(), value.clone())],

@@ -28,7 +28,10 @@ use crate::understand::{Fit, Meaning, Universal};
 use crate::value::Value;
 
 pub mod ask;
+pub mod band;
 pub mod branch;
+pub mod confirm;
+pub mod form;
 pub mod goto;
 pub mod hangup;
 pub mod http;
@@ -38,6 +41,7 @@ pub mod run;
 pub mod say;
 pub mod set;
 pub mod tag;
+pub mod value_ear;
 
 /// Facts kept of one call; a plan that finds more goes round in circles.
 const OUTCOMES: usize = 500;
@@ -62,6 +66,8 @@ pub const WORDS: &[Word] = &[
     say::WORD,
     ask::WORD,
     menu::WORD,
+    form::WORD,
+    confirm::WORD,
     branch::WORD,
     set::WORD,
     tag::WORD,
@@ -159,8 +165,13 @@ pub enum Answer {
 pub struct Filled {
     /// Yes or no, where it was said.
     pub consent: Option<bool>,
-    /// Values by the place of their slot, with how sure they are (0..1).
+    /// Values by the place of their slot, with how sure they are (0..1). Of one slot there may be several, the likeliest
+    /// first.
     pub values: Vec<(usize, Pii<Value>, f32)>,
+    /// Slots that were named without a value: "change the date".
+    pub named: Vec<usize>,
+    /// Something said before is taken back: "no, the fifteenth", "make it Friday instead".
+    pub corrects: bool,
 }
 
 /// What happened to the step in hand.
@@ -222,7 +233,8 @@ pub enum Next<'plan> {
         /// Said before its prompt.
         before: Vec<Words<'plan>>,
     },
-    /// Ask again: this uses up a try, or leads to `exhausted` when none is left.
+    /// Ask again: this uses up a try, or leads to `exhausted` when none is left. Another question than the one that
+    /// failed is asked for the first time, after the excuse.
     AskAgain {
         /// Place in [`Run::quests`].
         quest: usize,

@@ -81,7 +81,7 @@ pub fn interpret(automaton: &Automaton, events: &[Event], said: &[String]) -> (R
                 }
             }
             Event::Heard(call, words, value) => {
-                let kind = automaton.builtins[*call as usize].kind();
+                let kind = automaton.builtins[*call as usize].kind.name();
                 spans.push(RuleSpan { rule: kind.to_owned(), words: words.clone(), depth: open.len() });
                 if let Some(above) = open.last_mut() {
                     above.take(kind, value.clone(), automaton.written(said, words.clone()));
