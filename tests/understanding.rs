@@ -1,13 +1,13 @@
 //! How often unseen wordings are understood, and sentences that belong nowhere refused.
 //!
 //! Whole labelled sets, as `trunkline understand eval` measures them. And three yardsticks for menus: the cases of
-//! `bank-main`, written before the matcher and never tuned on; our own development menus from other trades; and few-shot menus drawn from a public set of labelled sentences, when `TRUNKLINE_NLU`
-//! says where it is.
+//! `bank-main`, written before the matcher and never tuned on; our own development menus from other trades; and few-shot
+//! menus drawn from a public set of labelled sentences, when `TRUNKLINE_NLU` says where it is.
 //!
-//! Of those three only the first is clean. Five development menus were tuned on sentence by sentence, so theirs is a best case. The
-//! other three were kept from the fit and their misses were not read, but their totals were seen at every change.
-//! The calibration was fitted on training sentences of the same intents that are drawn here, and settings were chosen
-//! by the totals on the test sentences.
+//! Of those three only the first is clean. Five development menus were tuned on sentence by sentence, so theirs is a
+//! best case. The other three were kept from the fit and their misses were not read, but their totals were seen at every
+//! change. The calibration was fitted on training sentences of the same intents that are drawn here, and settings were
+//! chosen by the totals on the test sentences.
 //!
 //! And how often a sentence is told from the beginning of one by its last words. Those tails were chosen on the training
 //! sentences and on our own; the test sentences were only counted.
