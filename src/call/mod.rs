@@ -25,6 +25,7 @@ use crate::sip::{LegCommand, LegEvent};
 use crate::speech::{RecognizeError, Utter};
 use crate::understand::NBest;
 
+mod discretion;
 pub mod disposition;
 pub mod driver;
 mod errand;

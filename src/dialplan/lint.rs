@@ -148,9 +148,10 @@ fn unreachable(plan: &Plan, written: &schema::Plan, findings: &mut Findings) {
 
 /// A menu, before its plan is whole.
 pub(super) fn menu(choices: &[Choice], question: &Question, cx: &mut Compiler<'_>) {
-    let count = choices.len();
+    // What has no key is not read out: callers come to it by their own words.
+    let count = choices.iter().filter(|choice| choice.key.is_some()).count();
     if count > MAX_OPTIONS {
-        let message = format!("{} has {count} options, callers keep about {MAX_OPTIONS} in mind", cx.owner());
+        let message = format!("{} offers {count} options, callers keep about {MAX_OPTIONS} in mind", cx.owner());
         cx.findings.regret(cx.at(), message).help("put the rarer ones into a menu of their own");
     }
     let said: Vec<&Prompt> = std::iter::once(&question.prompt).chain(&question.reprompts).collect();

@@ -18,6 +18,8 @@ pub mod condition;
 pub mod diagnostic;
 #[cfg(test)]
 pub(crate) mod fixture;
+#[cfg(test)]
+mod rehearsal;
 pub mod house;
 pub mod interpreter;
 pub mod json_schema;

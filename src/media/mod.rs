@@ -113,6 +113,14 @@ pub enum MediaCommand {
         /// How long it is silent after each.
         gap_ms: u32,
     },
+    /// Keep what comes out of the recording: neither side is written, silence stands in its place. What the caller has
+    /// said or pressed since then is taken out as well, though it may be on the disk already.
+    PauseRecording {
+        /// From when on the caller is not to be heard in it.
+        since: Instant,
+    },
+    /// Record again: us at once, the caller as soon as what was begun has ended.
+    ResumeRecording,
     /// Stop sending and receiving, finish the recording, report [`MediaEvent::Closed`].
     Close,
 }
@@ -230,6 +238,9 @@ pub struct MediaSummary {
     pub late_ticks: u64,
     /// What became of the recording.
     pub recording: Recording,
+    /// For how long the caller was kept out of it, milliseconds.
+    #[serde(default)]
+    pub recording_paused_ms: u64,
     /// What we sent last; `None` when no media was ever opened.
     #[serde(default)]
     pub codec: Option<Codec>,

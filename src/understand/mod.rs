@@ -28,15 +28,16 @@ pub mod features;
 mod fields;
 mod hypothesis;
 pub mod labelled;
-mod lexicon;
+pub(crate) mod lexicon;
 pub mod linear;
 pub mod model;
-mod phonetic;
+pub(crate) mod phonetic;
 pub mod refusal;
 pub mod segment;
 pub mod sparse;
-mod stem;
+pub(crate) mod stem;
 pub mod strangers;
+pub mod suggest;
 pub mod tasks;
 mod terms;
 pub mod trained;
@@ -193,6 +194,27 @@ impl Matcher {
     /// whoever puts a plan live.
     pub fn warm(&self) {
         let _ = self.school.classifier();
+    }
+
+    /// How many phrases it knows, those of universals included.
+    pub fn lessons(&self) -> usize {
+        self.school.lessons.len()
+    }
+
+    /// A matcher that does not know every `of`-th phrase of each meaning, and those phrases, for measuring.
+    pub fn without(&self, fold: usize, of: usize) -> (Self, Vec<(Meaning, String)>) {
+        let mut known = Known::new(&self.language);
+        known.meanings.clone_from(&self.meanings);
+        let mut next = vec![0; self.meanings.len()];
+        let mut held = Vec::new();
+        for (class, phrase) in &self.school.lessons {
+            next[*class] += 1;
+            match next[*class] % of == fold {
+                true => held.push((self.meanings[*class].clone(), phrase.clone())),
+                false => known.add(*class, phrase),
+            }
+        }
+        (known.compile(), held)
     }
 
     /// What the n-best list means here.

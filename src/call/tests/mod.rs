@@ -16,6 +16,7 @@ use jiff::Timestamp;
 mod far_end;
 mod life;
 mod random;
+mod secrets;
 mod transfer;
 mod turns;
 

@@ -1,6 +1,7 @@
 //! What a step says and hears, compiled: prompts, phrases, conditions, calculations.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Compiler;
 use crate::dialplan::condition::Condition;
@@ -14,6 +15,7 @@ use crate::dialplan::scope::{RESERVED_NAMES, View, readable};
 use crate::dialplan::template;
 use crate::dialplan::yaml::{Node, Value as Yaml};
 use crate::language::Language;
+use crate::routing::Calendar;
 use crate::spoken::markup;
 use crate::understand::{Matcher, Universal};
 use crate::value::Value;
@@ -212,6 +214,20 @@ impl Compiler<'_> {
         Some(Calculation::Given(value))
     }
 
+    /// A calendar of the plan.
+    pub(in crate::dialplan) fn calendar(&mut self, name: &Spanned<String>) -> Option<Arc<Calendar>> {
+        let known = self.written.calendars.iter().find(|(known, _)| known.value == name.value);
+        if known.is_none() {
+            let names: Vec<&str> = self.written.calendars.iter().map(|(known, _)| known.value.as_str()).collect();
+            let help = match nearest(&name.value, names.iter().copied()) {
+                Some(right) => format!("did you mean `{right}`?"),
+                None => "write it under `calendars:` of this plan".to_owned(),
+            };
+            self.findings.error(name.at, format!("there is no calendar `{}`", name.value)).help(help);
+        }
+        known.map(|(_, calendar)| calendar.clone())
+    }
+
     /// Can values be kept under this name?
     pub(in crate::dialplan) fn value_name(&mut self, name: &Spanned<String>) -> bool {
         if RESERVED_NAMES.contains(&name.value.as_str()) {
@@ -311,6 +327,26 @@ impl Compiler<'_> {
                 .help(format!("write them under `phrases:`, in {language}: {}", listed(keys)));
         }
         phrases
+    }
+
+    /// Words of the engine that only some steps need, as a prompt of theirs.
+    pub(in crate::dialplan) fn house_prompt(&mut self, key: &'static str) -> Prompt {
+        let own = self.written.phrases.iter().find(|(other, _)| *other == key);
+        let mut prompt = own.map_or_else(Prompt::none, |(_, text)| self.prompt_in_some(text));
+        for language in self.languages.clone() {
+            if prompt.texts.contains_key(&language) {
+                continue;
+            }
+            match House::built_in(&language).and_then(|house| house.phrase(key)) {
+                Some(built_in) => drop(prompt.texts.insert(language, built_in.to_owned())),
+                None => {
+                    let message = format!("{} needs words that the engine does not have in {language}", self.owner());
+                    let help = format!("write `{key}` under `phrases:`, in {language}");
+                    self.findings.error(self.at(), message).help(help);
+                }
+            }
+        }
+        prompt
     }
 
     fn per_language(&self, written: &Localized<String>) -> Vec<(Language, Spanned<String>)> {

@@ -62,7 +62,8 @@ fn disclosure(plan: &Plan, at: &impl Fn(StepIx) -> Span, findings: &mut Findings
         }
         let step = plan.step(place);
         let prompts = step.prompts();
-        if prompts.is_empty() {
+        // A message for a machine has wording of its own.
+        if prompts.is_empty() || step.word == "voicemail" {
             waiting.extend(step.kind.exits().into_iter().filter_map(|(_, target)| step_of(target)));
             continue;
         }

@@ -141,7 +141,12 @@ impl Floor {
             match inbox.try_recv() {
                 Ok(Order::Open(opening)) => self.open(*opening, now),
                 Ok(Order::Command(leg, command)) => match self.line(leg) {
-                    Some(line) => line.command(command, now.mono),
+                    Some(line) => {
+                        line.command(command, now.mono);
+                        if let Some(pairs) = line.session.take_out() {
+                            self.backlog.push_back(Job::TakeOut { leg, pairs });
+                        }
+                    }
                     None => tracing::debug!(leg = leg.0, "an order came after the leg was closed"),
                 },
                 Ok(Order::Bridge(leg, end)) => match self.line(leg) {
