@@ -18,8 +18,6 @@ pub mod condition;
 pub mod diagnostic;
 #[cfg(test)]
 pub(crate) mod fixture;
-#[cfg(test)]
-mod rehearsal;
 pub mod house;
 pub mod interpreter;
 pub mod json_schema;
@@ -29,6 +27,8 @@ pub mod load;
 pub mod outcome;
 pub mod plan;
 mod read;
+#[cfg(test)]
+mod rehearsal;
 mod schema;
 pub mod scope;
 pub mod step;

@@ -554,10 +554,10 @@ mod tests {
     #[test]
     fn a_file_of_nothing_but_faults_is_read_in_one_go() {
         for piece in ["{;", "\"", "$<;", "$a=x<1><1>", "$a = $b", "(", "$a=(x", "/*", "x!"] {
-            let text = format!("#ABNF 1.0;\n{}", piece.repeat(1_000_000 / piece.len()));
+            let text = format!("#ABNF 1.0;\n{}", piece.repeat(200_000 / piece.len()));
             assert!(!faults(&text).is_empty(), "{piece}");
         }
-        assert!(faults(&format!("#ABNF 1.0;\n$a = x{};", "<1>".repeat(300_000)))[0].contains("again and again"));
+        assert!(faults(&format!("#ABNF 1.0;\n$a = x{};", "<1>".repeat(100_000)))[0].contains("again and again"));
     }
 
     #[test]

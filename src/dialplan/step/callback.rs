@@ -173,6 +173,5 @@ fn hours(node: &Node, findings: &mut Findings) -> Option<Spanned<(Time, Time)>> 
     hours.map(|value| Spanned { at: written.at, value })
 }
 
-
 #[cfg(test)]
 mod tests;

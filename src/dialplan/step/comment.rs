@@ -92,9 +92,12 @@ impl Themes {
         let said = stems(text, language);
         let named = |theme: usize| {
             let phrases = known.phrases.get(theme).into_iter().flatten();
-            phrases.into_iter().any(|phrase| !phrase.is_empty() && said.windows(phrase.len()).any(|part| part == phrase))
+            phrases
+                .into_iter()
+                .any(|phrase| !phrase.is_empty() && said.windows(phrase.len()).any(|part| part == phrase))
         };
-        let guess = Hypothesis { text: Pii::new(text.to_owned()), confidence: 1.0, open_score: 0.0, grammar_score: None };
+        let guess =
+            Hypothesis { text: Pii::new(text.to_owned()), confidence: 1.0, open_score: 0.0, grammar_score: None };
         let nbest = NBest {
             utterance: UtteranceId(0),
             revision: 0,

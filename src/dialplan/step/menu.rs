@@ -256,8 +256,7 @@ pub(in crate::dialplan) fn choices(node: Node, lead: bool, cx: &mut Compiler<'_>
     if entries.is_empty() {
         cx.findings.error(at, format!("{owner} has no options")).help("a menu needs at least one");
     }
-    let choices: Vec<Choice> =
-        entries.into_iter().filter_map(|(name, node)| choice(name, node, lead, cx)).collect();
+    let choices: Vec<Choice> = entries.into_iter().filter_map(|(name, node)| choice(name, node, lead, cx)).collect();
     check_keys(&choices, cx.findings);
     check_phrases(&choices, cx);
     choices

@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn this_plan_only_or_another_number_where_the_plan_says_so() {
-        let mut talk = Rehearsal::of(&plan("scope: plan, number: \"{{ home }}\","), "en-US", &[("home", "+1 415 555 0100")]);
+        let mut talk =
+            Rehearsal::of(&plan("scope: plan, number: \"{{ home }}\","), "en-US", &[("home", "+1 415 555 0100")]);
         talk.say("stop calling me");
         assert_eq!(closed(&talk), [("spring", "+14155550100", "stop calling me")]);
     }

@@ -128,9 +128,10 @@ impl Run for Promise {
 
 /// The form is filled: its own outcome gives way to the one of the step that uses it.
 pub fn take_form(visit: &mut Visit<'_>) -> bool {
-    let ours = visit.outcomes.last().is_some_and(|outcome| {
-        outcome.step == visit.step && matches!(outcome.kind, OutcomeKind::Form { .. })
-    });
+    let ours = visit
+        .outcomes
+        .last()
+        .is_some_and(|outcome| outcome.step == visit.step && matches!(outcome.kind, OutcomeKind::Form { .. }));
     if ours {
         visit.outcomes.pop();
     }
@@ -192,7 +193,8 @@ impl Promise {
             Ok(Value::Amount(amount)) => Some(amount).filter(|amount| amount.currency == currency),
             Ok(other) => {
                 let rounded = other.plain().trim().parse::<f64>().ok();
-                rounded.and_then(|number| Amount::parse(&format!("{number:.*}", currency.decimals() as usize), currency))
+                rounded
+                    .and_then(|number| Amount::parse(&format!("{number:.*}", currency.decimals() as usize), currency))
             }
             Err(why) => {
                 visit.faults.push(format!("a limit of the promise cannot be told: {why}"));
@@ -259,13 +261,14 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
     let mut limit = |name: &str, cx: &mut Compiler<'_>| fields.take(name).and_then(|node| cx.calculation(&node));
     let (least, most, total) = (limit("least", cx), limit("most", cx), limit("total", cx));
     let within = fields.read("within", cx.findings, days).map(|days| days.value);
-    let parts = fields.read("parts", cx.findings, |node, findings| {
-        read::count(node, "`parts`", 1..=MOST_PARTS, findings)
-    });
+    let parts =
+        fields.read("parts", cx.findings, |node, findings| read::count(node, "`parts`", 1..=MOST_PARTS, findings));
     let parts = parts.map_or(1, |parts| parts.value);
     if parts > 1 && total.is_none() {
         let message = format!("{} asks for {parts} payments without an end", cx.owner());
-        cx.findings.error(start, message).help("add `total:`, what is owed: nothing more is asked for once it is promised");
+        cx.findings
+            .error(start, message)
+            .help("add `total:`, what is owed: nothing more is asked for once it is promised");
     }
     let slot = fields.read("slot", cx.findings, read::line).filter(|slot| cx.value_name(slot));
     let slot = slot.map_or_else(|| cx.name().to_owned(), |slot| slot.value);
@@ -290,7 +293,9 @@ fn currency(node: &Node, findings: &mut Findings) -> Option<Spanned<Currency>> {
     let written = read::line(node, findings)?;
     let currency = Currency::parse(&written.value);
     if currency.is_none() {
-        findings.error(written.at, format!("`{}` is no currency", written.value)).help("write its three letters: `USD`");
+        findings
+            .error(written.at, format!("`{}` is no currency", written.value))
+            .help("write its three letters: `USD`");
     }
     currency.map(|value| Spanned { at: written.at, value })
 }
@@ -317,7 +322,6 @@ pub(in crate::dialplan) fn days(node: &Node, findings: &mut Findings) -> Option<
 pub fn last_day(today: Date, within: i64) -> Option<Date> {
     today.checked_add(within.days()).ok()
 }
-
 
 #[cfg(test)]
 mod tests;

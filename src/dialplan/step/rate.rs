@@ -30,12 +30,53 @@ const BY_WORD: f32 = 0.9;
 
 /// Words that say how, not how many.
 const VAGUE: &[&str] = &[
-    "good", "great", "excellent", "perfect", "fine", "okay", "ok", "alright", "average", "decent", "nice", "satisfied",
-    "happy", "bad", "poor", "terrible", "awful", "horrible", "disappointed", "unhappy", "not great", "so so", "mediocre",
-    "well", "the best", "the worst", "amazing", "wonderful", "likely", "unlikely",
+    "good",
+    "great",
+    "excellent",
+    "perfect",
+    "fine",
+    "okay",
+    "ok",
+    "alright",
+    "average",
+    "decent",
+    "nice",
+    "satisfied",
+    "happy",
+    "bad",
+    "poor",
+    "terrible",
+    "awful",
+    "horrible",
+    "disappointed",
+    "unhappy",
+    "not great",
+    "so so",
+    "mediocre",
+    "well",
+    "the best",
+    "the worst",
+    "amazing",
+    "wonderful",
+    "likely",
+    "unlikely",
 ];
 const VAGUE_MANDARIN: &[&str] = &[
-    "好", "不错", "满意", "一般", "还行", "可以", "还可以", "差", "糟糕", "很棒", "完美", "失望", "马马虎虎", "凑合", "会推荐",
+    "好",
+    "不错",
+    "满意",
+    "一般",
+    "还行",
+    "可以",
+    "还可以",
+    "差",
+    "糟糕",
+    "很棒",
+    "完美",
+    "失望",
+    "马马虎虎",
+    "凑合",
+    "会推荐",
     "不会",
 ];
 
@@ -56,13 +97,8 @@ const BAND_KEYS: &[Key] = &[
 ];
 
 /// The word.
-pub const WORD: Word = Word {
-    name: "rate",
-    about: "Ask for a score on a scale.",
-    keys: &[KEYS, QUESTION_KEYS],
-    short: false,
-    compile,
-};
+pub const WORD: Word =
+    Word { name: "rate", about: "Ask for a score on a scale.", keys: &[KEYS, QUESTION_KEYS], short: false, compile };
 
 /// Ask for a score.
 #[derive(Debug)]
@@ -270,11 +306,7 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
     Some(Box::new(Rate { quests, slot, min, max: max.value, bands, go }))
 }
 
-fn whole(
-    node: &Node,
-    range: std::ops::RangeInclusive<usize>,
-    findings: &mut Findings,
-) -> Option<Spanned<i64>> {
+fn whole(node: &Node, range: std::ops::RangeInclusive<usize>, findings: &mut Findings) -> Option<Spanned<i64>> {
     let count = read::count(node, "a score", range, findings)?;
     Some(Spanned { at: count.at, value: i64::try_from(count.value).unwrap_or(i64::MAX) })
 }
@@ -334,7 +366,6 @@ fn bands(node: Node, scale: &std::ops::RangeInclusive<i64>, cx: &mut Compiler<'_
     }
     bands
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -415,7 +446,11 @@ steps:
         for (said, score, end) in [("nine", 9, "[fan]"), ("eight out of ten", 8, "[bye]"), ("brilliant", 10, "[fan]")] {
             let mut talk = Rehearsal::of(PLAN, "en-US", &[]);
             assert!(talk.say(said).bot().ends_with(end), "{said}: {}", talk.bot());
-            assert_eq!((rated(&talk), talk.scope().value("nps")), (Some(score), Some(&Value::Integer(score))), "{said}");
+            assert_eq!(
+                (rated(&talk), talk.scope().value("nps")),
+                (Some(score), Some(&Value::Integer(score))),
+                "{said}"
+            );
         }
         let mut talk = Rehearsal::of(PLAN, "en-US", &[]);
         assert_eq!(talk.press("10").bot().split(' ').next_back(), Some("[fan]"));
@@ -456,7 +491,11 @@ steps:
         for silent in [false, true] {
             let mut talk = Rehearsal::of(PLAN, "en-US", &[]);
             talk.say("two");
-            if silent { talk.wait() } else { talk.press("#") };
+            if silent {
+                talk.wait()
+            } else {
+                talk.press("#")
+            };
             assert!(talk.bot().ends_with("[bye]"), "{}", talk.bot());
             assert_eq!(comment(&talk), None);
         }

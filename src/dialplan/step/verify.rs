@@ -84,9 +84,7 @@ impl Run for Verify {
         let progress = visit.memory::<Progress>();
         let Some(&at) = progress.asked.get(progress.fitted.len()) else { return Next::Go(self.failed) };
         match event {
-            Event::Answered(Answer::Universal(universal)) => {
-                question::wish(at, &self.quests[at].question, *universal)
-            }
+            Event::Answered(Answer::Universal(universal)) => question::wish(at, &self.quests[at].question, *universal),
             Event::Answered(answer) => {
                 let fits = self.fits(at, answer, visit);
                 visit.memory::<Progress>().fitted.push(fits);
@@ -180,7 +178,6 @@ impl Verify {
         }
     }
 }
-
 
 #[cfg(test)]
 mod tests;

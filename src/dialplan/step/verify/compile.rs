@@ -23,7 +23,11 @@ const TRIES: u32 = 2;
 const MOST_TRIES: usize = 3;
 
 pub const KEYS: &[Key] = &[
-    key("factors", Shape::Named(&Shape::Tables(&[FACTOR_KEYS, WANT_KEYS])), "What is asked, each under a name: two at least."),
+    key(
+        "factors",
+        Shape::Named(&Shape::Tables(&[FACTOR_KEYS, WANT_KEYS])),
+        "What is asked, each under a name: two at least.",
+    ),
     key("need", Shape::Count(FEWEST, MOST), "How many must fit; all if left out."),
     key("rounds", Shape::Count(1, MOST_TRIES), "How often all are asked, when not all fit: 2 if left out."),
     key("mismatch", Shape::Text, "Said before they are asked again."),
@@ -38,10 +42,8 @@ const FACTOR_KEYS: &[Key] = &[
     key("words", Shape::Flag, "Words are wanted: a name, a street. Compared by how they sound."),
     key("options", Shape::Named(&Shape::Keys(CHOICE_KEYS)), "A choice is wanted; `expect` is the name of an option."),
 ];
-const CHOICE_KEYS: &[Key] = &[
-    key("key", Shape::Digit, "Its telephone key."),
-    key("phrases", Shape::Phrases, "What callers say for it."),
-];
+const CHOICE_KEYS: &[Key] =
+    &[key("key", Shape::Digit, "Its telephone key."), key("phrases", Shape::Phrases, "What callers say for it.")];
 pub(in crate::dialplan) fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
     let mut fields = cx.open(node, &[KEYS, QUESTION_KEYS])?;
     let written = cx.written_question(&mut fields);
@@ -58,9 +60,8 @@ pub(in crate::dialplan) fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<
     let (passed, failed) = (way("passed", cx), way("failed", cx));
     let unknown = cx.target_of(&mut fields, "unknown").unwrap_or(failed);
     let mismatch = cx.prompt_of(&mut fields, "mismatch").unwrap_or_else(|| cx.house_prompt("mismatch"));
-    let rounds = fields.read("rounds", cx.findings, |node, findings| {
-        read::count(node, "`rounds`", 1..=MOST_TRIES, findings)
-    });
+    let rounds =
+        fields.read("rounds", cx.findings, |node, findings| read::count(node, "`rounds`", 1..=MOST_TRIES, findings));
     let need = fields.read("need", cx.findings, |node, findings| read::count(node, "`need`", FEWEST..=MOST, findings));
     let given_up = written.exhausted.is_some();
     let factors = match fields.take("factors") {
@@ -109,7 +110,12 @@ fn factors(node: Node, step: &schema::Question, cx: &mut Compiler<'_>) -> Vec<(Q
     entries.into_iter().filter_map(|(name, node)| factor(&name, node, step, cx)).collect()
 }
 
-fn factor(name: &Spanned<String>, node: Node, step: &schema::Question, cx: &mut Compiler<'_>) -> Option<(Quest, Factor)> {
+fn factor(
+    name: &Spanned<String>,
+    node: Node,
+    step: &schema::Question,
+    cx: &mut Compiler<'_>,
+) -> Option<(Quest, Factor)> {
     let named = read::name(name, "a factor", cx.findings);
     let owner = format!("factor `{}`", name.value);
     let mut fields = Fields::open(node, &owner, &[FACTOR_KEYS, WANT_KEYS], cx.findings)?;
@@ -159,9 +165,10 @@ fn factor(name: &Spanned<String>, node: Node, step: &schema::Question, cx: &mut 
         options = choices.iter().map(|choice| choice.name.value.clone()).collect();
         let phrases: Vec<_> = choices.iter().map(|choice| choice.phrases.clone()).collect();
         let matchers = cx.matchers(&phrases, &question.universals);
-        let known = choices
-            .iter()
-            .map(|choice| MenuOption { name: choice.name.value.clone(), key: choice.key.as_ref().map(|key| key.value) });
+        let known = choices.iter().map(|choice| MenuOption {
+            name: choice.name.value.clone(),
+            key: choice.key.as_ref().map(|key| key.value),
+        });
         let operator = question.universals.operator.is_some();
         let ear = Options { options: known.collect(), matchers, reject_below: menu::REJECT_BELOW, operator };
         Quest { question, ear: Box::new(Secret(ear)) }
@@ -186,11 +193,7 @@ impl Ear for Secret {
         self.0.keys(typed, hearing)
     }
 
-    fn speech(
-        &self,
-        nbest: &crate::understand::NBest,
-        hearing: &super::Hearing,
-    ) -> crate::dialplan::step::Judged {
+    fn speech(&self, nbest: &crate::understand::NBest, hearing: &super::Hearing) -> crate::dialplan::step::Judged {
         // The name of the option would tell what was answered.
         let judged = self.0.speech(nbest, hearing);
         let meaning = judged.answer.as_ref().map(|answer| self.name(answer));
