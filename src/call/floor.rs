@@ -81,6 +81,10 @@ impl Call {
             self.open_turn(asking, true, now);
             return;
         }
+        let plan = self.plan.clone();
+        let quest = plan.step(asking.step).quest(asking.quest);
+        let open = quest.is_none_or(|quest| !quest.ear.sensitive());
+        self.interpreter.note_said(end.keys.clone().or_else(|| end.heard.clone()).filter(|_| open));
         if matches!(end.error, Some(RecognizeError::Unavailable(_))) {
             self.hears = false;
         }
@@ -184,7 +188,10 @@ impl Call {
 
     pub(super) fn prompts_over(&mut self, at: Instant, now: Now) {
         match &mut self.state {
-            State::Saying { .. } => self.follow(&Event::Said, now),
+            State::Saying { .. } => {
+                self.interpreter.note_whole(self.scribe.said_whole(self.saying_from));
+                self.follow(&Event::Said, now);
+            }
             State::Asking { turn, .. } => {
                 turn.prompts_over(at);
                 self.feed_typed_ahead(now);

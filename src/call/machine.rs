@@ -25,10 +25,11 @@ use crate::dialplan::interpreter::{Act, Asking, Interpreter, Line, Way};
 use crate::dialplan::outcome::OutcomeKind;
 use crate::dialplan::plan::{Plan, Step, StepIx};
 use crate::dialplan::scope::Scope;
-use crate::dialplan::step::Event;
+use crate::dialplan::step::{Event, verify};
 use crate::id::{PlayId, UtteranceId};
 use crate::media::{BargeIn, Listen, MediaCommand, MediaSummary};
 use crate::pii::Pii;
+use crate::routing::region_of;
 use crate::rtp::Digit;
 use crate::sip::{LegCommand, LegEnd};
 use crate::time::Now;
@@ -79,6 +80,8 @@ pub struct Call {
     pub(super) close_sent: bool,
     /// Outcomes of the plan that have been looked at for what cannot wait.
     outcomes_seen: usize,
+    /// The first prompt of what is being said, or was last.
+    pub(super) saying_from: usize,
 }
 
 #[derive(Debug)]
@@ -146,6 +149,7 @@ impl Call {
             media_closed: None,
             close_sent: false,
             outcomes_seen: 0,
+            saying_from: 0,
             scribe: Scribe::new(setup),
         }
     }
@@ -310,6 +314,7 @@ impl Call {
         match act {
             Act::Say { step, lines, protected, barge_in } => {
                 self.forget_spoken_ahead();
+                self.saying_from = self.plays.len();
                 let until = self.play(step, &lines, barge_in, protected, now);
                 self.state = State::Saying { until };
             }
@@ -392,12 +397,21 @@ fn interpreter_of(setup: &CallSetup) -> Interpreter {
         Direction::Outbound => "outbound",
     };
     let phone = |number: &Pii<String>| Pii::new(Value::Phone(number.reveal().clone()));
+    let region = region_of(setup.caller.reveal());
+    let of = |value: Option<&str>| text(value.unwrap_or_default());
+    let area = region.as_ref().and_then(|region| region.area);
+    let line = region.as_ref().map(|region| region.line.name());
     let facts = [
+        ("country", of(region.as_ref().map(|region| region.country))),
+        ("area", of(area.map(|area| area.english))),
+        ("line", of(line)),
+        (verify::VERIFIED, Pii::new(Value::Boolean(false))),
         ("id", text(&setup.id.to_string())),
         ("direction", text(direction)),
         ("caller", phone(&setup.caller)),
         ("called", phone(&setup.called)),
         ("peer", text(&setup.peer)),
+        ("plan", text(&setup.plan.name)),
         ("language", text(setup.language.as_str())),
     ];
     let facts = Scope::of(facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())

@@ -1,5 +1,6 @@
 //! Writes the record while the call goes on: prompts, turns, latencies. Keeps secrets out of it.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use crate::call::record::{CallEnd, CallRecord, Latency, PromptRecord, TurnOutcom
 use crate::call::turn::TurnEnd;
 use crate::call::{CallSetup, HIDDEN, TimelineEvent};
 use crate::dialplan::interpreter::Interpreter;
+use crate::dialplan::outcome::{Outcome, OutcomeKind};
 use crate::dialplan::plan::Step;
 use crate::id::PlayId;
 use crate::media::{MediaSummary, PlayEnd};
@@ -126,6 +128,30 @@ impl Scribe {
         }
     }
 
+    /// Has every prompt from this one on been heard whole?
+    pub(super) fn said_whole(&self, from: usize) -> bool {
+        let whole = |prompt: &PromptRecord| {
+            prompt.at_ms.is_some() && !prompt.interrupted && prompt.total_ms > 0 && prompt.played_ms >= prompt.total_ms
+        };
+        self.prompts.get(from..).is_some_and(|said| !said.is_empty() && said.iter().all(whole))
+    }
+
+    /// How much of each message for a machine has left us: what a prompt cut short has played is told after the plan
+    /// has gone on.
+    fn count_voicemail(&self, outcomes: &mut [Outcome]) {
+        let mut counted: BTreeMap<String, usize> = BTreeMap::new();
+        for Outcome { step, kind } in outcomes {
+            let OutcomeKind::Voicemail { left, played_ms } = kind else { continue };
+            let nth = counted.entry(step.clone()).or_default();
+            let mut prompts = self.prompts.iter().filter(|prompt| prompt.step == *step);
+            if let Some(prompt) = prompts.nth(*nth) {
+                *played_ms = prompt.played_ms;
+                *left &= prompt.played_ms >= prompt.total_ms;
+            }
+            *nth += 1;
+        }
+    }
+
     /// A turn is over at `now`; its reply will be `next_play` or later. Says what to show.
     pub(super) fn turn(
         &mut self,
@@ -195,6 +221,8 @@ impl Scribe {
         media: MediaSummary,
         now: Timestamp,
     ) -> CallRecord {
+        let mut outcomes = interpreter.outcomes().to_vec();
+        self.count_voicemail(&mut outcomes);
         CallRecord {
             id: self.setup.id.clone(),
             direction: self.setup.direction,
@@ -213,7 +241,7 @@ impl Scribe {
             result: self.result.take(),
             path: interpreter.path().to_vec(),
             language: Some(interpreter.language().clone()),
-            outcomes: interpreter.outcomes().to_vec(),
+            outcomes,
             turns: std::mem::take(&mut self.turns),
             prompts: std::mem::take(&mut self.prompts),
             media,

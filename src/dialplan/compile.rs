@@ -71,6 +71,11 @@ impl Compiler<'_> {
         &self.languages
     }
 
+    /// What the plan is read from.
+    pub(super) const fn files(&mut self) -> &mut super::load::Files {
+        &mut self.shop.files
+    }
+
     /// What steps inherit.
     pub(super) const fn defaults(&self) -> &schema::Defaults {
         &self.written.defaults

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::grammars::{self, Grammars};
 use super::{Answer, Ear, Filled, Hearing, Judged, Keyed, answer_of, question};
 use crate::dialplan::compile::{Compiler, INCOMPLETE, INCOMPLETE_DIGITS};
 use crate::dialplan::diagnostic::{Findings, nearest};
@@ -48,6 +50,11 @@ pub const WANT_KEYS: &[Key] = &[
         Shape::Either(&[Shape::Count(1, MAX_DIGITS), Shape::Keys(DIGITS_KEYS)]),
         "A string of digits is wanted: how many.",
     ),
+    key(
+        "grammar",
+        Shape::Phrases,
+        "What may be said, as W3C grammars: one or more files, or such for each language; keys have one of their own.",
+    ),
 ];
 const DIGITS_KEYS: &[Key] = &[
     key("min", Shape::Count(1, MAX_DIGITS), "At least so many."),
@@ -55,10 +62,12 @@ const DIGITS_KEYS: &[Key] = &[
 ];
 
 /// What is wanted.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Want {
     /// A value of a kind that everybody knows.
     Kind(Kind),
+    /// What the grammars of the plan give.
+    Grammar(Arc<Grammars>),
 }
 
 /// A value found in what was said.
@@ -81,8 +90,11 @@ impl Want {
     }
 
     /// Can it be typed on a telephone?
-    pub const fn takes_keys(&self) -> bool {
-        !matches!(self, Self::Kind(Kind::Spelling { .. }))
+    pub fn takes_keys(&self) -> bool {
+        match self {
+            Self::Kind(kind) => !matches!(kind, Kind::Spelling { .. }),
+            Self::Grammar(grammars) => grammars.takes_keys(),
+        }
     }
 
     /// Yes or no?
@@ -94,7 +106,7 @@ impl Want {
     pub const fn incomplete(&self) -> Duration {
         match self {
             Self::Kind(Kind::Digits { .. } | Kind::Phone { .. } | Kind::Spelling { .. }) => INCOMPLETE_DIGITS,
-            Self::Kind(_) => INCOMPLETE,
+            Self::Kind(_) | Self::Grammar(_) => INCOMPLETE,
         }
     }
 
@@ -102,7 +114,7 @@ impl Want {
     pub const fn most_digits(&self) -> usize {
         match self {
             Self::Kind(Kind::Digits { max, .. }) => *max,
-            Self::Kind(_) => 0,
+            Self::Kind(_) | Self::Grammar(_) => 0,
         }
     }
 
@@ -114,6 +126,7 @@ impl Want {
                 builtin::keys(&Kind::Amount { currency: Some(currency), min: *min, max: *max }, typed, hearing.now)
             }
             Self::Kind(kind) => builtin::keys(kind, typed, hearing.now),
+            Self::Grammar(grammars) => grammars.keys(typed, hearing),
         }
     }
 
@@ -136,6 +149,7 @@ impl Want {
                 };
                 found.map(heard).collect()
             }
+            Self::Grammar(grammars) => grammars.find(text, hearing),
         }
     }
 
@@ -143,6 +157,7 @@ impl Want {
     pub fn say_back(&self, value: &Value, hearing: &Hearing) -> String {
         match self {
             Self::Kind(kind) => builtin::say_back(value, kind, &hearing.language, hearing.now.date()),
+            Self::Grammar(_) => grammars::say_back(value, hearing),
         }
     }
 
@@ -150,9 +165,15 @@ impl Want {
     pub(in crate::dialplan) fn read(fields: &mut Fields, owner: &str, cx: &mut Compiler<'_>) -> Self {
         let want = fields.read("want", cx.findings, read::line);
         let digits = fields.take("digits");
+        let grammar = fields.take("grammar");
         let at = fields.start();
-        match (want, digits) {
-            (Some(want), None) => match Kind::parse(&want.value) {
+        match (want, digits, grammar) {
+            (None, None, Some(node)) => {
+                if let Some(grammars) = Grammars::read(&node, cx) {
+                    return Self::Grammar(Arc::new(grammars));
+                }
+            }
+            (Some(want), None, None) => match Kind::parse(&want.value) {
                 Ok(kind) => return Self::Kind(kind),
                 Err(why) => {
                     let name = want.value.split('?').next().unwrap_or_default();
@@ -164,17 +185,17 @@ impl Want {
                     cx.findings.error(want.at, why.to_string()).help(help);
                 }
             },
-            (None, Some(node)) => {
+            (None, Some(node), None) => {
                 if let Some((min, max)) = digits_of(node, cx.findings) {
                     return Self::digits(min, max);
                 }
             }
-            (Some(want), Some(_)) => {
+            (Some(_), Some(_), _) | (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
                 let message = format!("{owner} says twice what it wants");
-                cx.findings.error(want.at, message).help("keep either `want` or `digits`");
+                cx.findings.error(at, message).help("keep one of `want`, `digits` and `grammar`");
             }
-            (None, None) => {
-                let help = "add `want: amount`, or `digits: 4`, or `digits: { min: 8, max: 11 }`";
+            (None, None, None) => {
+                let help = "add `want: amount`, or `digits: 4`, or `grammar: account.grxml`";
                 cx.findings.error(at, format!("{owner} does not say what it wants")).help(help);
             }
         }

@@ -366,7 +366,7 @@ fn beside(cue: &Range<usize>, value: &Range<usize>) -> bool {
 
 /// Is a value of this kind known for one wherever it stands?
 const fn speaks_for_itself(want: &Want) -> bool {
-    let Want::Kind(kind) = want;
+    let Want::Kind(kind) = want else { return true };
     matches!(kind, Kind::Amount { .. } | Kind::Date { .. } | Kind::Time | Kind::Moment { .. } | Kind::Phone { .. })
 }
 

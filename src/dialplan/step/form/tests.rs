@@ -327,3 +327,102 @@ fn a_form_leaves_its_values_behind_without_secrets() {
     assert!(talk.interpreter.scope().is_secret("card"));
     assert!(!outcomes.contains("outside"), "not wanted for six: {outcomes}");
 }
+
+const ACCOUNT: &str = r#"
+dialplan: 1
+languages: [en-US, zh-CN]
+zone: America/New_York
+defaults: { question: { go: agent, tries: 3 } }
+start: move
+steps:
+  move:
+    form:
+      slots:
+        account:
+          grammar: [grammars/account-type.grxml, grammars/account-type-zh.grxml]
+          prompt: { en-US: "From which account?", zh-CN: "哪个账户？" }
+          label: { en-US: the account, zh-CN: 账户 }
+        amount: { want: amount, prompt: { en-US: "How much?", zh-CN: "多少钱？" } }
+      go: done
+  done:
+    hangup:
+      text:
+        en-US: "{{ amount }} from {{ account.type }}{% if account.joint %}, jointly{% endif %}."
+        zh-CN: "{{ amount }}，{{ account.type }}。"
+  agent: { hangup: { text: { en-US: "A person will help you.", zh-CN: "为您转接人工。" } } }
+"#;
+
+#[test]
+fn a_grammar_of_the_plan_fills_a_slot_beside_built_in_ones() {
+    holds(
+        ACCOUNT,
+        "en-US",
+        &[
+            ("my joint savings account", "Savings. How much?"),
+            ("no, the current account", "Current. How much?"),
+            ("fifty dollars", "Fifty dollars from current."),
+        ],
+    );
+    holds(
+        ACCOUNT,
+        "en-US",
+        &[
+            ("what is the weather", "Sorry, I did not get that. From which account?"),
+            ("fifty dollars from our joint savings account", "Fifty dollars from savings, jointly."),
+        ],
+    );
+    let mut talk = Talk::about(ACCOUNT, "zh-CN");
+    assert!(talk.say("我的储蓄账户").ends_with("多少钱？"));
+}
+
+fn ask(how: &str) -> String {
+    let plan = r#"
+dialplan: 1
+defaults: { question: { go: agent, tries: 3 } }
+start: pay
+steps:
+  pay: { ask: { prompt: "How much?", want: "amount?currency=USD", confirm: HOW, go: done } }
+  done: { hangup: "You pay {{ pay }}." }
+  agent: { hangup: "A person will help you." }
+"#;
+    plan.replace("HOW", how)
+}
+
+#[test]
+fn a_doubtful_value_is_asked_about_and_a_sure_one_is_taken() {
+    let mut talk = Talk::about(&ask("auto"), "en-US");
+    assert_eq!(talk.say("fifty dollars"), "You pay fifty dollars.");
+    let mut talk = Talk::about(&ask("auto"), "en-US");
+    assert_eq!(talk.say_faintly("fifty dollars", 0.6), "Fifty dollars. Is that right?");
+    assert_eq!(talk.go(&Event::NoInput), "I did not hear you. Fifty dollars. Is that right?");
+    assert_eq!(talk.say("no"), "Sorry. Let us try again. How much?");
+    let mut two = heard("fifty dollars", 0.9);
+    two.hypotheses.extend(heard("fifteen dollars", 0.8).hypotheses);
+    assert_eq!(talk.hear(&two), "Fifteen dollars. Is that right?", "what was denied is not understood again");
+    assert_eq!(talk.say("no, sixteen dollars"), "You pay sixteen dollars.");
+}
+
+#[test]
+fn a_value_told_by_the_way_stands_unless_somebody_objects() {
+    let mut talk = Talk::about(&ask("implicit"), "en-US");
+    assert_eq!(talk.say("fifty dollars"), "Fifty dollars.");
+    assert_eq!(talk.go(&Event::NoInput), "You pay fifty dollars.");
+    let mut talk = Talk::about(&ask("implicit"), "en-US");
+    talk.say("fifty dollars");
+    assert_eq!(talk.say("no, fifteen"), "Fifteen dollars.");
+    assert_eq!(talk.say("hmm"), "You pay fifteen dollars.");
+}
+
+#[test]
+fn what_is_always_asked_about_is_so_by_key_too_and_denials_come_to_an_end() {
+    let mut talk = Talk::about(&ask("explicit"), "en-US");
+    assert_eq!(talk.keys("50#"), "Fifty dollars. Is that right?");
+    assert_eq!(talk.keys("1"), "You pay fifty dollars.");
+    let mut talk = Talk::about(&ask("{ how: explicit, prompt: \"{{ pay }}, correct?\" }"), "en-US");
+    for amount in ["50#", "60#"] {
+        assert!(talk.keys(amount).ends_with("dollars, correct?"));
+        assert_eq!(talk.keys("2"), "Sorry. Let us try again. How much?");
+    }
+    talk.keys("70#");
+    assert_eq!(talk.say("no"), "A person will help you.");
+}

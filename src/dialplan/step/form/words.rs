@@ -69,7 +69,7 @@ pub fn around(language: &Language) -> &'static [&'static str] {
 /// What callers call a slot of this kind.
 pub fn phrases(want: &Want, language: &Language) -> &'static [&'static str] {
     let mandarin = is_mandarin(language);
-    let Want::Kind(kind) = want;
+    let Want::Kind(kind) = want else { return &[] };
     match kind {
         Kind::Amount { .. } if mandarin => &["金额", "数目", "钱", "多少钱", "付", "还", "转", "转账", "存", "取"],
         Kind::Date { .. } if mandarin => &["日期", "日子", "哪天", "哪一天"],
@@ -99,7 +99,7 @@ pub fn label(name: &str, want: &Want, language: &Language) -> Option<String> {
         let words = name.replace(['_', '-'], " ");
         return (language.primary() == "en").then(|| format!("the {words}"));
     }
-    let Want::Kind(kind) = want;
+    let Want::Kind(kind) = want else { return None };
     let label = match kind {
         Kind::Amount { .. } => "金额",
         Kind::Date { .. } => "日期",
