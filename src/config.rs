@@ -16,6 +16,7 @@ use serde::Deserialize;
 mod agents;
 mod check;
 mod error;
+mod lookups;
 mod place;
 mod source;
 mod trunks;
@@ -24,6 +25,7 @@ mod values;
 pub use agents::{AgentConfig, AgentsConfig, GroupConfig};
 use check::Fault;
 pub use error::ConfigError;
+pub use lookups::LookupsConfig;
 use trunks::Proof;
 pub use trunks::{PeerConfig, TrunkConfig};
 pub use values::{JitterBounds, Network, NumberPattern, PortRange};
@@ -67,6 +69,8 @@ pub struct Config {
     pub agents: AgentsConfig,
     /// Hearing and speaking.
     pub speech: SpeechConfig,
+    /// Whom plans may ask about a caller.
+    pub lookups: LookupsConfig,
     /// Recordings.
     pub recording: RecordingConfig,
     /// What is kept of people.
@@ -246,6 +250,7 @@ impl Default for Config {
             }],
             agents: AgentsConfig::default(),
             speech: SpeechConfig::default(),
+            lookups: LookupsConfig::default(),
             recording: RecordingConfig::default(),
             privacy: PrivacyConfig::default(),
             log: LogConfig::default(),
@@ -371,7 +376,7 @@ impl Config {
             };
             Proof::of_trunk(trunk).complete(environment).map_err(of)?;
         }
-        Ok(())
+        self.lookups.fetch_secrets(environment)
     }
 
     /// Where recordings go.

@@ -13,6 +13,7 @@ pub mod files;
 pub mod grammar;
 pub mod id;
 pub mod language;
+pub mod lookup;
 pub mod media;
 pub mod observe;
 pub mod pii;

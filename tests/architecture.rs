@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["id", "time", "pii", "language", "files", "value"],
     &["audio", "grammar", "spoken", "understand", "rtp", "sdp"],
-    &["sip", "media", "speech", "dialplan"],
+    &["sip", "media", "speech", "dialplan", "lookup"],
     &["call", "agents"],
     &["store", "simulate", "config", "observe"],
     &["app", "cli"],

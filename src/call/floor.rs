@@ -188,6 +188,7 @@ impl Call {
             State::Parting { .. } => self.parted(now),
             State::Answering { .. }
             | State::Dialling { .. }
+            | State::Handing(_)
             | State::Standing { .. }
             | State::Leaving { .. }
             | State::Over => {}
@@ -248,7 +249,10 @@ impl Call {
             MediaEvent::RtpTimeout { .. } => {
                 // Before the ACK and on hold a far end may rightly be silent; the leg's own timer ends that. After it, media
                 // says so again.
-                let talking = matches!(self.state, State::Saying { .. } | State::Asking { .. } | State::Parting { .. });
+                let talking = matches!(
+                    self.state,
+                    State::Saying { .. } | State::Asking { .. } | State::Handing(_) | State::Parting { .. }
+                );
                 if talking && self.held_since.is_none() {
                     self.intended_end = Some(CallEnd::NoMedia);
                     self.hang_up(CallEnd::NoMedia, now);
@@ -277,7 +281,9 @@ impl Call {
                     self.prompts_over(at, now);
                 }
             }
+            // Keys of who waits mean nothing; those of who talks to a person are theirs.
             State::Dialling { .. }
+            | State::Handing(_)
             | State::Parting { .. }
             | State::Standing { .. }
             | State::Leaving { .. }

@@ -40,6 +40,7 @@ impl Config {
         self.check_peers()?;
         self.check_trunks()?;
         self.roster().map_err(|RosterError { at, text }| Fault { at, text })?;
+        self.lookups.check()?;
         self.check_routes()
     }
 

@@ -343,6 +343,40 @@ fn whoever_only_looks_on_needs_no_passwords_and_gets_none() {
 }
 
 #[test]
+fn hosts_and_secrets_of_look_ups_are_named_and_only_named() {
+    let text =
+        "[lookups]\nallow = [\"crm.example\", \"*.shop.example:8443\"]\nsecrets = [\"CRM_TOKEN\"]\ntimeout = \"3s\"";
+    let config = load(text, &[("CRM_TOKEN", "s3cret")]).unwrap();
+    assert!(!format!("{config:?}").contains("s3cret"));
+    let settings = config.lookups.settings(7);
+    assert_eq!(settings.secrets.names().collect::<Vec<_>>(), ["CRM_TOKEN"]);
+    assert_eq!((settings.timeout, settings.max_bytes, settings.redirects), (Duration::from_secs(3), 256 * 1024, 0));
+    let url = |text: &str| reqwest::Url::parse(text).unwrap();
+    assert!(settings.allow.permits(&url("https://a.shop.example:8443/")).is_ok());
+    assert!(settings.allow.permits(&url("https://shop.example:8443/")).is_err());
+
+    let rows = [
+        (
+            "allow = [\"crm.example/orders\"]",
+            "2:10: lookups.allow number 1 is wrong: \"crm.example/orders\" is no host",
+        ),
+        ("secrets = [\"CRM_TOKEN\"]", "2:1: lookups.secrets names the variable CRM_TOKEN, which is not set"),
+        ("secrets = [\"a b\"]", "2:1: lookups.secrets has \"a b\", which is no name of a variable"),
+        ("timeout = \"2m\"", "2:1: lookups.timeout is out of reach"),
+        ("redirects = 4", "2:1: lookups.redirects is 4; it must be 0 to 3"),
+        ("max_bytes = 10", "2:1: lookups.max_bytes is 10"),
+        ("at_once = 0", "2:1: lookups.at_once is 0"),
+    ];
+    for (line, expect) in rows {
+        let error = load(&format!("[lookups]\n{line}"), &[]).expect_err(line);
+        assert!(
+            error.starts_with(&format!("trunkline.toml:{expect}")),
+            "{line}\n  says    {error}\n  expected {expect}"
+        );
+    }
+}
+
+#[test]
 fn errors_in_variables_name_the_variable() {
     let rows = [
         ("TRUNKLINE_SIP__LISTN", "x", "TRUNKLINE_SIP__LISTN: is not a setting; did you mean `listen`?"),
@@ -430,7 +464,7 @@ fn the_example_explains_every_key_and_what_is_commented_out_is_valid() {
     let is_left_out =
         |line: &str| line.starts_with('#') && line[1..].starts_with(|c: char| c.is_ascii_lowercase() || c == '[');
     let uncommented = example.lines().map(|line| if is_left_out(line) { &line[1..] } else { line }).collect::<Vec<_>>();
-    load(&uncommented.join("\n"), &[("CARRIER_PASSWORD", "s3cret")]).unwrap();
+    load(&uncommented.join("\n"), &[("CARRIER_PASSWORD", "s3cret"), ("CRM_TOKEN", "s3cret")]).unwrap();
 
     let sections = [
         "",
@@ -442,6 +476,7 @@ fn the_example_explains_every_key_and_what_is_commented_out_is_valid() {
         "[[agents.agent]]",
         "[agents.group.desk]",
         "[speech]",
+        "[lookups]",
         "[recording]",
         "[privacy]",
         "[log]",

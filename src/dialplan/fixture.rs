@@ -161,11 +161,6 @@ pub fn say_of<'plan>(plan: &'plan Plan, name: &str) -> &'plan Say {
     step_of(plan, name)
 }
 
-/// The hangup of that name.
-pub fn hangup_of<'plan>(plan: &'plan Plan, name: &str) -> &'plan Hangup {
-    step_of(plan, name)
-}
-
 /// Who understands the value that the ask of that name wants.
 pub fn ear_of<'plan>(plan: &'plan Plan, name: &str) -> &'plan ValueEar {
     let ear: &dyn std::any::Any = step_of::<Ask>(plan, name).quest.ear.as_ref();

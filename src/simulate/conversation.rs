@@ -15,6 +15,7 @@ use crate::language::Language;
 use crate::pii::Pii;
 use crate::rtp::Digit;
 use crate::simulate::text_leg::{Piece, TextLeg};
+use crate::simulate::transcript::AgentDoes;
 use crate::time::{Clock, SimulatedClock};
 
 /// People take this long before they answer.
@@ -131,6 +132,15 @@ impl Conversation {
     pub fn hang_up(&mut self) {
         self.leg.hang_up(self.now());
         self.to_the_end();
+    }
+
+    /// Whoever the caller is handed to does something. Returns whether anybody is.
+    pub fn agent(&mut self, does: &AgentDoes) -> bool {
+        let now = self.now();
+        let somebody = self.leg.agent(does, now);
+        // What comes of it at once.
+        self.go_on(REACTION, |_| false);
+        somebody
     }
 
     /// The gateway shuts down.
@@ -254,8 +264,8 @@ impl Conversation {
                 Output::Timeline(event) => self.happenings.push(Happening::Timeline(event)),
                 Output::Finished(record) => self.record = Some(record),
                 Output::Leg(_) | Output::Media(_) | Output::Recognize { .. } | Output::CancelRecognize { .. } => {}
-                // Nobody gives a call in text an order.
-                Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } => {}
+                Output::Hold(_) | Output::Consult(_) | Output::Queue(_) | Output::Consulted(_) => {}
+                Output::Join { .. } | Output::Entertain { .. } => {}
             }
         }
         if !said.is_empty() {

@@ -36,7 +36,7 @@ impl Calculation {
             Self::Given(value) => Ok(value.clone()),
             Self::Template(text) => match alone(text) {
                 Some(name) => Ok(view.scope.value(name).cloned().unwrap_or_default()),
-                None => template::fill(text, view).map(|text| Value::text(text)).map_err(|(_, why)| why),
+                None => template::fill(text, view).map(Value::text).map_err(|(_, why)| why),
             },
             Self::Expression(expression) => expression.value(view),
         }

@@ -216,7 +216,7 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
         && let Some(mut reject) = Fields::open(node, "`reject`", &[REJECT_KEYS], cx.findings)
     {
         reject_below = reject.read("below", cx.findings, read::fraction).map(|below| below.value);
-        reject_go = reject.take("go").and_then(|node| cx.target(&node));
+        reject_go = cx.target_of(&mut reject, "go");
     }
     let question = cx.question(&written, INCOMPLETE);
     check_keys(&choices, cx.findings);

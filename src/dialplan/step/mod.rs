@@ -8,10 +8,12 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt::Debug;
+use std::time::Duration;
 
 use jiff::civil::DateTime;
 
 use super::compile::Compiler;
+use super::handover::{Handed, Handover};
 use super::key::Key;
 use super::outcome::{Outcome, OutcomeKind};
 use super::scope::{Scope, View};
@@ -28,16 +30,19 @@ use crate::value::Value;
 pub mod ask;
 pub mod branch;
 pub mod goto;
+mod handover;
 pub mod hangup;
 pub mod menu;
 pub mod question;
+pub mod queue;
 pub mod run;
 pub mod say;
 pub mod set;
 pub mod tag;
+pub mod transfer;
 
 /// Facts kept of one call; a plan that finds more goes round in circles.
-const OUTCOMES: usize = 500;
+pub(super) const OUTCOMES: usize = 500;
 
 /// One word of the language.
 #[derive(Clone, Copy)]
@@ -55,8 +60,19 @@ pub struct Word {
 }
 
 /// The words of the language, in the order in which documents list them.
-pub const WORDS: &[Word] =
-    &[say::WORD, ask::WORD, menu::WORD, branch::WORD, set::WORD, tag::WORD, goto::WORD, run::WORD, hangup::WORD];
+pub const WORDS: &[Word] = &[
+    say::WORD,
+    ask::WORD,
+    menu::WORD,
+    branch::WORD,
+    set::WORD,
+    tag::WORD,
+    goto::WORD,
+    run::WORD,
+    transfer::WORD,
+    queue::WORD,
+    hangup::WORD,
+];
 
 /// A compiled step.
 pub trait Run: Any + Debug + Send + Sync {
@@ -168,6 +184,15 @@ pub enum Event {
     },
     /// Speech could not be recognised: no engine, all busy, or a fault.
     Error,
+    /// The caller it handed over waits in this place, and may wait so long yet.
+    Waiting {
+        /// 1: next.
+        position: usize,
+        /// As far as can be told.
+        wait: Duration,
+    },
+    /// The caller it handed over is back, or was never taken.
+    Handed(Box<Handed>),
     /// The sub-plan it ran is through; its values by name.
     Returned(Box<Scope>),
 }
@@ -206,6 +231,13 @@ pub enum Next<'plan> {
         start: StepIx,
         /// What it is given.
         given: Box<Scope>,
+    },
+    /// Hand the caller to a person, then report [`Event::Handed`].
+    HandOver(Box<Handover>),
+    /// Say this to who waits, and go on waiting.
+    Meanwhile {
+        /// What, in this order.
+        words: Vec<Words<'plan>>,
     },
     /// Say goodbye and end the call.
     End {
