@@ -10,7 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["audio", "grammar", "spoken", "understand", "rtp", "sdp"],
     &["sip", "media", "speech", "dialplan", "lookup"],
     &["call"],
-    &["store", "simulate", "config", "observe"],
+    &["store", "simulate", "import", "graph", "config", "observe"],
     &["app", "cli"],
 ];
 
