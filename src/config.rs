@@ -13,6 +13,7 @@ use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
 use serde::Deserialize;
 
+mod agents;
 mod check;
 mod error;
 mod lookups;
@@ -21,6 +22,7 @@ mod source;
 mod trunks;
 mod values;
 
+pub use agents::{AgentConfig, AgentsConfig, GroupConfig};
 use check::Fault;
 pub use error::ConfigError;
 pub use lookups::LookupsConfig;
@@ -63,6 +65,8 @@ pub struct Config {
     /// Which plan answers which number.
     #[serde(rename = "route")]
     pub routes: Vec<RouteConfig>,
+    /// People who take calls over.
+    pub agents: AgentsConfig,
     /// Hearing and speaking.
     pub speech: SpeechConfig,
     /// Whom plans may ask about a caller.
@@ -244,6 +248,7 @@ impl Default for Config {
                 recording: None,
                 from: None,
             }],
+            agents: AgentsConfig::default(),
             speech: SpeechConfig::default(),
             lookups: LookupsConfig::default(),
             recording: RecordingConfig::default(),

@@ -2,6 +2,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod agents;
 pub mod app;
 pub mod audio;
 pub mod call;
@@ -13,11 +14,13 @@ pub mod grammar;
 pub mod graph;
 pub mod id;
 pub mod import;
+pub mod knowledge;
 pub mod language;
 pub mod lookup;
 pub mod media;
 pub mod observe;
 pub mod pii;
+pub mod routing;
 pub mod rtp;
 pub mod sdp;
 pub mod simulate;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use trunkline::audio::tone;
 use trunkline::id::{LegId, PlayId};
+use trunkline::media::bridge::bridge;
 use trunkline::media::recorder::ring;
 use trunkline::media::session::{MAX_RTCP_BYTES, Session};
 use trunkline::media::{BargeIn, MediaCommand, OpenLeg};
@@ -146,6 +147,34 @@ fn no_codec_and_no_seal_allocates_either() {
     nothing_allocates(Codec::G722, 9, false);
     nothing_allocates(Codec::Opus, 111, true);
     nothing_allocates(Codec::G729, 18, false);
+}
+
+#[test]
+fn two_legs_that_are_joined_do_not_allocate() {
+    let params = StreamParams { remote: Some(far_end()), ..StreamParams::default() };
+    let opened = SystemClock.now();
+    let mut legs = [(); 2].map(|()| {
+        let session = Session::new(&unrecorded(params.clone()), None, Duration::from_secs(20), opened);
+        (session, FarEnd { sender: Sender::new(&params, 7), srtp: None }, opened.mono)
+    });
+    let voice = fixtures::voice(150, 16_000.0);
+    for (session, far, now) in &mut legs {
+        ticks(session, far, now, &voice[..10]);
+    }
+    let (one, other) = bridge();
+    for ((session, ..), end) in legs.iter_mut().zip([one, other]) {
+        session.bridge(Box::new(end));
+    }
+    for frame in voice.chunks(1).cycle().take(3_000) {
+        for (session, far, now) in &mut legs {
+            assert_eq!(ticks(session, far, now, frame), 0);
+        }
+    }
+    // A prompt over the talk costs what it costs elsewhere: nothing per frame.
+    let audio = Arc::new(tone::sine(300.0, -20.0, 1_000, 8_000));
+    let (session, far, now) = &mut legs[0];
+    session.command(MediaCommand::Play { play: PlayId(1), audio, barge_in: BargeIn::Off }, *now);
+    assert_eq!(ticks(session, far, now, &voice[..40]), 0);
 }
 
 #[test]

@@ -45,6 +45,7 @@ use crate::call::registry::Registry;
 use crate::config::Config;
 use crate::dialplan::diagnostic::Diagnostics;
 use crate::files::{create_private_folder, narrow_folder};
+use crate::lookup::driver::{LookupFault, Lookups};
 use crate::media::driver::{MediaError, MediaServer};
 use crate::media::rescue::{Rescued, rescue};
 use crate::observe::tally::Tally;
@@ -64,6 +65,9 @@ const BYE_GRACE: Duration = Duration::from_secs(2);
 /// Why the gateway cannot start. Each says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
+    /// Other systems cannot be asked, though the settings want it.
+    #[error(transparent)]
+    Lookups(LookupFault),
     /// The data folder cannot be used.
     #[error("cannot use the data folder {path}: {cause}; set `data_dir` to a folder this user may write")]
     DataFolder {
@@ -148,8 +152,14 @@ async fn open_house(config: Config, plans: Plans, clock: Arc<dyn Clock>) -> Resu
     let numbers = NumberPolicy::open(config.privacy.numbers, &config.data_dir, rand::rng().random())?;
     let (records, writer) = writer::start(WriterSetup { data_dir: config.data_dir.clone(), numbers }, clock.clone());
     let (sip, incoming) = SipServer::bind(sip_config(&config), clock.clone()).await?;
+    let settings = config.lookups.settings(rand::rng().random());
+    let markers = Arc::new(settings.secrets.markers());
+    let asks = !config.lookups.allow.is_empty();
+    let lookups = asks.then(|| Lookups::new(settings, clock.clone())).transpose().map_err(AppError::Lookups)?;
     let house = Arc::new_cyclic(|me| House {
         me: me.clone(),
+        lookups,
+        markers,
         plans: Arc::new(plans),
         media,
         dialer: sip.dialer(),

@@ -144,6 +144,7 @@ impl House {
             sdp,
             longest: self.config.max_call,
             zone: jiff::tz::TimeZone::system(),
+            markers: self.markers.clone(),
             variables: order.variables,
             stands_by: order.made_for.is_some().then_some(STANDS_BY),
             made_for: order.made_for,

@@ -32,6 +32,7 @@ use crate::observe::metrics::PlansView;
 use crate::speech::Utter;
 use crate::speech::prompts::{PromptBook, Prompts};
 use crate::speech::voices::SystemVoices;
+use crate::spoken::markup;
 use crate::time::Clock;
 
 /// Plans kept that no route leads to: those of `trunkline call`.
@@ -306,6 +307,7 @@ pub fn utters(plan: &Arc<Plan>, variables: &Variables) -> Vec<Utter> {
             true => fill(text, view).ok()?.into_owned(),
             false => text.clone(),
         };
+        let text = markup::in_words(&text, language, view.now.date());
         Some(Utter { text, language: language.clone(), file: prompt.files.get(language).cloned() })
     });
     said.filter(|utter| !utter.text.trim().is_empty() || utter.file.is_some()).collect()

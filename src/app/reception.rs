@@ -114,6 +114,7 @@ impl House {
             sdp,
             longest: self.config.max_call,
             zone: jiff::tz::TimeZone::system(),
+            markers: self.markers.clone(),
             variables: Variables::new(),
             stands_by: None,
             made_for: None,

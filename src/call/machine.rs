@@ -9,23 +9,29 @@
 //! Whatever happens, in whatever order, the record leaves exactly once and last: after the leg has ended *and* media
 //! has closed, or after their patience ran out. There is no state without a deadline.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::call::discretion::Discretion;
+use crate::call::errand::Waiting;
 use crate::call::leg::Twins;
-use crate::call::record::{CallEnd, Direction};
+use crate::call::message::Take;
+use crate::call::record::{CallEnd, Direction, OptOut};
 use crate::call::scribe::Scribe;
 use crate::call::transfer::Transfer;
 use crate::call::turn::Turn;
 use crate::call::{CallSetup, Input, Output, Reason, TimelineEvent};
-use crate::dialplan::interpreter::{Act, Asking, Interpreter, Line};
+use crate::dialplan::interpreter::{Act, Asking, Interpreter, Line, Way};
+use crate::dialplan::outcome::OutcomeKind;
 use crate::dialplan::plan::{Plan, Step, StepIx};
 use crate::dialplan::scope::Scope;
-use crate::dialplan::step::Event;
+use crate::dialplan::step::{Event, verify};
 use crate::id::{PlayId, UtteranceId};
 use crate::media::{BargeIn, Listen, MediaCommand, MediaSummary};
 use crate::pii::Pii;
+use crate::routing::region_of;
 use crate::rtp::Digit;
 use crate::sip::{LegCommand, LegEnd};
 use crate::time::Now;
@@ -50,6 +56,7 @@ pub struct Call {
     /// Prompts asked for and not finished, of the act in hand.
     pub(super) playing: VecDeque<PlayId>,
     pub(super) typed_ahead: Pii<Vec<Digit>>,
+    pub(super) discretion: Discretion,
     pub(super) twins: Twins,
     /// Speech that has just interrupted a prompt without a question; a question that follows at once may be
     /// answered by it. Never outlives the input that brought it.
@@ -62,6 +69,8 @@ pub struct Call {
     pub(super) rang: bool,
     /// The far end does not hear us since then.
     pub(super) held_since: Option<Instant>,
+    /// Errands begun.
+    pub(super) errands: u64,
     /// They are being sent on, and somebody else is asked first.
     pub(super) transfer: Option<Transfer>,
     pub(super) ends_at: Instant,
@@ -71,6 +80,14 @@ pub struct Call {
     pub(super) unreached: Option<String>,
     pub(super) media_closed: Option<MediaSummary>,
     pub(super) close_sent: bool,
+    /// Outcomes of the plan that have been looked at for what cannot wait.
+    outcomes_seen: usize,
+    /// A message that the caller leaves, or has left and media still writes.
+    pub(super) take: Option<Take>,
+    /// Messages begun.
+    pub(super) messages: u32,
+    /// The first prompt of what is being said, or was last.
+    pub(super) saying_from: usize,
 }
 
 #[derive(Debug)]
@@ -81,6 +98,8 @@ pub(super) enum State {
     Dialling { until: Instant },
     /// A `say` plays.
     Saying { until: Instant },
+    /// Something is done elsewhere, and the caller waits.
+    Waiting(Waiting),
     /// A question is open.
     Asking { turn: Box<Turn>, asking: Asking, until: Instant },
     /// The last prompt plays; then we hang up.
@@ -119,6 +138,7 @@ impl Call {
             plays: Vec::new(),
             playing: VecDeque::new(),
             typed_ahead: Pii::new(Vec::new()),
+            discretion: Discretion::default(),
             twins: Twins::default(),
             spoken_ahead: None,
             committed: None,
@@ -126,6 +146,7 @@ impl Call {
             listen: None,
             rang: false,
             held_since: None,
+            errands: 0,
             transfer: None,
             ends_at: now.mono + setup.longest,
             intended_end: None,
@@ -133,6 +154,10 @@ impl Call {
             unreached: None,
             media_closed: None,
             close_sent: false,
+            outcomes_seen: 0,
+            take: None,
+            messages: 0,
+            saying_from: 0,
             scribe: Scribe::new(setup),
         }
     }
@@ -154,6 +179,7 @@ impl Call {
                     turn.heard(utterance, revision, result, now.mono);
                 }
             }
+            Input::ErrandDone { id, done } => self.errand_done(id, *done, now),
             Input::Drain => self.drain(now),
         }
         self.pump_turn(now);
@@ -176,6 +202,10 @@ impl Call {
             State::Dialling { until } => [Some((*until, Reason::Ring)), None, longest],
             State::Answering { until } => [Some((*until, Reason::Acknowledge)), None, longest],
             State::Saying { until } => [Some((*until, Reason::Prompt)), None, longest],
+            State::Waiting(waiting) => {
+                let due = self.message_due().map_or(waiting.due(), |message| message.min(waiting.due()));
+                [Some((due, Reason::Errand)), None, longest]
+            }
             State::Standing { until } => [Some((*until, Reason::StandBy)), None, longest],
             State::Asking { turn, until, .. } => {
                 let prompt = (!self.playing.is_empty()).then_some((*until, Reason::Prompt));
@@ -198,6 +228,7 @@ impl Call {
                 self.say_goodbye(CallEnd::Failed(format!("the call lasted longer than {longest} s")), now);
             }
             (Reason::Prompt, _) => self.prompt_overdue(now),
+            (Reason::Errand, _) => self.errand_due(now),
             (Reason::Acknowledge, _) => self.hang_up(CallEnd::NoAck, now),
             (Reason::Ring, _) => self.hang_up(CallEnd::NoAnswer, now),
             (Reason::Transfer, _) => self.transfer_overdue(),
@@ -229,6 +260,17 @@ impl Call {
         matches!(self.state, State::Over)
     }
 
+    /// Every way through the plan that the call has taken.
+    pub const fn taken(&self) -> &BTreeSet<Way> {
+        self.interpreter.taken()
+    }
+
+    /// Where a message of its caller is kept, below the folder of recordings.
+    pub fn message_file(&self, number: u32) -> PathBuf {
+        let CallSetup { id, arrived_at, .. } = self.scribe.setup();
+        PathBuf::from(arrived_at.strftime("%Y-%m/%d").to_string()).join(format!("{id}-message-{number}.wav"))
+    }
+
     /// The name of the step in hand.
     pub fn step_name(&self) -> &str {
         &self.step(self.interpreter.place()).name
@@ -239,7 +281,7 @@ impl Call {
     fn drain(&mut self, now: Now) {
         match self.state {
             State::Answering { .. } | State::Dialling { .. } => self.hang_up(CallEnd::Drained, now),
-            State::Saying { .. } | State::Asking { .. } => self.say_goodbye(CallEnd::Drained, now),
+            State::Saying { .. } | State::Waiting(_) | State::Asking { .. } => self.say_goodbye(CallEnd::Drained, now),
             State::Standing { .. } => self.hang_up(CallEnd::Drained, now),
             State::Parting { .. } | State::Leaving { .. } | State::Over => {}
         }
@@ -248,6 +290,7 @@ impl Call {
     /// Ends a call that the plan has not ended: the house's goodbye, then BYE.
     fn say_goodbye(&mut self, end: CallEnd, now: Now) {
         self.drop_transfer(None);
+        self.message_keyed(now.mono);
         self.close_turn(now);
         if matches!(self.state, State::Answering { .. } | State::Dialling { .. }) {
             self.hang_up(end, now);
@@ -284,13 +327,19 @@ impl Call {
             let step = self.step(step).name.clone();
             self.outputs.push_back(Output::Timeline(TimelineEvent::PlanFault { step, why }));
         }
+        self.tell_opt_outs(now);
+        self.be_discreet(&act, now);
         match act {
             Act::Say { step, lines, protected, barge_in } => {
                 self.forget_spoken_ahead();
+                self.saying_from = self.plays.len();
                 let until = self.play(step, &lines, barge_in, protected, now);
                 self.state = State::Saying { until };
             }
             Act::Ask(asking) => self.ask(asking, now),
+            Act::Errand { step, errand, filler, after, patience } => {
+                self.errand(step, errand, (filler, after), patience, now);
+            }
             Act::End { step, lines, result, fault } => {
                 self.scribe.result = result;
                 let end = fault.map_or(CallEnd::Completed, CallEnd::Failed);
@@ -298,6 +347,19 @@ impl Call {
                 self.part(step, &lines, now);
             }
         }
+    }
+
+    /// An opt-out holds from now on, whatever becomes of this call.
+    fn tell_opt_outs(&mut self, now: Now) {
+        let outcomes = self.interpreter.outcomes();
+        for outcome in outcomes.get(self.outcomes_seen..).unwrap_or_default() {
+            if let OutcomeKind::OptOut { scope, number, said } = &outcome.kind {
+                let (scope, number, said) = (scope.clone(), number.clone(), said.clone());
+                let call = self.scribe.setup().id.clone();
+                self.outputs.push_back(Output::OptOut(OptOut { call, at: now.wall, number, scope, said }));
+            }
+        }
+        self.outcomes_seen = outcomes.len();
     }
 
     pub(super) fn follow(&mut self, event: &Event, now: Now) {
@@ -353,14 +415,24 @@ fn interpreter_of(setup: &CallSetup) -> Interpreter {
         Direction::Outbound => "outbound",
     };
     let phone = |number: &Pii<String>| Pii::new(Value::Phone(number.reveal().clone()));
+    let region = region_of(setup.caller.reveal());
+    let of = |value: Option<&str>| text(value.unwrap_or_default());
+    let area = region.as_ref().and_then(|region| region.area);
+    let line = region.as_ref().map(|region| region.line.name());
     let facts = [
+        ("country", of(region.as_ref().map(|region| region.country))),
+        ("area", of(area.map(|area| area.english))),
+        ("line", of(line)),
+        (verify::VERIFIED, Pii::new(Value::Boolean(false))),
         ("id", text(&setup.id.to_string())),
         ("direction", text(direction)),
         ("caller", phone(&setup.caller)),
         ("called", phone(&setup.called)),
         ("peer", text(&setup.peer)),
+        ("plan", text(&setup.plan.name)),
         ("language", text(setup.language.as_str())),
     ];
-    let facts = Scope::of(facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+    let facts = Scope::of(facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        .with_markers(setup.markers.clone());
     Interpreter::new(setup.plan.clone(), &setup.language, setup.zone.clone()).knowing(facts, &setup.variables)
 }

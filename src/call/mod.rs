@@ -5,6 +5,8 @@
 //!                     ▲                                   poll_timeout() ──▶ handle_timeout(now)
 //! ```
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use jiff::tz::TimeZone;
 use crate::audio::Pcm;
 use crate::dialplan::plan::Plan;
 use crate::dialplan::scope::Variables;
+use crate::dialplan::step::{Done, Errand};
 use crate::id::{CallId, LegId, PlayId, UtteranceId};
 use crate::language::Language;
 use crate::media::{BargeIn, MediaCommand, MediaEvent};
@@ -23,11 +26,14 @@ use crate::sip::{LegCommand, LegEvent};
 use crate::speech::{RecognizeError, Utter};
 use crate::understand::NBest;
 
+mod discretion;
 pub mod disposition;
 pub mod driver;
+mod errand;
 mod floor;
 mod leg;
 mod machine;
+mod message;
 pub mod record;
 pub mod registry;
 mod scribe;
@@ -66,6 +72,8 @@ pub struct CallSetup {
     pub longest: Duration,
     /// Where it is what time it is, for plans that do not say.
     pub zone: TimeZone,
+    /// What stands for the secrets of the house in the requests of plans.
+    pub markers: Arc<BTreeMap<String, String>>,
     /// What is known of the person before the call, by name: may be personal.
     pub variables: Variables,
     /// A consultation: when its plan is through it stands by for that long, to be taken over, instead of hanging up.
@@ -91,6 +99,8 @@ pub enum Reason {
     Prompt,
     /// Our 200 is neither acknowledged nor given up by the leg.
     Acknowledge,
+    /// An errand's filler, or its end.
+    Errand,
     /// Nobody answers, and the leg does not say so.
     Ring,
     /// The leg owes its end.
@@ -129,6 +139,13 @@ pub enum Input {
     Order(Order),
     /// News of the one that the far end shall be sent to.
     Consulted(Consulted),
+    /// What came of [`Output::Errand`].
+    ErrandDone {
+        /// Which.
+        id: u64,
+        /// What.
+        done: Box<Done>,
+    },
     /// Shutting down: say goodbye and hang up.
     Drain,
 }
@@ -195,6 +212,23 @@ pub enum Consulted {
     },
 }
 
+/// What a call wants with a message that the caller leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MessageOrder {
+    /// Keep what they say from now on in a file of its own.
+    Begin {
+        /// 1 for the first of the call.
+        number: u32,
+    },
+    /// Enough.
+    End,
+    /// Remove this file: nobody has said anything.
+    Forget {
+        /// Which.
+        path: PathBuf,
+    },
+}
+
 /// What a call wants done.
 #[derive(Clone, Debug)]
 pub enum Output {
@@ -221,6 +255,15 @@ pub enum Output {
         /// Taken over.
         joined: bool,
     },
+    /// A message of the caller's own: answered by [`MediaEvent::Recorded`].
+    Message(MessageOrder),
+    /// Have this done; answer with [`Input::ErrandDone`].
+    Errand {
+        /// Unique within the call.
+        id: u64,
+        /// What.
+        errand: Errand,
+    },
     /// Recognise an offer; answer with [`Input::Heard`].
     Recognize {
         /// The offer's utterance.
@@ -239,6 +282,8 @@ pub enum Output {
         /// The offer's revision.
         revision: u32,
     },
+    /// Somebody asks not to be called again: keep that now. The record says so once more.
+    OptOut(record::OptOut),
     /// Something a person watching would want to see, as it happens.
     Timeline(TimelineEvent),
     /// The call is over and this remains. Always the last output.
@@ -294,6 +339,11 @@ pub enum TimelineEvent {
         keys: Pii<String>,
         /// Option, universal or slot; `None` when they fit nothing.
         meaning: Option<String>,
+    },
+    /// The caller waits while something is done elsewhere.
+    Waits {
+        /// For which step.
+        step: String,
     },
     /// The caller said nothing.
     NoInput,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Config, SipConfig, TrunkConfig};
+use crate::agents::RosterError;
 use crate::sip::PublicAddress;
 use crate::sip::uri::Uri;
 
@@ -39,6 +40,7 @@ impl Config {
         self.check_peers()?;
         self.check_trunks()?;
         self.lookups.check()?;
+        self.roster().map_err(|RosterError { at, text }| Fault { at, text })?;
         self.check_routes()
     }
 

@@ -421,6 +421,32 @@ fn the_most_particular_route_answers() {
 }
 
 #[test]
+fn agents_are_checked_with_the_trunks_they_are_called_through() {
+    let trunk = "[[trunk]]\nname = \"c\"\nuri = \"sip:c.example\"\n";
+    let desk = "[agents.group.desk]\nring = \"12s\"\nannounce = \"never\"\nstrategy = \"ring_all\"\n";
+    let ada = "[[agents.agent]]\nname = \"ada\"\nto = \"+12025550100\"\ngroups = [\"desk\"]\n";
+    let config = load(&format!("{trunk}{desk}{ada}trunk = \"c\"\nlanguages = [\"zh-cn\"]"), &[]).unwrap();
+    let roster = config.roster().unwrap();
+    let group = roster.group("desk").unwrap();
+    assert_eq!((group.ring, group.announce, group.max_length), (Duration::from_secs(12), None, 50));
+    let (_, agent) = roster.agents().next().unwrap();
+    assert_eq!((agent.lines, agent.languages[0].as_str(), agent.trunk.as_deref()), (1, "zh-CN", Some("c")));
+    let rows = [
+        (format!("{desk}{ada}"), "7:1: [[agents.agent]] \"ada\" has a number in `to`, which needs a `trunk`"),
+        (format!("{desk}{ada}trunk = \"d\""), "9:1: [[agents.agent]] \"ada\" is called through \"d\""),
+        (desk.to_owned(), "1:1: [agents.group.desk] has no agent"),
+        (desk.replace("ring_all", "ring_none"), "4:1: agents.group.desk.strategy is \"ring_none\"; it must be one of"),
+        (desk.replace("never", "often"), "3:1: agents.group.desk.announce is wrong: \"often\" is not a duration"),
+        (format!("{desk}{ada}mother = \"tongue\""), "9:1: [[agents.agent]] number 1, mother is not a setting"),
+        (format!("{desk}{ada}languages = [\"english\"]"), "`english` is not a language tag"),
+    ];
+    for (text, fault) in rows {
+        let error = load(&text, &[]).unwrap_err();
+        assert!(error.contains(fault), "{error}\n{text}");
+    }
+}
+
+#[test]
 fn the_example_is_the_defaults() {
     let environment = source::process_environment().into_iter().filter(|(name, _)| !name.starts_with("TRUNKLINE_"));
     let config = Config::from_sources(Some(Path::new(EXAMPLE)), &environment.collect()).unwrap();
@@ -447,6 +473,8 @@ fn the_example_explains_every_key_and_what_is_commented_out_is_valid() {
         "[[peer]]",
         "[[trunk]]",
         "[[route]]",
+        "[[agents.agent]]",
+        "[agents.group.desk]",
         "[speech]",
         "[lookups]",
         "[recording]",
@@ -459,7 +487,8 @@ fn the_example_explains_every_key_and_what_is_commented_out_is_valid() {
         let lines = uncommented[begin..].iter().skip(1).take_while(|line| !line.starts_with('['));
         let explained = lines.filter_map(|line| line.split_once(" = ")).map(|(key, _)| key).collect::<Vec<_>>();
         for key in known_keys(section) {
-            let is_a_section = section.is_empty() && sections.iter().any(|it| it.trim_matches(['[', ']']) == *key);
+            let begins = |it: &&str| it.trim_matches(['[', ']']).split('.').next() == Some(key);
+            let is_a_section = section.is_empty() && sections.iter().any(begins);
             // Stands in prose beside `password`, which it takes the place of.
             let is_explained = explained.contains(key) || *key == "password_env" || *key == "password";
             assert!(is_a_section || is_explained, "{section} {key} is not in config.example.toml");

@@ -229,6 +229,13 @@ pub(super) fn optional_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Op
     duration(from).map(Some)
 }
 
+/// The same, or `never`.
+pub(super) fn duration_or_never<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(from)?;
+    let wrong = || D::Error::custom(format!("{text:?} is not a duration; write it like 45s, or \"never\""));
+    if text == "never" { Ok(None) } else { parse_duration(&text).map(Some).ok_or_else(wrong) }
+}
+
 /// Longer than any setting means, short enough to be added to any clock.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3_600);
 

@@ -8,8 +8,10 @@
 //! ```
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -18,10 +20,12 @@ use jiff::tz::TimeZone;
 use crate::dialplan::outcome::Outcome;
 use crate::dialplan::plan::{Plan, Prompt, Question, Step, StepIx, Target};
 use crate::dialplan::scope::{Scope, Variables, View};
-use crate::dialplan::step::{Event, Excuse, Hearing, Next, Visit, Words};
+use crate::dialplan::step::{Errand, Event, Excuse, Hearing, Next, Visit, Words};
 use crate::dialplan::template;
 use crate::language::Language;
 use crate::media::BargeIn;
+use crate::pii::Pii;
+use crate::spoken::markup;
 use crate::value::Value;
 
 /// Steps entered or asked again since a caller was last understood; beyond it the plan is going round in circles.
@@ -38,7 +42,7 @@ const FAULTS: usize = 50;
 /// One thing to say, in the call's language.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// The words.
+    /// The words, with the markup that is left of them ([`markup::in_words`]).
     pub text: String,
     /// A recorded file that wins over synthesis.
     pub file: Option<PathBuf>,
@@ -60,6 +64,19 @@ pub enum Act {
     },
     /// Ask, then report what came of it.
     Ask(Asking),
+    /// Have this done, then report [`Event::Done`].
+    Errand {
+        /// Who wants it.
+        step: StepIx,
+        /// What.
+        errand: Errand,
+        /// Said when it takes longer than `after`.
+        filler: Vec<Line>,
+        /// When the filler is due.
+        after: Duration,
+        /// Longest wait.
+        patience: Duration,
+    },
     /// Say these whole, then hang up.
     End {
         /// Who ends it.
@@ -72,6 +89,9 @@ pub enum Act {
         fault: Option<String>,
     },
 }
+
+/// A way that a call took: from a step, to a step or to the end of its plan.
+pub type Way = (StepIx, Option<StepIx>);
 
 /// One asking of one question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,12 +123,17 @@ pub struct Interpreter {
     asked: Vec<StepIx>,
     scope: Scope,
     /// What the step in hand remembers.
-    memory: Option<Box<dyn Any + Send>>,
+    memory: Vec<Box<dyn Any + Send>>,
+    /// What the caller said or typed last.
+    said: Option<Pii<String>>,
+    /// What we said last was heard whole.
+    said_whole: bool,
     /// Plans that wait for the one that runs: their step, their values, their questions.
     waiting: Vec<Waiting>,
     outcomes: Vec<Outcome>,
     faults: Vec<String>,
     path: Vec<String>,
+    taken: BTreeSet<Way>,
     steps_without_answer: u32,
     keys_only_said: bool,
 }
@@ -141,11 +166,14 @@ impl Interpreter {
             asking: None,
             asked: Vec::new(),
             scope: Scope::default(),
-            memory: None,
+            memory: Vec::new(),
+            said: None,
+            said_whole: false,
             waiting: Vec::new(),
             outcomes: Vec::new(),
             faults: Vec::new(),
             path: Vec::new(),
+            taken: BTreeSet::new(),
             steps_without_answer: 0,
             keys_only_said: false,
         }
@@ -196,6 +224,16 @@ impl Interpreter {
         self.follow(&plan, next, now)
     }
 
+    /// The caller has said or typed this; `None` for what must stay secret.
+    pub fn note_said(&mut self, said: Option<Pii<String>>) {
+        self.said = said.or(self.said.take());
+    }
+
+    /// What we said last is over; was it heard whole?
+    pub const fn note_whole(&mut self, whole: bool) {
+        self.said_whole = whole;
+    }
+
     /// The language in which this call is held.
     pub const fn language(&self) -> &Language {
         &self.language
@@ -204,6 +242,11 @@ impl Interpreter {
     /// Step names in the order visited.
     pub fn path(&self) -> &[String] {
         &self.path
+    }
+
+    /// Every way taken so far.
+    pub const fn taken(&self) -> &BTreeSet<Way> {
+        &self.taken
     }
 
     /// What the call knows.
@@ -251,15 +294,18 @@ impl Interpreter {
 
     /// Asks the step in hand what follows.
     fn consult<'plan>(&mut self, plan: &'plan Plan, event: &Event, now: Timestamp) -> Next<'plan> {
-        let now = self.civil(now);
+        let (wall, now) = (now, self.civil(now));
         let step = self.step(plan);
         let mut visit = Visit {
             scope: &mut self.scope,
             language: &mut self.language,
             now,
+            wall,
             step: &step.name,
             outcomes: &mut self.outcomes,
             faults: &mut self.faults,
+            said: self.said.as_ref(),
+            said_whole: self.said_whole,
             memory: &mut self.memory,
         };
         let next = step.kind.next(event, &mut visit);
@@ -270,10 +316,19 @@ impl Interpreter {
     fn follow<'plan>(&mut self, plan: &'plan Plan, mut next: Next<'plan>, now: Timestamp) -> Act {
         // A chain of silent steps resolves here; the step limit ends one that bites its tail.
         loop {
+            if let Next::Go(target @ (Target::End | Target::Step(_))) = next
+                && !self.path.is_empty()
+            {
+                self.taken.insert((self.at, if let Target::Step(place) = target { Some(place) } else { None }));
+            }
             next = match next {
                 Next::Say { words, protected, barge_in } => {
                     let lines = self.lines(&words, now);
                     return Act::Say { step: self.at, lines, protected, barge_in };
+                }
+                Next::Errand { errand, filler, after, patience } => {
+                    let filler = self.lines(&filler, now);
+                    return Act::Errand { step: self.at, errand, filler, after, patience };
                 }
                 Next::Ask { quest, before } => {
                     self.asking = Some((quest, 1));
@@ -281,7 +336,8 @@ impl Interpreter {
                 }
                 Next::AskAgain { quest, excuse } => {
                     let question = &self.quest(plan, quest).question;
-                    let attempt = self.asking.filter(|(place, _)| *place == quest).map_or(1, |(_, attempt)| attempt);
+                    // Another question of the step instead is asked for the first time.
+                    let attempt = self.asking.filter(|(place, _)| *place == quest).map_or(0, |(_, attempt)| attempt);
                     if attempt >= question.tries {
                         Next::Go(question.exhausted)
                     } else {
@@ -300,7 +356,7 @@ impl Interpreter {
                 Next::Go(Target::End) => match self.waiting.pop() {
                     Some(waiting) => {
                         let theirs = std::mem::replace(&mut self.scope, waiting.scope);
-                        (self.at, self.asked, self.memory, self.asking) = (waiting.at, waiting.asked, None, None);
+                        (self.at, self.asked, self.memory, self.asking) = (waiting.at, waiting.asked, Vec::new(), None);
                         self.consult(plan, &Event::Returned(Box::new(theirs)), now)
                     }
                     None => {
@@ -315,6 +371,7 @@ impl Interpreter {
                     let scope = std::mem::replace(&mut self.scope, *given);
                     let asked = std::mem::take(&mut self.asked);
                     self.waiting.push(Waiting { at: self.at, scope, asked });
+                    self.taken.insert((self.at, Some(start)));
                     Next::Go(Target::Step(start))
                 }
                 Next::Go(target) => {
@@ -364,7 +421,8 @@ impl Interpreter {
     }
 
     fn arrive(&mut self, place: StepIx) {
-        (self.at, self.asking, self.memory) = (place, None, None);
+        (self.at, self.asking, self.memory) = (place, None, Vec::new());
+        self.scope.set_it(None);
         if self.path.len() < PATH {
             let plan = self.plan.clone();
             self.path.push(self.step(&plan).name.clone());
@@ -422,11 +480,20 @@ impl Interpreter {
 /// A prompt as it is said now, and what went wrong with it.
 pub fn line_of(prompt: &Prompt, view: View<'_>) -> (Line, Option<String>) {
     let text = prompt.texts.get(view.language).or_else(|| prompt.texts.values().next());
-    let (text, fault) = match template::fill(text.map_or("", String::as_str), view) {
+    let written = text.map_or("", String::as_str);
+    let (text, fault) = match template::fill(written, view) {
+        Ok(text) if written.starts_with("{{") => (as_sentence(&text), None),
         Ok(text) => (text.into_owned(), None),
         Err((text, why)) => (text, Some(why)),
     };
+    let text = markup::in_words(&text, view.language, view.now.date());
     (Line { text, file: prompt.files.get(view.language).cloned() }, fault)
+}
+
+/// A value that begins a text begins a sentence.
+fn as_sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 #[cfg(test)]
@@ -462,6 +529,7 @@ mod tests {
     fn texts(act: &Act) -> Vec<&str> {
         match act {
             Act::Say { lines, .. } | Act::End { lines, .. } => lines.iter().map(|line| line.text.as_str()).collect(),
+            Act::Errand { filler, .. } => filler.iter().map(|line| line.text.as_str()).collect(),
             Act::Ask(asking) => asking.lines.iter().map(|line| line.text.as_str()).collect(),
         }
     }

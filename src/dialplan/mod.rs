@@ -20,12 +20,15 @@ pub mod diagnostic;
 pub(crate) mod fixture;
 pub mod house;
 pub mod interpreter;
+pub mod json_schema;
 pub mod key;
 mod lint;
 pub mod load;
 pub mod outcome;
 pub mod plan;
 mod read;
+#[cfg(test)]
+mod rehearsal;
 mod schema;
 pub mod scope;
 pub mod step;

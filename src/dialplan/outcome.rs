@@ -1,11 +1,15 @@
 //! What came of a call besides its end, as typed facts: kept with the record, read by campaigns and exports.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::pii::Pii;
 use crate::value::Value;
+
+/// The scope of an opt-out that holds for every plan and campaign.
+pub const EVERYWHERE: &str = "global";
 
 /// One fact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,6 +19,13 @@ pub struct Outcome {
     /// What it is.
     #[serde(flatten)]
     pub kind: OutcomeKind,
+}
+
+impl Outcome {
+    /// Is it an opt-out of this scope?
+    pub fn closes(&self, scope: &str) -> bool {
+        matches!(&self.kind, OutcomeKind::OptOut { scope: closed, .. } if closed == scope)
+    }
 }
 
 /// What kind of fact.
@@ -64,12 +75,26 @@ pub enum OutcomeKind {
     },
     /// They are not to be called again.
     OptOut {
-        /// Of everything, or of this campaign only.
+        /// [`EVERYWHERE`], or the name of one plan or campaign.
         scope: String,
-        /// The number that is closed.
+        /// The number that is closed; empty when it was withheld.
         number: Pii<String>,
         /// In their words, or the key.
         said: Pii<String>,
+    },
+    /// A message was left with us.
+    Message {
+        /// Its sound, in the data folder.
+        file: PathBuf,
+        /// How long it is.
+        ms: u64,
+    },
+    /// A message was left with their machine, or not.
+    Voicemail {
+        /// Was it said whole?
+        left: bool,
+        /// Milliseconds of it that left us.
+        played_ms: u64,
     },
     /// They want to be called back.
     CallBack {
@@ -96,3 +121,29 @@ pub enum OutcomeKind {
         values: Pii<BTreeMap<String, Value>>,
     },
 }
+
+/// Words that stand where a number would, from telephones that keep theirs to themselves.
+const WITHHELD: [&str; 6] = ["anonymous", "unknown", "restricted", "unavailable", "private", "withheld"];
+
+/// A number without what people write between its digits, in E.164 where it says so: `tel:+1 (202) 555-0123` and
+/// `0012025550123` are `+12025550123`. What is no number (a name in a SIP URI) keeps its letters, in lower case; of one
+/// that was withheld nothing is left.
+pub fn tidy_number(number: &str) -> String {
+    let number = number.trim();
+    let number = number.strip_prefix("tel:").unwrap_or(number);
+    let number = number.split([';', '@']).next().unwrap_or(number);
+    let bare: String = number.chars().filter(|letter| !matches!(letter, ' ' | '-' | '.' | '(' | ')' | '/')).collect();
+    let digits = bare.strip_prefix('+').unwrap_or(&bare);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let name = number.trim().to_lowercase();
+        return if WITHHELD.contains(&name.as_str()) { String::new() } else { name };
+    }
+    match bare.strip_prefix("00") {
+        // ITU-T E.123: the usual prefix of an international call.
+        Some(international) if international.len() >= SHORTEST_INTERNATIONAL => format!("+{international}"),
+        _ => bare,
+    }
+}
+
+/// Digits of the shortest number that a country and a subscriber in it make.
+const SHORTEST_INTERNATIONAL: usize = 7;

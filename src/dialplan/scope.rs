@@ -4,6 +4,7 @@
 //! sees its own values and the same facts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::civil::{Date, DateTime, Time};
 
@@ -15,7 +16,10 @@ use crate::value::{Amount, Currency, Value};
 pub type Variables = BTreeMap<String, Pii<String>>;
 
 /// Names that the engine gives; no plan may use them for values of its own.
-pub const RESERVED_NAMES: [&str; 4] = ["call", "now", "true", "false"];
+pub const RESERVED_NAMES: [&str; 6] = ["call", "now", "env", "true", "false", IT];
+
+/// What the step in hand speaks of: the values it wants confirmed, as they are read back.
+pub const IT: &str = "it";
 
 /// What a call knows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +27,8 @@ pub struct Scope {
     values: BTreeMap<String, Pii<Value>>,
     facts: BTreeMap<String, Pii<Value>>,
     secret: BTreeSet<String>,
+    it: Option<Pii<Value>>,
+    markers: Arc<BTreeMap<String, String>>,
 }
 
 impl Scope {
@@ -34,7 +40,7 @@ impl Scope {
     /// The same facts, no values.
     #[must_use]
     pub fn bare(&self) -> Self {
-        Self::of(self.facts.clone())
+        Self { facts: self.facts.clone(), markers: self.markers.clone(), ..Self::default() }
     }
 
     /// Keeps a value under a name; nothing forgets it.
@@ -58,9 +64,29 @@ impl Scope {
         self.secret.contains(&readable(name))
     }
 
+    /// What the step in hand speaks of, until the call leaves it.
+    pub fn set_it(&mut self, value: Option<Value>) {
+        self.it = value.map(Pii::new);
+    }
+
     /// A value, by its name.
     pub fn value(&self, name: &str) -> Option<&Value> {
-        self.values.get(&readable(name)).map(Pii::reveal)
+        match name {
+            IT => self.it.as_ref().map(Pii::reveal),
+            name => self.values.get(&readable(name)).map(Pii::reveal),
+        }
+    }
+
+    /// What stands for the secrets of the house in requests: `env` in texts.
+    #[must_use]
+    pub fn with_markers(mut self, markers: Arc<BTreeMap<String, String>>) -> Self {
+        self.markers = markers;
+        self
+    }
+
+    /// What stands for the secrets of the house, by name.
+    pub fn markers(&self) -> &BTreeMap<String, String> {
+        &self.markers
     }
 
     /// A fact of the call.
@@ -76,7 +102,14 @@ impl Scope {
     /// Every value with its name, but no secret.
     pub fn values(&self) -> impl Iterator<Item = (&str, &Value)> {
         let open = self.values.iter().filter(|(name, _)| !self.secret.contains(*name));
-        open.map(|(name, value)| (name.as_str(), value.reveal()))
+        let it = self.it.iter().map(|value| (IT, value.reveal()));
+        open.map(|(name, value)| (name.as_str(), value.reveal())).chain(it)
+    }
+
+    /// Every secret with its name, for other systems only.
+    pub fn secrets(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let secret = self.values.iter().filter(|(name, _)| self.secret.contains(*name));
+        secret.map(|(name, value)| (name.as_str(), value.reveal()))
     }
 
     /// Every fact with its name.

@@ -140,10 +140,12 @@ pub fn layout(graph: &Graph, figures: bool) -> Layout {
 fn layers(graph: &Graph) -> Vec<usize> {
     let mut layers = vec![0; graph.nodes.len()];
     let mut waits = vec![0_usize; graph.nodes.len()];
-    let lines = |place: usize| graph.nodes[place].rows.iter().filter_map(|row| match row.exit {
-        Exit::Line(to) => Some(to),
-        Exit::Named(_) | Exit::End => None,
-    });
+    let lines = |place: usize| {
+        graph.nodes[place].rows.iter().filter_map(|row| match row.exit {
+            Exit::Line(to) => Some(to),
+            Exit::Named(_) | Exit::End => None,
+        })
+    };
     (0..graph.nodes.len()).for_each(|place| lines(place).for_each(|to| waits[to] += 1));
     let mut ready: Vec<usize> = (0..graph.nodes.len()).filter(|place| waits[*place] == 0).collect();
     while let Some(place) = ready.pop() {
@@ -208,7 +210,8 @@ fn sort(items: &[Item], order: &mut Vec<Vec<usize>>) {
     let mut fewest = crossings(items, order);
     for sweep in 0..SWEEPS {
         let forward = sweep % 2 == 0;
-        let layers: Vec<usize> = if forward { (1..order.len()).collect() } else { (0..order.len().saturating_sub(1)).rev().collect() };
+        let layers: Vec<usize> =
+            if forward { (1..order.len()).collect() } else { (0..order.len().saturating_sub(1)).rev().collect() };
         for layer in layers {
             let place = positions(items, order);
             let middle = |item: usize| {
@@ -247,7 +250,9 @@ fn swap_neighbours(items: &[Item], order: &mut [Vec<usize>]) {
                 let pairs = |near: fn(&Item) -> &Vec<(usize, f64, f64)>| {
                     let key = |(item, _, there): &(usize, f64, f64)| place[*item] + there / 10_000.0;
                     let (one, other) = (near(&items[one]), near(&items[other]));
-                    one.iter().map(|first| other.iter().filter(|second| key(first) > key(second)).count()).sum::<usize>()
+                    one.iter()
+                        .map(|first| other.iter().filter(|second| key(first) > key(second)).count())
+                        .sum::<usize>()
                 };
                 pairs(|item| &item.left) + pairs(|item| &item.right)
             };
@@ -363,7 +368,9 @@ pub(super) fn broken(text: &str, width: f64, size: f64, most: usize) -> Vec<Stri
     for letter in text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }) {
         let wide = u32::from(letter) >= 0x2e80;
         match words.last_mut() {
-            Some(word) if !wide && letter != ' ' && !word.ends_with(' ') && !word.ends_with(|c| u32::from(c) >= 0x2e80) => {
+            Some(word)
+                if !wide && letter != ' ' && !word.ends_with(' ') && !word.ends_with(|c| u32::from(c) >= 0x2e80) =>
+            {
                 word.push(letter);
             }
             Some(word) if letter == ' ' => word.push(' '),
@@ -433,7 +440,10 @@ mod tests {
                 for pair in wire.points.windows(2).skip(1).step_by(2) {
                     let [(x, y), (end, same)] = pair else { panic!("two points") };
                     assert_eq!(y, same, "level across a layer");
-                    let through = layout.boxes.iter().find(|placed| placed.x == *x && placed.y < *y && *y < placed.y + placed.height);
+                    let through = layout
+                        .boxes
+                        .iter()
+                        .find(|placed| placed.x == *x && placed.y < *y && *y < placed.y + placed.height);
                     assert!(through.is_none() || *end == *x, "{steps}: a line runs through {through:?}");
                 }
                 assert!(wire.points.windows(2).all(|pair| pair[0].0 <= pair[1].0), "lines lead on: {wire:?}");
@@ -465,9 +475,17 @@ mod tests {
 
     #[test]
     fn texts_are_broken_and_cut_to_their_room() {
-        let lines = broken("This is said at some length, so that it does not fit into one line, nor into two, nor three of them", 150.0, 11.0, 3);
+        let lines = broken(
+            "This is said at some length, so that it does not fit into one line, nor into two, nor three of them",
+            150.0,
+            11.0,
+            3,
+        );
         assert_eq!(lines.len(), 3);
-        assert!(lines.iter().all(|line| text_width(line, 11.0) <= 150.0 + 12.0) && lines[2].ends_with('…'), "{lines:?}");
+        assert!(
+            lines.iter().all(|line| text_width(line, 11.0) <= 150.0 + 12.0) && lines[2].ends_with('…'),
+            "{lines:?}"
+        );
         let chinese = broken("您好，欢迎致电示例银行，您正在与自动语音助手通话，本次通话将被录音。", 150.0, 11.0, 9);
         assert!(chinese.len() > 2 && chinese.iter().all(|line| text_width(line, 11.0) <= 150.0), "{chinese:?}");
         assert_eq!(fitting("short", 150.0, 11.0), "short");

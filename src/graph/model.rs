@@ -228,7 +228,9 @@ pub(super) mod tests {
                 _ => "agent".to_owned(),
             };
             let options: String = (1..=3)
-                .map(|key| format!("o{key}: {{ key: {key}, phrases: [phrase {key} of {place}], go: {} }}, ", to(key * key)))
+                .map(|key| {
+                    format!("o{key}: {{ key: {key}, phrases: [phrase {key} of {place}], go: {} }}, ", to(key * key))
+                })
                 .collect();
             let home = if place > 4 { "home: { key: 9, phrases: [home], go: s0 }" } else { "" };
             match place % 3 {

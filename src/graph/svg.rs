@@ -141,7 +141,13 @@ fn draw_wire(out: &mut String, points: &[(f64, f64)], failure: bool, gone: Optio
 fn draw_box(out: &mut String, graph: &Graph, layout: &Layout, place: usize, node: &Node, traffic: Option<&Traffic>) {
     let placed = &layout.boxes[place];
     let (x, y) = (placed.x, placed.y);
-    let _ = writeln!(out, "<g id=\"{}\" class=\"here {}\"><title>{}</title>", id(graph, place), class(node.kind), escaped(&full(node)));
+    let _ = writeln!(
+        out,
+        "<g id=\"{}\" class=\"here {}\"><title>{}</title>",
+        id(graph, place),
+        class(node.kind),
+        escaped(&full(node))
+    );
     let _ = writeln!(
         out,
         "<rect class=\"box\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{WIDTH}\" height=\"{:.1}\" rx=\"8\"/>\
@@ -192,14 +198,7 @@ fn draw_box(out: &mut String, graph: &Graph, layout: &Layout, place: usize, node
     out.push_str("</g>\n");
 }
 
-fn draw_row(
-    out: &mut String,
-    (x, y): (f64, f64),
-    graph: &Graph,
-    node: &Node,
-    row: &Row,
-    traffic: Option<&Traffic>,
-) {
+fn draw_row(out: &mut String, (x, y): (f64, f64), graph: &Graph, node: &Node, row: &Row, traffic: Option<&Traffic>) {
     let base = y + ROW * 0.5 + 4.0;
     let right = match row.exit {
         Exit::Line(_) => String::new(),
@@ -224,7 +223,8 @@ fn draw_row(
     );
     let end = x + WIDTH - INSET;
     if !right.is_empty() {
-        let text = format!("<text class=\"go\" x=\"{end:.1}\" y=\"{base:.1}\" text-anchor=\"end\">{}</text>", escaped(&right));
+        let text =
+            format!("<text class=\"go\" x=\"{end:.1}\" y=\"{base:.1}\" text-anchor=\"end\">{}</text>", escaped(&right));
         let _ = match row.exit {
             Exit::Named(to) => writeln!(
                 out,
@@ -245,7 +245,8 @@ fn draw_row(
 /// `1,204 in   37 left (3 %)   12 s`
 fn figures(out: &mut String, x: f64, y: f64, step: Option<&StepTraffic>) {
     let Some(step) = step.filter(|step| step.entered > 0) else {
-        let _ = writeln!(out, "<text class=\"soft\" x=\"{:.1}\" y=\"{:.1}\">nobody came here</text>", x + INSET, y + 14.0);
+        let _ =
+            writeln!(out, "<text class=\"soft\" x=\"{:.1}\" y=\"{:.1}\">nobody came here</text>", x + INSET, y + 14.0);
         return;
     };
     let share = step.left as f64 / step.entered as f64;
@@ -336,10 +337,18 @@ mod tests {
         loop {
             match reader.read_event().expect("well formed") {
                 Event::Start(start) if &*start.name().into_inner() == "text" => {
-                    let number = |name: &str| start.try_get_attribute(name).unwrap().map(|value| value.value.parse::<f64>().unwrap());
+                    let number = |name: &str| {
+                        start.try_get_attribute(name).unwrap().map(|value| value.value.parse::<f64>().unwrap())
+                    };
                     let end = start.try_get_attribute("text-anchor").unwrap().is_some();
                     let named = start.try_get_attribute("class").unwrap().is_some_and(|class| &*class.value == "name");
-                    open = Some((number("x").unwrap(), number("y").unwrap(), end, if named { NAME } else { SMALL }, String::new()));
+                    open = Some((
+                        number("x").unwrap(),
+                        number("y").unwrap(),
+                        end,
+                        if named { NAME } else { SMALL },
+                        String::new(),
+                    ));
                 }
                 Event::Text(text) => {
                     if let Some((.., words)) = &mut open {
@@ -370,7 +379,10 @@ mod tests {
                 assert!(apart, "`{words}` and `{other}` at {y}");
             }
             let home = places.boxes.iter().find(|placed| {
-                placed.x <= *left && *left <= placed.x + placed.width && placed.y <= *y && *y <= placed.y + placed.height
+                placed.x <= *left
+                    && *left <= placed.x + placed.width
+                    && placed.y <= *y
+                    && *y <= placed.y + placed.height
             });
             if let Some(home) = home {
                 assert!(*right <= home.x + home.width + 0.5, "`{words}` leaves its box");
@@ -385,7 +397,10 @@ mod tests {
         graph.nodes[0].words = "\"]]><a onload=x>".to_owned();
         graph.nodes[0].name = "a\" onmouseover=\"x".to_owned();
         let drawn = svg(&graph, &layout(&graph, false), None);
-        assert!(!drawn.contains("<script") && !drawn.contains("<a onload") && !drawn.contains("onmouseover=\"x"), "{drawn}");
+        assert!(
+            !drawn.contains("<script") && !drawn.contains("<a onload") && !drawn.contains("onmouseover=\"x"),
+            "{drawn}"
+        );
         texts(&drawn);
     }
 

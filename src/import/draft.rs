@@ -97,6 +97,20 @@ pub(crate) enum Kind {
         sensitive: bool,
         go: To,
     },
+    /// A value of a kind that everybody knows: `date`, `amount`.
+    Value {
+        asking: Asking,
+        want: &'static str,
+        slot: String,
+        go: To,
+    },
+    /// What the caller says, kept.
+    Record {
+        words: Words,
+        max_ms: Option<u64>,
+        silence_ms: Option<u64>,
+        go: To,
+    },
     Branch {
         ways: Vec<(String, To)>,
         otherwise: To,
@@ -130,7 +144,7 @@ impl Kind {
                 found.extend(options.iter_mut().map(|option| &mut option.go));
                 found.extend(asking.targets());
             }
-            Self::Digits { asking, go, .. } => {
+            Self::Digits { asking, go, .. } | Self::Value { asking, go, .. } => {
                 found.push(go);
                 found.extend(asking.targets());
             }
@@ -138,7 +152,7 @@ impl Kind {
                 found.extend(ways.iter_mut().map(|(_, go)| go));
                 found.push(otherwise);
             }
-            Self::Set { go, .. } | Self::Tag { go, .. } | Self::Goto(go) => found.push(go),
+            Self::Set { go, .. } | Self::Tag { go, .. } | Self::Record { go, .. } | Self::Goto(go) => found.push(go),
             Self::Hangup { .. } => {}
         }
         found
@@ -193,7 +207,9 @@ impl Draft {
     /// Is there a question whose way out is the plan's default?
     pub(crate) fn asks_without_way_out(&self) -> bool {
         self.steps.iter().any(|step| match &step.kind {
-            Kind::Menu { asking, .. } | Kind::Digits { asking, .. } => asking.exhausted.is_none(),
+            Kind::Menu { asking, .. } | Kind::Digits { asking, .. } | Kind::Value { asking, .. } => {
+                asking.exhausted.is_none()
+            }
             _ => false,
         })
     }
@@ -293,6 +309,20 @@ fn print_kind(text: &mut String, kind: &Kind) {
             }
             line(6, format!("go: {}", go.print()));
         }
+        Kind::Value { asking, want, slot, go } => {
+            line(4, "ask:".into());
+            print_asking(&mut line, asking);
+            line(6, format!("want: {want}"));
+            line(6, format!("slot: {slot}"));
+            line(6, format!("go: {}", go.print()));
+        }
+        Kind::Record { words, max_ms, silence_ms, go } => {
+            line(4, "record:".into());
+            line(6, format!("prompt: {}", quoted_words(words)));
+            max_ms.iter().for_each(|ms| line(6, format!("max: {ms}ms")));
+            silence_ms.iter().for_each(|ms| line(6, format!("silence: {ms}ms")));
+            line(6, format!("go: {}", go.print()));
+        }
         Kind::Branch { ways, otherwise } => {
             line(4, "branch:".into());
             line(6, "when:".into());
@@ -323,11 +353,15 @@ fn print_kind(text: &mut String, kind: &Kind) {
     }
 }
 
-fn print_asking(line: &mut impl FnMut(usize, String), asking: &Asking) {
-    let words = |words: &Words| match &words.file {
+fn quoted_words(words: &Words) -> String {
+    match &words.file {
         Some(file) => format!("{{ text: {}, file: {} }}", quoted(&words.text), quoted(file)),
         None => quoted(&words.text),
-    };
+    }
+}
+
+fn print_asking(line: &mut impl FnMut(usize, String), asking: &Asking) {
+    let words = quoted_words;
     line(6, format!("prompt: {}", words(&asking.prompt)));
     if !asking.reprompts.is_empty() {
         line(6, "reprompt:".into());
@@ -404,12 +438,16 @@ mod tests {
         draft.put("e", None, Kind::Branch { ways, otherwise: to(BYE) });
         let values = vec![("name".to_owned(), quoted("= 1 + 1")), ("n".to_owned(), "3".to_owned())];
         draft.put("f", None, Kind::Set { values: values.clone(), go: to("g") });
-        draft.put("g", None, Kind::Tag { values, go: to("h") });
+        draft.put("g", None, Kind::Tag { values, go: to("v") });
+        let asking = Asking { prompt: Words::text("When?"), ..Asking::default() };
+        draft.put("v", None, Kind::Value { asking, want: "date", slot: "day".into(), go: to("r") });
+        let words = Words::text("Please leave a message.");
+        draft.put("r", None, Kind::Record { words, max_ms: Some(60_000), silence_ms: Some(3_000), go: to("h") });
         draft.put("h", None, Kind::Goto(to(BYE)));
         draft.put(BYE, None, Kind::Hangup { words: None, result: None });
         let text = draft.print();
         let loaded = load_str("draft.yaml", &text).unwrap_or_else(|found| panic!("{found}\n{text}"));
-        assert_eq!(loaded.plan.steps.len(), 9);
+        assert_eq!(loaded.plan.steps.len(), 11);
         assert!(text.contains("  # x.vxml:3\n  c:\n"), "{text}");
     }
 }

@@ -120,7 +120,7 @@ fn break_rings(draft: &mut Draft, notes: &mut Notes) {
         let Some(step) = draft.step(&opened) else { return };
         let from = step.from.first().cloned().unwrap_or_default();
         let why = match &mut step.kind {
-            Kind::Menu { asking, .. } | Kind::Digits { asking, .. } => {
+            Kind::Menu { asking, .. } | Kind::Digits { asking, .. } | Kind::Value { asking, .. } => {
                 // What would have led round asks again, and then lets go.
                 asking.no_input = Some(To::Repeat);
                 asking.exhausted = Some(To::step(BYE));
@@ -140,14 +140,14 @@ fn break_rings(draft: &mut Draft, notes: &mut Notes) {
 }
 
 fn is_question(step: &Step) -> bool {
-    matches!(step.kind, Kind::Menu { .. } | Kind::Digits { .. })
+    matches!(step.kind, Kind::Menu { .. } | Kind::Digits { .. } | Kind::Value { .. })
 }
 
 /// Where a caller goes from here who does nothing.
 fn onward(step: &Step) -> Option<&To> {
     match &step.kind {
-        Kind::Say { go, .. } | Kind::Set { go, .. } | Kind::Tag { go, .. } | Kind::Goto(go) => Some(go),
-        Kind::Menu { asking, .. } | Kind::Digits { asking, .. } => match &asking.no_input {
+        Kind::Say { go, .. } | Kind::Set { go, .. } | Kind::Tag { go, .. } | Kind::Record { go, .. } | Kind::Goto(go) => Some(go),
+        Kind::Menu { asking, .. } | Kind::Digits { asking, .. } | Kind::Value { asking, .. } => match &asking.no_input {
             None | Some(To::Repeat) => asking.exhausted.as_ref(),
             other => other.as_ref(),
         },

@@ -36,6 +36,7 @@ use self::floor::{Floor, Opening, Order};
 use self::ports::PortPool;
 pub use self::ports::ReservedPort;
 pub use self::urgency::{PRIORITY, realtime_is_allowed};
+use super::bridge::bridge;
 use super::recorder::{Recorder, ring};
 use super::{MediaCommand, MediaEvent, OpenLeg};
 use crate::audio::{Pcm, TELEPHONE_HZ, resample};
@@ -194,9 +195,21 @@ impl MediaHandle {
                 MediaCommand::Play { play, audio: at_telephone_rate(audio)?, barge_in }
             }
             MediaCommand::Hold { sound } => MediaCommand::Hold { sound: sound.map(at_telephone_rate).transpose()? },
+            MediaCommand::Background { sound } => {
+                MediaCommand::Background { sound: sound.map(at_telephone_rate).transpose()? }
+            }
             other => other,
         };
         self.order(leg, Order::Command(leg, command))
+    }
+
+    /// Joins two legs, wherever they live: each says what the other hears, until one of them is closed or told
+    /// [`MediaCommand::Unbridge`]. Legs that are joined already leave their old bridge.
+    pub fn bridge(&self, one: LegId, other: LegId) -> Result<(), MediaError> {
+        let (end, far_end) = bridge();
+        self.order(one, Order::Bridge(one, Box::new(end)))?;
+        // Should this one not get through, the first finds its bridge over at the next beat.
+        self.order(other, Order::Bridge(other, Box::new(far_end)))
     }
 
     /// Waits until a media thread is gone, which in service none ever is.

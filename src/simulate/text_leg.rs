@@ -2,17 +2,19 @@
 //! would, at the times they would. Pure; words take the time it takes to say them.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::audio::{Pcm, TELEPHONE_HZ};
-use crate::call::{Input, Output};
+use crate::call::{Input, MessageOrder, Output};
 use crate::id::{PlayId, UtteranceId};
-use crate::media::{BargeIn, Listen, MediaCommand, MediaEvent, MediaSummary, Offer, PlayEnd};
+use crate::media::{BargeIn, Listen, MediaCommand, MediaEvent, MediaSummary, Offer, PlayEnd, Recording};
 use crate::pii::Pii;
 use crate::rtp::Digit;
 use crate::sip::{LegCommand, LegEnd, LegEvent};
 use crate::speech::RecognizeError;
+use crate::spoken::markup;
 use crate::understand::{Hypothesis, NBest};
 
 /// A message to signalling or media and its report: one tick.
@@ -92,6 +94,7 @@ pub struct TextLeg {
     keys_left: usize,
     interruptions: u32,
     packets: u64,
+    takes_message: bool,
     closed: bool,
     ended: bool,
 }
@@ -173,12 +176,19 @@ impl TextLeg {
                 self.end(LegEnd::Rejected(rejection.status), now + ROUND_TRIP);
             }
             Output::Play { play, utter, barge_in } => {
-                self.waiting.push_back(Prompt { play: *play, length: time_to_say(&utter.text), barge_in: *barge_in });
+                self.waiting.push_back(Prompt {
+                    play: *play,
+                    length: time_to_say(&markup::plain(&utter.text)),
+                    barge_in: *barge_in,
+                });
                 self.start_next(now + TICK);
             }
             Output::Media(command) => self.media(command, now),
             Output::Recognize { utterance, revision, .. } => self.recognize(*utterance, *revision, now),
             Output::Leg(_) | Output::CancelRecognize { .. } | Output::Timeline(_) | Output::Finished(_) => {}
+            Output::Errand { .. } | Output::OptOut(_) | Output::Message(MessageOrder::Forget { .. }) => {}
+            Output::Message(MessageOrder::Begin { .. }) => self.takes_message = true,
+            Output::Message(MessageOrder::End) => self.end_message(now),
             Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } => {}
         }
     }
@@ -302,11 +312,20 @@ impl TextLeg {
                 self.closed = true;
                 self.flush(now);
                 self.spoken = None;
+                self.end_message(now);
                 let summary = MediaSummary { packets_out: self.packets, ..MediaSummary::default() };
                 self.report(now + TICK, Input::Media(MediaEvent::Closed(summary)));
             }
             // What is about sound and addresses has nothing to say here.
             _ => {}
+        }
+    }
+
+    /// A message that is being taken is in its file.
+    fn end_message(&mut self, now: Instant) {
+        if std::mem::take(&mut self.takes_message) {
+            let path = PathBuf::from("message.wav");
+            self.report(now + TICK, Input::Media(MediaEvent::Recorded(Recording::Saved { path })));
         }
     }
 
@@ -412,6 +431,11 @@ impl TextLeg {
         let played_ms = millis(at.saturating_duration_since(started_at).min(length));
         self.packets += played_ms / 20;
         Some(MediaEvent::PromptFinished { play, played_ms, total_ms: millis(length), end, at })
+    }
+
+    /// Something else reports at `at`.
+    pub fn report_at(&mut self, at: Instant, input: Input) {
+        self.report(at, input);
     }
 
     fn report(&mut self, at: Instant, input: Input) {

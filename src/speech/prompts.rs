@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::driver::parallel;
 use super::models::hex;
-use super::{SynthesizeError, Synthesizer, Utter, level};
+use super::{SynthesizeError, Synthesizer, Utter, compose, level};
 use crate::audio::{Pcm, decode, resample, wav};
 use crate::files;
 
@@ -181,7 +181,7 @@ impl Prompts {
         if utter.file.is_some() {
             return self.render(utter);
         }
-        let sound = self.voices.synthesize(&utter.text, &utter.language).map_err(|error| error.to_string())?;
+        let sound = self.speak(utter).map_err(|error| error.to_string())?;
         let mut sound = resample(&sound, self.rate_hz).map_err(|error| error.to_string())?;
         level::to_prompt_level(&mut sound);
         Ok(Arc::new(sound))
@@ -224,8 +224,13 @@ impl Prompts {
         if let Some(sound) = self.cached(&key) {
             return Ok((sound, Source::Cached));
         }
-        let sound = self.voices.synthesize(&utter.text, &utter.language)?;
+        let sound = self.speak(utter)?;
         self.finish(&key, sound).map(|sound| (sound, Source::Synthesized)).map_err(SynthesizeError::Failed)
+    }
+
+    fn speak(&self, utter: &Utter) -> Result<Pcm, SynthesizeError> {
+        let recorded = |file: &Path| self.recorded(file).map(|sound| Pcm::clone(&sound));
+        compose::speak(&utter.text, &utter.language, &*self.voices, recorded)
     }
 
     /// Brings sound to our rate and level and stores it.

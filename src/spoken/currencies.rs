@@ -49,6 +49,11 @@ const fn names(code: &'static str, english: [&'static str; 4], mandarin: [&'stat
     Names { code, one, many, small_one, small_many, unit, small }
 }
 
+/// Every currency that has names.
+pub fn all() -> impl Iterator<Item = (Currency, &'static Names)> {
+    NAMES.iter().filter_map(|names| Some((Currency::parse(names.code)?, names)))
+}
+
 /// What `currency` is called, if we know.
 pub fn names_of(currency: Currency) -> Option<&'static Names> {
     NAMES.iter().find(|names| names.code == currency.code())
@@ -77,6 +82,16 @@ pub fn home_currency(language: &Language) -> Currency {
         _ => "USD",
     };
     Currency::parse(code).expect("currency codes above have three letters")
+}
+
+/// The country whose telephone numbers are dialled without its code: the region of the tag, else America for English and
+/// China for Chinese.
+pub fn home_region(language: &Language) -> Option<&str> {
+    region(language).or(match language.primary() {
+        "en" => Some("US"),
+        "zh" | "cmn" => Some("CN"),
+        _ => None,
+    })
 }
 
 /// `GB` of `en-GB`, `CN` of `zh-Hans-CN`.

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod bridge;
 mod reports;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};

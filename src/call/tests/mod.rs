@@ -15,7 +15,9 @@ use jiff::Timestamp;
 
 mod far_end;
 mod life;
+mod outcomes;
 mod random;
+mod secrets;
 mod transfer;
 mod turns;
 
@@ -58,6 +60,7 @@ impl Rig {
             sdp: "v=0".into(),
             longest,
             zone: jiff::tz::TimeZone::UTC,
+            markers: Arc::default(),
             variables: Variables::new(),
             stands_by: None,
             made_for: None,

@@ -365,7 +365,8 @@ impl Converter<'_> {
             "gosubif" => self.gosubif(at, name, &line),
             "return" | "macroexit" => Kind::Goto(self.frames[at.frame].back.clone()),
             "hangup" | "congestion" | "busy" => Kind::Hangup { words: None, result: None },
-            "dial" | "queue" | "voicemail" | "voicemailmain" | "directory" | "confbridge" | "meetme" | "park" => {
+            "record" | "voicemail" => self.record(at, &line, &args),
+            "dial" | "queue" | "voicemailmain" | "directory" | "confbridge" | "meetme" | "park" => {
                 self.elsewhere(&line, &args)
             }
             app => {
@@ -373,7 +374,6 @@ impl Converter<'_> {
                     "agi" | "fastagi" | "deadagi" | "eagi" | "system" | "trysystem" | "curl" => {
                         "let a program of yours answer over HTTP, and ask it in an `http` step"
                     }
-                    "record" => "record what callers say in a step of its own, or leave it out",
                     _ => "write what it did as steps of the plan, or leave it out",
                 };
                 self.notes.lost(
@@ -539,6 +539,23 @@ impl Converter<'_> {
         let args = if args.trim().is_empty() { Vec::new() } else { split_outside(args, ',') };
         self.frames.push(Frame { args, back, depth, ends_by_itself: is_macro });
         Kind::Goto(self.place(At { frame: self.frames.len() - 1, ..found }))
+    }
+
+    /// `Record(file,silence,longest)` and `VoiceMail(box)`
+    fn record(&mut self, at: At, line: &Line, args: &[String]) -> Kind {
+        let arg = |place: usize| args.get(place).map(String::as_str).unwrap_or_default();
+        let go = self.next(at);
+        if line.app == "voicemail" {
+            let why = "there are no mailboxes: the message is kept with the record of the call";
+            self.notes.changed(&line.at, line.gist(), why, "`trunkline calls show` names it; tell whoever should hear it");
+            let words = [sounds::words("vm-nobodyavail").0, sounds::words("vm-intro").0].join(" ");
+            return Kind::Record { words: Words::text(words), max_ms: None, silence_ms: None, go };
+        }
+        let why = "the plan says a word before it; what is said is kept with the record of the call";
+        self.notes.changed(&line.at, line.gist(), why, "write what callers shall hear");
+        let longest = seconds(arg(2)).map(|ms| ms.max(2_000));
+        let silence_ms = seconds(arg(1)).map(|ms| ms.clamp(1_000, 30_000));
+        Kind::Record { words: Words::text("Please speak after the tone."), max_ms: longest, silence_ms, go }
     }
 
     /// Somebody else takes the call.

@@ -26,8 +26,10 @@ pub(super) enum Wanted {
     Answers(Vec<Answer>),
     /// Yes or no, by these keys.
     Boolean { yes: char, no: char },
-    /// Digits; the flag: is a string of digits near, but not quite, what was wanted?
-    Digits { min: u32, max: u32, near: bool },
+    /// So many digits.
+    Digits { min: u32, max: u32 },
+    /// A value of a kind that everybody knows, by our word for it.
+    Kind(&'static str),
 }
 
 /// A built-in type, such as `digits?minlength=4;maxlength=6`.
@@ -42,18 +44,21 @@ pub(super) fn builtin(written: &str) -> Option<Wanted> {
     };
     let count = |name: &str| parameter(name).and_then(|count| count.parse::<u32>().ok());
     let key = |name: &str, usual: char| parameter(name).and_then(|key| key.chars().next()).unwrap_or(usual);
-    let digits =
-        |min: u32, max: u32, near: bool| Wanted::Digits { min: min.clamp(1, 40), max: max.clamp(min.max(1), 40), near };
+    let digits = |min: u32, max: u32| {
+        let min = min.clamp(1, 40);
+        Wanted::Digits { min, max: max.clamp(min, 40) }
+    };
     Some(match kind {
         "boolean" => Wanted::Boolean { yes: key("y", '1'), no: key("n", '2') },
         "digits" => match count("length") {
-            Some(length) => digits(length, length, false),
-            None => digits(count("minlength").unwrap_or(1), count("maxlength").unwrap_or(40), false),
+            Some(length) => digits(length, length),
+            None => digits(count("minlength").unwrap_or(1), count("maxlength").unwrap_or(40)),
         },
-        "number" | "currency" => digits(1, 9, true),
-        "phone" => digits(7, 15, true),
-        "date" => digits(8, 8, true),
-        "time" => digits(4, 4, true),
+        "number" => Wanted::Kind("number"),
+        "currency" => Wanted::Kind("amount"),
+        "phone" => Wanted::Kind("phone"),
+        "date" => Wanted::Kind("date"),
+        "time" => Wanted::Kind("time"),
         _ => return None,
     })
 }
@@ -105,7 +110,7 @@ pub(super) fn grammar(grammar: &Element) -> Option<Wanted> {
     let root = grammar.attribute("root").and_then(|root| rules.iter().find(|rule| rule.attribute("id") == Some(root)));
     let root = root.unwrap_or(first);
     if keys && let Some((min, max)) = repeated(root, &rules) {
-        return Some(Wanted::Digits { min, max, near: false });
+        return Some(Wanted::Digits { min, max });
     }
     let mut answers = Vec::new();
     for said in spoken(root, &rules, 0)? {
@@ -282,7 +287,7 @@ mod tests {
             "<grammar mode='dtmf' root='r'><rule id='r'><item repeat='4-6'><ruleref uri='#d'/></item></rule>\
              <rule id='d'><one-of>{digits}</one-of></rule></grammar>"
         );
-        assert_eq!(of(&number), Some(Wanted::Digits { min: 4, max: 6, near: false }));
+        assert_eq!(of(&number), Some(Wanted::Digits { min: 4, max: 6 }));
     }
 
     #[test]
@@ -305,11 +310,11 @@ mod tests {
     #[test]
     fn built_in_types_are_read_with_their_bounds() {
         for (written, wanted) in [
-            ("digits?length=4", Wanted::Digits { min: 4, max: 4, near: false }),
-            ("builtin:dtmf/digits?minlength=4;maxlength=6", Wanted::Digits { min: 4, max: 6, near: false }),
+            ("digits?length=4", Wanted::Digits { min: 4, max: 4 }),
+            ("builtin:dtmf/digits?minlength=4;maxlength=6", Wanted::Digits { min: 4, max: 6 }),
             ("boolean?y=7;n=9", Wanted::Boolean { yes: '7', no: '9' }),
-            ("date", Wanted::Digits { min: 8, max: 8, near: true }),
-            ("digits?length=900", Wanted::Digits { min: 40, max: 40, near: false }),
+            ("date", Wanted::Kind("date")),
+            ("digits?length=900", Wanted::Digits { min: 40, max: 40 }),
         ] {
             assert_eq!(builtin(written), Some(wanted), "{written}");
         }

@@ -420,11 +420,9 @@ impl<'a> Converter<'a> {
                 self.notes.lost(&at, item.gist(), why, "write a `form` step with a slot for each field");
                 then
             }
+            "record" => self.record(cx, item, then),
             kind => {
-                let help = match kind {
-                    "record" => "record what callers say in a step of its own, or leave it out",
-                    _ => "write what it did as steps of the plan, or leave it out",
-                };
+                let help = "write what it did as steps of the plan, or leave it out";
                 self.notes.lost(
                     &at,
                     item.gist(),
@@ -441,6 +439,31 @@ impl<'a> Converter<'a> {
                 self.said_first(cx, item, go)
             }
         }
+    }
+
+    fn record(&mut self, cx: &Cx<'a>, item: &'a Element, then: To) -> To {
+        let at = self.at(cx, item);
+        let go = match item.named("filled").next() {
+            Some(filled) => {
+                let nodes: Vec<&Node> = filled.children.iter().collect();
+                self.run(cx, &nodes, &Known::new(), then)
+            }
+            None => then,
+        };
+        let mut words = crate::import::draft::Words::default();
+        for prompt in item.named("prompt") {
+            let more = self.words_in(cx, prompt);
+            words.join(&more);
+        }
+        if words.text.is_empty() {
+            words.text = "Please leave your message after the tone.".to_owned();
+            let why = "it records without a word: the plan says something";
+            self.notes.changed(&at, item.gist(), why, "write what callers shall hear");
+        }
+        let time = |name: &str| item.attribute(name).and_then(super::field::time);
+        let (max_ms, silence_ms) = (time("maxtime"), time("finalsilence").map(|ms| ms.clamp(1_000, 30_000)));
+        self.draft.put(&cx.step, Some(&at), Kind::Record { words, max_ms, silence_ms, go });
+        To::step(&cx.step)
     }
 
     /// The prompts of an item, said before something else.

@@ -39,14 +39,19 @@ impl<'a> Converter<'a> {
             self.notes.changed(&at, field.gist(), why, "write what callers shall hear");
         }
         let kind = match wanted {
-            Wanted::Digits { min, max, near } => {
-                if near {
-                    let why = "the plan takes it as a string of digits";
-                    self.notes.changed(&at, field.gist(), why, "ask for what it is: a date, an amount, a time");
+            Wanted::Kind(want) => {
+                let go = self.filled(cx, field, &Known::new(), then);
+                if self.uses.contains_key(&slot) {
+                    let why = format!("its value is a {want} here, not the digits that VoiceXML has for one");
+                    let help = "look at what is done with it: dates are 2026-03-01, times 17:30, amounts whole units";
+                    self.notes.changed(&at, field.gist(), why, help);
                 }
+                Kind::Value { asking, want, slot, go }
+            }
+            Wanted::Digits { min, max } => {
                 asking.incomplete_ms = self.time(cx, "interdigittimeout").or(asking.incomplete_ms);
                 let go = self.filled(cx, field, &Known::new(), then);
-                let sensitive = (is_secret(&slot) || max >= 13 && !near) && !self.spoken.contains(&slot);
+                let sensitive = (is_secret(&slot) || max >= 13) && !self.spoken.contains(&slot);
                 if sensitive {
                     let why = "it sounds secret: the plan keeps it out of transcripts, records and logs";
                     self.notes.changed(&at, field.gist(), why, "remove `sensitive: true` if it is not");
@@ -503,7 +508,7 @@ fn conditions(element: &Element, name: Option<&str>, count: &mut usize) {
 }
 
 /// `5s`, `500ms`, within what a question takes.
-fn time(written: &str) -> Option<u64> {
+pub(super) fn time(written: &str) -> Option<u64> {
     let written = written.trim();
     let ms = match written.strip_suffix("ms") {
         Some(ms) => ms.trim().parse::<f64>().ok()?,

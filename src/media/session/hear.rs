@@ -94,6 +94,10 @@ impl Session {
         while let Some((digit, at)) = self.receiver.poll_digit() {
             self.on_digit(digit, at);
         }
+        if let Some(bridge) = &mut self.bridge {
+            bridge.heard(frame);
+            return;
+        }
         // On hold nobody is asked anything; and what comes while they hold us is their music.
         let held = self.hold.is_some() || !self.params.send;
         if !self.heard || !self.params.receive || held {
@@ -133,7 +137,11 @@ impl Session {
     }
 
     fn on_digit(&mut self, digit: Digit, at: Instant) {
+        if let Some(bridge) = &mut self.bridge {
+            bridge.key(digit);
+        }
         self.playout.stop(PlayEnd::Keyed, |barge_in| barge_in != BargeIn::Off);
+        self.discretion.key(at);
         self.tell(MediaEvent::Digit { digit, at });
     }
 

@@ -8,6 +8,11 @@ use crate::audio::level::{SILENCE_DBOV, rms_dbov};
 use crate::media::{MediaEvent, PlayEnd};
 use crate::rtp::sender::MAX_PACKET_BYTES;
 
+/// How long a key that crosses a bridge is held, milliseconds, and the silence after it.
+const TONE_MS: u32 = 100;
+/// What Q.24 asks for between two keys, and a little.
+const GAP_MS: u32 = 60;
+
 impl Session {
     pub(super) fn speak(&mut self, frame: &mut [i16; FRAME_8K], now: Instant, missed: u32, send: Send<'_>) {
         let destination = self.receiver.destination().filter(|_| self.params.send);
@@ -20,7 +25,10 @@ impl Session {
             return;
         };
         self.sender.skip(missed);
-        let sounds = !self.sender.is_pressing() && self.sound(frame);
+        let sounds = match self.sender.is_pressing() {
+            true => self.pass_over(),
+            false => self.sound(frame),
+        };
         self.guard.played(if sounds { rms_dbov(frame) } else { SILENCE_DBOV });
         self.sender.push_frame(frame);
         let mut packet = [0; MAX_PACKET_BYTES];
@@ -48,10 +56,41 @@ impl Session {
     /// Fills `frame` with what the caller hears next; `false` when that is silence.
     fn sound(&mut self, frame: &mut [i16; FRAME_8K]) -> bool {
         let fades = self.fading.take().is_some_and(|over| over.last_frame(frame));
-        match &mut self.hold {
-            Some(hold) => hold.frame(frame),
-            None => fades || self.playout.frame(frame),
+        if let Some(hold) = &mut self.hold {
+            return hold.frame(frame);
         }
+        let said = fades || self.playout.frame(frame);
+        match (&mut self.bridge, &mut self.background) {
+            (Some(_), _) => self.bridged(frame, said),
+            (None, Some(background)) => {
+                background.frame(frame, said);
+                true
+            }
+            (None, None) => said,
+        }
+    }
+
+    /// A key is down: prompts wait, but the far end of a bridge talks on.
+    fn pass_over(&mut self) -> bool {
+        self.bridged(&mut [0; FRAME_8K], false);
+        false
+    }
+
+    /// Adds what the other leg hears to what is `said` here, and presses the keys that were pressed there.
+    fn bridged(&mut self, frame: &mut [i16; FRAME_8K], said: bool) -> bool {
+        let Self { bridge, sender, .. } = self;
+        let Some(bridge) = bridge else { return said };
+        let mut theirs = [0; FRAME_8K];
+        let sounds = bridge.frame(&mut theirs, |key| _ = sender.press(key, TONE_MS, GAP_MS));
+        if said {
+            frame.iter_mut().zip(theirs).for_each(|(ours, theirs)| *ours = ours.saturating_add(theirs));
+        } else {
+            *frame = theirs;
+        }
+        if bridge.is_over() {
+            self.bridge = None;
+        }
+        said || sounds
     }
 
     pub(super) fn close(&mut self, now: Instant) {

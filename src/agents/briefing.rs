@@ -1,0 +1,158 @@
+//! What an agent hears before they take a caller: one sentence, and which key does what.
+//!
+//! A plan may word the sentence itself; this is what is said where it does not.
+
+use crate::agents::handoff::Handoff;
+use crate::language::Language;
+
+/// The result of a briefing whose hearer takes the call.
+pub const ACCEPTED: &str = "accepted";
+/// The result of one who does not.
+pub const DECLINED: &str = "declined";
+/// The variable that holds the sentence.
+pub const SENTENCE: &str = "briefing";
+
+/// What an agent who speaks `language` is spoken to in: English and Mandarin are known here, and English is what others
+/// are most likely to follow.
+pub fn heard_in(language: &Language) -> Language {
+    if matches!(language.primary(), "en" | "zh") { language.clone() } else { Language::english() }
+}
+
+fn is_chinese(language: &Language) -> bool {
+    language.primary() == "zh"
+}
+
+/// "Mandarin speaker, verified, wants: repay", for an agent who is spoken to in `language` ([`heard_in`]).
+pub fn sentence(handoff: &Handoff, language: &Language) -> String {
+    let intent = handoff.intent.as_ref().map(|intent| intent.replace(['_', '-', '.'], " "));
+    let mut parts = Vec::new();
+    if is_chinese(language) {
+        if handoff.language.primary() != language.primary() {
+            parts.push(format!("来电者说{}", name_in_chinese(&handoff.language)));
+        }
+        parts.push(if handoff.verified { "身份已核实" } else { "身份未核实" }.to_owned());
+        parts.extend(intent.map(|intent| format!("需要：{intent}")));
+        return format!("{}。", parts.join("，"));
+    }
+    if handoff.language.primary() != language.primary() {
+        parts.push(format!("{} speaker", name_in_english(&handoff.language)));
+    }
+    parts.push(if handoff.verified { "verified" } else { "not verified" }.to_owned());
+    parts.extend(intent.map(|intent| format!("wants: {intent}")));
+    format!("A caller: {}.", parts.join(", "))
+}
+
+/// The plan that says `{{ briefing }}` and takes yes or no by key or word, in `language` ([`heard_in`]). Silence declines.
+pub fn plan(language: &Language) -> String {
+    let (prompt, again, yes, no) = match is_chinese(language) {
+        true => (
+            "接听请按一，不接请按二。",
+            "接听请按一，不接请按二。",
+            "[是, 好, 好的, 可以, 接听, 我接]",
+            "[不, 不要, 不接, 不行, 没空]",
+        ),
+        false => (
+            "Press 1 to take the call, or 2 to decline.",
+            "Press 1 to take the call, or 2 to decline.",
+            "[\"yes\", take it, take the call, okay, sure, go ahead]",
+            "[\"no\", decline, not now, no thanks, i am busy]",
+        ),
+    };
+    format!(
+        "dialplan: 1\nname: briefing\nlanguages: [{language}]\nstart: offer\nsteps:\n\
+         \x20 offer:\n\
+         \x20   menu:\n\
+         \x20     prompt: \"{{{{{SENTENCE}}}}} {prompt}\"\n\
+         \x20     reprompt: [\"{again}\"]\n\
+         \x20     options:\n\
+         \x20       take: {{ key: 1, phrases: {yes}, go: taken }}\n\
+         \x20       leave: {{ key: 2, phrases: {no}, go: left }}\n\
+         \x20     tries: 2\n\
+         \x20     wait: 5s\n\
+         \x20     go: left\n\
+         \x20 taken: {{ hangup: {{ result: {ACCEPTED} }} }}\n\
+         \x20 left: {{ hangup: {{ result: {DECLINED} }} }}\n"
+    )
+}
+
+fn name_in_english(language: &Language) -> &str {
+    match language.primary() {
+        "en" => "English",
+        "zh" | "cmn" => "Mandarin",
+        "yue" => "Cantonese",
+        "es" => "Spanish",
+        "fr" => "French",
+        "de" => "German",
+        "pt" => "Portuguese",
+        "it" => "Italian",
+        "ja" => "Japanese",
+        "ko" => "Korean",
+        "vi" => "Vietnamese",
+        "ru" => "Russian",
+        "ar" => "Arabic",
+        "hi" => "Hindi",
+        _ => language.as_str(),
+    }
+}
+
+fn name_in_chinese(language: &Language) -> &str {
+    match language.primary() {
+        "en" => "英语",
+        "zh" | "cmn" => "普通话",
+        "yue" => "粤语",
+        "es" => "西班牙语",
+        "fr" => "法语",
+        "de" => "德语",
+        "pt" => "葡萄牙语",
+        "ja" => "日语",
+        "ko" => "韩语",
+        "ru" => "俄语",
+        _ => language.as_str(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::dialplan::load::load_str;
+    use crate::id::CallId;
+
+    fn language(tag: &str) -> Language {
+        Language::parse(tag).unwrap()
+    }
+
+    #[test]
+    fn the_sentence_says_what_the_agent_would_ask_first() {
+        let caller = |tag: &str, verified, intent: Option<&str>| Handoff {
+            verified,
+            intent: intent.map(str::to_owned),
+            ..Handoff::of(CallId::new(Timestamp::UNIX_EPOCH, 1), language(tag))
+        };
+        let rows = [
+            (
+                caller("zh-CN", true, Some("pay_card")),
+                "en-US",
+                "A caller: Mandarin speaker, verified, wants: pay card.",
+            ),
+            (caller("en-GB", false, None), "en-US", "A caller: not verified."),
+            (caller("en-US", true, Some("repay")), "zh-CN", "来电者说英语，身份已核实，需要：repay。"),
+            (caller("zh-CN", false, None), "zh-CN", "身份未核实。"),
+            (caller("tlh", false, None), "en-US", "A caller: tlh speaker, not verified."),
+        ];
+        for (handoff, agent, expect) in rows {
+            assert_eq!(sentence(&handoff, &language(agent)), expect);
+        }
+    }
+
+    #[test]
+    fn the_briefing_is_a_plan_without_faults_in_each_language() {
+        for (tag, heard) in [("en-GB", "en-GB"), ("zh-CN", "zh-CN"), ("es-MX", "en-US")] {
+            let heard_in = heard_in(&language(tag));
+            let loaded = load_str("briefing", &plan(&heard_in)).unwrap_or_else(|faults| panic!("{tag}: {faults}"));
+            assert_eq!(loaded.plan.languages, [language(heard)]);
+            assert_eq!(loaded.plan.steps.len(), 3);
+        }
+    }
+}
