@@ -146,11 +146,17 @@ fn is_question(step: &Step) -> bool {
 /// Where a caller goes from here who does nothing.
 fn onward(step: &Step) -> Option<&To> {
     match &step.kind {
-        Kind::Say { go, .. } | Kind::Set { go, .. } | Kind::Tag { go, .. } | Kind::Record { go, .. } | Kind::Goto(go) => Some(go),
-        Kind::Menu { asking, .. } | Kind::Digits { asking, .. } | Kind::Value { asking, .. } => match &asking.no_input {
-            None | Some(To::Repeat) => asking.exhausted.as_ref(),
-            other => other.as_ref(),
-        },
+        Kind::Say { go, .. }
+        | Kind::Set { go, .. }
+        | Kind::Tag { go, .. }
+        | Kind::Record { go, .. }
+        | Kind::Goto(go) => Some(go),
+        Kind::Menu { asking, .. } | Kind::Digits { asking, .. } | Kind::Value { asking, .. } => {
+            match &asking.no_input {
+                None | Some(To::Repeat) => asking.exhausted.as_ref(),
+                other => other.as_ref(),
+            }
+        }
         Kind::Branch { .. } | Kind::Hangup { .. } => None,
     }
 }

@@ -547,7 +547,12 @@ impl Converter<'_> {
         let go = self.next(at);
         if line.app == "voicemail" {
             let why = "there are no mailboxes: the message is kept with the record of the call";
-            self.notes.changed(&line.at, line.gist(), why, "`trunkline calls show` names it; tell whoever should hear it");
+            self.notes.changed(
+                &line.at,
+                line.gist(),
+                why,
+                "`trunkline calls show` names it; tell whoever should hear it",
+            );
             let words = [sounds::words("vm-nobodyavail").0, sounds::words("vm-intro").0].join(" ");
             return Kind::Record { words: Words::text(words), max_ms: None, silence_ms: None, go };
         }
