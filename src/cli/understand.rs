@@ -132,6 +132,14 @@ fn evaluate_set(args: &EvalArgs, train: &Path, test: &Path) -> Result<String, St
     let (mut train, test) = (labelled(train)?, labelled(test)?);
     let oos = args.oos.as_deref();
     let names = train.intents(oos);
+    if let Some(oos) =
+        oos.filter(|oos| [&train, &test].iter().all(|set| set.sentences.iter().all(|row| row.intent != **oos)))
+    {
+        let path = test.path.display();
+        return Err(format!(
+            "{path}:1: no sentence has the intent `{oos}` that --oos names, here or in the training file"
+        ));
+    }
     if names.len() < 2 {
         return Err(format!("{}:1: there must be at least two intents to tell apart", train.path.display()));
     }
@@ -380,6 +388,8 @@ mod tests {
         for words in [&["eval"][..], &["eval", "--train", &good], &["eval", "--plan", "p.yaml"]] {
             assert!(evaluated(words).unwrap_err().contains("required"), "{words:?}");
         }
+        let typo = evaluated(&["eval", "--train", &good, "--test", &good, "--oos", "chta"]).unwrap_err();
+        assert!(typo.contains("good.tsv:1: no sentence has the intent `chta`"), "{typo}");
         let none = evaluated(&["eval", "--train", &good, "--test", &good, "--shots", "0"]).unwrap_err();
         assert!(none.contains("--shots"), "{none}");
     }

@@ -15,6 +15,7 @@ pub(in crate::dialplan) mod compile;
 pub mod ear;
 mod words;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::compile::compile;
@@ -204,10 +205,14 @@ impl Form {
     }
 
     fn done<'plan>(&self, progress: &Progress, visit: &mut Visit<'_>) -> Next<'plan> {
-        let open = (0..self.slots.len()).filter(|slot| !self.wanted[*slot].sensitive);
-        let values =
-            open.filter_map(|slot| Some((readable(&self.wanted[slot].name), progress.held[slot].value.clone()?)));
-        let values = values.collect();
+        let mut values = BTreeMap::new();
+        for slot in (0..self.slots.len()).filter(|slot| !self.wanted[*slot].sensitive) {
+            if let Some(value) = progress.held[slot].value.clone()
+                && self.wants(slot, visit)
+            {
+                values.insert(readable(&self.wanted[slot].name), value);
+            }
+        }
         visit.came_to(OutcomeKind::Form { values: Pii::new(values) });
         Next::Go(self.go)
     }
@@ -249,13 +254,14 @@ impl Form {
         for slot in 0..self.slots.len() {
             let secret = self.wanted[slot].sensitive;
             let asked = progress.at == Place::Slot(slot);
-            let wanted = (!secret || asked) && self.wants(slot, visit);
             let held = &progress.held[slot];
-            let likely = filled.values.iter().filter(|(of, ..)| *of == slot && wanted);
-            let Some((_, value, sure)) = likely.into_iter().find(|(_, value, _)| !held.denied.contains(value.reveal()))
-            else {
+            let mut likely = filled.values.iter().filter(|(of, ..)| *of == slot && (!secret || asked));
+            let Some((_, value, sure)) = likely.find(|(_, value, _)| !held.denied.contains(value.reveal())) else {
                 continue;
             };
+            if !self.wants(slot, visit) {
+                continue;
+            }
             let value = value.reveal().clone();
             if held.value.as_ref() == Some(&value) {
                 progress.held[slot].sure = held.sure.max(*sure);

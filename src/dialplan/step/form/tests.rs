@@ -292,7 +292,7 @@ steps:
         people: { want: "number?min=1;max=12", prompt: "For how many?", phrases: [people, party of, guests, for] }
         day: { want: "date?when=future", prompt: "Which day?" }
         hour: { want: time, prompt: "At what time?" }
-        outside: { want: boolean, prompt: "Outside?", if: "people <= 4" }
+        outside: { want: boolean, prompt: "Outside?", if: "people == null || people <= 4" }
         phone: { want: "phone?region=US", prompt: "Your number?", required: false }
         card: { digits: 4, prompt: "Your card's last four digits?", sensitive: true }
       confirm: always
@@ -425,4 +425,54 @@ fn what_is_always_asked_about_is_so_by_key_too_and_denials_come_to_an_end() {
     }
     talk.keys("70#");
     assert_eq!(talk.say("no"), "A person will help you.");
+}
+
+#[test]
+fn whatever_is_said_in_whatever_order_a_form_comes_to_an_end() {
+    const WORDS: &[&str] = &[
+        "no",
+        "yes",
+        "not",
+        "two hundred dollars",
+        "on Friday",
+        "at five",
+        "the fifteenth",
+        "change the day",
+        "go back",
+        "damn it",
+        "four people",
+        "make it",
+        "instead",
+        "and",
+        "wrong",
+        "card",
+        "say that again",
+        "7",
+        "不是",
+        "三百",
+        "",
+    ];
+    for (plan, languages) in [(DINNER, &["en-US"][..]), (PAYMENT, &["en-US", "zh-CN"])] {
+        for language in languages {
+            for seed in 0..12_u64 {
+                let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) + 1;
+                let mut draw = |most: usize| {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    (state >> 33) as usize % most
+                };
+                let mut talk = Talk::about(plan, language);
+                let mut answers = 0;
+                while matches!(talk.act, Act::Ask(_)) {
+                    let words: Vec<&str> = (0..=draw(4)).map(|_| WORDS[draw(WORDS.len())]).collect();
+                    match draw(6) {
+                        0 => drop(talk.keys(["1", "2", "47", "4711", "#", "0*"][draw(6)])),
+                        1 => drop(talk.go(&Event::NoInput)),
+                        _ => drop(talk.say_faintly(&words.join(" "), draw(100) as f32 / 100.0)),
+                    }
+                    answers += 1;
+                    assert!(answers < 300, "never ends: {language} {seed}");
+                }
+            }
+        }
+    }
 }
