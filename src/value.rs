@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::{Date, DateTime, Time};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// One value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub enum Value {
     /// A whole number.
     Integer(i64),
     /// Any other number; never money.
-    Number(f64),
+    Number(#[serde(deserialize_with = "number_or_none")] f64),
     /// A sum of money.
     Amount(Amount),
     /// A day.
@@ -40,6 +40,12 @@ pub enum Value {
     List(Vec<Self>),
     /// Several, by name.
     Map(BTreeMap<String, Self>),
+}
+
+/// JSON has no word for a calculation that failed (0 / 0) and writes null: such a value must not make the record that
+/// holds it unreadable.
+fn number_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Option::<f64>::deserialize(from).map(|number| number.unwrap_or(f64::NAN))
 }
 
 /// A sum of money, in the smallest unit of its currency: 1,250 is USD 12.50, or JPY 1,250.
@@ -244,6 +250,13 @@ mod tests {
             back,
             Value::Map([("due".to_owned(), Value::text("200.00")), ("pin".to_owned(), Value::text("0042")),].into())
         );
+    }
+
+    #[test]
+    fn a_number_that_is_none_can_be_read_back() {
+        let written = serde_json::to_string(&Value::Number(f64::NAN)).unwrap();
+        let Value::Number(read) = serde_json::from_str(&written).unwrap() else { panic!("{written}") };
+        assert!(read.is_nan());
     }
 
     #[test]

@@ -24,6 +24,7 @@ use tracing::{info, warn};
 
 use super::house::House;
 use super::originate::Originate;
+use super::plans::orders;
 use crate::call::{Consult, Order, TimelineEvent};
 use crate::dialplan::scope::Variables;
 use crate::id::CallId;
@@ -88,6 +89,18 @@ pub enum Request {
         /// Tell what comes of it, line by line, until that is known.
         #[serde(default)]
         follow: bool,
+    },
+    /// Every dial plan in service, its versions, and the calls on each.
+    Plans,
+    /// Read every dial plan again: what SIGHUP does, and what happens by itself when a file changes.
+    ReloadPlans,
+    /// Put an earlier version of a dial plan in force, until its file is edited.
+    RollBackPlan {
+        /// Its name, or its file.
+        plan: String,
+        /// The version, or the beginning of it; absent: the one before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<String>,
     },
     /// Take no new calls, let the live ones end, stop: what SIGTERM does.
     Drain,
@@ -278,6 +291,7 @@ async fn answer(request: Request, house: &House) -> Value {
                     "direction": live.direction,
                     "peer": live.peer,
                     "plan": live.plan,
+                    "version": live.version,
                 })
             });
             json!({ "calls": calls.collect::<Vec<_>>() })
@@ -302,6 +316,9 @@ async fn answer(request: Request, house: &House) -> Value {
             }
             _ => json!({ "error": format!("keys are up to {MOST_KEYS} of 0-9, *, #, A-D") }),
         },
+        Request::Plans => orders::listed(&house.plans, &house.registry),
+        Request::ReloadPlans => orders::reload(&house.plans, &house.registry).await,
+        Request::RollBackPlan { plan, version } => orders::roll_back(&house.plans, &plan, version.as_deref()).await,
         Request::Hold { call } => ordered(call, Order::Hold).await,
         Request::Resume { call } => ordered(call, Order::Resume).await,
         Request::Drain => {

@@ -1,5 +1,6 @@
 //! What all calls share, and what each of them is given: a seat, a port, a description of its sound, a thread of media.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 
@@ -18,6 +19,7 @@ use crate::call::record::{CallEnd, CallRecord, Direction};
 use crate::call::registry::{LiveCall, Ordered, Registry, Seat};
 use crate::config::{Config, JitterBounds};
 use crate::id::{CallId, LegId};
+use crate::lookup::driver::Lookups;
 use crate::media::driver::{MediaError, MediaHandle, ReservedPort};
 use crate::media::{MediaEvent, MediaSummary, OpenLeg, RecordingRequest};
 use crate::pii::Pii;
@@ -38,7 +40,7 @@ pub struct House {
     /// Settings.
     pub config: Config,
     /// Dial plans in service.
-    pub plans: Plans,
+    pub plans: Arc<Plans>,
     /// The media threads.
     pub media: MediaHandle,
     /// Signalling, for calls we make.
@@ -59,6 +61,10 @@ pub struct House {
     pub draining: CancellationToken,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Who asks other systems, where the settings name any.
+    pub lookups: Option<Lookups>,
+    /// What stands for the secrets of the house in the requests of plans.
+    pub markers: Arc<BTreeMap<String, String>>,
     /// Itself, for calls that make calls.
     pub me: Weak<House>,
 }
@@ -224,12 +230,14 @@ impl House {
             agreement,
             recognizers: self.recognizers.clone(),
             voice: Voice::new(live.prompts.clone(), live.voices.clone()),
+            lookups: self.lookups.clone(),
             clock: self.clock.clone(),
             drain: self.goodbye.clone(),
             music: self.music.clone(),
             orders,
             watchers: watch.into_iter().collect(),
             consultant,
+            do_not_call: Box::new(self.records.writer().clone()),
             answered: None,
         }
     }

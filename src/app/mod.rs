@@ -38,8 +38,8 @@ use self::house::House;
 use self::ledger::Ledger;
 use self::ops::{Ops, OpsError};
 use self::originate::{Originate, OriginateError};
-use self::plans::Plans;
 pub use self::plans::{LivePlan, prompts};
+use self::plans::{Plans, Watcher};
 use self::settings::{media_config, music, sip_config, start_recognizers};
 use crate::agents::RosterError;
 use crate::call::TimelineEvent;
@@ -48,6 +48,7 @@ use crate::call::registry::Registry;
 use crate::config::Config;
 use crate::dialplan::diagnostic::Diagnostics;
 use crate::files::{create_private_folder, narrow_folder};
+use crate::lookup::driver::{LookupFault, Lookups};
 use crate::media::driver::{MediaError, MediaServer};
 use crate::media::rescue::{Rescued, rescue};
 use crate::observe::tally::Tally;
@@ -67,6 +68,9 @@ const BYE_GRACE: Duration = Duration::from_secs(2);
 /// Why the gateway cannot start. Each says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
+    /// Other systems cannot be asked, though the settings want it.
+    #[error(transparent)]
+    Lookups(LookupFault),
     /// The data folder cannot be used.
     #[error("cannot use the data folder {path}: {cause}; set `data_dir` to a folder this user may write")]
     DataFolder {
@@ -100,6 +104,12 @@ pub enum AppError {
     /// The agents do not fit together.
     #[error(transparent)]
     Agents(#[from] RosterError),
+    /// Reading a plan hit a bug of ours.
+    #[error("reading {file} failed by a bug of ours; the log says where")]
+    Unread {
+        /// Which file.
+        file: PathBuf,
+    },
     /// Rendering prompts hit a bug of ours.
     #[error("rendering the prompts of plan `{plan}` failed; the log says where")]
     Prompts {
@@ -149,9 +159,15 @@ async fn open_house(config: Config, plans: Plans, clock: Arc<dyn Clock>) -> Resu
     let numbers = NumberPolicy::open(config.privacy.numbers, &config.data_dir, rand::rng().random())?;
     let (records, writer) = writer::start(WriterSetup { data_dir: config.data_dir.clone(), numbers }, clock.clone());
     let (sip, incoming) = SipServer::bind(sip_config(&config), clock.clone()).await?;
+    let settings = config.lookups.settings(rand::rng().random());
+    let markers = Arc::new(settings.secrets.markers());
+    let asks = !config.lookups.allow.is_empty();
+    let lookups = asks.then(|| Lookups::new(settings, clock.clone())).transpose().map_err(AppError::Lookups)?;
     let house = Arc::new_cyclic(|me| House {
         me: me.clone(),
-        plans,
+        lookups,
+        markers,
+        plans: Arc::new(plans),
         media,
         dialer: sip.dialer(),
         recognizers,
@@ -172,7 +188,7 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError
     let mut signals = Signals::listen()?;
     let certificates = Certificates::of(&config).map_err(AppError::Signals)?;
     prepare_data_folder(&config.data_dir)?;
-    let plans = Plans::routed(&config).await?;
+    let plans = Plans::routed(&config, clock.clone()).await?;
     let Running { house, sip, mut incoming, writer } = open_house(config, plans, clock).await?;
     let ops = Ops::start(house.config.ops.listen, ops::Sources::of(&house)).await?;
     let control = open_control(&house).await;
@@ -181,6 +197,8 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError
     }
     let mut beside = JoinSet::new();
     beside.spawn(certificates.run(sip.tls_keeper()));
+    let edits = Watcher::of(house.plans.clone(), house.clock.clone()).map_err(AppError::Signals)?;
+    beside.spawn(edits.run());
     info!(sip = %sip.local_addr(), plans = house.plans.len(), "ready for calls");
 
     let mut calls = JoinSet::new();
@@ -248,7 +266,7 @@ pub async fn call_once(
 ) -> Result<CallRecord, AppError> {
     let mut signals = Signals::listen()?;
     prepare_data_folder(&config.data_dir)?;
-    let plans = Plans::none(&config);
+    let plans = Plans::none(&config, clock.clone());
     let live = plans.fetch(&request.plan, &request.variables).await?;
     // Registrations are a gateway's, and so is the port that carriers know.
     config.sip.listen.set_port(0);

@@ -103,6 +103,7 @@ impl House {
         let listed = LiveCall {
             since: now.wall,
             plan: order.live.plan.name.clone(),
+            version: order.live.plan.version.clone(),
             direction: Direction::Outbound,
             peer: order.trunk.as_deref().unwrap_or_default().to_owned(),
         };
@@ -147,6 +148,7 @@ impl House {
             sdp,
             longest: self.config.max_call,
             zone: jiff::tz::TimeZone::system(),
+            markers: self.markers.clone(),
             variables: order.variables,
             stands_by: order.stands_by,
             made_for: order.made_for,

@@ -1,26 +1,39 @@
-//! Dial plans and everything they can say, ready for calls.
+//! Dial plans and everything they can say, ready for calls; and kept as their files are while calls go on.
+
+mod driver;
+pub(super) mod orders;
+mod routed;
+mod settle;
+mod shelf;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use tracing::{error, info, warn};
 
+pub(super) use self::driver::Watcher;
+use self::routed::{Depth, Looked, Routed, Stamps, sources};
+pub use self::routed::{RollBackError, RolledBack};
 use super::AppError;
 use crate::audio::TELEPHONE_HZ;
 use crate::config::Config;
 use crate::dialplan::diagnostic::Severity;
 use crate::dialplan::interpreter::Interpreter;
-use crate::dialplan::load::{load, load_str};
+use crate::dialplan::load::{Loaded, Texts, load, load_kept, load_str};
 use crate::dialplan::plan::{Plan, Prompt};
 use crate::dialplan::scope::{Scope, Variables, View};
 use crate::dialplan::template::{fill, is_template};
+use crate::observe::metrics::PlansView;
 use crate::speech::Utter;
 use crate::speech::prompts::{PromptBook, Prompts};
 use crate::speech::voices::SystemVoices;
+use crate::spoken::markup;
+use crate::time::Clock;
 
 /// Plans kept that no route leads to: those of `trunkline call`.
 const MORE: usize = 64;
@@ -39,27 +52,42 @@ pub struct LivePlan {
 /// The plans of a gateway.
 pub struct Plans {
     prompts: Arc<Prompts>,
-    routed: BTreeMap<PathBuf, LivePlan>,
-    /// Asked for by orders, as they were when the file was last written.
-    more: Mutex<BTreeMap<PathBuf, (SystemTime, LivePlan)>>,
+    clock: Arc<dyn Clock>,
+    routed: BTreeMap<PathBuf, Routed>,
+    /// Asked for by orders, as they were when their files were last written.
+    more: Mutex<BTreeMap<PathBuf, (Stamps, LivePlan)>>,
+    /// Whoever changes what is in force does so alone.
+    turn: tokio::sync::Mutex<()>,
+    /// Edited files that came into force, and those that were broken.
+    enforced: AtomicU64,
+    refused: AtomicU64,
 }
 
 impl Plans {
     /// None yet.
-    pub fn none(config: &Config) -> Self {
-        Self { prompts: Arc::new(prompts(config)), routed: BTreeMap::new(), more: Mutex::default() }
+    pub fn none(config: &Config, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            prompts: Arc::new(prompts(config)),
+            clock,
+            routed: BTreeMap::new(),
+            more: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            enforced: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+        }
     }
 
     /// Every routed plan, loaded once, with what it can say rendered.
-    pub async fn routed(config: &Config) -> Result<Self, AppError> {
+    pub async fn routed(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
         if config.routes.is_empty() {
             return Err(AppError::NoRoute);
         }
-        let mut plans = Self::none(config);
+        let mut plans = Self::none(config, clock);
         for route in &config.routes {
             if !plans.routed.contains_key(&route.plan) {
-                let live = live_plan(&route.plan, plans.prompts.clone()).await?;
-                plans.routed.insert(route.plan.clone(), live);
+                let now = plans.clock.now().wall;
+                let routed = Routed::open(&route.plan, &config.data_dir, &plans.prompts, now).await?;
+                plans.routed.insert(route.plan.clone(), routed);
             }
         }
         Ok(plans)
@@ -70,9 +98,53 @@ impl Plans {
         self.routed.len()
     }
 
-    /// The plan of a route.
+    /// The plan of a route, as it is in force now.
     pub fn of_route(&self, path: &Path) -> LivePlan {
-        self.routed.get(path).expect("every routed plan was loaded at start").clone()
+        self.routed.get(path).expect("every routed plan was loaded at start").live()
+    }
+
+    /// Reads files again, as far as that is called for. Had any of them changed?
+    pub async fn look(&self, depth: Depth) -> bool {
+        let _turn = self.turn.lock().await;
+        let mut any = false;
+        for routed in self.routed.values() {
+            let looked = routed.look(depth, &self.prompts, self.clock.now().wall).await;
+            any |= looked != Looked::Same;
+            match looked {
+                Looked::InForce => self.enforced.fetch_add(1, Ordering::Relaxed),
+                Looked::Broken => self.refused.fetch_add(1, Ordering::Relaxed),
+                Looked::Same | Looked::Unchanged => 0,
+            };
+        }
+        any
+    }
+
+    /// Puts an earlier version of a plan in force, until its file is edited. `name`: the plan's, or that of its file.
+    pub async fn roll_back(&self, name: &str, version: Option<&str>) -> Result<RolledBack, RollBackError> {
+        let _turn = self.turn.lock().await;
+        let called = |routed: &&Routed| routed.live().plan.name == name || routed.file == Path::new(name);
+        let routed = self.routed.values().find(called).ok_or_else(|| RollBackError::NoPlan(name.to_owned()))?;
+        routed.roll_back(version, &self.prompts, self.clock.now().wall).await
+    }
+
+    /// Everything that plans in service were made of.
+    fn files(&self) -> Vec<PathBuf> {
+        self.routed.values().flat_map(Routed::files).collect()
+    }
+
+    /// For those who watch.
+    pub fn view(&self) -> PlansView {
+        let named = |held: fn(&versions::Versions) -> bool| {
+            let those = self.routed.values().filter(|routed| held(&routed.versions()));
+            those.map(|routed| routed.live().plan.name.clone()).collect()
+        };
+        PlansView {
+            in_service: self.routed.len(),
+            broken: named(|versions| versions.fault().is_some()),
+            put_back: named(|versions| versions.put_aside().is_some()),
+            enforced: self.enforced.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+        }
     }
 
     /// Any plan, by its file, ready to talk to somebody of whom this is known.
@@ -82,36 +154,39 @@ impl Plans {
         if variables.is_empty() || !live.plan.utterances().any(|(prompt, _)| names(prompt)) {
             return Ok(live);
         }
-        let (live, _) = render(live.plan, self.prompts.clone(), variables).await?;
+        let (live, _) = render(live.plan, self.prompts.clone(), &live.prompts, variables).await?;
         Ok(live)
     }
 
     /// A plan of the gateway's own, written as text, ready to talk to somebody of whom this is known.
     pub async fn spoken(&self, name: &str, text: &str, variables: &Variables) -> Result<LivePlan, AppError> {
         let plan = load_str(name, text).map_err(AppError::Plan)?.plan;
-        Ok(render(plan, self.prompts.clone(), variables).await?.0)
+        Ok(render(plan, self.prompts.clone(), &PromptBook::default(), variables).await?.0)
     }
 
-    /// Loaded when it is asked for first, and again when the file has changed.
+    /// Loaded when it is asked for first, and again when its file or a recording has changed.
     async fn load(&self, path: &Path) -> Result<LivePlan, AppError> {
-        if let Some(live) = self.routed.get(path) {
-            return Ok(live.clone());
+        if let Some(routed) = self.routed.get(path) {
+            return Ok(routed.live());
         }
-        let written = std::fs::metadata(path).and_then(|found| found.modified());
-        let written = written.map_err(|_| AppError::NoPlan(path.to_owned()))?;
-        if let Some((_, live)) = self.kept().get(path).filter(|(then, _)| *then == written) {
-            return Ok(live.clone());
+        let known = self.kept().get(path).cloned();
+        if let Some((stamps, live)) = known
+            && stamps == Stamps::of(sources(&live.plan))
+        {
+            return Ok(live);
         }
-        let live = live_plan(path, self.prompts.clone()).await?;
+        let before = Stamps::of([path.to_owned()]);
+        let live = live_plan(path, &self.prompts).await?;
+        let stamps = before.joined(sources(&live.plan));
         let mut kept = self.kept();
-        if kept.len() >= MORE {
+        if kept.len() >= MORE && !kept.contains_key(path) {
             kept.pop_first();
         }
-        kept.insert(path.to_owned(), (written, live.clone()));
+        kept.insert(path.to_owned(), (stamps, live.clone()));
         Ok(live)
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, (SystemTime, LivePlan)>> {
+    fn kept(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, (Stamps, LivePlan)>> {
         self.more.lock().expect("nobody panics while holding the plans")
     }
 }
@@ -126,18 +201,71 @@ impl std::fmt::Debug for Plans {
 pub fn prompts(config: &Config) -> Prompts {
     Prompts::new(config.data_dir.join("prompts"), TELEPHONE_HZ, Arc::new(SystemVoices::speaking(&config.speech.voice)))
 }
+
+/// A plan that has been read and found sound.
+struct Read {
+    plan: Arc<Plan>,
+    /// Every text it was read from.
+    texts: Texts,
+    warned: bool,
+}
+
+/// A plan that is ready for calls.
+struct Ready {
+    live: LivePlan,
+    texts: Texts,
+    /// Prompts recorded, cached and synthesized.
+    counts: [usize; 3],
+}
+
+/// Reads a plan on a thread that may take its time.
+async fn read(path: &Path) -> Result<Read, AppError> {
+    let file = path.to_owned();
+    off_the_beat(path, move || {
+        if !file.exists() {
+            return Err(AppError::NoPlan(file));
+        }
+        load(&file).map(Read::of).map_err(AppError::Plan)
+    })
+    .await
+}
+
+/// Reads a plan from texts that were kept of it.
+async fn read_texts(path: &Path, texts: Texts) -> Result<Read, AppError> {
+    let file = path.to_owned();
+    off_the_beat(path, move || load_kept(&file, texts).map(Read::of).map_err(AppError::Plan)).await
+}
+
+impl Read {
+    fn of(loaded: Loaded) -> Self {
+        let warned = loaded.warnings.count(Severity::Warning) > 0;
+        Self { plan: loaded.plan, texts: loaded.texts, warned }
+    }
+}
+
+/// Compiling a large plan takes long enough to keep calls waiting, so it happens elsewhere.
+async fn off_the_beat(
+    path: &Path,
+    work: impl FnOnce() -> Result<Read, AppError> + Send + 'static,
+) -> Result<Read, AppError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(AppError::Unread { file: path.to_owned() }))
+}
+
+/// Renders what a plan can say to somebody of whom nothing is known; what `before` holds it need not render again.
+async fn render_read(found: Read, before: &PromptBook, prompts: &Arc<Prompts>) -> Result<Ready, AppError> {
+    if found.warned {
+        warn!(plan = found.plan.name, "the plan has warnings; `trunkline check` shows them");
+    }
+    let (live, counts) = render(found.plan, prompts.clone(), before, &Variables::new()).await?;
+    Ok(Ready { live, texts: found.texts, counts })
+}
+
 /// Loads a plan and renders what it can say to somebody of whom nothing is known.
-async fn live_plan(path: &Path, prompts: Arc<Prompts>) -> Result<LivePlan, AppError> {
-    if !path.exists() {
-        return Err(AppError::NoPlan(path.to_owned()));
-    }
-    let loaded = load(path).map_err(AppError::Plan)?;
-    if loaded.warnings.count(Severity::Warning) > 0 {
-        warn!(plan = loaded.plan.name, "the plan has warnings; `trunkline check` shows them");
-    }
-    let (plan, version) = (loaded.plan.name.clone(), loaded.plan.version.clone());
-    let (live, counts) = render(loaded.plan, prompts, &Variables::new()).await?;
-    let [recorded, cached, synthesized] = counts;
+async fn live_plan(path: &Path, prompts: &Arc<Prompts>) -> Result<LivePlan, AppError> {
+    let Ready { live, counts: [recorded, cached, synthesized], .. } =
+        render_read(read(path).await?, &PromptBook::default(), prompts).await?;
+    let (plan, version) = (&live.plan.name, &live.plan.version);
     info!(plan, version, recorded, cached, synthesized, "dial plan loaded");
     Ok(live)
 }
@@ -146,11 +274,12 @@ async fn live_plan(path: &Path, prompts: Arc<Prompts>) -> Result<LivePlan, AppEr
 async fn render(
     plan: Arc<Plan>,
     prompts: Arc<Prompts>,
+    before: &PromptBook,
     variables: &Variables,
 ) -> Result<(LivePlan, [usize; 3]), AppError> {
     let wanted = utters(&plan, variables);
-    let voices = prompts.clone();
-    let prepare = tokio::task::spawn_blocking(move || prompts.prepare(wanted, |_| {}));
+    let (voices, before) = (prompts.clone(), before.clone());
+    let prepare = tokio::task::spawn_blocking(move || prompts.prepare_again(wanted, &before, |_| {}));
     let prepared = prepare.await.map_err(|_| AppError::Prompts { plan: plan.name.clone() })?;
     for problem in prepared.problems.iter().filter(|problem| !problem.silent) {
         warn!(plan = plan.name, "{}", problem.sentence);
@@ -178,6 +307,7 @@ pub fn utters(plan: &Arc<Plan>, variables: &Variables) -> Vec<Utter> {
             true => fill(text, view).ok()?.into_owned(),
             false => text.clone(),
         };
+        let text = markup::in_words(&text, language, view.now.date());
         Some(Utter { text, language: language.clone(), file: prompt.files.get(language).cloned() })
     });
     said.filter(|utter| !utter.text.trim().is_empty() || utter.file.is_some()).collect()
@@ -185,5 +315,5 @@ pub fn utters(plan: &Arc<Plan>, variables: &Variables) -> Vec<Utter> {
 
 #[cfg(test)]
 pub(super) async fn loaded(path: &Path, prompts: Prompts) -> Result<LivePlan, AppError> {
-    live_plan(path, Arc::new(prompts)).await
+    live_plan(path, &Arc::new(prompts)).await
 }

@@ -66,6 +66,7 @@ impl House {
         let listed = LiveCall {
             since: now.wall,
             plan: live.plan.name.clone(),
+            version: live.plan.version.clone(),
             direction: Direction::Inbound,
             peer: leg.peer.clone(),
         };
@@ -113,6 +114,7 @@ impl House {
             sdp,
             longest: self.config.max_call,
             zone: jiff::tz::TimeZone::system(),
+            markers: self.markers.clone(),
             variables: Variables::new(),
             stands_by: None,
             made_for: None,

@@ -96,7 +96,8 @@ async fn a_plan_that_is_not_there_says_how_to_name_another() {
         data_dir: std::env::temp_dir(),
         ..config
     };
-    let sentence = Plans::routed(&config).await.unwrap_err().to_string();
+    let clock = Arc::new(crate::time::SystemClock);
+    let sentence = Plans::routed(&config, clock).await.unwrap_err().to_string();
     assert!(sentence.starts_with("the dial plan nowhere/ship.yaml does not exist; set `plan` of"), "{sentence}");
     assert!(sentence.contains("[[route]] in trunkline.toml") && sentence.contains("`-c FILE`"), "{sentence}");
 }

@@ -10,15 +10,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::record::CallRecord;
+use super::record::{CallRecord, OptOut};
 use super::registry::Ordered;
 use super::{Call, Consult, Consulted, Input, Order, Output, TimelineEvent, Verdict, Wish};
 use crate::audio::Pcm;
+use crate::dialplan::step::{Done, Errand};
 use crate::id::{LegId, PlayId, UtteranceId};
+use crate::lookup::Failure;
+use crate::lookup::driver::Lookups;
 use crate::media::driver::MediaHandle;
 use crate::media::{MediaCommand, MediaEvent, MediaSummary, PlayEnd};
 use crate::rtp::Digit;
@@ -65,6 +70,8 @@ pub struct Ports {
     pub recognizers: Arc<RecognizerPool>,
     /// Everything the plan can say, as sound, and what makes the rest.
     pub voice: Voice,
+    /// Who asks other systems, where plans may.
+    pub lookups: Option<Lookups>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Fires when the gateway shuts down.
@@ -77,8 +84,17 @@ pub struct Ports {
     pub watchers: Vec<mpsc::Sender<TimelineEvent>>,
     /// Who calls somebody else on behalf of this call.
     pub consultant: Box<dyn Consultant>,
+    /// Who keeps that somebody is not to be called again.
+    pub do_not_call: Box<dyn DoNotCall>,
     /// Called once, when the call stands.
     pub answered: Option<Box<dyn FnOnce() + Send + Sync>>,
+}
+
+/// Keeps whom not to call again.
+#[async_trait]
+pub trait DoNotCall: Send + Sync {
+    /// Has it kept, for good and soon; waits only where thousands of calls wait for the same.
+    async fn close(&self, opt_out: OptOut);
 }
 
 /// What far ends hear while they wait.
@@ -121,7 +137,7 @@ pub struct Consultation {
 /// Drives `call` to its end and returns what remains of it.
 pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
     let (heard_in, mut heard) = mpsc::channel(HEARD_BOUND);
-    let mut jobs = Jobs { running: BTreeMap::new(), heard: heard_in };
+    let mut jobs = Jobs { running: BTreeMap::new(), errands: JoinSet::new(), heard: heard_in };
     let mut leg_reports = true;
     let mut media_reports = true;
     let mut takes_orders = true;
@@ -267,6 +283,18 @@ async fn carry_out(output: Output, ports: &mut Ports, jobs: &mut Jobs) -> Vec<In
                 return vec![Input::Heard { utterance, revision, result: Err(error) }];
             }
         }
+        Output::Errand { id, errand } => {
+            let Errand::Lookup(request) = errand;
+            let (lookups, done) = (ports.lookups.clone(), jobs.heard.clone());
+            jobs.errands.spawn(async move {
+                let answer = match lookups {
+                    Some(lookups) => Done::Lookup(lookups.ask(&request).await),
+                    None => Done::Lookup(Err(Failure::Invalid("the settings name nobody who may be asked"))),
+                };
+                // Closed: the call is over.
+                let _ = done.send(Input::ErrandDone { id, done: Box::new(answer) }).await;
+            });
+        }
         Output::CancelRecognize { utterance, revision } => {
             if let Some(cancel) = jobs.running.remove(&(utterance, revision)) {
                 cancel.cancel();
@@ -282,6 +310,7 @@ async fn carry_out(output: Output, ports: &mut Ports, jobs: &mut Jobs) -> Vec<In
                 let _ = watch.try_send(event.clone());
             }
         }
+        Output::OptOut(opt_out) => ports.do_not_call.close(opt_out).await,
         Output::Join { leg } => {
             if let Err(error) = ports.media.bridge(ports.leg, leg) {
                 error!(%error, "the caller could not be joined with who takes them");
@@ -351,6 +380,8 @@ fn order(ports: &Ports, command: MediaCommand) {
 
 /// Recognitions this call has asked for.
 struct Jobs {
+    /// Ended with the call.
+    errands: JoinSet<()>,
     running: BTreeMap<(UtteranceId, u32), Cancel>,
     heard: mpsc::Sender<Input>,
 }
@@ -434,6 +465,7 @@ fn log(event: &TimelineEvent) {
         }
         TimelineEvent::Keys { meaning, .. } => debug!(meaning, "caller pressed keys"),
         TimelineEvent::NoInput => debug!("caller said nothing"),
+        TimelineEvent::Waits { step } => debug!(step, "the caller waits"),
         TimelineEvent::Replied { latency } => debug!(total_ms = latency.total_ms, "reply began"),
         TimelineEvent::PlanFault { step, why } => warn!(step, why, "the plan does not work as written"),
         TimelineEvent::Ended { end } => info!(?end, "ended"),

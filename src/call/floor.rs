@@ -17,6 +17,7 @@ use crate::media::{BargeIn, MediaCommand, MediaEvent, Offer, PlayEnd};
 use crate::pii::Pii;
 use crate::rtp::Digit;
 use crate::speech::{RecognizeError, Utter};
+use crate::spoken::markup;
 use crate::time::Now;
 
 /// A prompt begins within this after it was asked for or the one before it is over, and its end is reported within
@@ -130,7 +131,7 @@ impl Call {
             let play = PlayId(self.plays.len() as u64);
             self.plays.push(barge_in);
             self.playing.push_back(play);
-            self.scribe.prompt_asked(name, &line.text, protected);
+            self.scribe.prompt_asked(name, &markup::plain(&line.text), protected);
             let language = self.interpreter.language().clone();
             let utter = Utter { text: line.text.clone(), language, file: line.file.clone() };
             self.outputs.push_back(Output::Play { play, utter, barge_in });
@@ -186,7 +187,9 @@ impl Call {
                 self.feed_typed_ahead(now);
             }
             State::Parting { .. } => self.parted(now),
-            State::Answering { .. }
+            // A filler: what is waited for is still to come.
+            State::Waiting(_)
+            | State::Answering { .. }
             | State::Dialling { .. }
             | State::Handing(_)
             | State::Standing { .. }
@@ -251,7 +254,11 @@ impl Call {
                 // says so again.
                 let talking = matches!(
                     self.state,
-                    State::Saying { .. } | State::Asking { .. } | State::Handing(_) | State::Parting { .. }
+                    State::Saying { .. }
+                        | State::Waiting(_)
+                        | State::Asking { .. }
+                        | State::Handing(_)
+                        | State::Parting { .. }
                 );
                 if talking && self.held_since.is_none() {
                     self.intended_end = Some(CallEnd::NoMedia);
@@ -274,7 +281,7 @@ impl Call {
             State::Asking { turn, .. } if armed != Some(BargeIn::Off) && self.typed_ahead.reveal().is_empty() => {
                 turn.key(digit, at);
             }
-            State::Answering { .. } | State::Saying { .. } | State::Asking { .. } => {
+            State::Answering { .. } | State::Saying { .. } | State::Waiting(_) | State::Asking { .. } => {
                 self.type_ahead(digit);
                 if matches!(armed, Some(BargeIn::Keys | BargeIn::Speech)) {
                     self.flush();

@@ -9,19 +9,21 @@
 //! Whatever happens, in whatever order, the record leaves exactly once and last: after the leg has ended *and* media
 //! has closed, or after their patience ran out. There is no state without a deadline.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::agents::briefing;
+use crate::call::errand::Waiting;
 use crate::call::handing::Handing;
 use crate::call::leg::Twins;
-use crate::call::record::{CallEnd, Direction};
+use crate::call::record::{CallEnd, Direction, OptOut};
 use crate::call::scribe::Scribe;
 use crate::call::transfer::Transfer;
 use crate::call::turn::Turn;
 use crate::call::{CallSetup, Input, Output, Reason, TimelineEvent};
-use crate::dialplan::interpreter::{Act, Asking, Interpreter, Line};
+use crate::dialplan::interpreter::{Act, Asking, Interpreter, Line, Way};
+use crate::dialplan::outcome::OutcomeKind;
 use crate::dialplan::plan::{Plan, Step, StepIx};
 use crate::dialplan::scope::Scope;
 use crate::dialplan::step::Event;
@@ -64,6 +66,8 @@ pub struct Call {
     pub(super) rang: bool,
     /// The far end does not hear us since then.
     pub(super) held_since: Option<Instant>,
+    /// Errands begun.
+    pub(super) errands: u64,
     /// They are being sent on, and somebody else is asked first.
     pub(super) transfer: Option<Transfer>,
     pub(super) ends_at: Instant,
@@ -73,6 +77,8 @@ pub struct Call {
     pub(super) unreached: Option<String>,
     pub(super) media_closed: Option<MediaSummary>,
     pub(super) close_sent: bool,
+    /// Outcomes of the plan that have been looked at for what cannot wait.
+    outcomes_seen: usize,
 }
 
 #[derive(Debug)]
@@ -83,6 +89,8 @@ pub(super) enum State {
     Dialling { until: Instant },
     /// A `say` plays.
     Saying { until: Instant },
+    /// Something is done elsewhere, and the caller waits.
+    Waiting(Waiting),
     /// A question is open.
     Asking { turn: Box<Turn>, asking: Asking, until: Instant },
     /// The caller is handed to a person: waits for one, or talks to one.
@@ -130,6 +138,7 @@ impl Call {
             listen: None,
             rang: false,
             held_since: None,
+            errands: 0,
             transfer: None,
             ends_at: now.mono + setup.longest,
             intended_end: None,
@@ -137,6 +146,7 @@ impl Call {
             unreached: None,
             media_closed: None,
             close_sent: false,
+            outcomes_seen: 0,
             scribe: Scribe::new(setup),
         }
     }
@@ -158,6 +168,7 @@ impl Call {
                     turn.heard(utterance, revision, result, now.mono);
                 }
             }
+            Input::ErrandDone { id, done } => self.errand_done(id, *done, now),
             Input::Drain => self.drain(now),
         }
         self.pump_turn(now);
@@ -180,6 +191,7 @@ impl Call {
             State::Dialling { until } => [Some((*until, Reason::Ring)), None, longest],
             State::Answering { until } => [Some((*until, Reason::Acknowledge)), None, longest],
             State::Saying { until } => [Some((*until, Reason::Prompt)), None, longest],
+            State::Waiting(waiting) => [Some((waiting.due(), Reason::Errand)), None, longest],
             State::Standing { until } => [Some((*until, Reason::StandBy)), None, longest],
             State::Handing(handing) => {
                 let due = |at: Option<Instant>| at.map(|at| (at, Reason::Transfer));
@@ -206,6 +218,7 @@ impl Call {
                 self.say_goodbye(CallEnd::Failed(format!("the call lasted longer than {longest} s")), now);
             }
             (Reason::Prompt, _) => self.prompt_overdue(now),
+            (Reason::Errand, _) => self.errand_due(now),
             (Reason::Acknowledge, _) => self.hang_up(CallEnd::NoAck, now),
             (Reason::Ring, _) => self.hang_up(CallEnd::NoAnswer, now),
             (Reason::Transfer, _) => self.transfer_overdue(now),
@@ -243,6 +256,11 @@ impl Call {
         matches!(self.state, State::Over)
     }
 
+    /// Every way through the plan that the call has taken.
+    pub const fn taken(&self) -> &BTreeSet<Way> {
+        self.interpreter.taken()
+    }
+
     /// The name of the step in hand.
     pub fn step_name(&self) -> &str {
         &self.step(self.interpreter.place()).name
@@ -253,7 +271,9 @@ impl Call {
     fn drain(&mut self, now: Now) {
         match self.state {
             State::Answering { .. } | State::Dialling { .. } => self.hang_up(CallEnd::Drained, now),
-            State::Saying { .. } | State::Asking { .. } | State::Handing(_) => self.say_goodbye(CallEnd::Drained, now),
+            State::Saying { .. } | State::Waiting(_) | State::Asking { .. } | State::Handing(_) => {
+                self.say_goodbye(CallEnd::Drained, now);
+            }
             State::Standing { .. } => self.hang_up(CallEnd::Drained, now),
             State::Parting { .. } | State::Leaving { .. } | State::Over => {}
         }
@@ -299,6 +319,7 @@ impl Call {
             let step = self.step(step).name.clone();
             self.outputs.push_back(Output::Timeline(TimelineEvent::PlanFault { step, why }));
         }
+        self.tell_opt_outs(now);
         match act {
             Act::Say { step, lines, protected, barge_in } => {
                 self.forget_spoken_ahead();
@@ -308,6 +329,9 @@ impl Call {
             Act::Ask(asking) => self.ask(asking, now),
             Act::HandOver { handover, .. } => self.hand_over(*handover, now),
             Act::Meanwhile { step, lines } => self.mention(step, &lines, now),
+            Act::Errand { step, errand, filler, after, patience } => {
+                self.errand(step, errand, (filler, after), patience, now);
+            }
             Act::End { step, lines, result, fault } => {
                 self.scribe.result = result;
                 let end = fault.map_or(CallEnd::Completed, CallEnd::Failed);
@@ -315,6 +339,19 @@ impl Call {
                 self.part(step, &lines, now);
             }
         }
+    }
+
+    /// An opt-out holds from now on, whatever becomes of this call.
+    fn tell_opt_outs(&mut self, now: Now) {
+        let outcomes = self.interpreter.outcomes();
+        for outcome in outcomes.get(self.outcomes_seen..).unwrap_or_default() {
+            if let OutcomeKind::OptOut { scope, number, said } = &outcome.kind {
+                let (scope, number, said) = (scope.clone(), number.clone(), said.clone());
+                let call = self.scribe.setup().id.clone();
+                self.outputs.push_back(Output::OptOut(OptOut { call, at: now.wall, number, scope, said }));
+            }
+        }
+        self.outcomes_seen = outcomes.len();
     }
 
     pub(super) fn follow(&mut self, event: &Event, now: Now) {
@@ -380,6 +417,7 @@ fn interpreter_of(setup: &CallSetup) -> Interpreter {
         ("peer", text(&setup.peer)),
         ("language", text(setup.language.as_str())),
     ];
-    let facts = Scope::of(facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+    let facts = Scope::of(facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        .with_markers(setup.markers.clone());
     Interpreter::new(setup.plan.clone(), &setup.language, setup.zone.clone()).knowing(facts, &setup.variables)
 }

@@ -5,6 +5,7 @@
 //!                     ▲                                   poll_timeout() ──▶ handle_timeout(now)
 //! ```
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::agents::{Needs, Overflow};
 use crate::audio::Pcm;
 use crate::dialplan::plan::Plan;
 use crate::dialplan::scope::Variables;
+use crate::dialplan::step::{Done, Errand};
 use crate::id::{CallId, LegId, PlayId, UtteranceId};
 use crate::language::Language;
 use crate::media::{BargeIn, MediaCommand, MediaEvent};
@@ -27,6 +29,7 @@ use crate::understand::NBest;
 
 pub mod disposition;
 pub mod driver;
+mod errand;
 mod floor;
 mod handing;
 mod leg;
@@ -69,6 +72,8 @@ pub struct CallSetup {
     pub longest: Duration,
     /// Where it is what time it is, for plans that do not say.
     pub zone: TimeZone,
+    /// What stands for the secrets of the house in the requests of plans.
+    pub markers: Arc<BTreeMap<String, String>>,
     /// What is known of the person before the call, by name: may be personal.
     pub variables: Variables,
     /// A consultation: when its plan is through it stands by for that long, to be taken over, instead of hanging up.
@@ -94,6 +99,8 @@ pub enum Reason {
     Prompt,
     /// Our 200 is neither acknowledged nor given up by the leg.
     Acknowledge,
+    /// An errand's filler, or its end.
+    Errand,
     /// Nobody answers, and the leg does not say so.
     Ring,
     /// The leg owes its end.
@@ -132,6 +139,13 @@ pub enum Input {
     Order(Order),
     /// News of the one that the far end shall be sent to.
     Consulted(Consulted),
+    /// What came of [`Output::Errand`].
+    ErrandDone {
+        /// Which.
+        id: u64,
+        /// What.
+        done: Box<Done>,
+    },
     /// Shutting down: say goodbye and hang up.
     Drain,
 }
@@ -285,6 +299,13 @@ pub enum Output {
         /// Whose music; `None`: the house's.
         group: Option<Arc<str>>,
     },
+    /// Have this done; answer with [`Input::ErrandDone`].
+    Errand {
+        /// Unique within the call.
+        id: u64,
+        /// What.
+        errand: Errand,
+    },
     /// Recognise an offer; answer with [`Input::Heard`].
     Recognize {
         /// The offer's utterance.
@@ -303,6 +324,8 @@ pub enum Output {
         /// The offer's revision.
         revision: u32,
     },
+    /// Somebody asks not to be called again: keep that now. The record says so once more.
+    OptOut(record::OptOut),
     /// Something a person watching would want to see, as it happens.
     Timeline(TimelineEvent),
     /// The call is over and this remains. Always the last output.
@@ -373,6 +396,11 @@ pub enum TimelineEvent {
         keys: Pii<String>,
         /// Option, universal or slot; `None` when they fit nothing.
         meaning: Option<String>,
+    },
+    /// The caller waits while something is done elsewhere.
+    Waits {
+        /// For which step.
+        step: String,
     },
     /// The caller said nothing.
     NoInput,

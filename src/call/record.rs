@@ -70,6 +70,21 @@ pub struct CallRecord {
     pub made_for: Option<CallId>,
 }
 
+/// Somebody has just asked not to be called again: it holds at once, not only when the call is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptOut {
+    /// In this call.
+    pub call: CallId,
+    /// When.
+    pub at: Timestamp,
+    /// The number that is closed.
+    pub number: Pii<String>,
+    /// [`EVERYWHERE`](crate::dialplan::outcome::EVERYWHERE), or the name of one plan or campaign.
+    pub scope: String,
+    /// In their words, or the keys.
+    pub said: Pii<String>,
+}
+
 /// Who called whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -193,7 +208,7 @@ pub struct PromptRecord {
     pub interrupted: bool,
 }
 
-mod call_id {
+pub(crate) mod call_id {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     use crate::id::CallId;

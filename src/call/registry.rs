@@ -17,6 +17,8 @@ pub struct LiveCall {
     pub since: Timestamp,
     /// Name of the plan it runs.
     pub plan: String,
+    /// Its version: the plan may have been edited since the call began.
+    pub version: String,
     /// Who called whom.
     pub direction: Direction,
     /// Peer it came from, or trunk it goes through.
@@ -171,8 +173,8 @@ mod tests {
     use super::*;
 
     fn live() -> LiveCall {
-        let (plan, peer) = ("bank".into(), "local".into());
-        LiveCall { since: Timestamp::UNIX_EPOCH, plan, direction: Direction::Inbound, peer }
+        let (plan, version, peer) = ("bank".into(), "00".into(), "local".into());
+        LiveCall { since: Timestamp::UNIX_EPOCH, plan, version, direction: Direction::Inbound, peer }
     }
 
     fn id(random: u128) -> CallId {

@@ -225,6 +225,7 @@ fn describe(event: &TimelineEvent) -> Option<String> {
             print_line("keys", &format!("{}   ← {}", harmless(keys.reveal()), meant(meaning)))
         }
         TimelineEvent::NoInput => print_line("...", "said nothing"),
+        TimelineEvent::Waits { step } => print_line("...", &format!("waits for step `{step}`")),
         TimelineEvent::PlanFault { step, why } => print_line("!!!", &format!("step `{step}`: {why}")),
         TimelineEvent::Replied { .. } | TimelineEvent::Ended { .. } => return None,
     })

@@ -17,6 +17,7 @@ use crate::time::{Clock as _, SystemClock};
 
 mod ladder;
 mod live;
+mod outcomes;
 mod timeline;
 
 /// `trunkline calls`

@@ -15,6 +15,7 @@ pub mod check;
 pub mod doctor;
 pub mod hear;
 pub mod models;
+pub mod plans;
 pub mod prompts;
 pub mod rehearse;
 pub mod say;
@@ -58,6 +59,8 @@ enum Command {
     Transfer(transfer::TransferArgs),
     /// What happened: the latest calls, or one of them whole
     Calls(calls::Args),
+    /// Dial plans of the running gateway: versions, calls on each; put an earlier one back
+    Plans(plans::PlansArgs),
     /// Would calls be served? What is wrong, and what to do about it
     Doctor(doctor::DoctorArgs),
     /// Which version this is
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Call(args) => call::run(args),
         Command::Transfer(args) => transfer::run(args),
         Command::Calls(args) => calls::run(args),
+        Command::Plans(args) => plans::run(args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Version => print(concat!("trunkline ", env!("CARGO_PKG_VERSION"), "\n")),
     }

@@ -18,6 +18,7 @@ use crate::dialplan::template::without_braces;
 use crate::language::Language;
 use crate::speech::Utter;
 use crate::speech::prompts::Prompts;
+use crate::spoken::markup;
 
 /// List everything a plan can say, and how long each takes
 #[derive(Args, Debug)]
@@ -84,7 +85,7 @@ fn list(plan: &Plan, prompts: &Prompts, args: &PromptsArgs, out: &mut impl Write
             for (language, text) in &prompt.texts {
                 let file = args.save.as_ref().map(|folder| folder.join(file_name(&step.name, place, language)));
                 let utter = Utter {
-                    text: without_braces(text),
+                    text: markup::in_words(&without_braces(text), language, jiff::civil::Date::default()),
                     language: language.clone(),
                     file: prompt.files.get(language).cloned(),
                 };

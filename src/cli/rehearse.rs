@@ -164,6 +164,7 @@ fn describe(event: &TimelineEvent) -> Option<String> {
         | TimelineEvent::Transferring
         | TimelineEvent::TransferFailed { .. }
         | TimelineEvent::BotSaid { .. }
+        | TimelineEvent::Waits { .. }
         | TimelineEvent::Replied { .. }
         | TimelineEvent::Ended { .. } => None,
     }

@@ -11,9 +11,13 @@ use crate::dialplan::plan::Plan;
 use crate::dialplan::step::menu::Menu;
 use crate::language::Language;
 use crate::time::{Clock, SystemClock};
+use crate::understand::benchmark::{self, Findings, Judged, Measures};
 use crate::understand::eval::{self, Report};
+use crate::understand::labelled::{Labelled, Sentence};
+use crate::understand::model::Example;
 use crate::understand::tasks::{self, Task};
-use crate::understand::{Matcher, Meaning, Universal, calibrate};
+use crate::understand::trained::{Recipe, Trained};
+use crate::understand::{Matcher, Meaning, Universal, calibrate, features};
 
 /// Menus drawn from a labelled set for a new calibration; chosen to keep it near a minute.
 const DRAWS: u64 = 40;
@@ -36,7 +40,8 @@ pub struct UnderstandArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Try the sentences of a file on a menu: how many are understood, how many strangers are refused
+    /// Learn from one file and try another, or try a file on a plan's menu: how many are understood, how many
+    /// strangers refused
     Eval(EvalArgs),
     /// Find the calibration's weights again, from development tasks
     Fit(FitArgs),
@@ -44,19 +49,38 @@ enum What {
 
 #[derive(Debug, Args)]
 struct EvalArgs {
-    /// Lines of `option<TAB>text`; `-` as the option of a sentence that is out of scope.
-    cases: PathBuf,
-    /// The dial plan.
+    /// Learn from the sentences of this file: lines of `text<TAB>intent` under that heading.
+    #[arg(long, requires = "test", conflicts_with = "plan", required_unless_present = "plan")]
+    train: Option<PathBuf>,
+    /// Try the sentences of this file, written the same way.
+    #[arg(long, requires = "train")]
+    test: Option<PathBuf>,
+    /// The intent of sentences that belong to none of the others.
+    #[arg(long, requires = "train")]
+    oos: Option<String>,
+    /// Learn from so many sentences of each intent only.
+    #[arg(long, requires = "train", value_parser = clap::value_parser!(u32).range(1..))]
+    shots: Option<u32>,
+    /// Which sentences `--shots` draws.
+    #[arg(long, requires = "shots", default_value_t = 1)]
+    seed: u64,
+    /// Write the numbers here as well, as JSON.
     #[arg(long)]
-    plan: PathBuf,
+    json: Option<PathBuf>,
+    /// Measure a menu of this dial plan instead.
+    #[arg(long, requires = "cases")]
+    plan: Option<PathBuf>,
+    /// What to try on the menu: lines of `option<TAB>text`; `-` as the option of a sentence that is out of scope.
+    #[arg(long, requires = "plan")]
+    cases: Option<PathBuf>,
     /// The menu; the plan's first when left out.
-    #[arg(long)]
+    #[arg(long, requires = "plan")]
     step: Option<String>,
-    /// The language of the sentences; the plan's first when left out.
+    /// The language of the sentences; told by their letters, or the plan's first, when left out.
     #[arg(long, value_parser = Language::parse)]
     lang: Option<Language>,
     /// Refuse below this confidence; what the menu says when left out.
-    #[arg(long, value_parser = confidence)]
+    #[arg(long, value_parser = confidence, requires = "plan")]
     below: Option<f32>,
     /// List every sentence that was not dealt with rightly.
     #[arg(long)]
@@ -66,13 +90,16 @@ struct EvalArgs {
 #[derive(Debug, Args)]
 struct FitArgs {
     /// Lines of `domain<TAB>phrase|case<TAB>option<TAB>text` under a heading.
-    tasks: PathBuf,
+    tasks: Option<PathBuf>,
     /// A labelled set to draw few-shot menus from as well: `text<TAB>intent` under a heading.
     #[arg(long)]
     draws: Option<PathBuf>,
     /// Leave these domains out, to measure on them later.
     #[arg(long, value_delimiter = ',')]
     without: Vec<String>,
+    /// The language of all of it.
+    #[arg(long, value_parser = Language::parse, default_value = "en")]
+    lang: Language,
 }
 
 /// Does what `args` asks and prints to standard output.
@@ -88,7 +115,102 @@ pub fn run(args: &UnderstandArgs) -> ExitCode {
 }
 
 fn evaluate(args: &EvalArgs) -> Result<String, String> {
-    let plan = load::load(&args.plan).map_err(|found| found.to_string())?.plan;
+    match (&args.train, &args.test, &args.plan, &args.cases) {
+        (Some(train), Some(test), ..) => evaluate_set(args, train, test),
+        (.., Some(plan), Some(cases)) => evaluate_plan(args, plan, cases),
+        _ => Err("say what to measure: `--train FILE --test FILE`, or `--plan FILE --cases FILE`".to_owned()),
+    }
+}
+
+/// Learns from one file of labelled sentences and tries another.
+fn evaluate_set(args: &EvalArgs, train: &Path, test: &Path) -> Result<String, String> {
+    let labelled = |path: &Path| {
+        let bytes = fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        Labelled::parse(path, &bytes).map_err(|error| error.to_string())
+    };
+    let (mut train, test) = (labelled(train)?, labelled(test)?);
+    let oos = args.oos.as_deref();
+    let names = train.intents(oos);
+    if names.len() < 2 {
+        return Err(format!("{}:1: there must be at least two intents to tell apart", train.path.display()));
+    }
+    test.check(&names, oos).map_err(|error| error.to_string())?;
+    if let Some(shots) = args.shots {
+        train = train.drawn(shots as usize, args.seed);
+    }
+    let language = args.lang.clone().unwrap_or_else(|| train.language());
+    let strangers = |set: &Labelled| set.sentences.iter().filter(|row| Some(row.intent.as_str()) == oos).count();
+    let (train_strangers, test_strangers) = (strangers(&train), strangers(&test));
+    let (measures, judged) =
+        Trial { train: &train, test: &test, names: &names, language: &language }.run(&Recipe::ours(&language));
+    let (yardstick, _) = Trial { train: &train, test: &test, names: &names, language: &language }.run(&Recipe::plain());
+    let findings = Findings {
+        language: language.to_string(),
+        train_rows: train.sentences.len() - train_strangers,
+        train_strangers,
+        test_rows: test.sentences.len() - test_strangers,
+        test_strangers,
+        classes: names.len(),
+        measures,
+        yardstick: Some(yardstick),
+        confusions: benchmark::confusions(&judged, &names),
+    };
+    write_json(args, &findings)?;
+    let misses = if args.misses { misses(&test, &judged, &names) } else { String::new() };
+    Ok(format!("{findings}{misses}"))
+}
+
+/// Two files and what they are about.
+#[derive(Clone, Copy)]
+struct Trial<'a> {
+    train: &'a Labelled,
+    test: &'a Labelled,
+    names: &'a [String],
+    language: &'a Language,
+}
+
+impl Trial<'_> {
+    fn run(self, recipe: &Recipe) -> (Measures, Vec<Judged>) {
+        let class = |row: &Sentence| self.names.binary_search(&row.intent).ok();
+        let began = SystemClock.now().mono;
+        let examples: Vec<Example> =
+            self.train.sentences.iter().map(|row| Example::new(&row.text, class(row), self.language)).collect();
+        let trained = Trained::learn(&examples, self.names.len(), self.language, recipe);
+        let train_ms = (SystemClock.now().mono - began).as_secs_f64() * 1000.0;
+        let began = SystemClock.now().mono;
+        let judge = |row: &Sentence| {
+            let verdict = trained.classify(&features::features(&row.text, self.language));
+            Judged {
+                meant: class(row),
+                taken: Some(verdict.class),
+                confidence: verdict.confidence,
+                belongs: verdict.belongs,
+            }
+        };
+        let judged: Vec<Judged> = self.test.sentences.iter().map(judge).collect();
+        let classify_us = (SystemClock.now().mono - began).as_secs_f64() * 1e6 / judged.len().max(1) as f64;
+        (Measures::of(&judged, self.names.len(), trained.thresholds(), train_ms, classify_us), judged)
+    }
+}
+
+/// Sentences of our classes taken for another: meant, taken for, confidence, text.
+fn misses(test: &Labelled, judged: &[Judged], names: &[String]) -> String {
+    let name = |class: Option<usize>| class.and_then(|class| names.get(class)).map_or("-", String::as_str);
+    let wrong = test.sentences.iter().zip(judged).filter(|(_, one)| one.meant.is_some() && one.taken != one.meant);
+    let line = |(row, one): (&Sentence, &Judged)| {
+        format!("{:<28}{:<28}{:.2}  {}\n", name(one.meant), name(one.taken), one.confidence, row.text)
+    };
+    std::iter::once("\n".to_owned()).chain(wrong.map(line)).collect()
+}
+
+fn write_json(args: &EvalArgs, findings: &Findings) -> Result<(), String> {
+    let Some(path) = &args.json else { return Ok(()) };
+    let text = serde_json::to_string_pretty(findings).map_err(|error| format!("cannot write the numbers: {error}"))?;
+    fs::write(path, text + "\n").map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+fn evaluate_plan(args: &EvalArgs, file: &Path, cases: &Path) -> Result<String, String> {
+    let plan = load::load(file).map_err(|found| found.to_string())?.plan;
     let (name, menu) = menu_of(&plan, args.step.as_deref())?;
     let language = args.lang.as_ref().unwrap_or(&plan.languages[0]);
     let spoken = || plan.languages.iter().map(Language::as_str).collect::<Vec<_>>().join(", ");
@@ -98,16 +220,15 @@ fn evaluate(args: &EvalArgs) -> Result<String, String> {
         .get(language)
         .ok_or_else(|| format!("the plan does not speak {language}; it speaks {}", spoken()))?;
     let options: Vec<String> = menu.options.iter().map(|option| option.name.clone()).collect();
-    let path = args.cases.display();
-    let cases = eval::parse_cases(&read(&args.cases)?, &options).map_err(|error| format!("{path}: {error}"))?;
+    let path = cases.display();
+    let cases = eval::parse_cases(&read(cases)?, &options).map_err(|error| format!("{path}: {error}"))?;
     let began = SystemClock.now().mono;
     let outcomes = eval::measure(matcher, &cases);
     let each_ms = (SystemClock.now().mono - began).as_secs_f64() * 1000.0 / cases.len() as f64;
     let reject_below = args.below.unwrap_or(menu.reject_below);
     let report = Report { options: &options, outcomes: &outcomes, reject_below };
     let misses = if args.misses { format!("\n{}", report.misses()) } else { String::new() };
-    let file = args.plan.display();
-    Ok(format!("{file} step `{name}`, {language}, {each_ms:.3} ms a sentence\n{report}{misses}"))
+    Ok(format!("{} step `{name}`, {language}, {each_ms:.3} ms a sentence\n{report}{misses}", file.display()))
 }
 
 fn menu_of<'a>(plan: &'a Plan, wanted: Option<&str>) -> Result<(&'a str, &'a Menu), String> {
@@ -121,25 +242,29 @@ fn menu_of<'a>(plan: &'a Plan, wanted: Option<&str>) -> Result<(&'a str, &'a Men
 }
 
 fn fit(args: &FitArgs) -> Result<String, String> {
-    let found = tasks::parse(&read(&args.tasks)?).map_err(|error| format!("{}: {error}", args.tasks.display()))?;
+    let found = match &args.tasks {
+        Some(path) => tasks::parse(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?,
+        None => Vec::new(),
+    };
     let kept: Vec<Task> = found.into_iter().filter(|task| !args.without.contains(&task.name)).collect();
-    let mut lessons: Vec<calibrate::Lesson> = kept.iter().flat_map(|task| lessons(task, TASK_WEIGHT)).collect();
+    let of = |task: &Task, weight: f32| lessons(task, &args.lang, weight);
+    let mut lessons: Vec<calibrate::Lesson> = kept.iter().flat_map(|task| of(task, TASK_WEIGHT)).collect();
     if let Some(set) = &args.draws {
         let (phrases, sentences) = tasks::halves(&tasks::by_intent(&read(set)?));
         let drawn = (0..DRAWS).filter_map(|seed| tasks::draw(&phrases, &sentences, seed));
-        lessons.extend(drawn.flat_map(|task| self::lessons(&task, 1.0)));
+        lessons.extend(drawn.flat_map(|task| of(&task, 1.0)));
     }
     if lessons.is_empty() {
         return Err("nothing to learn from".to_owned());
     }
-    let weights = calibrate::fit(&lessons, DECAY, ROUNDS);
-    Ok(format!("{} lessons\npub const WEIGHTS: Weights = {weights:.2?};\n", lessons.len()))
+    let weights = calibrate::fit(&lessons, DECAY, ROUNDS, &args.lang);
+    Ok(format!("{} lessons\nconst WEIGHTS: Weights = {weights:.2?};\n", lessons.len()))
 }
 
 /// One menu's cases as lessons. Together they weigh `weight` whatever their number.
-fn lessons(task: &Task, weight: f32) -> Vec<calibrate::Lesson> {
+fn lessons(task: &Task, language: &Language, weight: f32) -> Vec<calibrate::Lesson> {
     let universals = [Universal::Operator, Universal::Repeat, Universal::Back];
-    let matcher = Matcher::compile(&task.phrases, &universals, &Language::english());
+    let matcher = Matcher::compile(&task.phrases, &universals, language);
     let in_scope = task.cases.iter().filter(|case| case.meant.is_some()).count().max(1) as f32;
     let strangers = task.cases.iter().filter(|case| case.meant.is_none()).count().max(1) as f32;
     let lesson = |case: &eval::Case| {

@@ -39,8 +39,8 @@ impl Config {
         }
         self.check_peers()?;
         self.check_trunks()?;
-        self.roster().map_err(|RosterError { at, text }| Fault { at, text })?;
         self.lookups.check()?;
+        self.roster().map_err(|RosterError { at, text }| Fault { at, text })?;
         self.check_routes()
     }
 

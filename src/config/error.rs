@@ -85,9 +85,11 @@ pub(super) fn sentence(error: figment::Error, file: Option<(&Path, &str)>) -> Co
 /// `sip.listen`; `lookups.allow number 2`; `[[peer]] number 2, addresses` for what stands in a list of sections.
 fn readable(path: &[String]) -> String {
     let mut text = String::new();
-    for part in path {
+    for (depth, part) in path.iter().enumerate() {
+        // What stands within an entry of a list makes that entry a section.
+        let section = !text.contains('.') || depth + 1 < path.len();
         match part.parse::<usize>() {
-            Ok(place) if !text.contains([' ', '.']) => text = format!("[[{text}]] number {}", place + 1),
+            Ok(place) if section && !text.contains(' ') => text = format!("[[{text}]] number {}", place + 1),
             Ok(place) => text.push_str(&format!(" number {}", place + 1)),
             Err(_) if text.is_empty() => text.push_str(part),
             Err(_) if text.contains(' ') => text.push_str(&format!(", {part}")),

@@ -220,6 +220,7 @@ impl Compiler<'_> {
             operator: wish([&own.operator, &question.operator, &everywhere.operator], None),
             repeat: wish([&own.repeat, &question.repeat, &everywhere.repeat], Some(Target::Repeat)),
             back: wish([&own.back, &question.back, &everywhere.back], Some(Target::Back)),
+            stop: wish([&own.stop, &question.stop, &everywhere.stop], None),
         }
     }
 

@@ -119,6 +119,7 @@ pub fn question(text: &str, reprompts: &[&str]) -> Question {
             operator: Some(Target::Step(StepIx(5))),
             repeat: Some(Target::Repeat),
             back: Some(Target::Back),
+            stop: None,
         },
     }
 }

@@ -8,8 +8,10 @@
 //! ```
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -19,10 +21,11 @@ use crate::dialplan::handover::{HandedEnd, Handover};
 use crate::dialplan::outcome::{Outcome, OutcomeKind};
 use crate::dialplan::plan::{Plan, Prompt, Question, Step, StepIx, Target};
 use crate::dialplan::scope::{Scope, Variables, View};
-use crate::dialplan::step::{Event, Excuse, Hearing, Next, OUTCOMES, Visit, Words};
+use crate::dialplan::step::{Errand, Event, Excuse, Hearing, Next, OUTCOMES, Visit, Words};
 use crate::dialplan::template;
 use crate::language::Language;
 use crate::media::BargeIn;
+use crate::spoken::markup;
 use crate::value::Value;
 
 /// Steps entered or asked again since a caller was last understood; beyond it the plan is going round in circles.
@@ -39,7 +42,7 @@ const FAULTS: usize = 50;
 /// One thing to say, in the call's language.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// The words.
+    /// The words, with the markup that is left of them ([`markup::in_words`]).
     pub text: String,
     /// A recorded file that wins over synthesis.
     pub file: Option<PathBuf>,
@@ -75,6 +78,19 @@ pub enum Act {
         /// In this order.
         lines: Vec<Line>,
     },
+    /// Have this done, then report [`Event::Done`].
+    Errand {
+        /// Who wants it.
+        step: StepIx,
+        /// What.
+        errand: Errand,
+        /// Said when it takes longer than `after`.
+        filler: Vec<Line>,
+        /// When the filler is due.
+        after: Duration,
+        /// Longest wait.
+        patience: Duration,
+    },
     /// Say these whole, then hang up.
     End {
         /// Who ends it.
@@ -87,6 +103,9 @@ pub enum Act {
         fault: Option<String>,
     },
 }
+
+/// A way that a call took: from a step, to a step or to the end of its plan.
+pub type Way = (StepIx, Option<StepIx>);
 
 /// One asking of one question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +143,7 @@ pub struct Interpreter {
     outcomes: Vec<Outcome>,
     faults: Vec<String>,
     path: Vec<String>,
+    taken: BTreeSet<Way>,
     steps_without_answer: u32,
     keys_only_said: bool,
 }
@@ -161,6 +181,7 @@ impl Interpreter {
             outcomes: Vec::new(),
             faults: Vec::new(),
             path: Vec::new(),
+            taken: BTreeSet::new(),
             steps_without_answer: 0,
             keys_only_said: false,
         }
@@ -220,6 +241,11 @@ impl Interpreter {
     /// Step names in the order visited.
     pub fn path(&self) -> &[String] {
         &self.path
+    }
+
+    /// Every way taken so far.
+    pub const fn taken(&self) -> &BTreeSet<Way> {
+        &self.taken
     }
 
     /// What the call knows.
@@ -294,10 +320,19 @@ impl Interpreter {
     fn follow<'plan>(&mut self, plan: &'plan Plan, mut next: Next<'plan>, now: Timestamp) -> Act {
         // A chain of silent steps resolves here; the step limit ends one that bites its tail.
         loop {
+            if let Next::Go(target @ (Target::End | Target::Step(_))) = next
+                && !self.path.is_empty()
+            {
+                self.taken.insert((self.at, if let Target::Step(place) = target { Some(place) } else { None }));
+            }
             next = match next {
                 Next::Say { words, protected, barge_in } => {
                     let lines = self.lines(&words, now);
                     return Act::Say { step: self.at, lines, protected, barge_in };
+                }
+                Next::Errand { errand, filler, after, patience } => {
+                    let filler = self.lines(&filler, now);
+                    return Act::Errand { step: self.at, errand, filler, after, patience };
                 }
                 Next::Ask { quest, before } => {
                     self.asking = Some((quest, 1));
@@ -341,6 +376,7 @@ impl Interpreter {
                     let scope = std::mem::replace(&mut self.scope, *given);
                     let asked = std::mem::take(&mut self.asked);
                     self.waiting.push(Waiting { at: self.at, scope, asked });
+                    self.taken.insert((self.at, Some(start)));
                     Next::Go(Target::Step(start))
                 }
                 Next::Go(target) => {
@@ -452,6 +488,7 @@ pub fn line_of(prompt: &Prompt, view: View<'_>) -> (Line, Option<String>) {
         Ok(text) => (text.into_owned(), None),
         Err((text, why)) => (text, Some(why)),
     };
+    let text = markup::in_words(&text, view.language, view.now.date());
     (Line { text, file: prompt.files.get(view.language).cloned() }, fault)
 }
 
@@ -491,6 +528,7 @@ mod tests {
                 lines.iter().map(|line| line.text.as_str()).collect()
             }
             Act::HandOver { .. } => Vec::new(),
+            Act::Errand { filler, .. } => filler.iter().map(|line| line.text.as_str()).collect(),
             Act::Ask(asking) => asking.lines.iter().map(|line| line.text.as_str()).collect(),
         }
     }

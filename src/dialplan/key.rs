@@ -54,6 +54,8 @@ pub enum Shape {
     Value,
     /// A map of these keys.
     Keys(&'static [Key]),
+    /// A map of the keys of all these tables.
+    Tables(&'static [&'static [Key]]),
     /// A map of names that the author gives.
     Named(&'static Shape),
     /// A list.

@@ -12,6 +12,7 @@ use super::schema;
 use super::step::menu::{Choice, Menu};
 use super::template::without_braces;
 use crate::language::Language;
+use crate::spoken::markup;
 
 /// More than callers can keep in mind while they listen.
 const MAX_OPTIONS: usize = 5;
@@ -201,7 +202,8 @@ pub(super) fn digits(most: usize, sensitive: bool, cx: &mut Compiler<'_>) {
 
 /// Is a text too long to listen to?
 pub(super) fn length(text: &str, language: &Language, at: Span, findings: &mut Findings) {
-    let text = &without_braces(text);
+    let bare = without_braces(text);
+    let text = &*markup::plain(&bare);
     let spaced = !matches!(language.primary(), "zh" | "cmn" | "ja" | "th");
     let (length, most, unit) = match spaced {
         true => (text.split_whitespace().count(), MAX_WORDS, "words"),

@@ -1,5 +1,6 @@
 //! The edge of the language: files, their size and their encoding.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +24,12 @@ pub struct Loaded {
     pub plan: Arc<Plan>,
     /// What its author should still hear about: warnings and notes, no errors.
     pub warnings: Diagnostics,
+    /// Every text it was read from, the plan's own first: [`load_kept`] makes the same plan of them later.
+    pub texts: Texts,
 }
+
+/// Files and what they say.
+pub type Texts = Vec<(PathBuf, String)>;
 
 /// Reads, compiles and judges the plan in `path`, with everything it includes and runs. Blocking. On errors, everything
 /// found comes back.
@@ -47,9 +53,21 @@ pub fn load_str(name: &str, text: &str) -> Result<Loaded, Diagnostics> {
     load_text(Path::new(name), text)
 }
 
+/// Loads a plan from the texts of its files as they were once: what stands there now is not looked at, but for its
+/// recordings. Blocking.
+pub fn load_kept(path: &Path, texts: Texts) -> Result<Loaded, Diagnostics> {
+    let mut texts = texts.into_iter();
+    let text = texts.next().map(|(_, text)| text).unwrap_or_default();
+    load_with(path, &text, texts.collect())
+}
+
 fn load_text(path: &Path, text: &str) -> Result<Loaded, Diagnostics> {
+    load_with(path, text, BTreeMap::new())
+}
+
+fn load_with(path: &Path, text: &str, kept: BTreeMap<PathBuf, String>) -> Result<Loaded, Diagnostics> {
     let mut findings = Findings::default();
-    let mut files = Files::default();
+    let mut files = Files { kept, ..Files::default() };
     files.list.push((path.to_owned(), without_mark(text).to_owned()));
     let plan = files.plan(0, &mut findings).map(|written| {
         let (plan, read) = compile::compile(&written, std::mem::take(&mut files), &mut findings);
@@ -61,10 +79,11 @@ fn load_text(path: &Path, text: &str) -> Result<Loaded, Diagnostics> {
     });
     findings.settle();
     let failed = findings.has_errors();
-    let texts = files.list.into_iter().map(|(path, text)| (path.display().to_string(), text)).collect();
-    let diagnostics = Diagnostics::of(texts, findings);
+    let texts = files.list;
+    let named = texts.iter().map(|(path, text)| (path.display().to_string(), text.clone())).collect();
+    let diagnostics = Diagnostics::of(named, findings);
     match plan {
-        Some(plan) if !failed => Ok(Loaded { plan: Arc::new(plan), warnings: diagnostics }),
+        Some(plan) if !failed => Ok(Loaded { plan: Arc::new(plan), warnings: diagnostics, texts }),
         _ => Err(diagnostics),
     }
 }
@@ -72,8 +91,10 @@ fn load_text(path: &Path, text: &str) -> Result<Loaded, Diagnostics> {
 /// Everything one plan is read from: the first is the plan itself.
 #[derive(Debug, Default)]
 pub struct Files {
-    list: Vec<(PathBuf, String)>,
+    list: Texts,
     recordings: Vec<PathBuf>,
+    /// What files say, instead of what stands there.
+    kept: BTreeMap<PathBuf, String>,
 }
 
 impl Files {
@@ -132,7 +153,11 @@ impl Files {
             findings.error(named.at, format!("a plan cannot be read from more than {MAX_FILES} files"));
             return None;
         }
-        match read_bounded(&path, MAX_PLAN_BYTES) {
+        let bytes = match self.kept.get(&path).cloned() {
+            Some(text) => Ok(text.into_bytes()),
+            None => read_bounded(&path, MAX_PLAN_BYTES),
+        };
+        match bytes {
             Ok(bytes) => {
                 let place = self.list.len();
                 let before = findings.file();
@@ -299,6 +324,24 @@ mod tests {
         let options = &more.options().options;
         assert_eq!((options[0].name.as_str(), options[1].name.as_str()), ("yes", "no"));
         assert_eq!((more.question().tries, more.question().wait), (2, Duration::from_secs(4)));
+    }
+
+    #[test]
+    fn what_a_plan_was_read_from_makes_the_same_plan_after_its_files_have_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let plan = "dialplan: 1\ninclude: [common.yaml]\nstart: a\nsteps:\n  a: { run: { plan: sub.yaml, go: bye } }\n";
+        write("a.yaml", plan);
+        write("common.yaml", "dialplan: 1\nsteps: { bye: { hangup: Goodbye. } }\n");
+        write("sub.yaml", "dialplan: 1\nstart: b\nsteps: { b: { say: { text: Old., go: $end } } }\n");
+        let path = folder.path().join("a.yaml");
+        let old = load(&path).unwrap();
+        assert_eq!((old.texts.len(), old.texts[0].0.as_path()), (3, path.as_path()));
+        write("sub.yaml", "dialplan: 1\nstart: b\nsteps: { b: { say: { text: New., go: $end } } }\n");
+        std::fs::remove_file(folder.path().join("common.yaml")).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let again = load_kept(&path, old.texts.clone()).unwrap();
+        assert_eq!((&again.plan.version, &again.texts), (&old.plan.version, &old.texts));
     }
 
     /// What is said about a file with these bytes, its folder called `plans`.

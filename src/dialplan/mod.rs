@@ -21,6 +21,7 @@ pub(crate) mod fixture;
 pub mod handover;
 pub mod house;
 pub mod interpreter;
+pub mod json_schema;
 pub mod key;
 mod lint;
 pub mod load;

@@ -1,11 +1,15 @@
 //! What came of a call besides its end, as typed facts: kept with the record, read by campaigns and exports.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::pii::Pii;
 use crate::value::Value;
+
+/// The scope of an opt-out that holds for every plan and campaign.
+pub const EVERYWHERE: &str = "global";
 
 /// One fact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,6 +19,13 @@ pub struct Outcome {
     /// What it is.
     #[serde(flatten)]
     pub kind: OutcomeKind,
+}
+
+impl Outcome {
+    /// Is it an opt-out of this scope?
+    pub fn closes(&self, scope: &str) -> bool {
+        matches!(&self.kind, OutcomeKind::OptOut { scope: closed, .. } if closed == scope)
+    }
 }
 
 /// What kind of fact.
@@ -64,12 +75,26 @@ pub enum OutcomeKind {
     },
     /// They are not to be called again.
     OptOut {
-        /// Of everything, or of this campaign only.
+        /// [`EVERYWHERE`], or the name of one plan or campaign.
         scope: String,
-        /// The number that is closed.
+        /// The number that is closed; empty when it was withheld.
         number: Pii<String>,
         /// In their words, or the key.
         said: Pii<String>,
+    },
+    /// A message was left with us.
+    Message {
+        /// Its sound, in the data folder.
+        file: PathBuf,
+        /// How long it is.
+        ms: u64,
+    },
+    /// A message was left with their machine, or not.
+    Voicemail {
+        /// Was it said whole?
+        left: bool,
+        /// Milliseconds of it that left us.
+        played_ms: u64,
     },
     /// They want to be called back.
     CallBack {

@@ -158,6 +158,8 @@ pub struct Universals {
     pub repeat: Option<Target>,
     /// "go back".
     pub back: Option<Target>,
+    /// "stop calling me".
+    pub stop: Option<Target>,
 }
 
 impl Universals {
@@ -167,13 +169,13 @@ impl Universals {
             Universal::Operator => self.operator,
             Universal::Repeat => self.repeat,
             Universal::Back => self.back,
+            Universal::StopCalling => self.stop,
         }
     }
 
     /// Those in force.
     pub fn all(&self) -> impl Iterator<Item = (Universal, Target)> {
-        let all = [Universal::Operator, Universal::Repeat, Universal::Back];
-        all.into_iter().filter_map(|wish| Some((wish, self.target(wish)?)))
+        Universal::ALL.into_iter().filter_map(|wish| Some((wish, self.target(wish)?)))
     }
 }
 

@@ -52,7 +52,7 @@ const INPUT_KEYS: &[Key] = &[
 ];
 const DEFAULTS_KEYS: &[Key] = &[
     key("say", Shape::Keys(DEFAULTS_SAY_KEYS), "For every `say`."),
-    key("question", Shape::Keys(QUESTION_KEYS), "For every question."),
+    key("question", Shape::Tables(&[QUESTION_KEYS, DEFAULTS_QUESTION_KEYS]), "For every question."),
     key("universals", Shape::Keys(question::UNIVERSALS_KEYS), "Wishes understood at every question."),
     key("hangup", Shape::Target, "Where the call stands when the caller hangs up."),
 ];
@@ -377,6 +377,7 @@ pub(super) fn all_keys() -> Vec<&'static str> {
                 found.push(key.name);
                 inside(&key.shape, found);
             }),
+            Shape::Tables(tables) => tables.iter().for_each(|table| inside(&Shape::Keys(table), found)),
             Shape::Named(shape) | Shape::List(shape) => inside(shape, found),
             Shape::Either(shapes) => shapes.iter().for_each(|shape| inside(shape, found)),
             _ => {}

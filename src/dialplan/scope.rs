@@ -4,6 +4,7 @@
 //! sees its own values and the same facts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::civil::{Date, DateTime, Time};
 
@@ -15,7 +16,7 @@ use crate::value::{Amount, Currency, Value};
 pub type Variables = BTreeMap<String, Pii<String>>;
 
 /// Names that the engine gives; no plan may use them for values of its own.
-pub const RESERVED_NAMES: [&str; 4] = ["call", "now", "true", "false"];
+pub const RESERVED_NAMES: [&str; 5] = ["call", "now", "env", "true", "false"];
 
 /// What a call knows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +24,7 @@ pub struct Scope {
     values: BTreeMap<String, Pii<Value>>,
     facts: BTreeMap<String, Pii<Value>>,
     secret: BTreeSet<String>,
+    markers: Arc<BTreeMap<String, String>>,
 }
 
 impl Scope {
@@ -34,7 +36,7 @@ impl Scope {
     /// The same facts, no values.
     #[must_use]
     pub fn bare(&self) -> Self {
-        Self::of(self.facts.clone())
+        Self { facts: self.facts.clone(), markers: self.markers.clone(), ..Self::default() }
     }
 
     /// Keeps a value under a name; nothing forgets it.
@@ -61,6 +63,18 @@ impl Scope {
     /// A value, by its name.
     pub fn value(&self, name: &str) -> Option<&Value> {
         self.values.get(&readable(name)).map(Pii::reveal)
+    }
+
+    /// What stands for the secrets of the house in requests: `env` in texts.
+    #[must_use]
+    pub fn with_markers(mut self, markers: Arc<BTreeMap<String, String>>) -> Self {
+        self.markers = markers;
+        self
+    }
+
+    /// What stands for the secrets of the house, by name.
+    pub fn markers(&self) -> &BTreeMap<String, String> {
+        &self.markers
     }
 
     /// A fact of the call.

@@ -14,7 +14,8 @@ use minijinja::{Environment, State, UndefinedBehavior};
 
 use crate::dialplan::scope::View;
 use crate::language::Language;
-use crate::spoken::{SayAs, say};
+use crate::lookup::component;
+use crate::spoken::{SayAs, markup, say};
 use crate::value::Value;
 
 /// Instructions of one text; a text that wants more goes round in circles.
@@ -25,7 +26,41 @@ const LONGEST: usize = 16 * 1024;
 const LANGUAGE: &str = "$language";
 const TODAY: &str = "$today";
 
-static JINJA: LazyLock<Environment<'static>> = LazyLock::new(|| {
+/// For whom a text is filled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum For {
+    /// A caller: values in words.
+    Ears,
+    /// A record or another system: values as they are written.
+    Data,
+}
+
+static JINJA: LazyLock<Environment<'static>> = LazyLock::new(jinja);
+/// Fills in URLs: whatever stands in braces becomes one component of it.
+static URLS: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut jinja = jinja();
+    jinja.set_formatter(|out, _, value| {
+        if !value.is_undefined() && !value.is_none() {
+            out.write_str(&component(&value.to_string())).map_err(minijinja::Error::from)?;
+        }
+        Ok(())
+    });
+    jinja
+});
+
+/// Fills in texts with markup: no value can be any.
+static MARKED: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut jinja = jinja();
+    jinja.set_formatter(|out, _, value| {
+        if !value.is_undefined() && !value.is_none() {
+            out.write_str(&markup::escape(&value.to_string())).map_err(minijinja::Error::from)?;
+        }
+        Ok(())
+    });
+    jinja
+});
+
+fn jinja() -> Environment<'static> {
     let mut jinja = Environment::new();
     jinja.set_undefined_behavior(UndefinedBehavior::Chainable);
     jinja.set_fuel(Some(FUEL));
@@ -44,7 +79,7 @@ static JINJA: LazyLock<Environment<'static>> = LazyLock::new(|| {
         jinja.add_filter(name, move |state: &State<'_, '_>, value: minijinja::Value| spoken(state, &value, how));
     }
     jinja
-});
+}
 
 /// Does the text hold anything to be filled in?
 pub fn is_template(text: &str) -> bool {
@@ -101,12 +136,23 @@ pub fn fill<'text>(text: &'text str, view: View<'_>) -> Result<Cow<'text, str>, 
     if !is_template(text) {
         return Ok(Cow::Borrowed(text));
     }
-    let filled = JINJA.render_str(text, context(view)).map_err(|error| sentence(&error));
+    let jinja = if markup::is_marked(text) { &MARKED } else { &JINJA };
+    let filled = jinja.render_str(text, context(view, For::Ears)).map_err(|error| sentence(&error));
     match filled {
         Ok(filled) if filled.len() <= LONGEST => Ok(Cow::Owned(filled)),
         Ok(_) => Err((without_braces(text), format!("the text became longer than {LONGEST} bytes"))),
         Err(why) => Err((without_braces(text), why)),
     }
+}
+
+/// `text` with its values as they are written: `12.50`, `2026-03-01`.
+pub fn fill_data(text: &str, view: View<'_>) -> Result<String, String> {
+    JINJA.render_str(text, context(view, For::Data)).map_err(|error| sentence(&error))
+}
+
+/// The same for a URL: no value can end a path in it or begin a query.
+pub fn fill_url(text: &str, view: View<'_>) -> Result<String, String> {
+    URLS.render_str(text, context(view, For::Data)).map_err(|error| sentence(&error))
 }
 
 /// What is left of a text when everything in braces is cut out.
@@ -126,15 +172,16 @@ pub fn without_braces(text: &str) -> String {
     kept
 }
 
-fn context(view: View<'_>) -> minijinja::Value {
+fn context(view: View<'_>, whom: For) -> minijinja::Value {
     let language = view.language.clone();
     let today = view.now.date();
-    let typed = |value: &Value| typed(value, &language, today);
+    let typed = |value: &Value| typed(value, whom, &language, today);
     let mut names: BTreeMap<String, minijinja::Value> =
         view.scope.values().map(|(name, value)| (name.to_owned(), typed(value))).collect();
     let facts: BTreeMap<String, minijinja::Value> =
         view.scope.facts().map(|(name, value)| (name.to_owned(), typed(value))).collect();
     names.insert("call".into(), facts.into());
+    names.insert("env".into(), view.scope.markers().clone().into());
     names.insert("now".into(), typed(&Value::Moment(view.now)));
     names.insert(LANGUAGE.into(), minijinja::Value::from(language.as_str()));
     names.insert(TODAY.into(), minijinja::Value::from(today.to_string()));
@@ -162,21 +209,24 @@ impl Object for Typed {
     }
 }
 
-fn typed(value: &Value, language: &Language, today: jiff::civil::Date) -> minijinja::Value {
+fn typed(value: &Value, whom: For, language: &Language, today: jiff::civil::Date) -> minijinja::Value {
     match value {
         Value::Nothing => minijinja::Value::UNDEFINED,
         Value::Boolean(truth) => (*truth).into(),
         Value::Integer(number) => (*number).into(),
         Value::Number(number) => (*number).into(),
         Value::Text(text) => text.clone().into(),
-        Value::List(items) => items.iter().map(|item| typed(item, language, today)).collect::<Vec<_>>().into(),
+        Value::List(items) => items.iter().map(|item| typed(item, whom, language, today)).collect::<Vec<_>>().into(),
         Value::Map(entries) => entries
             .iter()
-            .map(|(name, value)| (name.clone(), typed(value, language, today)))
+            .map(|(name, value)| (name.clone(), typed(value, whom, language, today)))
             .collect::<BTreeMap<_, _>>()
             .into(),
         Value::Amount(_) | Value::Date(_) | Value::Time(_) | Value::Moment(_) | Value::Digits(_) | Value::Phone(_) => {
-            let spoken = say(value, SayAs::Auto, language, today);
+            let spoken = match whom {
+                For::Ears => say(value, SayAs::Auto, language, today),
+                For::Data => value.plain(),
+            };
             minijinja::Value::from_object(Typed { value: value.clone(), spoken })
         }
     }

@@ -9,6 +9,8 @@
 //! English comes out as words, Mandarin as single characters with Latin words and digits kept whole. Number words
 //! stay words: `spoken` reads those. Pure functions over text; nothing here can fail.
 
+use std::ops::Range;
+
 use crate::language::Language;
 
 /// Sounds that carry no meaning; dropped wherever they stand.
@@ -297,23 +299,51 @@ pub fn words(text: &str, language: &Language) -> Vec<String> {
     if is_mandarin(language) { mandarin(text) } else { english(text) }
 }
 
+/// As [`words`], but with everything that is said: Mandarin courtesies stay. What a grammar compares.
+pub fn units(text: &str, language: &Language) -> Vec<String> {
+    if is_mandarin(language) { characters(text) } else { english(text) }
+}
+
+/// The part of `units` that is no courtesy around the wish; all of them when nothing else is left.
+pub fn core(units: &[String], language: &Language) -> Range<usize> {
+    if !is_mandarin(language) {
+        let (front, back) = frames(units);
+        return front..units.len() - back;
+    }
+    let frame = |rest: &[String]| MANDARIN_FRAMES.iter().filter_map(|frame| spells(rest, frame)).max();
+    let mut front = 0;
+    while let Some(length) = frame(&units[front..]) {
+        front += length;
+    }
+    let mut back = units.len();
+    let ending = |back: usize| (front..back).find(|start| frame(&units[*start..back]) == Some(back - start));
+    while let Some(start) = ending(back) {
+        back = start;
+    }
+    if front < back { front..back } else { 0..units.len() }
+}
+
 /// Takes politeness from around the wish: "can you pay my card please" is "pay my card". Leaves at least one word
 /// of whatever it is given, so "please" alone stays "please".
 pub fn unframed<'words>(words: &'words [String], language: &Language) -> &'words [String] {
     if is_mandarin(language) {
         return words; // Mandarin frames are cut while the characters are split.
     }
-    let mut rest = words;
+    let (front, back) = frames(words);
+    &words[front..words.len() - back]
+}
+
+/// How many English words at the front and at the back are courtesy.
+fn frames(words: &[String]) -> (usize, usize) {
+    let (mut front, mut back) = (0, 0);
     loop {
-        let before = rest.len();
-        if let Some(length) = longest(OPENINGS, |frame| starts_with(rest, frame)) {
-            rest = &rest[length..];
-        }
-        if let Some(length) = longest(CLOSINGS, |frame| ends_with(rest, frame)) {
-            rest = &rest[..rest.len() - length];
-        }
-        if rest.len() == before {
-            return rest;
+        let rest = &words[front..words.len() - back];
+        let opening = longest(OPENINGS, |frame| starts_with(rest, frame)).unwrap_or(0);
+        front += opening;
+        let closing = longest(CLOSINGS, |frame| ends_with(&rest[opening..], frame)).unwrap_or(0);
+        back += closing;
+        if opening + closing == 0 {
+            return (front, back);
         }
     }
 }
@@ -351,6 +381,10 @@ fn open_contraction(word: &str, into: &mut Vec<String>) {
 }
 
 fn mandarin(text: &str) -> Vec<String> {
+    without_frames(&characters(text))
+}
+
+fn characters(text: &str) -> Vec<String> {
     let mut units: Vec<String> = Vec::new();
     let mut joins = false; // the last unit is a Latin word or a number that may still grow
     for c in folded(text).chars() {
@@ -362,7 +396,7 @@ fn mandarin(text: &str) -> Vec<String> {
         }
         joins = latin;
     }
-    without_frames(&units)
+    units
 }
 
 fn without_frames(units: &[String]) -> Vec<String> {
@@ -467,6 +501,21 @@ mod tests {
         assert_eq!(mandarin("请问，我的余额是多少？"), "我 余 额 是 多 少");
         assert_eq!(mandarin("我要查一下VISA卡１２３"), "查 visa 卡 123");
         assert_eq!(mandarin("谢谢"), "谢 谢");
+    }
+
+    #[test]
+    fn units_keep_the_courtesies_and_the_core_leaves_them_out() {
+        let zh = Language::parse("zh-CN").unwrap();
+        let core_of = |text: &str, language: &Language| {
+            let units = units(text, language);
+            units[super::core(&units, language)].join(" ")
+        };
+        assert_eq!(units("请问，我要查余额", &zh).join(""), "请问我要查余额");
+        assert_eq!(core_of("请问，我要查余额，谢谢了", &zh), "查 余 额");
+        assert_eq!(core_of("可以吗", &zh), "可 以 吗");
+        assert_eq!(core_of("查的", &zh), "查");
+        assert_eq!(core_of("Could you please pay my card, thanks", &Language::english()), "pay my card");
+        assert_eq!(core_of("", &zh), "");
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub struct Snapshot {
     pub store: Condition,
     /// May others call than the trunks that we register with?
     pub others_call: bool,
+    /// The dial plans.
+    pub plans: PlansView,
     /// Calls that are over.
     pub totals: Totals,
     /// What the system says of the process.
@@ -56,6 +58,21 @@ pub struct TrunkView {
     pub registered: Option<bool>,
     /// In a word, for people: `registered`, `waiting`, `unreachable`.
     pub state: &'static str,
+}
+
+/// The dial plans in service, and what became of edits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlansView {
+    /// How many.
+    pub in_service: usize,
+    /// Names of those whose file cannot be used as it is: an earlier version is in force.
+    pub broken: Vec<String>,
+    /// Names of those of which an earlier version was put back by hand.
+    pub put_back: Vec<String>,
+    /// Edited files that came into force.
+    pub enforced: u64,
+    /// Edited files that were broken.
+    pub refused: u64,
 }
 
 /// What the system says of the process.
@@ -79,6 +96,7 @@ pub fn render(snapshot: &Snapshot, health: &Health) -> String {
         signalling(&mut page, stats);
     }
     trunks(&mut page, &snapshot.trunks);
+    plans(&mut page, &snapshot.plans);
     if let Some(beat) = &snapshot.media {
         media(&mut page, beat);
     }
@@ -106,6 +124,18 @@ fn house(page: &mut Page, snapshot: &Snapshot, health: &Health) {
     page.one(Kind::Gauge, "trunkline_store_unkept", help, flag(unkept));
     let help = "Calls that are over and neither in the database nor in a file yet.";
     page.one(Kind::Gauge, "trunkline_records_in_memory", help, count(in_memory));
+}
+
+fn plans(page: &mut Page, plans: &PlansView) {
+    let PlansView { in_service, broken, put_back, enforced, refused } = plans;
+    page.one(Kind::Gauge, "trunkline_plans", "Dial plans in service.", count(*in_service));
+    let help = "Dial plans whose file is broken: an earlier version is in force.";
+    page.one(Kind::Gauge, "trunkline_plans_broken", help, count(broken.len()));
+    let help = "Dial plans of which an earlier version was put back by hand.";
+    page.one(Kind::Gauge, "trunkline_plans_put_back", help, count(put_back.len()));
+    let edits = [("in_force", *enforced), ("broken", *refused)].map(|(result, count)| (result, count as f64));
+    let help = "Edits of dial plans seen while running, by what came of them.";
+    page.by(Kind::Counter, "trunkline_plan_edits_total", help, "result", edits);
 }
 
 fn signalling(page: &mut Page, stats: &SipStats) {
@@ -285,6 +315,7 @@ pub(crate) fn fresh() -> Snapshot {
         recognition: PoolMetrics::default(),
         store: Condition { well: true, unkept: false, in_memory: 0 },
         others_call: true,
+        plans: PlansView::default(),
         totals: Totals::default(),
         process: None,
     }

@@ -1,5 +1,6 @@
 //! One call in text: the real call core, a [`TextLeg`] for its far end, a clock that jumps to whatever is next.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,16 +9,22 @@ use jiff::tz::TimeZone;
 
 use crate::call::record::{CallRecord, Direction};
 use crate::call::{Call, CallSetup, Input, Output, TimelineEvent};
+use crate::dialplan::interpreter::Way;
 use crate::dialplan::plan::Plan;
 use crate::dialplan::scope::Variables;
+use crate::dialplan::step::{Done, Errand};
 use crate::id::CallId;
 use crate::language::Language;
+use crate::lookup::{Answer, Failure};
 use crate::pii::Pii;
 use crate::rtp::Digit;
 use crate::simulate::text_leg::{Piece, TextLeg};
 use crate::simulate::transcript::AgentDoes;
+use crate::spoken::markup;
 use crate::time::{Clock, SimulatedClock};
 
+/// Another system answers within this.
+const LOOKUP: Duration = Duration::from_millis(120);
 /// People take this long before they answer.
 const REACTION: Duration = Duration::from_millis(400);
 /// Nothing in a conversation takes longer than this to come about.
@@ -58,6 +65,17 @@ impl Default for Caller {
     }
 }
 
+/// How another system answers a look-up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expected {
+    /// The line it is written in.
+    pub line: usize,
+    /// `GET https://…`, if that matters.
+    pub asked: Option<String>,
+    /// What it says.
+    pub answer: Result<Answer, Failure>,
+}
+
 /// Something worth showing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Happening {
@@ -79,6 +97,8 @@ pub struct Conversation {
     call: Call,
     leg: TextLeg,
     happenings: Vec<Happening>,
+    lookups: VecDeque<Expected>,
+    lookup_faults: Vec<(usize, String)>,
     record: Option<Box<CallRecord>>,
 }
 
@@ -100,12 +120,21 @@ impl Conversation {
             sdp: String::new(),
             longest: LONGEST,
             zone: caller.zone.clone(),
+            markers: Arc::default(),
             variables: caller.variables.clone(),
             stands_by: None,
             made_for: None,
         };
         let call = Call::inbound(setup, clock.now());
-        let mut conversation = Self { clock, call, leg: TextLeg::default(), happenings: Vec::new(), record: None };
+        let mut conversation = Self {
+            clock,
+            call,
+            leg: TextLeg::default(),
+            happenings: Vec::new(),
+            record: None,
+            lookups: VecDeque::new(),
+            lookup_faults: Vec::new(),
+        };
         conversation.drain_outputs();
         conversation
     }
@@ -197,6 +226,11 @@ impl Conversation {
         self.record.as_deref()
     }
 
+    /// Every way through the plan that the call has taken.
+    pub const fn taken(&self) -> &BTreeSet<Way> {
+        self.call.taken()
+    }
+
     /// Is the call over?
     pub const fn is_over(&self) -> bool {
         self.record.is_some()
@@ -258,19 +292,54 @@ impl Conversation {
         while let Some(output) = self.call.poll_output() {
             self.leg.take(&output, at);
             match output {
-                Output::Play { utter, .. } => said.push(utter.text),
+                Output::Play { utter, .. } => said.push(markup::plain(&utter.text).into_owned()),
                 // Shown already, when it was asked for: the whole of it, whatever the caller lets through.
                 Output::Timeline(TimelineEvent::BotSaid { .. }) => {}
                 Output::Timeline(event) => self.happenings.push(Happening::Timeline(event)),
+                Output::Errand { id, errand } => self.errand(id, &errand),
                 Output::Finished(record) => self.record = Some(record),
                 Output::Leg(_) | Output::Media(_) | Output::Recognize { .. } | Output::CancelRecognize { .. } => {}
                 Output::Hold(_) | Output::Consult(_) | Output::Queue(_) | Output::Consulted(_) => {}
-                Output::Join { .. } | Output::Entertain { .. } => {}
+                Output::Join { .. } | Output::Entertain { .. } | Output::OptOut(_) => {}
             }
         }
         if !said.is_empty() {
             self.happenings.push(Happening::Bot { text: said.join(" "), at });
         }
+    }
+}
+
+impl Conversation {
+    /// Other systems will answer look-ups like this, one after another.
+    pub fn expect_lookups(&mut self, answers: impl IntoIterator<Item = Expected>) {
+        self.lookups.extend(answers);
+    }
+
+    /// Look-ups that did not go as expected: the line they were written in, and what is wrong.
+    pub fn lookup_faults(&mut self) -> Vec<(usize, String)> {
+        let unasked = self.lookups.drain(..).map(|left| (left.line, "nobody asked for this".to_owned()));
+        let faults: Vec<_> = unasked.collect();
+        self.lookup_faults.extend(faults);
+        std::mem::take(&mut self.lookup_faults)
+    }
+
+    fn errand(&mut self, id: u64, errand: &Errand) {
+        let Errand::Lookup(request) = errand;
+        let asked = format!("{} {}", request.method.as_str(), request.url.reveal());
+        let done = match self.lookups.pop_front() {
+            Some(expected) => {
+                if expected.asked.as_ref().is_some_and(|wanted| *wanted != asked) {
+                    self.lookup_faults.push((expected.line, format!("the plan asked for `{asked}`")));
+                }
+                Done::Lookup(expected.answer)
+            }
+            None => {
+                self.lookup_faults
+                    .push((0, format!("the plan asked for `{asked}`; add a line `http {asked} 200 {{…}}`")));
+                Done::Nothing
+            }
+        };
+        self.leg.report_at(self.clock.now().mono + LOOKUP, Input::ErrandDone { id, done: Box::new(done) });
     }
 }
 

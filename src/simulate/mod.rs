@@ -4,6 +4,7 @@
 //! [`transcript`] reads and prints calls written as text, [`runner`] compares the two.
 
 pub mod conversation;
+pub mod coverage;
 pub mod runner;
 pub mod text_leg;
 pub mod transcript;

@@ -4,27 +4,32 @@
 //! What happens depends on the caller's lines alone (and, for `@` times, on how many bot lines stand above them), so
 //! that a test may be rewritten from what really happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Zoned;
 
+use crate::dialplan::interpreter::Way;
 use crate::dialplan::load;
 use crate::dialplan::plan::Plan;
+use crate::lookup::Answer;
 use crate::pii::Pii;
-use crate::simulate::conversation::{Caller, Conversation, Happening};
+use crate::simulate::conversation::{Caller, Conversation, Expected, Happening};
+use crate::simulate::coverage::Coverage;
 use crate::simulate::text_leg::Piece;
 use crate::simulate::transcript::{self, Item, Script, What, When, fits, print_end, print_line};
 
 /// What came of one test file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct FileReport {
     /// Conversations in it.
     pub conversations: usize,
     /// One text for each that failed, ready to print.
     pub failures: Vec<String>,
+    /// What of their plans they tried.
+    pub coverage: Coverage,
     /// The whole file as it would read if every expectation were what really happened; `None` when nothing changes.
     pub updated: Option<String>,
 }
@@ -32,6 +37,8 @@ pub struct FileReport {
 /// What came of one conversation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
+    /// Ways through the plan that the call took.
+    pub taken: BTreeSet<Way>,
     /// Lines as written beside lines as they happened.
     pub lines: Vec<Compared>,
     /// What else is wrong: `(line, message)`.
@@ -76,6 +83,11 @@ pub fn find(path: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// Runs every conversation of one file. Plans are kept in `plans` for the next file.
 pub fn run_file(path: &Path, plans: &mut Plans) -> FileReport {
+    run_some(path, plans, "")
+}
+
+/// Runs those conversations of one file whose heading holds `wanted`.
+pub fn run_some(path: &Path, plans: &mut Plans, wanted: &str) -> FileReport {
     let place = path.display();
     let failed = |failures| FileReport { failures, ..FileReport::default() };
     let text = match std::fs::read_to_string(path) {
@@ -88,12 +100,14 @@ pub fn run_file(path: &Path, plans: &mut Plans) -> FileReport {
             return failed(wrong.iter().map(|wrong| format!("{place}:{}: {}\n", wrong.line, wrong.message)).collect());
         }
     };
-    let mut report = FileReport { conversations: scripts.len(), ..FileReport::default() };
+    let wanted = |script: &&Script| script.name.to_lowercase().contains(&wanted.to_lowercase());
+    let mut report = FileReport { conversations: scripts.iter().filter(wanted).count(), ..FileReport::default() };
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    for script in scripts.iter().rev() {
+    for script in scripts.iter().filter(wanted).rev() {
         match plans.load(&script.header.plan, path) {
             Ok(plan) => {
-                let outcome = run(script, plan);
+                let outcome = run(script, plan.clone());
+                report.coverage.add(&plan, &outcome.taken);
                 if !outcome.passed() {
                     report.failures.push(print_failure(path, script, &outcome));
                     lines.splice(script.line..script.end_line - 1, print_updated(&outcome));
@@ -143,11 +157,21 @@ pub fn run(script: &Script, plan: Arc<Plan>) -> Outcome {
     };
     let mut running = Running {
         talk: Conversation::begin(plan, &caller),
-        outcome: Outcome { lines: Vec::new(), faults: Vec::new() },
+        outcome: Outcome { taken: BTreeSet::new(), lines: Vec::new(), faults: Vec::new() },
         expected: Vec::new(),
     };
+    running.talk.expect_lookups(script.items.iter().filter_map(|item| match &item.what {
+        What::Http { asked, answer } => Some(Expected {
+            line: item.line,
+            asked: asked.clone(),
+            answer: answer.clone().map(|(status, json)| Answer { status, json, attempts: 1 }),
+        }),
+        _ => None,
+    }));
     for item in &script.items {
         match &item.what {
+            // It answers whenever it is asked.
+            What::Http { .. } => running.outcome.lines.push(Compared::Same(item.clone())),
             What::Bot(_) => running.expected.push(item.clone()),
             What::End(written) => running.end(item, written),
             _ => running.act(item),
@@ -156,6 +180,11 @@ pub fn run(script: &Script, plan: Arc<Plan>) -> Outcome {
     if !matches!(script.items.last().map(|item| &item.what), Some(What::End(_))) {
         running.talk.until_listening();
         running.compare();
+    }
+    running.outcome.taken = running.talk.taken().clone();
+    for (line, fault) in running.talk.lookup_faults() {
+        let line = if line == 0 { script.line } else { line };
+        running.outcome.faults.push((line, fault));
     }
     running.outcome
 }
@@ -200,7 +229,7 @@ impl Running {
                     self.outcome.faults.push((item.line, "nobody is being handed over here".to_owned()));
                 }
             }
-            What::Bot(_) | What::End(_) => unreachable!("these are expected, not acted"),
+            What::Bot(_) | What::End(_) | What::Http { .. } => unreachable!("these are expected, not acted"),
         }
         if when_of(&item.what).interrupts && self.talk.interruptions() == interruptions {
             self.outcome.faults.push((item.line, "this interrupted nothing".to_owned()));
@@ -271,7 +300,7 @@ fn line_up(expected: &[Item], said: &[String]) -> Vec<Compared> {
 fn when_of(what: &What) -> When {
     match what {
         What::You { when, .. } | What::Keys { when, .. } | What::Noise { when, .. } | What::HangsUp { when } => *when,
-        What::Bot(_) | What::Silence(_) | What::Agent(_) | What::End(_) => When::default(),
+        What::Bot(_) | What::Silence(_) | What::Agent(_) | What::Http { .. } | What::End(_) => When::default(),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::rtp::Digit;
 use crate::simulate::transcript::AgentDoes;
 use crate::sip::{LegCommand, LegEnd, LegEvent};
 use crate::speech::RecognizeError;
+use crate::spoken::markup;
 use crate::understand::{Hypothesis, NBest};
 
 /// A message to signalling or media and its report: one tick.
@@ -195,7 +196,11 @@ impl TextLeg {
                 self.end(LegEnd::Rejected(rejection.status), now + ROUND_TRIP);
             }
             Output::Play { play, utter, barge_in } => {
-                self.waiting.push_back(Prompt { play: *play, length: time_to_say(&utter.text), barge_in: *barge_in });
+                self.waiting.push_back(Prompt {
+                    play: *play,
+                    length: time_to_say(&markup::plain(&utter.text)),
+                    barge_in: *barge_in,
+                });
                 self.start_next(now + TICK);
             }
             Output::Media(command) => self.media(command, now),
@@ -210,6 +215,7 @@ impl TextLeg {
             Output::Hold(held) => self.report(now + ROUND_TRIP, Input::Held(*held)),
             Output::Leg(_) | Output::CancelRecognize { .. } | Output::Timeline(_) | Output::Finished(_) => {}
             Output::Entertain { .. } | Output::Consulted(Verdict::Bridged) => {}
+            Output::Errand { .. } | Output::OptOut(_) => {}
         }
     }
 
@@ -498,6 +504,11 @@ impl TextLeg {
         let played_ms = millis(at.saturating_duration_since(started_at).min(length));
         self.packets += played_ms / 20;
         Some(MediaEvent::PromptFinished { play, played_ms, total_ms: millis(length), end, at })
+    }
+
+    /// Something else reports at `at`.
+    pub fn report_at(&mut self, at: Instant, input: Input) {
+        self.report(at, input);
     }
 
     fn report(&mut self, at: Instant, input: Input) {

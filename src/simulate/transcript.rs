@@ -27,6 +27,7 @@ use jiff::{ToSpan, Zoned, civil};
 use crate::agents::Overflow;
 use crate::call::record::CallEnd;
 use crate::language::Language;
+use crate::lookup::{Failure, Method, Trouble};
 use crate::rtp::Digit;
 
 /// How sure the recogniser is of words that do not say.
@@ -120,6 +121,13 @@ pub enum What {
     },
     /// A person the call is handed to does something, or nobody does.
     Agent(AgentDoes),
+    /// Another system answers a look-up.
+    Http {
+        /// `GET https://…`, if that matters.
+        asked: Option<String>,
+        /// The status, or the name of a failure.
+        answer: Result<(u16, serde_json::Value), Failure>,
+    },
     /// The call should have ended like this.
     End(String),
 }
@@ -377,6 +385,7 @@ fn what(line: &str) -> Result<What, String> {
         "bot" => Ok(What::Bot(rest.to_owned())),
         "end" => Ok(What::End(rest.to_owned())),
         "..." | "…" => Ok(What::Silence(duration(rest)?)),
+        "http" => http(rest),
         "you" => {
             let (words, when) = when(rest)?;
             if squeeze(words) == "hangs up" {
@@ -398,7 +407,7 @@ fn what(line: &str) -> Result<What, String> {
             Ok(What::Noise { lasting: duration(lasting.trim())?, when })
         }
         "agent" => Ok(What::Agent(agent(rest)?)),
-        other => Err(format!("`{other}` is not one of bot, you, keys, noise, agent, ..., end")),
+        other => Err(format!("`{other}` is not one of bot, you, keys, noise, agent, http, ..., end")),
     }
 }
 
@@ -428,6 +437,35 @@ fn agent(text: &str) -> Result<AgentDoes, String> {
             ));
         }
     })
+}
+
+/// `200 {"due": 12.5}`, `GET https://crm.example/orders 404`, or `timeout`.
+fn http(text: &str) -> Result<What, String> {
+    let (asked, rest) = match text.split_once(' ') {
+        Some((method, rest)) if Method::parse(method).is_some() => {
+            let (url, rest) = rest.trim().split_once(' ').unwrap_or((rest.trim(), "200"));
+            (Some(format!("{method} {url}")), rest.trim())
+        }
+        _ => (None, text),
+    };
+    let (first, body) = rest.split_once(' ').unwrap_or((rest, ""));
+    let answer = match first.parse::<u16>() {
+        Ok(status @ 200..=299) => {
+            let body = if body.trim().is_empty() { "null" } else { body };
+            let json =
+                serde_json::from_str(body).map_err(|wrong| format!("what follows {status} is no JSON: {wrong}"))?;
+            Ok((status, json))
+        }
+        Ok(status) => Err(Failure::Status(status)),
+        Err(_) => match first {
+            "timeout" => Err(Failure::Timeout { after: Duration::from_secs(5) }),
+            "unreachable" => Err(Failure::Unreachable { host: "the other system".to_owned(), why: Trouble::Connect }),
+            "not_json" => Err(Failure::NotJson),
+            "busy" => Err(Failure::Busy),
+            _ => return Err("write `http 200 {…}`, a status such as `http 404`, or `http timeout`".to_owned()),
+        },
+    };
+    Ok(What::Http { asked, answer })
 }
 
 /// Takes `@0.8s` and `interrupts` off the end of a line.

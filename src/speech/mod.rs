@@ -17,6 +17,7 @@ use crate::id::UtteranceId;
 use crate::language::Language;
 use crate::understand::Hypothesis;
 
+mod compose;
 pub mod driver;
 pub mod engines;
 pub mod level;
@@ -112,6 +113,12 @@ pub enum SynthesizeError {
 pub trait Synthesizer: Send + Sync {
     /// Speaks `text`; leading and trailing silence trimmed. Blocking.
     fn synthesize(&self, text: &str, language: &Language) -> Result<Pcm, SynthesizeError>;
+
+    /// The same at another pace: 2 is twice as fast as the voice's own. A voice that knows no pace keeps its own.
+    fn synthesize_at(&self, text: &str, language: &Language, rate: f32) -> Result<Pcm, SynthesizeError> {
+        let _ = rate;
+        self.synthesize(text, language)
+    }
 
     /// Names engine and voice: part of the key prompts are cached under.
     fn voice(&self, language: &Language) -> String;

@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::driver::parallel;
 use super::models::hex;
-use super::{SynthesizeError, Synthesizer, Utter, level};
+use super::{SynthesizeError, Synthesizer, Utter, compose, level};
 use crate::audio::{Pcm, decode, resample, wav};
 use crate::files;
 
@@ -130,13 +130,27 @@ impl Prompts {
     /// Renders what a plan can say, on all cores. Blocking: tens of milliseconds per new prompt, next to nothing for
     /// a known one. `progress` is called after each prompt, from several threads.
     pub fn prepare(&self, utters: impl IntoIterator<Item = Utter>, progress: impl Fn(Progress) + Sync) -> Prepared {
+        self.prepare_again(utters, &PromptBook::default(), progress)
+    }
+
+    /// The same for a plan that was edited: words that stood in `before`, a book of this folder and these voices, are
+    /// taken from there, so that only what is new costs anything.
+    pub fn prepare_again(
+        &self,
+        utters: impl IntoIterator<Item = Utter>,
+        before: &PromptBook,
+        progress: impl Fn(Progress) + Sync,
+    ) -> Prepared {
         let mut wanted: Vec<Utter> = utters.into_iter().collect();
         wanted.sort();
         wanted.dedup();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let done = AtomicUsize::new(0);
         let rendered = parallel::each(&wanted, cores, |utter| {
-            let rendered = self.find_or_make(utter);
+            // A recording may be another under the same name.
+            let known = before.get(utter).filter(|_| utter.file.is_none());
+            let known = known.map(|sound| Rendered { sound: Ok((sound, Source::Cached)), complaint: None });
+            let rendered = known.unwrap_or_else(|| self.find_or_make(utter));
             progress(Progress { done: done.fetch_add(1, Ordering::Relaxed) + 1, total: wanted.len() });
             rendered
         });
@@ -167,7 +181,7 @@ impl Prompts {
         if utter.file.is_some() {
             return self.render(utter);
         }
-        let sound = self.voices.synthesize(&utter.text, &utter.language).map_err(|error| error.to_string())?;
+        let sound = self.speak(utter).map_err(|error| error.to_string())?;
         let mut sound = resample(&sound, self.rate_hz).map_err(|error| error.to_string())?;
         level::to_prompt_level(&mut sound);
         Ok(Arc::new(sound))
@@ -210,8 +224,13 @@ impl Prompts {
         if let Some(sound) = self.cached(&key) {
             return Ok((sound, Source::Cached));
         }
-        let sound = self.voices.synthesize(&utter.text, &utter.language)?;
+        let sound = self.speak(utter)?;
         self.finish(&key, sound).map(|sound| (sound, Source::Synthesized)).map_err(SynthesizeError::Failed)
+    }
+
+    fn speak(&self, utter: &Utter) -> Result<Pcm, SynthesizeError> {
+        let recorded = |file: &Path| self.recorded(file).map(|sound| Pcm::clone(&sound));
+        compose::speak(&utter.text, &utter.language, &*self.voices, recorded)
     }
 
     /// Brings sound to our rate and level and stores it.
@@ -389,6 +408,24 @@ mod tests {
         assert_eq!(whistle.said.load(Ordering::Relaxed), 2);
         assert_eq!(first.book.get(&wanted[0]), again.book.get(&wanted[0]));
         assert!(files(folder.path()).iter().all(|path| path.extension().is_some_and(|end| end == "wav")));
+    }
+
+    #[test]
+    fn what_an_edit_has_left_as_it_was_is_taken_from_memory_but_recordings_are_read_again() {
+        let (folder, whistle) = (tempfile::tempdir().unwrap(), Arc::new(Whistle::default()));
+        let wav = folder.path().join("hello.wav");
+        let record = |ms| wav::write_mono(&wav, &tone::sine(500.0, -20.0, ms, 8_000)).unwrap();
+        record(200);
+        let prompts = prompts(folder.path(), &whistle);
+        let [old, new, recorded] = [utter("old", None), utter("new", None), utter("hello", Some(wav.clone()))];
+        let first = prompts.prepare([old.clone(), recorded.clone()], |_| ());
+        // Nothing on disk may be needed.
+        std::fs::remove_dir_all(folder.path().join("prompts")).unwrap();
+        record(400);
+        let again = prompts.prepare_again([old.clone(), new, recorded.clone()], &first.book, |_| ());
+        assert_eq!((again.cached, again.synthesized, again.recorded), (1, 1, 1));
+        assert!(Arc::ptr_eq(&first.book.get(&old).unwrap(), &again.book.get(&old).unwrap()), "one sound, held once");
+        assert_eq!(again.book.get(&recorded).unwrap().duration_ms(), 400);
     }
 
     #[test]

@@ -17,6 +17,8 @@ use crate::language::Language;
 const FLITE_VOICE: &str = "slt";
 /// What is quieter than this at either end of a prompt is cut off: a caller hears it as hesitation.
 const SILENCE_DBOV: f32 = -50.0;
+/// espeak-ng's own pace, in words a minute.
+const ESPEAK_PACE: f32 = 175.0;
 /// Kept at either end all the same, for soft onsets and releases.
 const KEEP: Duration = Duration::from_millis(20);
 
@@ -52,6 +54,10 @@ impl Default for SystemVoices {
 impl Synthesizer for SystemVoices {
     fn synthesize(&self, text: &str, language: &Language) -> Result<Pcm, SynthesizeError> {
         self.for_language(language).synthesize(text, language)
+    }
+
+    fn synthesize_at(&self, text: &str, language: &Language, rate: f32) -> Result<Pcm, SynthesizeError> {
+        self.for_language(language).synthesize_at(text, language, rate)
     }
 
     fn voice(&self, language: &Language) -> String {
@@ -102,10 +108,19 @@ fn known(voice: &str, voices: &[String]) -> Result<(), SynthesizeError> {
 }
 
 impl Synthesizer for Flite {
-    fn synthesize(&self, text: &str, _: &Language) -> Result<Pcm, SynthesizeError> {
+    fn synthesize(&self, text: &str, language: &Language) -> Result<Pcm, SynthesizeError> {
+        self.synthesize_at(text, language, 1.0)
+    }
+
+    fn synthesize_at(&self, text: &str, _: &Language, rate: f32) -> Result<Pcm, SynthesizeError> {
         self.check()?;
         speak("flite", &plain(text), |text, sound| {
-            vec!["-voice".into(), self.voice.clone().into(), "-f".into(), text.into(), "-o".into(), sound.into()]
+            let mut options: Vec<OsString> = vec!["-voice".into(), self.voice.clone().into()];
+            if rate != 1.0 {
+                options.extend(["--setf".into(), format!("duration_stretch={:.2}", 1.0 / rate).into()]);
+            }
+            options.extend(["-f".into(), text.into(), "-o".into(), sound.into()]);
+            options
         })
     }
 
@@ -130,10 +145,16 @@ impl Espeak {
 
 impl Synthesizer for Espeak {
     fn synthesize(&self, text: &str, language: &Language) -> Result<Pcm, SynthesizeError> {
+        self.synthesize_at(text, language, 1.0)
+    }
+
+    fn synthesize_at(&self, text: &str, language: &Language, rate: f32) -> Result<Pcm, SynthesizeError> {
         speak("espeak-ng", text, |text, sound| {
             let voice = Self::name(language).into();
-            // UTF-8 in (-b 1), no pause after the last sentence (-z).
+            // UTF-8 in (-b 1), no pause after the last sentence (-z), words a minute (-s).
             vec![
+                "-s".into(),
+                format!("{:.0}", ESPEAK_PACE * rate).into(),
                 "-v".into(),
                 voice,
                 "-b".into(),
@@ -263,6 +284,18 @@ mod tests {
         }
         let long = "Please listen carefully, as our options have changed. ".repeat(20);
         assert!(flite.synthesize(&long, &Language::english()).unwrap().duration_ms() > 40_000);
+    }
+
+    #[test]
+    fn a_slower_pace_takes_longer() {
+        if !installed("flite") || !installed("espeak-ng") {
+            return;
+        }
+        for tag in ["en-US", "zh-CN"] {
+            let language = Language::parse(tag).unwrap();
+            let long = |rate| SystemVoices::new().synthesize_at("seven 七八九", &language, rate).unwrap().duration_ms();
+            assert!(long(0.5) > long(1.0) * 5 / 4, "{tag}: {} {}", long(0.5), long(1.0));
+        }
     }
 
     #[test]

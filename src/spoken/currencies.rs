@@ -49,6 +49,11 @@ const fn names(code: &'static str, english: [&'static str; 4], mandarin: [&'stat
     Names { code, one, many, small_one, small_many, unit, small }
 }
 
+/// Every currency that has names.
+pub fn all() -> impl Iterator<Item = (Currency, &'static Names)> {
+    NAMES.iter().filter_map(|names| Some((Currency::parse(names.code)?, names)))
+}
+
 /// What `currency` is called, if we know.
 pub fn names_of(currency: Currency) -> Option<&'static Names> {
     NAMES.iter().find(|names| names.code == currency.code())

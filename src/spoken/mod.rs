@@ -9,6 +9,8 @@
 
 mod currencies;
 pub mod digits;
+pub mod heard;
+pub mod markup;
 mod said;
 
 pub use currencies::home_currency;

@@ -15,7 +15,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::call::record::CallRecord;
+use super::entry::Entry;
 use crate::id::CallId;
 
 /// Calls in one transaction: enough that one flush to the disk serves a burst of set-ups (1,500 a second), few enough
@@ -45,14 +45,14 @@ pub struct Trouble {
 /// What happens.
 #[derive(Debug)]
 pub enum Input {
-    /// Calls are over.
-    Records(Vec<CallRecord>),
+    /// Calls are over, or must keep something at once.
+    Records(Vec<Entry>),
     /// [`Output::Save`] is done.
-    Saved(Result<(), (Vec<CallRecord>, Trouble)>),
+    Saved(Result<(), (Vec<Entry>, Trouble)>),
     /// [`Output::Spool`] is done; these could not even be written to a file.
     Spooled {
         /// Still in memory.
-        unwritten: Vec<CallRecord>,
+        unwritten: Vec<Entry>,
         /// Why, for whoever must act.
         fault: Option<String>,
     },
@@ -88,9 +88,9 @@ pub struct Reloaded {
 #[derive(Debug, PartialEq)]
 pub enum Output {
     /// Store these.
-    Save(Vec<CallRecord>),
+    Save(Vec<Entry>),
     /// Write these to files.
-    Spool(Vec<CallRecord>),
+    Spool(Vec<Entry>),
     /// Open the database if need be and move calls from files into it, [`BATCH`] at most.
     Reload,
     /// The database is away, and what comes goes to files: tell whoever must act. Once per outage.
@@ -109,7 +109,7 @@ pub enum Output {
 /// The calls not yet stored, and what is known about the database.
 #[derive(Debug)]
 pub struct Backlog {
-    waiting: VecDeque<CallRecord>,
+    waiting: VecDeque<Entry>,
     state: State,
     /// Files may lie in the spool.
     spooled: bool,
@@ -260,7 +260,7 @@ impl Backlog {
         self.disk_refuses = false;
     }
 
-    fn spooled(&mut self, unwritten: Vec<CallRecord>, fault: Option<String>) {
+    fn spooled(&mut self, unwritten: Vec<Entry>, fault: Option<String>) {
         self.spooled = true;
         self.disk_refuses = !unwritten.is_empty();
         self.put_back(unwritten);
@@ -284,18 +284,18 @@ impl Backlog {
     /// The program ends and the disk has just refused.
     fn give_up(&mut self) {
         if !self.waiting.is_empty() {
-            let ids = self.waiting.drain(..).map(|record| record.id).collect();
+            let ids = self.waiting.drain(..).filter_map(|entry| entry.call().cloned()).collect();
             self.outputs.push_back(Output::Lost(ids));
         }
     }
 
-    fn put_back(&mut self, records: Vec<CallRecord>) {
+    fn put_back(&mut self, records: Vec<Entry>) {
         for record in records.into_iter().rev() {
             self.waiting.push_front(record);
         }
     }
 
-    fn take_batch(&mut self) -> Vec<CallRecord> {
+    fn take_batch(&mut self) -> Vec<Entry> {
         self.waiting.drain(..self.waiting.len().min(BATCH)).collect()
     }
 }
@@ -326,19 +326,19 @@ mod tests {
     }
 
     fn record(number: u8) -> Input {
-        Input::Records(vec![bare_record(number)])
+        Input::Records(vec![bare_record(number).into()])
     }
 
     fn fails(numbers: &[u8], passing: bool) -> Input {
-        Input::Saved(Err((numbers.iter().map(|number| bare_record(*number)).collect(), trouble(passing))))
+        Input::Saved(Err((numbers.iter().map(|number| bare_record(*number).into()).collect(), trouble(passing))))
     }
 
     fn save(numbers: &[u8]) -> Output {
-        Output::Save(numbers.iter().map(|number| bare_record(*number)).collect())
+        Output::Save(numbers.iter().map(|number| bare_record(*number).into()).collect())
     }
 
     fn spool(numbers: &[u8]) -> Output {
-        Output::Spool(numbers.iter().map(|number| bare_record(*number)).collect())
+        Output::Spool(numbers.iter().map(|number| bare_record(*number).into()).collect())
     }
 
     #[test]
@@ -428,7 +428,7 @@ mod tests {
         outputs(&mut backlog);
         backlog.handle(fails(&[1], false), now);
         outputs(&mut backlog);
-        backlog.handle(Input::Spooled { unwritten: vec![bare_record(1)], fault: Some("disk full".into()) }, now);
+        backlog.handle(Input::Spooled { unwritten: vec![bare_record(1).into()], fault: Some("disk full".into()) }, now);
         assert_eq!(outputs(&mut backlog), [Output::Unkept("disk full".into())]);
         assert!(backlog.condition().unkept && backlog.condition().in_memory > 0, "{:?}", backlog.condition());
         let now = backlog.poll_timeout().unwrap();
@@ -436,7 +436,7 @@ mod tests {
         assert_eq!(outputs(&mut backlog), [Output::Reload]);
         backlog.handle(Input::Reloaded(Err(trouble(false))), now);
         assert_eq!(outputs(&mut backlog), [spool(&[1])], "each knock gives the disk another chance");
-        backlog.handle(Input::Spooled { unwritten: vec![bare_record(1)], fault: Some("disk full".into()) }, now);
+        backlog.handle(Input::Spooled { unwritten: vec![bare_record(1).into()], fault: Some("disk full".into()) }, now);
         assert_eq!(outputs(&mut backlog), [], "told once");
         let now = backlog.poll_timeout().unwrap();
         backlog.handle(Input::Timeout, now);
@@ -478,7 +478,7 @@ mod tests {
         outputs(&mut backlog);
         backlog.handle(fails(&[1], false), now);
         outputs(&mut backlog);
-        backlog.handle(Input::Spooled { unwritten: vec![bare_record(1)], fault: None }, now);
+        backlog.handle(Input::Spooled { unwritten: vec![bare_record(1).into()], fault: None }, now);
         assert_eq!(outputs(&mut backlog), [Output::Lost(vec![bare_record(1).id])]);
         assert!(backlog.is_done());
     }

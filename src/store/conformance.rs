@@ -2,15 +2,20 @@
 
 use jiff::Timestamp;
 
+use super::numbers::NumberPolicy;
+use super::suppression::{EVERYWHERE, Suppression};
 use super::{CallFilter, Store, StoreError};
 use crate::call::disposition::Disposition;
 use crate::call::record::{CallEnd, CallRecord, Direction, Latency, PromptRecord, TurnOutcome, TurnRecord};
+use crate::dialplan::outcome::{Outcome, OutcomeKind};
 use crate::id::CallId;
+use crate::language::Language;
 use crate::media::{MediaSummary, Recording};
 use crate::pii::Pii;
 use crate::rtp::{Codec, Quality};
 use crate::sip::ladder::{Ladder, Rung};
 use crate::sip::{Protocol, Reason};
+use crate::value::{Amount, Currency, Value};
 
 /// Tests of one store: `$fresh` makes an empty one, and whatever must live as long as it.
 macro_rules! suite {
@@ -20,6 +25,11 @@ macro_rules! suite {
             a_call_that_nobody_answered_comes_back_exactly
             extreme_numbers_and_words_come_back_exactly
             every_end_comes_back_exactly
+            every_kind_of_outcome_comes_back_exactly
+            an_opt_out_closes_its_number_in_the_transaction_of_its_call
+            a_call_that_is_not_stored_closes_nothing
+            a_closed_number_stays_as_it_was_said_first
+            a_number_is_closed_in_its_scope_and_until_its_end
             saving_twice_is_saving_once
             all_of_a_batch_or_none
             many_calls_saved_together_come_back_exactly
@@ -245,6 +255,109 @@ pub(crate) async fn every_end_comes_back_exactly(store: &impl Store) {
     for (number, end) in (0..).zip(every_end()) {
         comes_back(store, CallRecord { end, ..bare_record(number) }).await;
     }
+}
+
+/// One fact of every kind.
+pub(crate) fn every_outcome() -> Vec<Outcome> {
+    let amount = Value::Amount(Amount { minor: 20_000, currency: Currency::USD });
+    let day = Value::Date(jiff::civil::date(2026, 1, 9));
+    let words = |text: &str| Pii::new(text.to_owned());
+    let kinds = vec![
+        OutcomeKind::Tag { name: "reason".into(), value: Pii::new(Value::text("'); drop table outcomes; --")) },
+        OutcomeKind::Tag { name: "ratio".into(), value: Pii::new(Value::Number(0.1 + 0.2)) },
+        OutcomeKind::Verified { passed: true, factors: vec!["born".into(), "postcode".into()], tries: 2 },
+        OutcomeKind::Promise { parts: Pii::new(vec![(amount.clone(), day.clone()), (amount.clone(), Value::Nothing)]) },
+        OutcomeKind::Rating { name: "nps".into(), score: 9, min: 0, max: 10 },
+        OutcomeKind::Comment { name: "why".into(), text: words("太贵了 😀"), themes: vec!["price".into()] },
+        OutcomeKind::OptOut { scope: EVERYWHERE.into(), number: words("+12025550123"), said: words("stop calling me") },
+        OutcomeKind::Message { file: "messages/2026-01/05/01.wav".into(), ms: 12_345 },
+        OutcomeKind::Voicemail { left: false, played_ms: 1_240 },
+        OutcomeKind::CallBack {
+            at: Pii::new(Value::Moment(jiff::civil::datetime(2026, 1, 6, 17, 0, 0, 0))),
+            number: None,
+        },
+        OutcomeKind::CallBack { at: Pii::new(Value::Nothing), number: Some(words("+12025550124")) },
+        OutcomeKind::Unanswered { question: words("do you deliver to the moon") },
+        OutcomeKind::Errand { name: "http".into(), end: "timeout".into() },
+        OutcomeKind::Form { values: Pii::new([("due".to_owned(), amount), ("on".to_owned(), day)].into()) },
+    ];
+    kinds.into_iter().map(|kind| Outcome { step: "ask".into(), kind }).collect()
+}
+
+/// A number that was closed in the call of that number, at its arrival.
+pub(crate) fn closed(number: u8, scope: &str) -> Suppression {
+    Suppression {
+        number: Pii::new("+12025550123".into()),
+        scope: scope.into(),
+        reason: "opt_out".into(),
+        source: "call".into(),
+        call: Some(bare_record(number).id),
+        said: Some(Pii::new("stop calling me".into())),
+        created_at: arrival(number),
+        expires_at: None,
+    }
+}
+
+async fn is_closed(store: &impl Store, scope: Option<&str>, now: Timestamp) -> Option<Suppression> {
+    let number = NumberPolicy::FULL.sought(&Pii::new("+12025550123".to_owned()));
+    store.suppressed(&number, scope, now).await.unwrap()
+}
+
+fn opted_out(number: u8) -> CallRecord {
+    CallRecord { outcomes: every_outcome(), language: Some(Language::english()), ..bare_record(number) }
+}
+
+pub(crate) async fn every_kind_of_outcome_comes_back_exactly(store: &impl Store) {
+    comes_back(store, opted_out(1)).await;
+    let many = (0..100).map(|_| every_outcome().remove(4)).collect();
+    comes_back(store, CallRecord { outcomes: many, ..bare_record(2) }).await;
+}
+
+pub(crate) async fn an_opt_out_closes_its_number_in_the_transaction_of_its_call(store: &impl Store) {
+    store.save(&[bare_record(0)]).await.unwrap();
+    assert_eq!(is_closed(store, None, arrival(9)).await, None);
+    store.save(&[opted_out(1)]).await.unwrap();
+    let expect = Suppression { created_at: opted_out(1).ended_at, ..closed(1, EVERYWHERE) };
+    assert_eq!(is_closed(store, None, arrival(9)).await, Some(expect));
+}
+
+pub(crate) async fn a_call_that_is_not_stored_closes_nothing(store: &impl Store) {
+    let mut bad = bare_record(2);
+    bad.arrived_at = Timestamp::MIN;
+    assert!(store.save(&[opted_out(1), bad]).await.is_err());
+    assert_eq!(is_closed(store, None, arrival(9)).await, None);
+    assert!(store.get(opted_out(1).id.as_str()).await.is_err());
+    // And the other way round: a number that cannot be closed keeps its call out.
+    let mut bad = opted_out(3);
+    bad.ended_at = Timestamp::MIN;
+    assert!(store.save(&[bad.clone()]).await.is_err());
+    assert!(store.get(bad.id.as_str()).await.is_err());
+}
+
+pub(crate) async fn a_closed_number_stays_as_it_was_said_first(store: &impl Store) {
+    // At once, then again with the record of the call, then in another call.
+    store.suppress(&[closed(1, EVERYWHERE)]).await.unwrap();
+    store.save(&[opted_out(1)]).await.unwrap();
+    store.suppress(&[closed(5, EVERYWHERE), closed(1, EVERYWHERE)]).await.unwrap();
+    assert_eq!(is_closed(store, None, arrival(9)).await, Some(closed(1, EVERYWHERE)));
+    assert_eq!(store.get(opted_out(1).id.as_str()).await.unwrap(), opted_out(1));
+}
+
+pub(crate) async fn a_number_is_closed_in_its_scope_and_until_its_end(store: &impl Store) {
+    let passing = Suppression { expires_at: Some(arrival(5)), ..closed(1, "spring") };
+    store.suppress(std::slice::from_ref(&passing)).await.unwrap();
+    assert_eq!(is_closed(store, None, arrival(2)).await, None);
+    assert_eq!(is_closed(store, Some("autumn"), arrival(2)).await, None);
+    assert_eq!(is_closed(store, Some("spring"), arrival(2)).await, Some(passing.clone()));
+    assert_eq!(is_closed(store, Some("spring"), arrival(5)).await, None, "it is open again");
+    // For good from now on, and no end that is said later opens it.
+    store.suppress(&[closed(6, "spring"), passing]).await.unwrap();
+    assert_eq!(is_closed(store, Some("spring"), arrival(9)).await, Some(closed(6, "spring")));
+    // Everywhere is told first.
+    store.suppress(&[closed(7, EVERYWHERE)]).await.unwrap();
+    assert_eq!(is_closed(store, Some("spring"), arrival(9)).await, Some(closed(7, EVERYWHERE)));
+    let nobody = NumberPolicy::FULL.sought(&Pii::new(String::new()));
+    assert_eq!(store.suppressed(&nobody, Some("spring"), arrival(9)).await.unwrap(), None);
 }
 
 pub(crate) async fn saving_twice_is_saving_once(store: &impl Store) {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -15,11 +16,15 @@ use tracing::{debug, error, info, warn};
 
 pub use super::backlog::Condition;
 use super::backlog::{BATCH, Backlog, Input, Output, Reloaded, Trouble};
+use super::entry::{Entry, apart, together};
 use super::numbers::NumberPolicy;
 use super::spool::{Found, Spool};
 use super::sqlite::{BUSY_TIMEOUT, SqliteStore};
+use super::suppression::Suppression;
 use super::{DATABASE_FILE, Store as _, StoreError};
-use crate::call::record::CallRecord;
+use crate::call::driver::DoNotCall;
+use crate::call::record::{CallRecord, OptOut};
+use crate::dialplan::outcome::OutcomeKind;
 use crate::time::Clock;
 
 /// Records on their way to the writer. Two thirds of a second of set-ups at 1,500 a second, while one transaction of
@@ -39,10 +44,10 @@ pub struct WriterSetup {
     pub numbers: NumberPolicy,
 }
 
-/// Takes the records of calls that are over. Clones feed the same writer.
+/// Takes the records of calls that are over, and numbers closed in those that go on. Clones feed the same writer.
 #[derive(Clone)]
 pub struct Writer {
-    records: mpsc::Sender<CallRecord>,
+    entries: mpsc::Sender<Entry>,
     numbers: NumberPolicy,
     spool: Spool,
     condition: Arc<Mutex<Condition>>,
@@ -55,23 +60,45 @@ impl Writer {
         record.sip_call_id = self.numbers.call_id(&record.sip_call_id, [&record.caller, &record.called]);
         record.caller = self.numbers.apply(&record.caller);
         record.called = self.numbers.apply(&record.called);
-        let Err(mpsc::error::SendError(record)) = self.records.send(record).await else { return };
+        for outcome in &mut record.outcomes {
+            match &mut outcome.kind {
+                OutcomeKind::OptOut { number, .. } => *number = self.numbers.key(number),
+                OutcomeKind::CallBack { number: Some(number), .. } => *number = self.numbers.apply(number),
+                _ => {}
+            }
+        }
+        self.hand_over(record.into()).await;
+    }
+
+    async fn hand_over(&self, entry: Entry) {
+        let Err(mpsc::error::SendError(entry)) = self.entries.send(entry).await else { return };
         // The writer has been closed: the next start finds the file.
         let spool = self.spool.clone();
-        let id = record.id.clone();
-        let kept = tokio::task::spawn_blocking(move || spool.put(&record)).await;
+        let id = entry.call().map(ToString::to_string).unwrap_or_default();
+        let kept = tokio::task::spawn_blocking(move || spool.put(&entry)).await;
         match kept {
-            Ok(Ok(())) => info!(call = %id, "a call that ended after the store was closed is kept in a file"),
-            Ok(Err(fault)) => error!(call = %id, %fault, "a call that ended after the store was closed is lost"),
-            Err(fault) => error!(call = %id, %fault, "a call that ended after the store was closed is lost"),
+            Ok(Ok(())) => info!(call = %id, "what came of a call after the store was closed is kept in a file"),
+            Ok(Err(fault)) => error!(call = %id, %fault, "what came of a call after the store was closed is lost"),
+            Err(fault) => error!(call = %id, %fault, "what came of a call after the store was closed is lost"),
         }
     }
 
     /// What becomes of calls, as far as is known; in memory are also those that the writer has not taken up yet.
     pub fn condition(&self) -> Condition {
         let condition = *self.condition.lock().unwrap_or_else(PoisonError::into_inner);
-        let queued = self.records.max_capacity() - self.records.capacity();
+        let queued = self.entries.max_capacity() - self.entries.capacity();
         Condition { in_memory: condition.in_memory + queued, ..condition }
+    }
+}
+
+#[async_trait]
+impl DoNotCall for Writer {
+    async fn close(&self, mut opt_out: OptOut) {
+        opt_out.number = self.numbers.key(&opt_out.number);
+        match Suppression::of_opt_out(&opt_out) {
+            Some(closed) => self.hand_over(closed.into()).await,
+            None => warn!(call = %opt_out.call, "somebody whose number is withheld asked not to be called again"),
+        }
     }
 }
 
@@ -94,10 +121,10 @@ impl WriterTask {
 /// Starts the writer. Opening the database is part of its work: a broken one raises an alarm in the log and calls
 /// are kept in files until it works, while the gateway answers as ever.
 pub fn start(setup: WriterSetup, clock: Arc<dyn Clock>) -> (Writer, WriterTask) {
-    let (records, arriving) = mpsc::channel(QUEUE);
+    let (entries, arriving) = mpsc::channel(QUEUE);
     let WriterSetup { data_dir, numbers } = setup;
     let condition = Arc::new(Mutex::new(Condition { well: true, unkept: false, in_memory: 0 }));
-    let writer = Writer { records, numbers, spool: Spool::of(&data_dir), condition: condition.clone() };
+    let writer = Writer { entries, numbers, spool: Spool::of(&data_dir), condition: condition.clone() };
     let closing = CancellationToken::new();
     let task = tokio::spawn(run(Ports::new(&data_dir, BUSY_TIMEOUT), arriving, clock, closing.clone(), condition));
     (writer, WriterTask { task, closing })
@@ -105,7 +132,7 @@ pub fn start(setup: WriterSetup, clock: Arc<dyn Clock>) -> (Writer, WriterTask) 
 
 async fn run(
     mut ports: Ports,
-    mut arriving: mpsc::Receiver<CallRecord>,
+    mut arriving: mpsc::Receiver<Entry>,
     clock: Arc<dyn Clock>,
     closing: CancellationToken,
     condition: Arc<Mutex<Condition>>,
@@ -149,7 +176,7 @@ async fn run(
 }
 
 /// Waits a little for more records, unless there are enough: those that end together share a transaction.
-async fn gather(arriving: &mut mpsc::Receiver<CallRecord>, arrived: &mut Vec<CallRecord>, closing: &CancellationToken) {
+async fn gather(arriving: &mut mpsc::Receiver<Entry>, arrived: &mut Vec<Entry>, closing: &CancellationToken) {
     if arrived.len() >= BATCH {
         return;
     }
@@ -158,9 +185,9 @@ async fn gather(arriving: &mut mpsc::Receiver<CallRecord>, arrived: &mut Vec<Cal
         () = closing.cancelled() => {}
     }
     while arrived.len() < BATCH
-        && let Ok(record) = arriving.try_recv()
+        && let Ok(entry) = arriving.try_recv()
     {
-        arrived.push(record);
+        arrived.push(entry);
     }
 }
 
@@ -212,60 +239,65 @@ impl Ports {
         }
     }
 
-    async fn save(&mut self, records: Vec<CallRecord>) -> Result<(), (Vec<CallRecord>, Trouble)> {
+    async fn save(&mut self, entries: Vec<Entry>) -> Result<(), (Vec<Entry>, Trouble)> {
         let store = match self.open().await {
             Ok(store) => store,
-            Err(error) => return Err((records, trouble(&error))),
+            Err(error) => return Err((entries, trouble(&error))),
         };
-        match store.save(&records).await {
+        let (closed, records) = apart(entries);
+        let done = match store.suppress(&closed).await {
+            Ok(()) => store.save(&records).await,
+            Err(error) => Err(error),
+        };
+        match done {
             Ok(()) => Ok(()),
-            Err(error) if error.is_of_a_record() => self.save_one_by_one(&store, records).await,
+            Err(error) if error.is_of_a_record() => self.save_one_by_one(&store, together(closed, records)).await,
             Err(error) => {
                 self.forget_store().await;
-                Err((records, trouble(&error)))
+                Err((together(closed, records), trouble(&error)))
             }
         }
     }
 
     /// One of these breaks a rule of the tables; the others must not suffer.
-    async fn save_one_by_one(
-        &mut self,
-        store: &SqliteStore,
-        records: Vec<CallRecord>,
-    ) -> Result<(), (Vec<CallRecord>, Trouble)> {
-        let mut records = records.into_iter();
-        while let Some(record) = records.next() {
-            let stored = store.save(std::slice::from_ref(&record)).await;
+    async fn save_one_by_one(&mut self, store: &SqliteStore, entries: Vec<Entry>) -> Result<(), (Vec<Entry>, Trouble)> {
+        let mut entries = entries.into_iter();
+        while let Some(entry) = entries.next() {
+            let stored = match &entry {
+                Entry::Call(record) => store.save(std::slice::from_ref(record)).await,
+                Entry::Closed(closed) => store.suppress(std::slice::from_ref(closed)).await,
+            };
             let failed = match stored {
                 Ok(()) => None,
-                Err(error) if error.is_of_a_record() => self.set_aside(&record, &error).await.err(),
+                Err(error) if error.is_of_a_record() => self.set_aside(&entry, &error).await.err(),
                 Err(error) => Some(trouble(&error)),
             };
             if let Some(trouble) = failed {
                 self.forget_store().await;
-                return Err((std::iter::once(record).chain(records).collect(), trouble));
+                return Err((std::iter::once(entry).chain(entries).collect(), trouble));
             }
         }
         Ok(())
     }
 
-    async fn set_aside(&self, record: &CallRecord, error: &StoreError) -> Result<(), Trouble> {
-        error!(call = %record.id, %error, unsaved = %self.spool.folder().display(), "a call is kept in a file");
-        let (spool, kept) = (self.spool.clone(), record.clone());
+    async fn set_aside(&self, entry: &Entry, error: &StoreError) -> Result<(), Trouble> {
+        let call = entry.call().map(ToString::to_string).unwrap_or_default();
+        error!(call, %error, unsaved = %self.spool.folder().display(), "what came of a call is kept in a file");
+        let (spool, kept) = (self.spool.clone(), entry.clone());
         on_disk(move || spool.set_aside(&kept))
             .await
             .map_err(|fault| Trouble { passing: false, sentence: self.unwritable(&fault) })
     }
 
-    async fn put_in_files(&self, records: Vec<CallRecord>) -> Input {
+    async fn put_in_files(&self, entries: Vec<Entry>) -> Input {
         let spool = self.spool.clone();
         // A copy, should the runtime end before the files are written: then they are still ours to lose or keep.
-        let kept = records.clone();
+        let kept = entries.clone();
         let written = tokio::task::spawn_blocking(move || {
-            let mut records = records.into_iter();
-            while let Some(record) = records.next() {
-                if let Err(fault) = spool.put(&record) {
-                    return (std::iter::once(record).chain(records).collect(), Some(fault));
+            let mut entries = entries.into_iter();
+            while let Some(entry) = entries.next() {
+                if let Err(fault) = spool.put(&entry) {
+                    return (std::iter::once(entry).chain(entries).collect(), Some(fault));
                 }
             }
             (Vec::new(), None)
@@ -279,7 +311,7 @@ impl Ports {
         // Also when no file waits: this is how an alarm is raised at the start, and how a knock is answered.
         self.open().await.map_err(|error| trouble(&error))?;
         let spool = self.spool.clone();
-        let Found { records, files, set_aside, more } = match on_disk(move || spool.read(BATCH)).await {
+        let Found { entries, files, set_aside, more } = match on_disk(move || spool.read(BATCH)).await {
             Ok(found) => found,
             Err(fault) => {
                 warn!(%fault, unsaved = %self.spool.folder().display(), "files of unsaved calls cannot be read");
@@ -289,8 +321,8 @@ impl Ports {
         for file in set_aside {
             warn!(%file, "a file among the unsaved calls holds no call; it was set aside as .unreadable");
         }
-        if !records.is_empty() {
-            self.save(records).await.map_err(|(_, trouble)| trouble)?;
+        if !entries.is_empty() {
+            self.save(entries).await.map_err(|(_, trouble)| trouble)?;
         }
         let stored = files.len();
         let removed = on_disk(move || {

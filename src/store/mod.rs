@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use self::suppression::{Sought, Suppression};
 use crate::call::record::{CallEnd, CallRecord};
 use crate::id::CallId;
 use crate::pii::Pii;
@@ -22,9 +23,11 @@ pub mod backlog;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod driver;
+mod entry;
 pub mod numbers;
 pub mod spool;
 pub mod sqlite;
+pub mod suppression;
 
 /// Name of the database in the data directory.
 pub const DATABASE_FILE: &str = "trunkline.db";
@@ -32,9 +35,23 @@ pub const DATABASE_FILE: &str = "trunkline.db";
 /// A database of calls.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Keeps these calls, all or none, in one durable transaction. A call that is already there stays as it is, so
+    /// Keeps these calls with what came of them, all or none, in one durable transaction; opt-outs among it close their
+    /// numbers ([`Store::suppress`]) in the same one. A call that is already there stays as it is, so
     /// that saving again after an unclear failure is safe.
     async fn save(&self, records: &[CallRecord]) -> Result<(), StoreError>;
+
+    /// Closes these numbers, all or none, in one durable transaction. One that is closed already stays as it is, unless
+    /// it would have been open again some day and now is not.
+    async fn suppress(&self, closed: &[Suppression]) -> Result<(), StoreError>;
+
+    /// Is this number closed at `now`, for every plan and campaign or for the one called `scope`? What holds everywhere
+    /// is told first.
+    async fn suppressed(
+        &self,
+        number: &Sought,
+        scope: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Option<Suppression>, StoreError>;
 
     /// The latest calls first.
     async fn list(&self, filter: &CallFilter) -> Result<Vec<CallSummary>, StoreError>;

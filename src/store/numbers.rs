@@ -1,4 +1,8 @@
-//! How much of a telephone number the record keeps.
+//! How much of a telephone number the record keeps, and by what a number is recognised that must not be called again.
+//!
+//! A number that somebody has closed must stay closed whatever the record keeps of it. Where records hold full numbers
+//! the list of closed ones does too, in E.164 as far as the call told it so; else it holds the keyed hash. The setting may
+//! change: a number is sought in every form in which it may have been kept ([`NumberPolicy::sought`]).
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::suppression::Sought;
 use crate::files;
 use crate::pii::Pii;
 
@@ -35,13 +40,15 @@ pub enum KeepNumbers {
 #[derive(Clone)]
 pub struct NumberPolicy {
     keep: Keep,
+    /// Absent where no number has ever been hashed.
+    salt: Option<[u8; SALT_BYTES]>,
 }
 
 #[derive(Clone)]
 enum Keep {
     Full,
     Last4,
-    Hashed { salt: [u8; SALT_BYTES] },
+    Hashed,
 }
 
 /// The salt could not be had.
@@ -71,17 +78,18 @@ pub enum SaltError {
 
 impl NumberPolicy {
     /// Numbers as they came.
-    pub const FULL: Self = Self { keep: Keep::Full };
+    pub const FULL: Self = Self { keep: Keep::Full, salt: None };
 
-    /// Makes the setting ready. `Hashed` reads the salt in `data_dir`, or makes it from `fresh_salt`, which must come
-    /// from a good source of randomness.
+    /// Makes the setting ready: reads the salt in `data_dir`. `Last4` and `Hashed` make it, when it is missing, from
+    /// `fresh_salt`, which must come from a good source of randomness.
     pub fn open(keep: KeepNumbers, data_dir: &Path, fresh_salt: [u8; SALT_BYTES]) -> Result<Self, SaltError> {
-        let keep = match keep {
-            KeepNumbers::Full => Keep::Full,
-            KeepNumbers::Last4 => Keep::Last4,
-            KeepNumbers::Hashed => Keep::Hashed { salt: salt(&data_dir.join(SALT_FILE), fresh_salt)? },
+        let file = data_dir.join(SALT_FILE);
+        let (keep, fresh) = match keep {
+            KeepNumbers::Full => (Keep::Full, None),
+            KeepNumbers::Last4 => (Keep::Last4, Some(fresh_salt)),
+            KeepNumbers::Hashed => (Keep::Hashed, Some(fresh_salt)),
         };
-        Ok(Self { keep })
+        Ok(Self { keep, salt: salt(&file, fresh)? })
     }
 
     /// What the record keeps of `number`.
@@ -90,9 +98,41 @@ impl NumberPolicy {
         Pii::new(match &self.keep {
             Keep::Full => whole.clone(),
             Keep::Last4 => last4(whole),
-            Keep::Hashed { .. } if whole.is_empty() => String::new(),
-            Keep::Hashed { salt } => hashed(whole, salt),
+            Keep::Hashed if whole.is_empty() => String::new(),
+            Keep::Hashed => self.hash(whole),
         })
+    }
+
+    /// By what a number that is closed is kept: itself, tidied, or its hash. Empty for one that was withheld.
+    pub fn key(&self, number: &Pii<String>) -> Pii<String> {
+        let tidy = tidy(number.reveal());
+        Pii::new(match &self.keep {
+            Keep::Full => tidy,
+            Keep::Last4 | Keep::Hashed if tidy.is_empty() => tidy,
+            Keep::Last4 | Keep::Hashed => self.hash(&tidy),
+        })
+    }
+
+    /// A number, to be looked for among the closed ones: with and without its `+`, plain and hashed.
+    pub fn sought(&self, number: &Pii<String>) -> Sought {
+        let tidy = tidy(number.reveal());
+        if tidy.is_empty() {
+            return Sought(Pii::new(Vec::new()));
+        }
+        let other = match tidy.strip_prefix('+') {
+            Some(bare) => bare.to_owned(),
+            None => format!("+{tidy}"),
+        };
+        let mut forms = vec![tidy, other];
+        if self.salt.is_some() {
+            let hashes: Vec<String> = forms.iter().map(|form| self.hash(form)).collect();
+            forms.extend(hashes);
+        }
+        Sought(Pii::new(forms))
+    }
+
+    fn hash(&self, text: &str) -> String {
+        hashed(text, self.salt.as_ref().expect("a policy that hashes has its salt"))
     }
 
     /// What the record keeps of the SIP Call-ID of a call between `people`: as it came, unless it tells what is not
@@ -101,7 +141,7 @@ impl NumberPolicy {
         let told = people.into_iter().any(|number| tells(call_id, number.reveal()));
         match &self.keep {
             Keep::Last4 if told => "…".to_owned(),
-            Keep::Hashed { salt } if told => hashed(call_id, salt),
+            Keep::Hashed if told => self.hash(call_id),
             _ => call_id.to_owned(),
         }
     }
@@ -118,6 +158,31 @@ fn tells(call_id: &str, number: &str) -> bool {
     let start = bare.char_indices().rev().nth(TELLING_DIGITS - 1).map_or(0, |(start, _)| start);
     bare.len() >= SHORTEST_TOLD && call_id.contains(&bare[start..])
 }
+
+/// Words that stand where a number would, from telephones that keep theirs to themselves.
+const WITHHELD: [&str; 6] = ["anonymous", "unknown", "restricted", "unavailable", "private", "withheld"];
+
+/// A number without what people write between its digits, in E.164 where it says so: `tel:+1 (202) 555-0123` and
+/// `0012025550123` are `+12025550123`. What is no number (a name in a SIP URI) keeps its letters, in lower case.
+fn tidy(number: &str) -> String {
+    let number = number.trim();
+    let number = number.strip_prefix("tel:").unwrap_or(number);
+    let number = number.split([';', '@']).next().unwrap_or(number);
+    let bare: String = number.chars().filter(|letter| !matches!(letter, ' ' | '-' | '.' | '(' | ')' | '/')).collect();
+    let digits = bare.strip_prefix('+').unwrap_or(&bare);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let name = number.trim().to_lowercase();
+        return if WITHHELD.contains(&name.as_str()) { String::new() } else { name };
+    }
+    match bare.strip_prefix("00") {
+        // ITU-T E.123: the usual prefix of an international call.
+        Some(international) if international.len() >= SHORTEST_INTERNATIONAL => format!("+{international}"),
+        _ => bare,
+    }
+}
+
+/// Digits of the shortest number that a country and a subscriber in it make.
+const SHORTEST_INTERNATIONAL: usize = 7;
 
 /// `+12025550123` → `…0123`. A short number never shows more than half of itself.
 fn last4(number: &str) -> String {
@@ -146,17 +211,19 @@ fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize().into()
 }
 
-fn salt(file: &Path, fresh: [u8; SALT_BYTES]) -> Result<[u8; SALT_BYTES], SaltError> {
+/// The salt of `file`; where there is none, `fresh` from now on.
+fn salt(file: &Path, fresh: Option<[u8; SALT_BYTES]>) -> Result<Option<[u8; SALT_BYTES]>, SaltError> {
     let refused = |cause| SaltError::Io { file: file.to_owned(), cause };
     match std::fs::read(file) {
         Ok(bytes) => {
             let found = bytes.len();
-            bytes.try_into().map_err(|_| SaltError::Torn { file: file.to_owned(), found })
+            bytes.try_into().map(Some).map_err(|_| SaltError::Torn { file: file.to_owned(), found })
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let Some(fresh) = fresh else { return Ok(None) };
             file.parent().map_or(Ok(()), files::create_private_folder).map_err(refused)?;
             files::write_private_file(file, &fresh).map_err(refused)?;
-            Ok(fresh)
+            Ok(Some(fresh))
         }
         Err(error) => Err(refused(error)),
     }
@@ -197,9 +264,49 @@ mod tests {
         assert_eq!(hash([2; SALT_BYTES]), first, "the salt on disk wins");
         assert!(first.reveal().starts_with('#') && first.reveal().len() == 33);
         assert!(!first.reveal().contains("0123"));
-        let other = NumberPolicy { keep: Keep::Hashed { salt: [2; SALT_BYTES] } };
+        let other = NumberPolicy { keep: Keep::Hashed, salt: Some([2; SALT_BYTES]) };
         assert_ne!(other.apply(&number), first, "another house, another hash");
         assert_eq!(other.apply(&Pii::new(String::new())).reveal(), "", "nothing stays nothing");
+    }
+
+    #[test]
+    fn a_closed_number_is_found_in_every_way_it_may_be_written_and_kept() {
+        let home = tempfile::tempdir().unwrap();
+        let open = |keep| NumberPolicy::open(keep, home.path(), [7; SALT_BYTES]).unwrap();
+        let pii = |number: &str| Pii::new(number.to_owned());
+        let full = open(KeepNumbers::Full);
+        assert!(!home.path().join(SALT_FILE).exists(), "nothing is hashed");
+        assert_eq!(full.key(&pii("tel:+1 (202) 555-0123")).reveal(), NUMBER);
+        let written = [NUMBER, "12025550123", "0012025550123", "+1-202-555-0123", " +1.202.555.0123;user=phone"];
+        let kept = full.key(&pii(NUMBER));
+        for number in written {
+            assert!(full.sought(&pii(number)).0.reveal().contains(kept.reveal()), "{number}");
+        }
+        let hashing = open(KeepNumbers::Last4);
+        let hash = hashing.key(&pii(NUMBER));
+        assert!(
+            hash.reveal().starts_with('#') && !hash.reveal().contains("0123"),
+            "not the last four: {}",
+            hash.reveal()
+        );
+        for number in written {
+            // Kept before the setting changed, or after; looked for after it has changed back.
+            for policy in [&hashing, &open(KeepNumbers::Hashed), &open(KeepNumbers::Full)] {
+                let forms = policy.sought(&pii(number)).0;
+                assert!(forms.reveal().contains(kept.reveal()) && forms.reveal().contains(hash.reveal()), "{number}");
+            }
+        }
+        let sought = full.sought(&pii("+12025550124")).0;
+        assert!(!sought.reveal().contains(kept.reveal()));
+    }
+
+    #[test]
+    fn a_number_that_was_withheld_closes_nothing() {
+        for number in ["", " ", "anonymous", "Anonymous@anonymous.invalid", "Restricted"] {
+            assert_eq!(NumberPolicy::FULL.key(&Pii::new(number.to_owned())).reveal(), "", "{number}");
+            assert_eq!(NumberPolicy::FULL.sought(&Pii::new(number.to_owned())).0.reveal().len(), 0, "{number}");
+        }
+        assert_eq!(NumberPolicy::FULL.key(&Pii::new("Alice@example.com".to_owned())).reveal(), "alice");
     }
 
     #[test]

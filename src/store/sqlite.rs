@@ -9,16 +9,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Row as _};
 
+use super::suppression::{Sought, Suppression};
 use super::{CallFilter, CallSummary, Store, StoreError};
 use crate::call::record::CallRecord;
 use crate::files;
 
 mod insert;
 mod rows;
+mod suppression;
 
 /// Tables, as steps from nothing to now.
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -132,6 +135,9 @@ const NEWER: &str = "use the newer trunkline that wrote it, or move the file awa
 #[async_trait]
 impl Store for SqliteStore {
     async fn save(&self, records: &[CallRecord]) -> Result<(), StoreError> {
+        if records.is_empty() {
+            return Ok(());
+        }
         // `immediate` takes the write lock at once: a deferred one could lose it between two statements.
         let fault = |error: sqlx::Error| self.fault(&error);
         let mut transaction = self.pool.begin_with("begin immediate").await.map_err(fault)?;
@@ -143,13 +149,35 @@ impl Store for SqliteStore {
         transaction.commit().await.map_err(fault)
     }
 
+    async fn suppress(&self, closed: &[Suppression]) -> Result<(), StoreError> {
+        if closed.is_empty() {
+            return Ok(());
+        }
+        let fault = |error: sqlx::Error| self.fault(&error);
+        let mut transaction = self.pool.begin_with("begin immediate").await.map_err(fault)?;
+        if let Err(error) = suppression::close(&mut transaction, closed).await {
+            transaction.rollback().await.map_err(fault)?;
+            return Err(self.fault(&error));
+        }
+        transaction.commit().await.map_err(fault)
+    }
+
+    async fn suppressed(
+        &self,
+        number: &Sought,
+        scope: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Option<Suppression>, StoreError> {
+        suppression::find(&self.pool, number, scope, now).await.map_err(|error| self.fault(&error))
+    }
+
     async fn list(&self, filter: &CallFilter) -> Result<Vec<CallSummary>, StoreError> {
         rows::list(&self.pool, filter).await.map_err(|error| self.fault(&error))
     }
 
     async fn get(&self, id: &str) -> Result<CallRecord, StoreError> {
         let typed = id.trim().to_ascii_uppercase();
-        // One transaction, so that the three tables are read as of one moment.
+        // One transaction, so that the tables are read as of one moment.
         let mut reading = self.pool.begin().await.map_err(|error| self.fault(&error))?;
         let found = rows::starting_with(&mut reading, &typed).await.map_err(|error| self.fault(&error))?;
         let mut found = found.into_iter();

@@ -5,16 +5,30 @@
 //! as rightly as strangeness does. The weights are the same for every plan; `trunkline understand fit` finds them by
 //! maximum likelihood from cases that say what was meant.
 
-use super::classifier::Evidence;
+use super::classifier::{Evidence, NUMBERS};
+use crate::grammar::normalize::is_mandarin;
+use crate::language::Language;
 
 /// Numbers in one row of evidence, and a constant.
-pub const FEATURES: usize = 14;
+pub const FEATURES: usize = NUMBERS + 1;
 
 /// What each number of [`Evidence::row`] and the constant are worth.
 pub type Weights = [f32; FEATURES];
 
-/// Found by `trunkline understand fit` on `tests/data/understanding-dev.tsv` and on few-shot draws.
-pub const WEIGHTS: Weights = [1.07, 0.83, 1.74, 2.11, 1.78, -0.24, 0.95, 0.92, 1.10, 1.48, -0.25, -0.74, -1.55, 1.27];
+/// For English, found by `trunkline understand fit` on `tests/data/understanding-dev.tsv` and on few-shot draws.
+const ENGLISH: Weights = [
+    1.62, 0.20, 2.37, -0.67, 0.99, -0.86, -0.15, 1.08, 0.34, 1.19, -0.79, -1.00, -1.23, 0.59, 1.15, -1.68, -1.29, 5.10,
+];
+
+/// For Mandarin, found on few-shot draws alone.
+const MANDARIN: Weights = [
+    -1.22, -1.01, -0.93, 0.22, 0.46, -1.89, 2.76, -2.13, -1.85, 0.14, 0.46, 1.63, 0.00, 0.39, 3.26, -0.15, -0.94, 3.47,
+];
+
+/// The weights for `language`.
+pub fn weights(language: &Language) -> &'static Weights {
+    if is_mandarin(language) { &MANDARIN } else { &ENGLISH }
+}
 
 /// One utterance to learn from: the evidence for each option, and which one was meant, if any.
 #[derive(Clone, Debug)]
@@ -42,8 +56,8 @@ fn score(evidence: &Evidence, weights: &Weights) -> f32 {
 
 /// Weights that make the lessons likeliest, by gradient ascent with a step of its own for each weight (Adam, Kingma
 /// and Ba 2015); `decay` keeps them small.
-pub fn fit(lessons: &[Lesson], decay: f32, rounds: usize) -> Weights {
-    let mut weights = WEIGHTS;
+pub fn fit(lessons: &[Lesson], decay: f32, rounds: usize, language: &Language) -> Weights {
+    let mut weights = *self::weights(language);
     let (mut mean, mut spread) = ([0.0_f32; FEATURES], [0.0_f32; FEATURES]);
     for round in 1..=rounds {
         let slopes = slopes(lessons, &weights);
@@ -92,18 +106,18 @@ mod tests {
 
     #[test]
     fn more_evidence_is_more_confidence_and_a_rival_takes_some() {
-        let alone = confidences(&[evidence(1.0), evidence(0.0)], &WEIGHTS)[0];
-        let rivalled = confidences(&[evidence(1.0), evidence(1.0)], &WEIGHTS)[0];
-        let weak = confidences(&[evidence(0.3), evidence(0.0)], &WEIGHTS)[0];
+        let alone = confidences(&[evidence(1.0), evidence(0.0)], &ENGLISH)[0];
+        let rivalled = confidences(&[evidence(1.0), evidence(1.0)], &ENGLISH)[0];
+        let weak = confidences(&[evidence(0.3), evidence(0.0)], &ENGLISH)[0];
         assert!(alone > rivalled && alone > weak, "{alone} {rivalled} {weak}");
-        assert!(confidences(&[], &WEIGHTS).is_empty());
+        assert!(confidences(&[], &ENGLISH).is_empty());
     }
 
     #[test]
     fn fitting_learns_what_tells() {
         let lesson = |covered: f32, meant| Lesson { evidence: vec![evidence(covered)], meant, weight: 1.0 };
         let lessons = vec![lesson(0.9, Some(0)), lesson(0.8, Some(0)), lesson(0.3, None), lesson(0.2, None)];
-        let weights = fit(&lessons, 1e-4, 2000);
+        let weights = fit(&lessons, 1e-4, 2000, &Language::english());
         assert!(confidences(&[evidence(0.85)], &weights)[0] > 0.8);
         assert!(confidences(&[evidence(0.25)], &weights)[0] < 0.2);
     }

@@ -6,6 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use super::features;
+use super::linear::Settings;
+use super::model::{Example, Model};
+use super::strangers;
 use super::terms::{Term, terms};
 use crate::grammar::normalize;
 use crate::language::Language;
@@ -20,6 +24,12 @@ const NAMING: f32 = 0.15;
 const KNOWN: f32 = 0.3;
 /// Smoothing of the share each rival gets of a word.
 const SHARE_FLOOR: f32 = 0.08;
+
+/// Numbers in one row of [`Evidence`].
+pub const NUMBERS: usize = 17;
+/// What a difference of the linear model's values is worth in log shares: between what held-out rows of whole sets and
+/// of few-shot draws ask for.
+const SHARPNESS: f32 = 4.0;
 
 /// What speaks for one option.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -51,11 +61,19 @@ pub struct Evidence {
     /// The weightiest word of a thing named that the option knows nothing of: "lost my dog", but not "lost my card
     /// at the zoo".
     pub alien: f32,
+    /// Log of the share the linear model gives this option among its rivals.
+    pub linear: f32,
+    /// The linear model's value: above 0 where it says yes, whatever the rivals.
+    pub value: f32,
+    /// Cosine likeness of all features to the nearest phrase, 0..1.
+    pub alike: f32,
+    /// What the linear model's machine for sentences about something else says; the same for every option.
+    pub outside: f32,
 }
 
 impl Evidence {
     /// As a row for the calibration, in a fixed order.
-    pub fn row(&self) -> [f32; 13] {
+    pub fn row(&self) -> [f32; NUMBERS] {
         [
             self.covered,
             self.specific,
@@ -70,6 +88,10 @@ impl Evidence {
             self.phrases,
             self.stranger,
             self.alien,
+            self.linear,
+            self.value,
+            self.alike,
+            self.outside,
         ]
     }
 }
@@ -93,6 +115,7 @@ pub struct Classifier {
     /// How unevenly the options share each term, 0 (all alike) to 1 (one alone).
     uneven: Vec<f32>,
     phrases: Vec<Phrase>,
+    model: Model,
 }
 
 impl Classifier {
@@ -116,11 +139,17 @@ impl Classifier {
         }
         let share = shares(&known, vocabulary.len(), options);
         let uneven = share.iter().map(|row| unevenness(row)).collect();
-        Self { language: language.clone(), options, vocabulary, share, uneven, phrases: known }
+        let examples: Vec<Example> =
+            phrases.iter().map(|(option, text)| Example::new(text, Some(*option), language)).collect();
+        let scale = features::scale(language);
+        let strangers = strangers::apart_from(&examples, language, scale);
+        let lessons: Vec<&Example> = examples.iter().chain(&strangers).collect();
+        let model = Model::train(&lessons, options, scale, &Settings::default());
+        Self { language: language.clone(), options, vocabulary, share, uneven, phrases: known, model }
     }
 
-    /// What speaks for each option, given normalised words; empty when nothing at all does.
-    pub fn weigh(&self, words: &[String]) -> Vec<Evidence> {
+    /// What speaks for each option, given a text and its normalised words; empty when no word does.
+    pub fn weigh(&self, text: &str, words: &[String]) -> Vec<Evidence> {
         let mut heard = terms(normalize::unframed(words, &self.language), &self.language);
         heard.iter_mut().filter(|term| term.repeated).for_each(|term| term.weight = 0.0);
         let likeness: Vec<Vec<(usize, f32)>> = heard.iter().map(|term| self.neighbours(term)).collect();
@@ -148,7 +177,21 @@ impl Classifier {
         for (of, near) in evidence.iter_mut().zip(near) {
             of.near = near.iter().sum::<f32>() / 3.0;
         }
+        self.read(text, &mut evidence);
         evidence
+    }
+
+    fn read(&self, text: &str, evidence: &mut [Evidence]) {
+        let reading = self.model.read(&features::features(text, &self.language));
+        let top = reading.values.get(reading.best).copied().unwrap_or_default();
+        let sum: f32 = reading.values.iter().map(|value| ((value - top) * SHARPNESS).exp()).sum();
+        let alike = self.model.nearest(&reading);
+        for ((of, value), alike) in evidence.iter_mut().zip(&reading.values).zip(alike) {
+            of.linear = ((value - top) * SHARPNESS - sum.ln()).max(-8.0);
+            of.value = *value;
+            of.alike = alike;
+            of.outside = reading.stranger.unwrap_or_default();
+        }
     }
 
     fn neighbours(&self, heard: &Term) -> Vec<(usize, f32)> {
@@ -324,7 +367,7 @@ mod tests {
         let language = Language::english();
         let phrases = [(0, "lost my card"), (0, "stolen card"), (1, "pay my bill"), (1, "make a payment")];
         let phrases = phrases.map(|(option, phrase)| (option, phrase.to_owned()));
-        Classifier::train(&phrases, 2, &language).weigh(&normalize::words(text, &language))
+        Classifier::train(&phrases, 2, &language).weigh(text, &normalize::words(text, &language))
     }
 
     #[test]

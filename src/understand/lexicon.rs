@@ -119,6 +119,10 @@ pub fn alike((one, one_lines): (&str, &[(u16, f32)]), (two, two_lines): (&str, &
     if one == two {
         return 1.0;
     }
+    // Most pairs of words have nothing to do with one another.
+    if one.as_bytes().first() != two.as_bytes().first() && (one_lines.is_empty() || two_lines.is_empty()) {
+        return 0.0;
+    }
     let mut best: f32 = 0.0;
     let (mut left, mut right) = (one_lines, two_lines);
     while let (Some(&(a, strength)), Some(&(b, _))) = (left.first(), right.first()) {

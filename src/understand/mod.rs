@@ -10,27 +10,38 @@
 //!                                                              confidence per option, the rest: none of these
 //! ```
 //!
-//! Everything is compiled when a plan loads and is read-only afterwards. The lists it rests on (`words/`) know the
-//! language, never a plan.
+//! Phrases are compiled when a plan loads; the classifier is trained on them by [`Matcher::warm`], or when it is first
+//! needed, and is read-only afterwards. The lists it rests on (`words/`) know the language, never a plan.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use crate::grammar::normalize::{self, is_mandarin};
 use crate::language::Language;
 
+pub mod benchmark;
 pub mod calibrate;
 pub mod classifier;
 pub mod ending;
 pub mod eval;
+pub mod features;
+mod fields;
 mod hypothesis;
+pub mod labelled;
 mod lexicon;
+pub mod linear;
+pub mod model;
 mod phonetic;
+pub mod refusal;
+pub mod segment;
+pub mod sparse;
 mod stem;
+pub mod strangers;
 pub mod tasks;
 mod terms;
+pub mod trained;
 mod universals;
 
-use calibrate::WEIGHTS;
 use classifier::{Classifier, Evidence};
 use ending::Ending;
 
@@ -74,6 +85,13 @@ pub enum Universal {
     Repeat,
     /// Go back.
     Back,
+    /// Do not call again; take me off your list.
+    StopCalling,
+}
+
+impl Universal {
+    /// Every wish, in the order they claim phrases.
+    pub const ALL: [Self; 4] = [Self::Operator, Self::Repeat, Self::Back, Self::StopCalling];
 }
 
 /// What an utterance turned out to mean.
@@ -117,7 +135,24 @@ pub struct Matcher {
     phrases: BTreeMap<Vec<String>, usize>,
     /// The same reduced to [`skeleton`]s.
     skeletons: BTreeMap<Vec<String>, usize>,
-    classifier: Classifier,
+    school: Arc<School>,
+}
+
+/// What the classifier is trained on, and the classifier once somebody said what is no phrase. Most questions of a
+/// large plan never hear such a thing, and checking a plan or rehearsing it by its own phrases needs none.
+#[derive(Debug)]
+struct School {
+    language: Language,
+    /// Class and phrase.
+    lessons: Vec<(usize, String)>,
+    classes: usize,
+    classifier: OnceLock<Classifier>,
+}
+
+impl School {
+    fn classifier(&self) -> &Classifier {
+        self.classifier.get_or_init(|| Classifier::train(&self.lessons, self.classes, &self.language))
+    }
 }
 
 impl Matcher {
@@ -130,7 +165,7 @@ impl Matcher {
             let class = known.class(Meaning::Option(place));
             phrases.iter().for_each(|phrase| known.add(class, phrase));
         }
-        for universal in [Universal::Operator, Universal::Repeat, Universal::Back] {
+        for universal in Universal::ALL {
             match known.owner(universal) {
                 Some(class) => known.add_phrases(class, universal),
                 None if universals.contains(&universal) => {
@@ -141,6 +176,12 @@ impl Matcher {
             }
         }
         known.compile()
+    }
+
+    /// Trains the classifier now, some ten milliseconds, rather than at the first words that are no phrase. For
+    /// whoever puts a plan live.
+    pub fn warm(&self) {
+        let _ = self.school.classifier();
     }
 
     /// What the n-best list means here.
@@ -171,18 +212,18 @@ impl Matcher {
 
     /// Evidence for whatever `text` may mean, as the calibration sees it. For fitting that.
     pub fn evidence(&self, text: &str) -> Vec<(Meaning, Evidence)> {
-        let weighed = self.weigh(&normalize::words(text, &self.language));
+        let weighed = self.weigh(text, &normalize::words(text, &self.language));
         weighed.into_iter().map(|(class, evidence)| (self.meanings[class].clone(), evidence)).collect()
     }
 
     /// Classes for which something speaks. People say little else when they ask for a universal, so a sentence that
     /// merely holds its words ("give it back") is no evidence for one.
-    fn weigh(&self, words: &[String]) -> Vec<(usize, Evidence)> {
+    fn weigh(&self, text: &str, words: &[String]) -> Vec<(usize, Evidence)> {
         let speaks = |(class, of): &(usize, Evidence)| match self.meanings[*class] {
             Meaning::Option(_) => of.covered > 0.0,
             Meaning::Universal(_) => of.nearest >= UNIVERSAL_NEAREST && of.mass >= UNIVERSAL_MASS,
         };
-        self.classifier.weigh(words).into_iter().enumerate().filter(speaks).collect()
+        self.school.classifier().weigh(text, words).into_iter().enumerate().filter(speaks).collect()
     }
 
     fn read(&self, text: &str) -> Reading {
@@ -212,10 +253,10 @@ impl Matcher {
             };
             return Reading { classes: vec![(class, confidence)], exact: true, fit };
         }
-        let weighed = self.weigh(&words);
+        let weighed = self.weigh(text, &words);
         let evidence: Vec<Evidence> = weighed.iter().map(|(_, evidence)| *evidence).collect();
-        let limit = if denies(core) { DENIED } else { LOOSE_LIMIT };
-        let confidences = calibrate::confidences(&evidence, &WEIGHTS);
+        let denied = denies(core);
+        let confidences = calibrate::confidences(&evidence, calibrate::weights(&self.language));
         let sure = confidences.iter().zip(&evidence).any(|(sure, of)| *sure >= SURE && of.covered >= NOTHING_LEFT);
         let begins = self.begins_one(&words) || self.begins_one(core) || self.begins_skeleton(core);
         let fit = match (begins, sure) {
@@ -223,7 +264,14 @@ impl Matcher {
             (false, true) if !calls_for_more => Fit::Full,
             _ => Fit::None,
         };
-        let classes = weighed.iter().zip(confidences).map(|((class, _), sure)| (*class, sure.min(limit))).collect();
+        // "I do not want you to call" denies nothing: it is the wish.
+        let limit = |class: usize| match self.meanings[class] {
+            Meaning::Universal(Universal::StopCalling) => LOOSE_LIMIT,
+            _ if denied => DENIED,
+            _ => LOOSE_LIMIT,
+        };
+        let sure = weighed.iter().zip(confidences);
+        let classes = sure.map(|((class, _), sure)| (*class, sure.min(limit(*class)))).collect();
         Reading { classes, exact: false, fit }
     }
 
@@ -323,10 +371,13 @@ impl Known {
         universals::phrases(universal, &self.language).for_each(|phrase| self.add(class, phrase));
     }
 
-    /// The option that is this universal by another name: it has one of the operator's phrases, or two of another's
-    /// ("repeat" alone may be about a prescription).
+    /// The option that is this universal by another name: it has one of the phrases for a person or for the end of all
+    /// calls, or two of another's ("repeat" alone may be about a prescription).
     fn owner(&self, universal: Universal) -> Option<usize> {
-        let enough = if universal == Universal::Operator { 1 } else { 2 };
+        let enough = match universal {
+            Universal::Operator | Universal::StopCalling => 1,
+            Universal::Repeat | Universal::Back => 2,
+        };
         let mut shared: BTreeMap<usize, usize> = BTreeMap::new();
         for phrase in universals::phrases(universal, &self.language) {
             let words = normalize::words(phrase, &self.language);
@@ -345,8 +396,19 @@ impl Known {
                 skeletons.entry(bare).or_insert(*class);
             }
         }
-        let classifier = Classifier::train(&self.lessons, self.meanings.len(), &self.language);
-        Matcher { meanings: self.meanings, phrases: self.phrases, skeletons, classifier, language: self.language }
+        let school = School {
+            language: self.language.clone(),
+            lessons: self.lessons,
+            classes: self.meanings.len(),
+            classifier: OnceLock::new(),
+        };
+        Matcher {
+            language: self.language,
+            meanings: self.meanings,
+            phrases: self.phrases,
+            skeletons,
+            school: Arc::new(school),
+        }
     }
 }
 
@@ -484,6 +546,31 @@ mod tests {
             assert!(is(&found, &Meaning::Universal(universal), 0.6), "{text}: {found:?}");
         }
         assert_eq!(best(&matcher_in(&[], "en").understand(&eval::heard_clearly("give this back"))), None);
+    }
+
+    #[test]
+    fn whoever_wants_no_more_calls_is_understood_where_that_is_asked_for() {
+        let understood = |text: &str, tag: &str, universals: &[Universal]| {
+            let options: Vec<Vec<String>> = [vec!["I do not want to cancel", "取消预约"], vec!["pay my bill", "付款"]]
+                .map(|phrases| phrases.into_iter().map(str::to_owned).collect())
+                .to_vec();
+            let matcher = Matcher::compile(&options, universals, &Language::parse(tag).unwrap());
+            matcher.understand(&eval::heard_clearly(text))
+        };
+        let stop = Meaning::Universal(Universal::StopCalling);
+        for (text, tag) in [
+            ("stop calling me", "en"),
+            ("please take me off your list", "en"),
+            ("I really don't want you to call me any more", "en"),
+            ("你们不要再给我打电话了", "zh-CN"),
+            ("别再打了", "zh-CN"),
+            ("请以后不要再打给我了", "zh-CN"),
+        ] {
+            let found = understood(text, tag, &Universal::ALL);
+            assert!(is(&found, &stop, 0.6), "{text}: {found:?}");
+            let found = understood(text, tag, ALL);
+            assert!(found.candidates.iter().all(|(meaning, _)| *meaning != stop), "{text}: {found:?}");
+        }
     }
 
     #[test]

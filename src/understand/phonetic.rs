@@ -7,6 +7,10 @@ use rphonetic::DoubleMetaphone;
 
 /// Codes longer than this tell nothing more about words people say to a menu.
 const CODE_LENGTH: usize = 6;
+/// Codes less alike than this are strangers…
+const NEAR: f32 = 0.74;
+/// …so that one letter may differ in a code of this length, and none in a shorter one.
+const EDITABLE: usize = 4;
 /// Words shorter than this sound like too many others.
 const SHORTEST: usize = 4;
 
@@ -27,6 +31,22 @@ impl Sound {
         Some(Self { primary: codes.primary(), alternate: codes.alternate() }).filter(|sound| sound.primary.len() >= 2)
     }
 
+    /// The first of the codes.
+    pub fn primary(&self) -> &str {
+        &self.primary
+    }
+
+    /// A quick look that spares most comparisons: of short codes nothing may be edited, of longer ones one letter.
+    fn may_be_near(&self, other: &Self) -> bool {
+        let (one, two) = (self.primary.len(), other.primary.len());
+        let edits = 1.0 - one.abs_diff(two) as f32 / one.max(two).max(1) as f32;
+        let is_short = one.max(two) < EDITABLE && self.alternate.len().max(other.alternate.len()) < EDITABLE;
+        match is_short {
+            true => self.primary == other.primary || self.primary == other.alternate || self.alternate == other.primary,
+            false => edits >= NEAR || self.primary != self.alternate || other.primary != other.alternate,
+        }
+    }
+
     /// 0 (strangers) to 1 (same sound): smallest share of the codes that must be edited.
     pub fn alike(&self, other: &Self) -> f32 {
         let pairs =
@@ -37,8 +57,11 @@ impl Sound {
 
 /// How likely `heard` is a mishearing of `meant`, 0..0.85; zero unless both sound and spelling are near.
 pub fn misheard((heard, heard_sound): (&str, &Sound), (meant, meant_sound): (&str, &Sound)) -> f32 {
+    if !heard_sound.may_be_near(meant_sound) {
+        return 0.0;
+    }
     let sound = heard_sound.alike(meant_sound);
-    if sound < 0.74 {
+    if sound < NEAR {
         return 0.0;
     }
     let spelling = strsim::jaro_winkler(heard, meant) as f32;

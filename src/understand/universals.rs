@@ -26,6 +26,7 @@ fn read(line: &'static str) -> Option<Line> {
         "operator" => Universal::Operator,
         "repeat" => Universal::Repeat,
         "back" => Universal::Back,
+        "stop" => Universal::StopCalling,
         _ => return None,
     };
     (!phrase.is_empty() && cells.next().is_none()).then_some(Line { language, wish, phrase })
@@ -57,9 +58,10 @@ mod tests {
     fn english_and_mandarin_know_every_wish() {
         for tag in ["en-US", "zh-CN", "cmn-Hans"] {
             let language = Language::parse(tag).unwrap();
-            for wish in [Universal::Operator, Universal::Repeat, Universal::Back] {
+            for wish in Universal::ALL {
                 assert!(phrases(wish, &language).count() >= 5, "{tag} {wish:?}");
             }
+            assert!(phrases(Universal::StopCalling, &language).count() >= 15, "{tag}");
         }
         assert_eq!(phrases(Universal::Back, &Language::parse("fr-FR").unwrap()).count(), 0);
     }

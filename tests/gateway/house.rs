@@ -82,7 +82,7 @@ impl Gateway {
             settings.rtp_timeout,
             settings.rtp,
             settings.recordings.unwrap_or_else(|| data.path().join("recordings")),
-            fs::canonicalize(&settings.plan).expect("the plan exists"),
+            std::path::absolute(&settings.plan).expect("a path"),
             settings.extra,
             data = data.path(),
         );

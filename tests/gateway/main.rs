@@ -5,12 +5,14 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test of a live gateway has to live in its time")]
 
+mod agents;
 mod audio;
 mod callee;
 #[allow(dead_code, reason = "the callers of other tests can do more than these need")]
 mod caller;
 mod callers;
 mod calls;
+mod edits;
 mod hold;
 mod house;
 mod line;

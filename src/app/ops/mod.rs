@@ -8,12 +8,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::house::House;
+use super::plans::Plans;
 use crate::call::registry::Registry;
 use crate::config::Config;
 use crate::media::driver::{Beat, MediaHandle};
 use crate::observe::exposition::CONTENT_TYPE;
 use crate::observe::health::{Health, State, Watch};
-use crate::observe::metrics::{ProcessUse, Snapshot, TrunkView, render};
+use crate::observe::metrics::{PlansView, ProcessUse, Snapshot, TrunkView, render};
 use crate::observe::tally::Tally;
 use crate::sip::{Dialer, SipStats, TrunkState, TrunkStatus};
 use crate::speech::driver::RecognizerPool;
@@ -38,6 +39,8 @@ pub struct Sources {
     pub recognizers: Arc<RecognizerPool>,
     /// The store's writer.
     pub records: Writer,
+    /// The dial plans.
+    pub plans: Arc<Plans>,
     /// Live calls.
     pub registry: Registry,
     /// How many there may be.
@@ -63,6 +66,7 @@ impl Sources {
             media: house.media.clone(),
             recognizers: house.recognizers.clone(),
             records: house.records.writer().clone(),
+            plans: house.plans.clone(),
             registry: house.registry.clone(),
             seats: house.config.sip.max_calls,
             others_call: others_call(&house.config),
@@ -133,7 +137,7 @@ impl Window {
 
     async fn snapshot(&self) -> Snapshot {
         let Sources { sip, media, recognizers, records, registry, seats, registering, others_call, .. } = &self.sources;
-        let Sources { tally, started_at, .. } = &self.sources;
+        let Sources { tally, started_at, plans, .. } = &self.sources;
         let asked = async { (sip.stats().await, sip.trunks().await) };
         let (stats, trunks): (Option<SipStats>, Vec<TrunkStatus>) =
             tokio::time::timeout(SIP_PATIENCE, asked).await.unwrap_or_default();
@@ -153,6 +157,7 @@ impl Window {
             recognition: recognizers.metrics(),
             store: records.condition(),
             others_call: *others_call,
+            plans: plans.view(),
             totals: tally.totals(),
             process: driver::process_files().and_then(|files| process_use(&files)),
         }
@@ -177,10 +182,22 @@ fn told(snapshot: &Snapshot, health: &Health) -> String {
     let told = serde_json::json!({
         "state": health.state,
         "reasons": health.reasons,
+        "notes": notes(&snapshot.plans),
         "calls": snapshot.live,
         "version": snapshot.version,
     });
     format!("{told}\n")
+}
+
+/// What is not as its files say, though every call is served.
+fn notes(plans: &PlansView) -> Vec<String> {
+    let broken = plans.broken.iter().map(|plan| {
+        format!("the file of dial plan {plan} is broken: an earlier version is in force; `trunkline plans` says why")
+    });
+    let put_back = plans.put_back.iter().map(|plan| {
+        format!("an earlier version of dial plan {plan} was put back by hand, and is in force until its file is edited")
+    });
+    broken.chain(put_back).collect()
 }
 
 /// `/proc/self/stat`, `/proc/self/status` and how many entries `/proc/self/fd` has.
@@ -237,8 +254,11 @@ mod tests {
     #[test]
     fn health_is_told_to_people_and_machines_at_once() {
         let health = Health { state: State::UnderLoad, reasons: vec!["nearly full".to_owned()] };
-        let told = told(&crate::observe::metrics::fresh(), &health);
+        let plans = PlansView { broken: vec!["bank".to_owned()], ..PlansView::default() };
+        let told = told(&Snapshot { plans, ..crate::observe::metrics::fresh() }, &health);
         let read = serde_json::from_str::<serde_json::Value>(&told).unwrap();
         assert_eq!((&read["state"], &read["reasons"][0]), (&"under_load".into(), &"nearly full".into()));
+        let note = read["notes"][0].as_str().unwrap();
+        assert!(note.contains("dial plan bank is broken") && note.contains("trunkline plans"), "{note}");
     }
 }

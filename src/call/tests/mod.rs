@@ -68,6 +68,7 @@ impl Rig {
             sdp: "v=0".into(),
             longest,
             zone: jiff::tz::TimeZone::UTC,
+            markers: Arc::default(),
             variables: Variables::new(),
             stands_by: None,
             made_for: None,

@@ -4,9 +4,10 @@ use clap::Parser as _;
 
 use super::*;
 use crate::call::record::{CallRecord, Latency, TurnOutcome, TurnRecord};
+use crate::language::Language;
 use crate::media::Recording;
 use crate::pii::Pii;
-use crate::store::conformance::{arrival, bare_record, full_record};
+use crate::store::conformance::{arrival, bare_record, every_outcome, full_record};
 
 #[derive(clap::Parser)]
 struct Line {
@@ -103,6 +104,33 @@ sound /var/lib/trunkline/recordings/call.wav (caller left, bot right)
 sip   Call-ID 1@192.0.2.7
 ";
     assert_eq!(text, expect);
+}
+
+#[tokio::test]
+async fn what_came_of_a_call_is_shown_in_words() {
+    let record = CallRecord { outcomes: every_outcome(), language: Some(Language::english()), ..bare_record(1) };
+    let text = calls(&["show", "0"], &[record.clone()]).await.unwrap();
+    assert!(text.contains("\nlang  en-US\n"), "{text}");
+    let shown = text.lines().filter_map(|line| line.strip_prefix("came  ")).collect::<Vec<_>>();
+    let expect = [
+        "reason = '); drop table outcomes; --  [ask]",
+        "ratio = 0.30000000000000004  [ask]",
+        "verified: born, postcode fitted, asked 2 times  [ask]",
+        "promised 200.00 USD by 2026-01-09, 200.00 USD  [ask]",
+        "rated nps 9 (0 to 10)  [ask]",
+        "said of why: \"太贵了 😀\" (price)  [ask]",
+        "do not call +12025550123 again, everywhere: \"stop calling me\"  [ask]",
+        "left a message of 12.3 s: messages/2026-01/05/01.wav  [ask]",
+        "no message left on their machine, stopped after 1.2 s  [ask]",
+        "call back at 2026-01-06 17:00  [ask]",
+        "call back on +12025550124  [ask]",
+        "asked in vain: \"do you deliver to the moon\"  [ask]",
+        "http: timeout  [ask]",
+        "due = 200.00 USD, on = 2026-01-09  [ask]",
+    ];
+    assert_eq!(shown, expect);
+    let json = calls(&["show", "0", "--json"], &[record.clone()]).await.unwrap();
+    assert_eq!(serde_json::from_str::<CallRecord>(&json).unwrap(), record);
 }
 
 #[tokio::test]

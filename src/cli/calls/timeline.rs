@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::tz::TimeZone;
 
-use super::{ending, lasted, number};
+use super::{ending, lasted, number, outcomes};
 use crate::call::record::{CallRecord, Direction, Latency, PromptRecord, TurnOutcome, TurnRecord};
 use crate::cli::harmless;
 use crate::media::{MediaSummary, Recording};
@@ -24,6 +24,12 @@ pub(super) fn render(record: &CallRecord, zone: &TimeZone) -> String {
         event.render(&mut text);
     }
     if !(record.turns.is_empty() && record.prompts.is_empty()) {
+        text.push('\n');
+    }
+    for outcome in &record.outcomes {
+        line(&mut text, &format!("came  {}", outcomes::sentence(outcome)));
+    }
+    if !record.outcomes.is_empty() {
         text.push('\n');
     }
     text.push_str(&footer(record));
@@ -84,6 +90,9 @@ fn header(record: &CallRecord, zone: &TimeZone) -> String {
     line(&mut text, &format!("call  {id}, {way}"));
     line(&mut text, &format!("from  {numbers}"));
     line(&mut text, &format!("plan  {plan}"));
+    if let Some(language) = &record.language {
+        line(&mut text, &format!("lang  {language}"));
+    }
     line(&mut text, &format!("when  {arrived}, {answered}"));
     line(&mut text, &format!("end   {}", ending(&record.end, record.result.as_deref())));
     if let Some(reason) = &record.reason {
@@ -211,7 +220,7 @@ fn clock(at_ms: u64) -> String {
 }
 
 /// Seconds with one digit, cut and not rounded: proof must not gain from rounding.
-fn tenths(ms: u64) -> String {
+pub(super) fn tenths(ms: u64) -> String {
     format!("{}.{}", ms / 1_000, ms / 100 % 10)
 }
 

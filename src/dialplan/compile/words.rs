@@ -14,6 +14,7 @@ use crate::dialplan::scope::{RESERVED_NAMES, View, readable};
 use crate::dialplan::template;
 use crate::dialplan::yaml::{Node, Value as Yaml};
 use crate::language::Language;
+use crate::spoken::markup;
 use crate::understand::{Matcher, Universal};
 use crate::value::Value;
 
@@ -36,7 +37,7 @@ impl Calculation {
             Self::Given(value) => Ok(value.clone()),
             Self::Template(text) => match alone(text) {
                 Some(name) => Ok(view.scope.value(name).cloned().unwrap_or_default()),
-                None => template::fill(text, view).map(Value::text).map_err(|(_, why)| why),
+                None => template::fill_data(text, view).map(Value::text),
             },
             Self::Expression(expression) => expression.value(view),
         }
@@ -98,13 +99,22 @@ impl Compiler<'_> {
         let mut texts = BTreeMap::new();
         for (language, line) in self.per_language(&text.text) {
             self.check_template(&line);
-            texts.insert(language, line.value);
+            texts.insert(language, self.with_recordings(&line));
         }
         let mut files = BTreeMap::new();
         for (language, file) in text.file.iter().flat_map(|file| self.per_language(file)).collect::<Vec<_>>() {
             files.insert(language, self.shop.recording(&file, self.findings));
         }
         Prompt { texts, files }
+    }
+
+    /// The text with the recordings it names found, and a part of the version.
+    fn with_recordings(&mut self, line: &Spanned<String>) -> String {
+        for named in markup::recordings(&line.value) {
+            let named = Spanned { at: line.at, value: named.to_string_lossy().into_owned() };
+            self.shop.recording(&named, self.findings);
+        }
+        markup::with_recordings(&line.value, |named| self.shop.files.beside(line.at.file, named))
     }
 
     fn check_template(&mut self, line: &Spanned<String>) {
@@ -115,6 +125,9 @@ impl Compiler<'_> {
             );
             return;
         }
+        if let Err(why) = markup::check(&line.value) {
+            self.findings.error(line.at, why).help("markup is a part of SSML, see dialplans/README.md");
+        }
         self.reads(line.at, template::names(&line.value));
     }
 
@@ -122,6 +135,13 @@ impl Compiler<'_> {
     fn reads(&mut self, at: Span, names: impl IntoIterator<Item = String>) {
         let names = names.into_iter().filter(|name| !RESERVED_NAMES.contains(&name.as_str()) && !name.starts_with('$'));
         self.read_names.extend(names.map(|value| Spanned { at, value }));
+    }
+
+    /// A text with values in it, not for a caller's ears.
+    pub(in crate::dialplan) fn template(&mut self, node: &Node) -> Option<Spanned<String>> {
+        let written = read::line(node, self.findings)?;
+        self.check_template(&written);
+        Some(written)
     }
 
     /// A condition.

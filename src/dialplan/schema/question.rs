@@ -34,6 +34,7 @@ pub(super) const UNIVERSALS_KEYS: &[Key] = &[
     key("operator", Shape::Wish, "“A person, please.”"),
     key("repeat", Shape::Wish, "“Say that again.”"),
     key("back", Shape::Wish, "“Go back.”"),
+    key("stop", Shape::Wish, "“Stop calling me.”"),
 ];
 const TRIES_KEYS: &[Key] = &[
     key("max", Shape::Count(1, MAX_TRIES), "How often it is asked."),
@@ -70,6 +71,7 @@ pub(in crate::dialplan) struct Universals {
     pub operator: Option<Wish>,
     pub repeat: Option<Wish>,
     pub back: Option<Wish>,
+    pub stop: Option<Wish>,
 }
 
 /// A universal wish, or `off`.
@@ -143,6 +145,7 @@ pub(super) fn universals(fields: &mut Fields, findings: &mut Findings) -> Univer
         operator: fields.read("operator", findings, wish),
         repeat: fields.read("repeat", findings, wish),
         back: fields.read("back", findings, wish),
+        stop: fields.read("stop", findings, wish),
     }
 }
 

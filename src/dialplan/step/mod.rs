@@ -21,6 +21,7 @@ use super::yaml::Node;
 use crate::dialplan::interpreter::Line;
 use crate::dialplan::plan::{Prompt, Question, Step, StepIx, Target};
 use crate::language::Language;
+use crate::lookup::{Answer as LookupAnswer, Failure, Request};
 use crate::media::BargeIn;
 use crate::pii::Pii;
 use crate::understand::NBest;
@@ -32,6 +33,7 @@ pub mod branch;
 pub mod goto;
 mod handover;
 pub mod hangup;
+pub mod http;
 pub mod menu;
 pub mod question;
 pub mod queue;
@@ -67,6 +69,7 @@ pub const WORDS: &[Word] = &[
     branch::WORD,
     set::WORD,
     tag::WORD,
+    http::WORD,
     goto::WORD,
     run::WORD,
     transfer::WORD,
@@ -195,6 +198,24 @@ pub enum Event {
     Handed(Box<Handed>),
     /// The sub-plan it ran is through; its values by name.
     Returned(Box<Scope>),
+    /// The errand it sent somebody on is over.
+    Done(Box<Done>),
+}
+
+/// Something that is done for a call outside of it, while the caller waits.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Errand {
+    /// Ask another system.
+    Lookup(Box<Request>),
+}
+
+/// What came of an errand.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Done {
+    /// Nobody did it in time, or nobody can.
+    Nothing,
+    /// The other system's answer.
+    Lookup(Result<LookupAnswer, Failure>),
 }
 
 /// What follows.
@@ -222,6 +243,17 @@ pub enum Next<'plan> {
         quest: usize,
         /// Why.
         excuse: Excuse,
+    },
+    /// Have this done, then report [`Event::Done`].
+    Errand {
+        /// What.
+        errand: Errand,
+        /// Said when it takes longer than `after`.
+        filler: Vec<Words<'plan>>,
+        /// When the filler is due.
+        after: Duration,
+        /// Longest wait; then it has come to nothing.
+        patience: Duration,
     },
     /// Go there.
     Go(Target),
@@ -315,7 +347,12 @@ impl Visit<'_> {
 
     /// Something came of the call.
     pub fn came_to(&mut self, kind: OutcomeKind) {
-        if self.outcomes.len() < OUTCOMES {
+        let counts = match &kind {
+            // The law's, not the plan's: one that is said already is enough, but no bound may lose the first.
+            OutcomeKind::OptOut { scope, .. } => !self.outcomes.iter().any(|outcome| outcome.closes(scope)),
+            _ => self.outcomes.len() < OUTCOMES,
+        };
+        if counts {
             self.outcomes.push(Outcome { step: self.step.to_owned(), kind });
         }
     }

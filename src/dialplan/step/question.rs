@@ -12,6 +12,7 @@ pub const fn next<'plan>(quest: usize, question: &Question, event: &Event) -> Ne
         | Event::Answered(_)
         | Event::Waiting { .. }
         | Event::Handed(_)
+        | Event::Done(_)
         | Event::Returned(_) => Next::ask(quest),
         Event::NoInput => or_again(quest, question.no_input, Excuse::NoInput),
         Event::NoMatch { .. } => or_again(quest, question.no_match, Excuse::NoMatch),
@@ -41,5 +42,6 @@ pub const fn universal_name(universal: Universal) -> &'static str {
         Universal::Operator => "$operator",
         Universal::Repeat => "$repeat",
         Universal::Back => "$back",
+        Universal::StopCalling => "$stop",
     }
 }

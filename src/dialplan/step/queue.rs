@@ -41,6 +41,8 @@ pub const WORD: Word = Word {
 /// Wait for an agent.
 #[derive(Debug)]
 pub struct Queue {
+    /// The step's name: how it went is kept under it.
+    name: String,
     /// Of which group.
     pub group: String,
     skills: Vec<String>,
@@ -90,6 +92,7 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
     let ways = [("too_long", HandedEnd::TooLong), ("full", HandedEnd::Full), ("nobody", HandedEnd::Nobody)];
     let ways = ways.into_iter().filter_map(|(key, end)| Some((end, cx.target_of(&mut fields, key)?))).collect();
     Some(Box::new(Queue {
+        name: cx.name().to_owned(),
         group: group?.value,
         skills: skills.into_iter().map(|skill| skill.value).collect(),
         language,
@@ -197,6 +200,6 @@ impl Run for Queue {
     }
 
     fn keeps(&self) -> Vec<(&str, bool)> {
-        vec![("position", false), ("minutes", false)]
+        vec![(&self.name, false), ("position", false), ("minutes", false)]
     }
 }

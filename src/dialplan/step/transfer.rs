@@ -42,6 +42,8 @@ pub const WORD: Word = Word {
 /// Connect the caller with one person.
 #[derive(Debug)]
 pub struct Transfer {
+    /// The step's name: how it went is kept under it.
+    name: String,
     to: Calculation,
     trunk: Option<String>,
     /// How.
@@ -87,6 +89,7 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
     let ways = [("busy", HandedEnd::Busy), ("no_answer", HandedEnd::NoAnswer), ("declined", HandedEnd::Declined)];
     let ways = ways.into_iter().filter_map(|(key, end)| Some((end, cx.target_of(&mut fields, key)?))).collect();
     Some(Box::new(Transfer {
+        name: cx.name().to_owned(),
         to: to?,
         trunk,
         how,
@@ -135,5 +138,9 @@ impl Run for Transfer {
         let ways = self.ways.iter().map(|(end, target)| (end.name().replace('_', " "), *target));
         let back = (self.how == How::Bridge).then(|| ("served".to_owned(), self.go));
         back.into_iter().chain([("failed".to_owned(), self.failed)]).chain(ways).collect()
+    }
+
+    fn keeps(&self) -> Vec<(&str, bool)> {
+        vec![(&self.name, false)]
     }
 }

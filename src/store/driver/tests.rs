@@ -4,8 +4,10 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::*;
 use crate::config::LogFormat;
+use crate::pii::Pii;
 use crate::store::CallFilter;
-use crate::store::conformance::{bare_record, full_record};
+use crate::store::conformance::{arrival, bare_record, closed, full_record};
+use crate::store::suppression::EVERYWHERE;
 use crate::time::{SimulatedClock, SystemClock};
 
 /// Backlog and ports, driven by hand.
@@ -53,7 +55,7 @@ impl Bench {
     }
 
     async fn hand_over(&mut self, record: CallRecord) {
-        self.backlog.handle(Input::Records(vec![record]), self.clock.now().mono);
+        self.backlog.handle(Input::Records(vec![record.into()]), self.clock.now().mono);
         self.settle().await;
     }
 
@@ -164,7 +166,7 @@ async fn a_data_folder_that_cannot_be_written_keeps_calls_in_memory_until_it_can
 #[tokio::test]
 async fn files_of_an_earlier_run_are_stored_at_the_start() {
     let bench = Bench::new();
-    Spool::of(&bench.data()).put(&full_record(1)).unwrap();
+    Spool::of(&bench.data()).put(&full_record(1).into()).unwrap();
     let unsaved = bench.data().join("unsaved");
     std::fs::write(unsaved.join("0.json"), b"{").unwrap();
     // Somebody gave a file another name: what counts is what it holds.
@@ -181,7 +183,10 @@ async fn a_call_the_tables_refuse_is_set_aside_and_the_others_are_stored() {
     let mut bad = full_record(2);
     bad.arrived_at = jiff::Timestamp::MIN;
     bench.settle().await;
-    bench.backlog.handle(Input::Records(vec![full_record(1), bad.clone(), full_record(3)]), bench.clock.now().mono);
+    bench.backlog.handle(
+        Input::Records(vec![full_record(1).into(), bad.clone().into(), full_record(3).into()]),
+        bench.clock.now().mono,
+    );
     bench.settle().await;
     assert_eq!(bench.stored().await, [full_record(1), full_record(3)]);
     assert_eq!(bench.files(), [format!("{}.json.refused", bad.id)]);
@@ -235,5 +240,60 @@ async fn the_task_stores_what_it_was_given_before_it_ends_and_numbers_as_the_set
 
     // A call that ends after that is not lost either.
     writer.save(Box::new(full_record(250))).await;
-    assert_eq!(Spool::of(&data_dir).read(9).unwrap().records[0].id, full_record(250).id);
+    assert_eq!(Spool::of(&data_dir).read(9).unwrap().entries[0].call(), Some(&full_record(250).id));
+}
+
+#[tokio::test]
+async fn an_opt_out_closes_the_number_while_the_call_goes_on_and_waits_in_a_file_when_it_must() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().to_owned();
+    let numbers = NumberPolicy::open(super::super::numbers::KeepNumbers::Last4, &data_dir, [7; 32]).unwrap();
+    let setup = WriterSetup { data_dir: data_dir.clone(), numbers: numbers.clone() };
+    let (writer, task) = start(setup, Arc::new(SystemClock));
+    let opt_out = |number: &str| OptOut {
+        call: full_record(1).id,
+        at: arrival(1),
+        number: Pii::new(number.to_owned()),
+        scope: EVERYWHERE.to_owned(),
+        said: Pii::new("stop calling me".to_owned()),
+    };
+    writer.close(opt_out("+12025550123")).await;
+    writer.close(opt_out("anonymous")).await;
+    task.close().await;
+    let store = SqliteStore::open_read_only(&data_dir.join(DATABASE_FILE)).await.unwrap();
+    let number = |number: &str| numbers.sought(&Pii::new(number.to_owned()));
+    let found = store.suppressed(&number("12025550123"), None, arrival(2)).await.unwrap().unwrap();
+    assert!(found.number.reveal().starts_with('#'), "the setting holds here too");
+    assert_eq!((found.call, found.created_at), (Some(full_record(1).id), arrival(1)));
+    assert_eq!(store.suppressed(&number("+12025550124"), None, arrival(2)).await.unwrap(), None);
+    assert!(store.list(&CallFilter::default()).await.unwrap().is_empty(), "the call goes on");
+    store.close().await;
+
+    // One that comes after the store was closed is found by the next start.
+    writer.close(opt_out("+12025550124")).await;
+    let (writer, task) =
+        start(WriterSetup { data_dir: data_dir.clone(), numbers: numbers.clone() }, Arc::new(SystemClock));
+    writer.save(Box::new(full_record(2))).await;
+    task.close().await;
+    let store = SqliteStore::open_read_only(&data_dir.join(DATABASE_FILE)).await.unwrap();
+    assert!(store.suppressed(&number("+12025550124"), None, arrival(2)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn an_opt_out_waits_in_a_file_for_a_database_that_is_locked() {
+    let mut bench = Bench::new();
+    bench.settle().await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(bench.database());
+    let mut other = options.connect().await.unwrap();
+    sqlx::query("begin exclusive").execute(&mut other).await.unwrap();
+    bench.backlog.handle(Input::Records(vec![closed(1, EVERYWHERE).into()]), bench.clock.now().mono);
+    bench.settle().await;
+    bench.wait_until_away().await;
+    assert!(matches!(&bench.files()[..], [name] if name.ends_with(".closed.json")), "{:?}", bench.files());
+    other.close().await.unwrap();
+    bench.wait().await;
+    let store = SqliteStore::open_read_only(&bench.database()).await.unwrap();
+    let number = NumberPolicy::FULL.sought(&closed(1, EVERYWHERE).number);
+    assert_eq!(store.suppressed(&number, None, arrival(9)).await.unwrap(), Some(closed(1, EVERYWHERE)));
+    assert_eq!(bench.files().len(), 0);
 }

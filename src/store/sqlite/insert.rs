@@ -12,12 +12,15 @@ use sqlx::Error;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 
 use super::rows::call_id;
+use super::suppression;
 use crate::call::record::{CallEnd, CallRecord, Latency, PromptRecord, TurnRecord};
+use crate::dialplan::outcome::Outcome;
 use crate::id::CallId;
 use crate::media::{MediaSummary, Recording};
 use crate::pii::Pii;
 use crate::rtp::Quality;
 use crate::sip::ladder::Ladder;
+use crate::store::suppression::Suppression;
 
 /// Rows in one statement. Few sizes, so that every statement is prepared once and kept.
 const ROWS: [usize; 4] = [32, 8, 2, 1];
@@ -30,7 +33,7 @@ static CALLS: LazyLock<Insert> = LazyLock::new(|| {
                 arrived_at_ns, answered_at_ns, ended_at_ns, end_why, end_detail, result, path,
                 packets_in, packets_out, lost, late, refused, jitter_ms, late_ticks,
                 recording, recording_path, recording_fault, disposition, ladder,
-                codec, secured, mos, round_trip_ms, quality, reason, made_for)",
+                codec, secured, mos, round_trip_ms, quality, reason, made_for, language)",
     )
 });
 
@@ -45,6 +48,8 @@ static PROMPTS: LazyLock<Insert> = LazyLock::new(|| {
     Insert::into("prompts (call_id, place, step, text, at_ms, played_ms, total_ms, protected, interrupted)")
 });
 
+static OUTCOMES: LazyLock<Insert> = LazyLock::new(|| Insert::into("outcomes (call_id, place, step, kind, detail)"));
+
 type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
 
 /// Writes calls and what belongs to them; those whose id is already there stay as they are.
@@ -55,7 +60,11 @@ pub(super) async fn insert(to: &mut SqliteConnection, records: &[CallRecord]) ->
     let turns: Vec<_> = fresh.iter().flat_map(|record| numbered(&record.id, &record.turns)).collect();
     TURNS.rows(to, &turns, |query, (call, place, turn)| bind_turn(query, call, *place, turn)).await?;
     let prompts: Vec<_> = fresh.iter().flat_map(|record| numbered(&record.id, &record.prompts)).collect();
-    PROMPTS.rows(to, &prompts, |query, (call, place, prompt)| Ok(bind_prompt(query, call, *place, prompt))).await
+    PROMPTS.rows(to, &prompts, |query, (call, place, prompt)| Ok(bind_prompt(query, call, *place, prompt))).await?;
+    let outcomes: Vec<_> = fresh.iter().flat_map(|record| numbered(&record.id, &record.outcomes)).collect();
+    OUTCOMES.rows(to, &outcomes, |query, (call, place, outcome)| bind_outcome(query, call, *place, outcome)).await?;
+    let closed: Vec<_> = fresh.iter().flat_map(|record| Suppression::of_record(record)).collect();
+    suppression::close(to, &closed).await
 }
 
 /// Which of these are stored.
@@ -100,7 +109,7 @@ impl Insert {
 fn bind_call(query: Query<'static>, record: &CallRecord) -> Result<Query<'static>, Error> {
     let CallRecord { id, direction, peer, sip_call_id, caller, called, plan, plan_version, .. } = record;
     let CallRecord { arrived_at, answered_at, ended_at, end, disposition, result, path, .. } = record;
-    let CallRecord { media, ladder, reason, made_for, .. } = record;
+    let CallRecord { media, ladder, reason, made_for, language, .. } = record;
     // Taken apart without `..`: a field added to the summary asks here for its column.
     let MediaSummary {
         packets_in,
@@ -151,7 +160,8 @@ fn bind_call(query: Query<'static>, record: &CallRecord) -> Result<Query<'static
         .bind(quality.round_trip_ms.map(finite))
         .bind(quality_column(quality)?)
         .bind(reason.as_ref().map(serde_json::to_string).transpose().map_err(unwritable)?)
-        .bind(made_for.as_ref().map(|call| call.as_str().to_owned())))
+        .bind(made_for.as_ref().map(|call| call.as_str().to_owned()))
+        .bind(language.as_ref().map(|language| language.as_str().to_owned())))
 }
 
 fn bind_turn(query: Query<'static>, call: &CallId, place: i64, turn: &TurnRecord) -> Result<Query<'static>, Error> {
@@ -190,6 +200,14 @@ fn bind_prompt(query: Query<'static>, call: &CallId, place: i64, it: &PromptReco
         .bind(total_ms.cast_signed())
         .bind(protected)
         .bind(interrupted)
+}
+
+fn bind_outcome(query: Query<'static>, call: &CallId, place: i64, it: &Outcome) -> Result<Query<'static>, Error> {
+    let Outcome { step, kind } = it;
+    let mut detail = serde_json::to_value(kind).map_err(unwritable)?;
+    let kind = detail.as_object_mut().and_then(|detail| detail.remove("kind"));
+    let kind = kind.as_ref().and_then(serde_json::Value::as_str).ok_or_else(|| unwritable("an outcome of no kind"))?;
+    Ok(query.bind(call.as_str()).bind(place).bind(step).bind(kind.to_owned()).bind(detail.to_string()))
 }
 
 /// Calls without a word of it have no column; the two numbers that are counted stand in columns of their own as well.
@@ -238,6 +256,6 @@ fn finite(number: f64) -> f64 {
     if number.is_nan() { 0.0 } else { number }
 }
 
-fn unwritable(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+pub(super) fn unwritable(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::Encode(why.into())
 }

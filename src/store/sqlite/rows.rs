@@ -9,6 +9,7 @@ use sqlx::{Error, Row as _};
 
 use super::insert::nanos;
 use crate::call::record::{CallEnd, CallRecord, Latency, PromptRecord, TurnRecord};
+use crate::dialplan::outcome::Outcome;
 use crate::id::CallId;
 use crate::media::{MediaSummary, Recording};
 use crate::pii::Pii;
@@ -62,10 +63,12 @@ pub(super) async fn read(from: &mut SqliteConnection, id: CallId) -> Result<Call
     let turns = sqlx::query("select * from turns where call_id = ? order by place");
     let turns = turns.bind(id.as_str()).fetch_all(&mut *from).await?;
     let prompts = sqlx::query("select * from prompts where call_id = ? order by place");
-    let prompts = prompts.bind(id.as_str()).fetch_all(from).await?;
+    let prompts = prompts.bind(id.as_str()).fetch_all(&mut *from).await?;
+    let outcomes = sqlx::query("select step, kind, detail from outcomes where call_id = ? order by place");
+    let outcomes = outcomes.bind(id.as_str()).fetch_all(from).await?;
     Ok(CallRecord {
-        language: None,
-        outcomes: Vec::new(),
+        language: row.try_get::<Option<String>, _>("language")?.map(named).transpose()?,
+        outcomes: outcomes.iter().map(outcome).collect::<Result<_, _>>()?,
         id,
         direction: named(row.try_get("direction")?)?,
         peer: row.try_get("peer")?,
@@ -128,6 +131,14 @@ fn prompt(row: &SqliteRow) -> Result<PromptRecord, Error> {
         protected: row.try_get("protected")?,
         interrupted: row.try_get("interrupted")?,
     })
+}
+
+fn outcome(row: &SqliteRow) -> Result<Outcome, Error> {
+    let mut kind = serde_json::from_str::<serde_json::Value>(row.try_get("detail")?).map_err(unreadable)?;
+    if let Some(kind) = kind.as_object_mut() {
+        kind.insert("kind".to_owned(), row.try_get::<String, _>("kind")?.into());
+    }
+    Ok(Outcome { step: row.try_get("step")?, kind: serde_json::from_value(kind).map_err(unreadable)? })
 }
 
 fn media(row: &SqliteRow) -> Result<MediaSummary, Error> {
@@ -196,11 +207,11 @@ fn optional_count(row: &SqliteRow, column: &str) -> Result<Option<u64>, Error> {
     row.try_get::<Option<i64>, _>(column).map(|found| found.map(i64::cast_unsigned))
 }
 
-fn timestamp(nanos: i64) -> Result<Timestamp, Error> {
+pub(super) fn timestamp(nanos: i64) -> Result<Timestamp, Error> {
     Timestamp::from_nanosecond(nanos.into()).map_err(unreadable)
 }
 
 /// serde's messages quote what they could not read, which may be a person's: only the kind of fault is kept.
-fn unreadable(_: impl std::error::Error) -> Error {
+pub(super) fn unreadable(_: impl std::error::Error) -> Error {
     Error::Decode("a column holds what this version of trunkline does not know".into())
 }

@@ -1,0 +1,141 @@
+//! What an utterance means to a grammar.
+//!
+//! ```text
+//!   caller   hello can i   pay   two hundred dollars   please
+//!            └─ courtesy ┘ └────── the grammar ─────┘ └courtesy┘      whole
+//!            well my card  pay   …                                    spotted
+//! ```
+
+use std::ops::Range;
+
+use crate::language::Language;
+use crate::value::Value;
+
+use super::automaton::Automaton;
+use super::chart::{self, Chart, MAX_WORDS};
+use super::hearing::Builtins;
+use super::semantics::{self, RuleSpan};
+use super::{Mode, normalize, readings, words};
+
+/// Most matches one utterance has: an ambiguity with more cannot be asked about.
+const MAX_MATCHES: usize = 8;
+/// Ways through the grammar that are looked at to find them: most ambiguities mean the same.
+const MAX_READINGS: usize = 32;
+
+/// One meaning of an utterance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Match {
+    /// What it means; nothing when a tag failed.
+    pub interpretation: Value,
+    /// Why a tag failed, as a sentence.
+    pub fault: Option<String>,
+    /// Which of the words, as they are compared.
+    pub words: Range<usize>,
+    /// Is everything else courtesy?
+    pub whole: bool,
+    /// How likely the grammar finds it, 0 to 1: 1 is the likeliest thing to say.
+    pub weight: f32,
+    /// Which rule took which words, in the order in which they begin.
+    pub rules: Vec<RuleSpan>,
+}
+
+/// How an utterance stands to a grammar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fit {
+    /// It is something the grammar hears.
+    pub full: bool,
+    /// It may be the beginning of something (longer).
+    pub prefix: bool,
+}
+
+/// What typed keys mean.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Keyed {
+    /// They mean this, and no key can follow.
+    Complete(Value),
+    /// More may follow; they mean this when none does.
+    More(Option<Value>),
+    /// No grammar begins like this.
+    Wrong,
+}
+
+/// An utterance, ready to be compared.
+pub(super) struct Utterance {
+    pub words: Vec<String>,
+    /// Without courtesy.
+    pub core: Range<usize>,
+}
+
+impl Utterance {
+    pub fn new(text: &str, mode: Mode, language: &Language) -> Option<Self> {
+        match mode {
+            Mode::Dtmf => {
+                let words = words::keys(text).ok()?;
+                let core = 0..words.len();
+                Some(Self { words, core })
+            }
+            Mode::Voice => {
+                let mut words = words::compared(text, language);
+                words.truncate(MAX_WORDS);
+                let core = normalize::core(&words, language);
+                Some(Self { words, core })
+            }
+        }
+    }
+
+    /// The chart of everything the utterance as a whole may be, and nothing else.
+    pub fn chart(&self, automaton: &Automaton, rule: u32, builtins: &dyn Builtins) -> Chart {
+        let starts: Vec<usize> = (0..=self.core.start).collect();
+        chart::parse(automaton, rule, &self.words, &starts, builtins)
+    }
+
+    pub fn fit(&self, automaton: &Automaton, rule: u32, builtins: &dyn Builtins) -> Fit {
+        let chart = self.chart(automaton, rule, builtins);
+        let full = chart.complete.iter().any(|(end, _)| chart.nodes[*end as usize].at >= self.core.end);
+        Fit { full, prefix: chart.could_go_on }
+    }
+
+    /// What the utterance as a whole means, likeliest first.
+    pub fn whole(&self, automaton: &Automaton, rule: u32, builtins: &dyn Builtins) -> Vec<Match> {
+        let chart = self.chart(automaton, rule, builtins);
+        self.matches(automaton, &chart, |from, to| from <= self.core.start && to >= self.core.end)
+    }
+
+    /// What parts of the utterance mean: those with most words first, then the likeliest.
+    pub fn spotted(&self, automaton: &Automaton, rule: u32, builtins: &dyn Builtins) -> Vec<Match> {
+        let starts: Vec<usize> = (0..self.words.len()).collect();
+        let chart = chart::parse(automaton, rule, &self.words, &starts, builtins);
+        self.matches(automaton, &chart, |from, to| from < to)
+    }
+
+    fn matches(&self, automaton: &Automaton, chart: &Chart, wanted: impl Fn(usize, usize) -> bool) -> Vec<Match> {
+        let span = |(end, from): (u32, usize)| (end, from..chart.nodes[end as usize].at);
+        let mut ends: Vec<(u32, Range<usize>)> =
+            chart.complete.iter().copied().map(span).filter(|(_, span)| wanted(span.start, span.end)).collect();
+        let best = |end: u32| chart.nodes[end as usize].best;
+        ends.sort_by(|(one, a), (other, b)| {
+            b.len().cmp(&a.len()).then(best(*other).total_cmp(&best(*one))).then(a.start.cmp(&b.start))
+        });
+        ends.truncate(MAX_MATCHES);
+        let mut matches: Vec<Match> = Vec::new();
+        for (end, span) in ends {
+            for reading in readings::best(automaton, chart, end, MAX_READINGS) {
+                let (value, rules) = semantics::interpret(automaton, &reading.events, &self.words);
+                let (interpretation, fault) = match value {
+                    Ok(value) => (value, None),
+                    Err(fault) => (Value::Nothing, Some(fault)),
+                };
+                if matches.iter().any(|known| known.interpretation == interpretation && known.fault == fault) {
+                    continue;
+                }
+                let whole = span.start <= self.core.start && span.end >= self.core.end;
+                let weight = reading.weight.exp();
+                matches.push(Match { interpretation, fault, words: span.clone(), whole, weight, rules });
+                if matches.len() == MAX_MATCHES {
+                    return matches;
+                }
+            }
+        }
+        matches
+    }
+}
