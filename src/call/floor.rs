@@ -70,6 +70,9 @@ impl Call {
         };
         self.keep_turn(&asking, end, now);
         let answered_ahead_in_vain = !end.asked_aloud && end.outcome != TurnOutcome::Error && end.answer.is_none();
+        if let Some(at) = end.ended_at.filter(|_| end.keys.is_some() && self.is_secret(&asking)) {
+            self.secret_typed(at);
+        }
         if end.answer.is_none() {
             // What was typed for a question that went differently is not an answer to the next one.
             self.typed_ahead = Pii::new(Vec::new());
@@ -78,6 +81,10 @@ impl Call {
             self.open_turn(asking, true, now);
             return;
         }
+        let plan = self.plan.clone();
+        let quest = plan.step(asking.step).quest(asking.quest);
+        let open = quest.is_none_or(|quest| !quest.ear.sensitive());
+        self.interpreter.note_said(end.keys.clone().or_else(|| end.heard.clone()).filter(|_| open));
         if matches!(end.error, Some(RecognizeError::Unavailable(_))) {
             self.hears = false;
         }
@@ -181,7 +188,10 @@ impl Call {
 
     pub(super) fn prompts_over(&mut self, at: Instant, now: Now) {
         match &mut self.state {
-            State::Saying { .. } => self.follow(&Event::Said, now),
+            State::Saying { .. } => {
+                self.interpreter.note_whole(self.scribe.said_whole(self.saying_from));
+                self.follow(&Event::Said, now);
+            }
             State::Asking { turn, .. } => {
                 turn.prompts_over(at);
                 self.feed_typed_ahead(now);
@@ -249,6 +259,7 @@ impl Call {
             }
             // Nothing in a plan waits for keys that we press.
             MediaEvent::KeysSent => {}
+            MediaEvent::Recorded(recording) => self.message_taken(recording, now),
             MediaEvent::RtpTimeout { .. } => {
                 // Before the ACK and on hold a far end may rightly be silent; the leg's own timer ends that. After it, media
                 // says so again.
@@ -276,13 +287,19 @@ impl Call {
     }
 
     pub(super) fn digit(&mut self, digit: Digit, at: Instant, now: Now) {
+        if !matches!(&self.state, State::Asking { asking, .. } if self.is_secret(asking)) && self.runs_on(at) {
+            return;
+        }
+        if self.message_keyed(at) {
+            return;
+        }
         let armed = self.armed();
         match &mut self.state {
             State::Asking { turn, .. } if armed != Some(BargeIn::Off) && self.typed_ahead.reveal().is_empty() => {
                 turn.key(digit, at);
             }
             State::Answering { .. } | State::Saying { .. } | State::Waiting(_) | State::Asking { .. } => {
-                self.type_ahead(digit);
+                self.type_ahead(digit, at);
                 if matches!(armed, Some(BargeIn::Keys | BargeIn::Speech)) {
                     self.flush();
                     self.prompts_over(at, now);
@@ -298,7 +315,10 @@ impl Call {
         }
     }
 
-    fn type_ahead(&mut self, digit: Digit) {
+    fn type_ahead(&mut self, digit: Digit, at: Instant) {
+        if self.typed_ahead.reveal().is_empty() {
+            self.discretion.typed_since = Some(at);
+        }
         let mut keys = std::mem::take(&mut self.typed_ahead).into_inner();
         if keys.len() < TYPED_AHEAD {
             keys.push(digit);
@@ -322,6 +342,9 @@ impl Call {
         if self.committed == Some(utterance) {
             return;
         }
+        if self.message_heard(None) {
+            return;
+        }
         let armed = self.armed();
         match &mut self.state {
             State::Asking { turn, .. } if matches!(armed, None | Some(BargeIn::Speech)) => {
@@ -338,6 +361,10 @@ impl Call {
     }
 
     fn offered(&mut self, offer: &Offer, now: Now) {
+        if self.message_heard(Some(offer.ended_at)) {
+            self.commit(offer.utterance);
+            return;
+        }
         let began_under = offer.during.map(|play| self.barge_in_of(play));
         let unarmed = |barge_in| matches!(barge_in, Some(BargeIn::Off | BargeIn::Keys));
         // What was given up before it was offered, when media could not yet take our word for it, stays given up.

@@ -6,6 +6,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use crate::sip::{LegCommand, LegEvent};
 use crate::speech::{RecognizeError, Utter};
 use crate::understand::NBest;
 
+mod discretion;
 pub mod disposition;
 pub mod driver;
 mod errand;
@@ -34,6 +36,7 @@ mod floor;
 mod handing;
 mod leg;
 mod machine;
+mod message;
 pub mod record;
 pub mod registry;
 mod scribe;
@@ -264,6 +267,23 @@ pub enum Consulted {
     },
 }
 
+/// What a call wants with a message that the caller leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MessageOrder {
+    /// Keep what they say from now on in a file of its own.
+    Begin {
+        /// 1 for the first of the call.
+        number: u32,
+    },
+    /// Enough.
+    End,
+    /// Remove this file: nobody has said anything.
+    Forget {
+        /// Which.
+        path: PathBuf,
+    },
+}
+
 /// What a call wants done.
 #[derive(Clone, Debug)]
 pub enum Output {
@@ -299,6 +319,8 @@ pub enum Output {
         /// Whose music; `None`: the house's.
         group: Option<Arc<str>>,
     },
+    /// A message of the caller's own: answered by [`MediaEvent::Recorded`].
+    Message(MessageOrder),
     /// Have this done; answer with [`Input::ErrandDone`].
     Errand {
         /// Unique within the call.

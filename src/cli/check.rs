@@ -1,27 +1,54 @@
-//! `trunkline check`: are these dial plans sound?
+//! `trunkline check`: are these dial plans and grammars sound?
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::dialplan::diagnostic::{Diagnostics, Severity};
 use crate::dialplan::load;
+use crate::grammar;
+
+use super::grammar::is_grammar;
 
 /// Deepest folder that is looked into.
 const MAX_FOLDERS: usize = 16;
 
-/// Check dial plans: prints what is wrong, where, and what to do about it.
+/// Check dial plans and grammars: prints what is wrong, where, and what to do about it.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// Plans, or folders that are searched for `*.yaml`.
+    /// Plans and grammars, or folders that are searched for `*.yaml`, `*.grxml` and `*.abnf`.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
     /// One line per finding, `file:line:column  sentence`, for editors and `grep`.
     #[arg(long)]
     pub plain: bool,
+    /// `json`: one JSON object a finding, for editors and machines.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    pub format: Format,
     /// Fail on warnings too.
     #[arg(long)]
     pub deny_warnings: bool,
+}
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// One finding, for machines.
+#[derive(serde::Serialize)]
+struct Row<'a> {
+    file: &'a str,
+    line: Option<usize>,
+    column: Option<usize>,
+    severity: &'static str,
+    message: &'a str,
+    help: Option<&'a str>,
 }
 
 /// Checks what `args` names and prints to standard output. Fails when a plan cannot be used.
@@ -48,26 +75,87 @@ fn check(args: &CheckArgs, plain: bool, out: &mut impl Write) -> io::Result<bool
             writeln!(out, "{}  cannot be read: {error}", path.display())?;
             errors += 1;
         } else if plans.len() == before {
-            writeln!(out, "{}  holds no dial plans\n  help: they end in `.yaml`", path.display())?;
+            writeln!(
+                out,
+                "{}  holds no dial plans\n  help: they end in `.yaml`, grammars in `.grxml` or `.abnf`",
+                path.display()
+            )?;
             errors += 1;
         }
     }
     plans.dedup();
     let mut warnings = 0;
-    for path in &plans {
-        let found: Diagnostics = match load::load(path) {
-            Ok(loaded) => loaded.warnings,
-            Err(found) => found,
-        };
+    let (grammars, plans): (Vec<PathBuf>, Vec<PathBuf>) = plans.into_iter().partition(|path| is_grammar(path));
+    for path in &grammars {
+        for problem in super::grammar::problems(path) {
+            errors += usize::from(problem.severity == grammar::Severity::Error);
+            warnings += usize::from(problem.severity == grammar::Severity::Warning);
+            match args.format {
+                Format::Json => problem_row(&problem, out)?,
+                Format::Text => writeln!(out, "{problem}")?,
+            }
+        }
+    }
+    let loaded: Vec<_> = plans.iter().map(|path| (path, load::load(path))).collect();
+    // What another plan includes has been checked with it, and is no plan by itself.
+    let parts: BTreeSet<PathBuf> = loaded
+        .iter()
+        .filter_map(|(path, loaded)| Some((path, loaded.as_ref().ok()?)))
+        .flat_map(|(path, loaded)| loaded.plan.sources.iter().filter(move |source| source != path).cloned())
+        .collect();
+    let checked: Vec<_> =
+        loaded.into_iter().filter(|(path, loaded)| loaded.is_ok() || !parts.contains(*path)).collect();
+    let count = checked.len();
+    for (_, loaded) in checked {
+        let found = loaded.map_or_else(|found| found, |loaded| loaded.warnings);
         errors += found.count(Severity::Error);
         warnings += found.count(Severity::Warning);
-        let text = if plain { found.to_string() } else { found.drawn() };
-        out.write_all(text.as_bytes())?;
+        match args.format {
+            Format::Json => rows(&found, out)?,
+            Format::Text if plain => out.write_all(found.to_string().as_bytes())?,
+            Format::Text => out.write_all(found.drawn().as_bytes())?,
+        }
     }
-    let counted = [(plans.len(), "plan"), (errors, "error"), (warnings, "warning")];
-    let summary = counted.map(|(count, what)| format!("{count} {what}{}", if count == 1 { "" } else { "s" }));
-    writeln!(out, "{}", summary.join(", "))?;
+    if args.format == Format::Json {
+        return Ok(errors == 0 && !(args.deny_warnings && warnings > 0));
+    }
+    let counted = [(count, "plan"), (grammars.len(), "grammar"), (errors, "error"), (warnings, "warning")];
+    let told = counted.iter().filter(|(count, what)| *count > 0 || *what != "grammar");
+    let summary = told.map(|(count, what)| format!("{count} {what}{}", if *count == 1 { "" } else { "s" }));
+    writeln!(out, "{}", summary.collect::<Vec<_>>().join(", "))?;
     Ok(errors == 0 && !(args.deny_warnings && warnings > 0))
+}
+
+fn problem_row(problem: &grammar::Problem, out: &mut impl Write) -> io::Result<()> {
+    let row = Row {
+        file: &problem.file,
+        line: Some(problem.line),
+        column: Some(problem.column),
+        severity: if problem.severity == grammar::Severity::Error { "error" } else { "warning" },
+        message: &problem.message,
+        help: problem.help.as_deref(),
+    };
+    writeln!(out, "{}", serde_json::to_string(&row).expect("a row of texts and numbers is JSON"))
+}
+
+fn rows(found: &Diagnostics, out: &mut impl Write) -> io::Result<()> {
+    for finding in found.findings() {
+        let severity = match finding.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        };
+        let row = Row {
+            file: found.name_of(finding),
+            line: finding.at.map(|at| at.line),
+            column: finding.at.map(|at| at.column),
+            severity,
+            message: &finding.message,
+            help: finding.help.as_deref(),
+        };
+        writeln!(out, "{}", serde_json::to_string(&row).expect("a row of texts and numbers is JSON"))?;
+    }
+    Ok(())
 }
 
 /// Plans under `path`, in a stable order. A file that was named is taken whatever it is called.
@@ -82,7 +170,8 @@ fn collect(path: &Path, deeper: usize, plans: &mut Vec<PathBuf>) -> io::Result<(
     for entry in entries {
         // A link to a folder may lead round in a ring.
         let folder = entry.is_dir() && !entry.is_symlink();
-        let plan = entry.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        let plan =
+            entry.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") || is_grammar(&entry);
         if folder && deeper > 0 {
             collect(&entry, deeper - 1, plans)?;
         } else if plan && !entry.is_dir() {
@@ -108,7 +197,8 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let args = CheckArgs { paths: vec![folder.path().to_owned()], plain: true, deny_warnings };
+        let paths = vec![folder.path().to_owned()];
+        let args = CheckArgs { paths, plain: true, format: Format::Text, deny_warnings };
         let mut out = Vec::new();
         let content = check(&args, true, &mut out).unwrap();
         (String::from_utf8(out).unwrap().replace(folder.path().to_str().unwrap(), "plans"), content)
@@ -133,6 +223,40 @@ mod tests {
     fn warnings_fail_only_when_denied() {
         assert!(checked(&[("b.yaml", UNREACHED)], false).1);
         assert!(!checked(&[("b.yaml", UNREACHED)], true).1);
+    }
+
+    #[test]
+    fn what_a_plan_includes_is_checked_with_it_and_not_again() {
+        let main = "dialplan: 1\nstart: a\ninclude: part.yaml\nsteps: { a: { goto: b } }\n";
+        let part = "dialplan: 1\nsteps: { b: { hangup: } }\n";
+        let (said, content) = checked(&[("main.yaml", main), ("part.yaml", part)], true);
+        assert_eq!((said.as_str(), content), ("1 plan, 0 errors, 0 warnings\n", true));
+        let (said, content) = checked(&[("part.yaml", part)], true);
+        assert!(said.contains("does not say where a call begins") && !content, "{said}");
+    }
+
+    #[test]
+    fn machines_read_one_object_a_finding() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.yaml"), BROKEN).unwrap();
+        let paths = vec![folder.path().to_owned()];
+        let args = CheckArgs { paths, plain: false, format: Format::Json, deny_warnings: false };
+        let mut out = Vec::new();
+        assert!(!check(&args, false, &mut out).unwrap());
+        let row: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!((&row["line"], &row["severity"]), (&2.into(), &"error".into()));
+        assert_eq!(row["message"], "there is no step `b`");
+    }
+
+    #[test]
+    fn grammars_are_checked_by_their_ending() {
+        let sound = "#ABNF 1.0;\nlanguage en-US; root $a;\n$a = hello;\n";
+        let broken = "<grammar version=\"1.0\" xml:lang=\"en-US\" root=\"a\"><rule id=\"b\">x</rule></grammar>";
+        let (said, content) = checked(&[("a.yaml", SOUND), ("a.abnf", sound)], true);
+        assert_eq!((said.as_str(), content), ("1 plan, 1 grammar, 0 errors, 0 warnings\n", true));
+        let (said, content) = checked(&[("b.grxml", broken), ("a.abnf", sound)], false);
+        let expected = "plans/b.grxml:1:1  the root `a` is not defined\n0 plans, 2 grammars, 1 error, 0 warnings\n";
+        assert_eq!((said.as_str(), content), (expected, false));
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod call;
 pub mod calls;
 pub mod check;
 pub mod doctor;
+pub mod grammar;
 pub mod hear;
 pub mod models;
 pub mod plans;
@@ -49,6 +50,8 @@ enum Command {
     Hear(hear::HearArgs),
     /// Speak a text into a WAV file, as prompts are spoken
     Say(say::SayArgs),
+    /// Try a grammar: what words mean to it, what it hears
+    Grammar(grammar::GrammarArgs),
     /// Measure how well callers are understood
     Understand(understand::UnderstandArgs),
     /// Speech models: what is known, what is here
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Prompts(args) => prompts::run(args),
         Command::Hear(args) => hear::run(args),
         Command::Say(args) => say::run(args),
+        Command::Grammar(args) => grammar::run(&args),
         Command::Understand(args) => understand::run(&args),
         Command::Models(args) => models::run(args),
         Command::Call(args) => call::run(args),

@@ -49,8 +49,10 @@ pub struct Compiler<'a> {
     word: &'static str,
     hangup: Option<schema::Target>,
     shop: &'a mut Workshop,
-    /// Names that prompts and conditions read.
-    read_names: Vec<Spanned<String>>,
+    /// Names that are read, and whether another system reads them: it may see secrets.
+    read_names: Vec<(Spanned<String>, bool)>,
+    /// What is compiled now goes to another system.
+    for_system: bool,
 }
 
 impl Compiler<'_> {
@@ -67,6 +69,11 @@ impl Compiler<'_> {
     /// The languages of the plan; the first is the default.
     pub fn languages(&self) -> &[Language] {
         &self.languages
+    }
+
+    /// What the plan is read from.
+    pub(super) const fn files(&mut self) -> &mut super::load::Files {
+        &mut self.shop.files
     }
 
     /// What steps inherit.

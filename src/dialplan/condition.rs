@@ -66,6 +66,7 @@ impl Condition {
             let value = match name.as_str() {
                 "call" => map_of(view.scope.facts()),
                 "now" => now(view),
+                name if view.scope.is_secret(name) => cel::Value::Null,
                 name => view.scope.value(name).map_or(cel::Value::Null, to_cel),
             };
             context.add_variable_from_value(name.clone(), value);

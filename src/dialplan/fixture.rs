@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use crate::dialplan::plan::{HousePhrases, Plan, Prompt, Question, Step, StepIx, Target, Universals};
 use crate::dialplan::scope::Scope;
-use crate::dialplan::step::ask::{Ask, ValueEar, Want};
+use crate::dialplan::step::ask::Ask;
+use crate::dialplan::step::band::{Band, How};
 use crate::dialplan::step::hangup::Hangup;
 use crate::dialplan::step::menu::{Menu, MenuOption, Options};
 use crate::dialplan::step::say::Say;
+use crate::dialplan::step::value_ear::{ValueEar, Want};
 use crate::dialplan::step::{Event, Hearing, Quest, Run, Visit};
 use crate::id::UtteranceId;
 use crate::language::Language;
@@ -50,11 +52,21 @@ pub fn bank() -> Plan {
         goes: vec![Target::Step(StepIx(2)), Target::Step(StepIx(5))],
         reject_go: None,
     };
-    let pin =
-        ValueEar { slot: "pin".into(), want: Want::Digits { min: 4, max: 6 }, matchers: matcher(&[]), sensitive: true };
-    let verify = Ask {
-        quest: Quest { question: question("Please key in your PIN.", &[]), ear: Box::new(pin) },
+    let want = Want::digits(4, 6);
+    let pin = ValueEar {
         slot: "pin".into(),
+        want: want.clone(),
+        matchers: matcher(&[]),
+        sensitive: true,
+        below: 0.3,
+        weighs: false,
+    };
+    let verify = Ask {
+        quests: vec![Quest { question: question("Please key in your PIN.", &[]), ear: Box::new(pin) }],
+        slot: "pin".into(),
+        want,
+        band: Band { how: How::Never, above: 0.85, below: 0.3 },
+        again: Prompt::none(),
         sensitive: true,
         go: Target::Step(StepIx(3)),
     };
@@ -164,7 +176,7 @@ pub fn say_of<'plan>(plan: &'plan Plan, name: &str) -> &'plan Say {
 
 /// Who understands the value that the ask of that name wants.
 pub fn ear_of<'plan>(plan: &'plan Plan, name: &str) -> &'plan ValueEar {
-    let ear: &dyn std::any::Any = step_of::<Ask>(plan, name).quest.ear.as_ref();
+    let ear: &dyn std::any::Any = step_of::<Ask>(plan, name).quest().ear.as_ref();
     ear.downcast_ref().expect("an ask wants a value")
 }
 
@@ -180,20 +192,23 @@ pub fn question_mut<'plan>(plan: &'plan mut Plan, name: &str) -> &'plan mut Ques
     if kind.is::<Menu>() {
         return &mut kind.downcast_mut::<Menu>().expect("it was looked at just now").quest.question;
     }
-    &mut kind.downcast_mut::<Ask>().expect("a menu or an ask").quest.question
+    &mut kind.downcast_mut::<Ask>().expect("a menu or an ask").quests[0].question
 }
 
 /// What follows, formatted, when `event` happens to a step of which nothing is known.
 pub fn next_of(step: &dyn Run, event: &Event) -> String {
-    let (mut scope, mut language, mut memory) = (Scope::default(), Language::english(), None);
+    let (mut scope, mut language, mut memory) = (Scope::default(), Language::english(), Vec::new());
     let (mut outcomes, mut faults) = (Vec::new(), Vec::new());
     let mut visit = Visit {
         scope: &mut scope,
         language: &mut language,
         now: hearing().now,
+        wall: jiff::Timestamp::UNIX_EPOCH,
         step: "step",
         outcomes: &mut outcomes,
         faults: &mut faults,
+        said: None,
+        said_whole: true,
         memory: &mut memory,
     };
     format!("{:?}", step.next(event, &mut visit))

@@ -3,10 +3,13 @@
 //! A loop in which nobody is asked anything is an error, and so is one a silent caller never leaves: such a call
 //! would last until somebody pulled the plug. Everything else is a warning or a note.
 
+mod alike;
+mod lawful;
+
 use std::collections::BTreeSet;
 
 use super::compile::Compiler;
-use super::diagnostic::{Findings, Span};
+use super::diagnostic::{Findings, Span, Spanned};
 use super::plan::{Plan, Prompt, Question, Step, StepIx, Target};
 use super::schema;
 use super::step::menu::{Choice, Menu};
@@ -16,10 +19,10 @@ use crate::spoken::markup;
 
 /// More than callers can keep in mind while they listen.
 const MAX_OPTIONS: usize = 5;
-/// About 25 seconds at the pace of a telephone voice.
-const MAX_WORDS: usize = 60;
+/// About 20 seconds at the pace of a telephone voice.
+const MAX_WORDS: usize = 48;
 /// The same for scripts written without spaces.
-const MAX_CHARACTERS: usize = 110;
+const MAX_CHARACTERS: usize = 88;
 /// Payment cards have 13 digits or more (ISO/IEC 7812).
 const CARD_DIGITS: usize = 13;
 
@@ -30,6 +33,7 @@ pub(super) fn judge(plan: &Plan, written: &schema::Plan, findings: &mut Findings
     }
     loops(plan, written, findings);
     unreachable(plan, written, findings);
+    lawful::judge(plan, |place| name_span(written, place), findings);
 }
 
 /// What a caller does that leads on in exactly one way.
@@ -144,9 +148,10 @@ fn unreachable(plan: &Plan, written: &schema::Plan, findings: &mut Findings) {
 
 /// A menu, before its plan is whole.
 pub(super) fn menu(choices: &[Choice], question: &Question, cx: &mut Compiler<'_>) {
-    let count = choices.len();
+    // What has no key is not read out: callers come to it by their own words.
+    let count = choices.iter().filter(|choice| choice.key.is_some()).count();
     if count > MAX_OPTIONS {
-        let message = format!("{} has {count} options, callers keep about {MAX_OPTIONS} in mind", cx.owner());
+        let message = format!("{} offers {count} options, callers keep about {MAX_OPTIONS} in mind", cx.owner());
         cx.findings.regret(cx.at(), message).help("put the rarer ones into a menu of their own");
     }
     let said: Vec<&Prompt> = std::iter::once(&question.prompt).chain(&question.reprompts).collect();
@@ -173,6 +178,11 @@ pub(super) fn menu(choices: &[Choice], question: &Question, cx: &mut Compiler<'_
             cx.findings.remark(key.at, message).help(format!("say it in a `reprompt`: “for …, press {face}”"));
         }
     }
+}
+
+/// The phrases of a menu's options, in one language.
+pub(super) fn phrases(phrases: &[(usize, Spanned<String>)], language: &Language, findings: &mut Findings) {
+    alike::judge(phrases, language, findings);
 }
 
 /// Does the text speak of this key, as a figure or as a word? Languages we have no words for are not judged.
@@ -211,7 +221,7 @@ pub(super) fn length(text: &str, language: &Language, at: Span, findings: &mut F
     };
     if length > most {
         findings
-            .regret(at, format!("{length} {unit} are some {} seconds to listen to", length * 25 / most))
+            .regret(at, format!("{length} {unit} are some {} seconds to listen to", length * 20 / most))
             .help(format!("stay within {most} {unit}, or make it a `say` with `protected: true` if the law wants it"));
     }
 }

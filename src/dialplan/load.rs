@@ -213,6 +213,23 @@ impl Files {
         root
     }
 
+    /// What a grammar says, or one that another grammar names.
+    pub(super) fn grammar(&mut self, path: &Path) -> Result<Vec<u8>, String> {
+        if let Some((_, text)) = self.list.iter().find(|(known, _)| known == path) {
+            return Ok(text.clone().into_bytes());
+        }
+        if self.list.len() >= MAX_FILES {
+            return Err(format!("a plan cannot be read from more than {MAX_FILES} files"));
+        }
+        let bytes = match self.kept.get(path) {
+            Some(text) => text.clone().into_bytes(),
+            None => read_bounded(path, MAX_PLAN_BYTES)?,
+        };
+        let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8: save the file as UTF-8 text".to_owned())?;
+        self.list.push((path.to_owned(), text.clone()));
+        Ok(text.into_bytes())
+    }
+
     /// The bytes of a recording that can be played.
     pub(super) fn recording(&mut self, path: &Path) -> Result<Vec<u8>, String> {
         if !self.recordings.iter().any(|known| known == path) {
@@ -283,7 +300,6 @@ mod tests {
 
     use super::super::fixture::{ear_of, menu_of, question_of, say_of};
     use super::super::plan::Target;
-    use super::super::step::ask::Want;
     use super::*;
     use crate::media::BargeIn;
 
@@ -319,7 +335,7 @@ mod tests {
         let welcome = say_of(&plan, "welcome");
         assert!(welcome.protected && welcome.barge_in == BargeIn::Off);
         let balance = ear_of(&plan, "balance");
-        assert_eq!((balance.want, balance.slot.as_str()), (Want::Digits { min: 4, max: 4 }, "card"));
+        assert_eq!((balance.want.most_digits(), balance.slot.as_str()), (4, "card"));
         let more = menu_of(&plan, "more");
         let options = &more.options().options;
         assert_eq!((options[0].name.as_str(), options[1].name.as_str()), ("yes", "no"));
@@ -497,7 +513,7 @@ mod tests {
         assert_eq!(question.incomplete, Duration::from_millis(1200));
         assert_eq!(say_of(&plan, "s").barge_in, BargeIn::Keys);
         let ask = ear_of(&plan, "n");
-        assert_eq!((ask.want, ask.slot.as_str(), ask.sensitive), (Want::Digits { min: 1, max: 3 }, "n", false));
+        assert_eq!((ask.want.most_digits(), ask.slot.as_str(), ask.sensitive), (3, "n", false));
         let question = question_of(&plan, "n");
         assert_eq!((question.wait, question.incomplete), (Duration::from_millis(900), Duration::from_secs(2)));
         assert_eq!(question.universals.operator, None);

@@ -238,6 +238,20 @@ pub(super) fn fraction(node: &Node, findings: &mut Findings) -> Option<Spanned<f
     }
 }
 
+/// One of some words.
+pub(super) fn word(node: &Node, what: &str, words: &[&str], findings: &mut Findings) -> Option<Spanned<String>> {
+    let text = line(node, findings)?;
+    if !words.contains(&text.value.as_str()) {
+        let help = match nearest(&text.value, words.iter().copied()) {
+            Some(right) => format!("did you mean `{right}`?"),
+            None => format!("write one of {}", listed(words.iter().copied())),
+        };
+        findings.error(node.at, format!("{what} cannot be `{}`", text.value)).help(help);
+        return None;
+    }
+    Some(text)
+}
+
 /// `off`, `keys` or `speech`.
 pub(super) fn barge_in(node: &Node, findings: &mut Findings) -> Option<Spanned<BargeIn>> {
     let text = line(node, findings)?.value;

@@ -16,7 +16,10 @@ use crate::value::{Amount, Currency, Value};
 pub type Variables = BTreeMap<String, Pii<String>>;
 
 /// Names that the engine gives; no plan may use them for values of its own.
-pub const RESERVED_NAMES: [&str; 5] = ["call", "now", "env", "true", "false"];
+pub const RESERVED_NAMES: [&str; 6] = ["call", "now", "env", "true", "false", IT];
+
+/// What the step in hand speaks of: the values it wants confirmed, as they are read back.
+pub const IT: &str = "it";
 
 /// What a call knows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,6 +27,7 @@ pub struct Scope {
     values: BTreeMap<String, Pii<Value>>,
     facts: BTreeMap<String, Pii<Value>>,
     secret: BTreeSet<String>,
+    it: Option<Pii<Value>>,
     markers: Arc<BTreeMap<String, String>>,
 }
 
@@ -60,9 +64,17 @@ impl Scope {
         self.secret.contains(&readable(name))
     }
 
+    /// What the step in hand speaks of, until the call leaves it.
+    pub fn set_it(&mut self, value: Option<Value>) {
+        self.it = value.map(Pii::new);
+    }
+
     /// A value, by its name.
     pub fn value(&self, name: &str) -> Option<&Value> {
-        self.values.get(&readable(name)).map(Pii::reveal)
+        match name {
+            IT => self.it.as_ref().map(Pii::reveal),
+            name => self.values.get(&readable(name)).map(Pii::reveal),
+        }
     }
 
     /// What stands for the secrets of the house in requests: `env` in texts.
@@ -90,7 +102,14 @@ impl Scope {
     /// Every value with its name, but no secret.
     pub fn values(&self) -> impl Iterator<Item = (&str, &Value)> {
         let open = self.values.iter().filter(|(name, _)| !self.secret.contains(*name));
-        open.map(|(name, value)| (name.as_str(), value.reveal()))
+        let it = self.it.iter().map(|value| (IT, value.reveal()));
+        open.map(|(name, value)| (name.as_str(), value.reveal())).chain(it)
+    }
+
+    /// Every secret with its name, for other systems only.
+    pub fn secrets(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let secret = self.values.iter().filter(|(name, _)| self.secret.contains(*name));
+        secret.map(|(name, value)| (name.as_str(), value.reveal()))
     }
 
     /// Every fact with its name.

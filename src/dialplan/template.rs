@@ -31,8 +31,10 @@ const TODAY: &str = "$today";
 enum For {
     /// A caller: values in words.
     Ears,
-    /// A record or another system: values as they are written.
+    /// A record: values as they are written.
     Data,
+    /// Another system: the same, and secrets too.
+    System,
 }
 
 static JINJA: LazyLock<Environment<'static>> = LazyLock::new(jinja);
@@ -150,9 +152,14 @@ pub fn fill_data(text: &str, view: View<'_>) -> Result<String, String> {
     JINJA.render_str(text, context(view, For::Data)).map_err(|error| sentence(&error))
 }
 
+/// The same for another system, which may see secrets.
+pub fn fill_request(text: &str, view: View<'_>) -> Result<String, String> {
+    JINJA.render_str(text, context(view, For::System)).map_err(|error| sentence(&error))
+}
+
 /// The same for a URL: no value can end a path in it or begin a query.
 pub fn fill_url(text: &str, view: View<'_>) -> Result<String, String> {
-    URLS.render_str(text, context(view, For::Data)).map_err(|error| sentence(&error))
+    URLS.render_str(text, context(view, For::System)).map_err(|error| sentence(&error))
 }
 
 /// What is left of a text when everything in braces is cut out.
@@ -176,8 +183,9 @@ fn context(view: View<'_>, whom: For) -> minijinja::Value {
     let language = view.language.clone();
     let today = view.now.date();
     let typed = |value: &Value| typed(value, whom, &language, today);
+    let secrets = view.scope.secrets().filter(|_| whom == For::System);
     let mut names: BTreeMap<String, minijinja::Value> =
-        view.scope.values().map(|(name, value)| (name.to_owned(), typed(value))).collect();
+        view.scope.values().chain(secrets).map(|(name, value)| (name.to_owned(), typed(value))).collect();
     let facts: BTreeMap<String, minijinja::Value> =
         view.scope.facts().map(|(name, value)| (name.to_owned(), typed(value))).collect();
     names.insert("call".into(), facts.into());
@@ -225,7 +233,7 @@ fn typed(value: &Value, whom: For, language: &Language, today: jiff::civil::Date
         Value::Amount(_) | Value::Date(_) | Value::Time(_) | Value::Moment(_) | Value::Digits(_) | Value::Phone(_) => {
             let spoken = match whom {
                 For::Ears => say(value, SayAs::Auto, language, today),
-                For::Data => value.plain(),
+                For::Data | For::System => value.plain(),
             };
             minijinja::Value::from_object(Typed { value: value.clone(), spoken })
         }

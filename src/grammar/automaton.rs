@@ -21,6 +21,7 @@ use std::sync::Arc as Shared;
 use crate::language::Language;
 use crate::value::Value;
 
+use super::builtin::Kind;
 use super::diagnostic::Place;
 use super::semantics::Meaning;
 
@@ -87,19 +88,12 @@ pub struct Word {
 }
 
 /// A call of a built-in grammar, such as `builtin:grammar/digits?length=4`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BuiltinCall {
-    /// What it is and its parameters, as written: `digits?length=4`.
-    pub words: String,
+    /// What it hears. Tags know its value by its name, as `rules.digits`.
+    pub kind: Kind,
     /// In which language.
     pub language: Language,
-}
-
-impl BuiltinCall {
-    /// What it is, without parameters: `digits`. Tags know its value as `rules.digits`.
-    pub fn kind(&self) -> &str {
-        self.words.split('?').next().unwrap_or_default()
-    }
 }
 
 /// The compiled form of a grammar and of every file it refers to.

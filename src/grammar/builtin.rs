@@ -101,6 +101,18 @@ impl Kind {
         }
     }
 
+    /// With the money and the country of the caller's language where the parameters leave them open; [`keys`] cannot know
+    /// them otherwise.
+    pub fn at_home(&self, language: &Language) -> Self {
+        match self {
+            Self::Amount { currency: None, min, max } => {
+                Self::Amount { currency: Some(spoken::home_currency(language)), min: *min, max: *max }
+            }
+            Self::Phone { region: None } => Self::Phone { region: spoken::home_region(language).map(str::to_owned) },
+            kind => kind.clone(),
+        }
+    }
+
     /// Is this value one of the kind, within its bounds?
     pub fn accepts(&self, value: &Value, today: Date) -> bool {
         let between = |number: f64, min: &Option<f64>, max: &Option<f64>| {
@@ -158,6 +170,39 @@ mod tests {
         ] {
             assert_eq!(say_back(&value, &Kind::parse(kind).unwrap(), &english, today), said);
         }
+    }
+
+    /// `| kind | English | Mandarin |` with `words ▸ value` between dots.
+    #[test]
+    fn what_the_readme_says_may_be_said_is_heard() {
+        let readme = include_str!("../../grammars/README.md");
+        let now = jiff::civil::date(2026, 3, 4).at(10, 0, 0, 0);
+        let mut said = 0;
+        for row in readme.lines().filter(|line| line.contains('▸')) {
+            let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+            let [kind, english, mandarin] = cells[..] else { panic!("`{row}` has three cells") };
+            let kind = Kind::parse(kind.trim_matches('`')).unwrap();
+            for (cell, tag) in [(english, "en-US"), (mandarin, "zh-CN")] {
+                for example in cell.split('·') {
+                    let (words, value) = example.split_once('▸').unwrap();
+                    let found = find(words, &kind, &Language::parse(tag).unwrap(), now);
+                    let heard = found.first().map(|found| found.value.plain());
+                    assert_eq!(heard.as_deref(), Some(value.trim()), "{kind:?}: {words}");
+                    said += 1;
+                }
+            }
+        }
+        assert!(said >= 75, "only {said} examples were read");
+    }
+
+    #[test]
+    fn a_kind_takes_its_money_and_country_from_the_language() {
+        let at_home = |kind: &str, tag: &str| Kind::parse(kind).unwrap().at_home(&Language::parse(tag).unwrap());
+        assert_eq!(at_home("amount?max=5", "zh-CN"), Kind::parse("amount?currency=CNY;max=5").unwrap());
+        assert_eq!(at_home("amount?currency=USD", "zh-CN"), Kind::parse("amount?currency=USD").unwrap());
+        assert_eq!(at_home("phone", "en"), Kind::parse("phone?region=US").unwrap());
+        assert_eq!(at_home("phone", "de"), Kind::Phone { region: None });
+        assert_eq!(at_home("phone", "de-CH"), Kind::parse("phone?region=CH").unwrap());
     }
 
     #[test]

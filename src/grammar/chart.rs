@@ -7,8 +7,10 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::DateTime;
+
 use super::automaton::{Automaton, Label};
-use super::hearing::{Builtins, Heard};
+use super::hearing::{self, Heard, Said};
 
 /// Most words of an utterance that are looked at: more than a minute of speech.
 pub const MAX_WORDS: usize = 200;
@@ -87,12 +89,13 @@ pub struct Chart {
     pub given_up: bool,
 }
 
-/// Looks for `rule` in `words`, beginning before any of the words in `starts`.
-pub fn parse(automaton: &Automaton, rule: u32, words: &[String], starts: &[usize], builtins: &dyn Builtins) -> Chart {
-    let words = &words[..words.len().min(MAX_WORDS)];
+/// Looks for `rule` in what was said, beginning before any of the words in `starts`.
+pub fn parse(automaton: &Automaton, rule: u32, said: &Said, starts: &[usize], now: DateTime) -> Chart {
+    let words = &said.words[..said.words.len().min(MAX_WORDS)];
     let mut parser = Parser {
         automaton,
-        builtins,
+        said,
+        now,
         words,
         numbers: words.iter().map(|word| automaton.number(word)).collect(),
         begun: Vec::new(),
@@ -145,7 +148,8 @@ struct Column {
 
 struct Parser<'a> {
     automaton: &'a Automaton,
-    builtins: &'a dyn Builtins,
+    said: &'a Said,
+    now: DateTime,
     words: &'a [String],
     numbers: Vec<Option<u32>>,
     begun: Vec<Begun>,
@@ -259,7 +263,7 @@ impl Parser<'_> {
             Some(range) => *range,
             None => {
                 let first = self.chart.heard.len() as u32;
-                let heard = self.builtins.hear(&self.automaton.builtins[call as usize], &self.words[at..]);
+                let heard = hearing::hear(&self.automaton.builtins[call as usize], self.said, at, self.now);
                 let fits = |heard: &Heard| heard.words > 0 && heard.words <= self.words.len() - at;
                 self.chart.heard.extend(heard.into_iter().filter(fits));
                 let range = (first, self.chart.heard.len() as u32);
@@ -270,7 +274,7 @@ impl Parser<'_> {
         for heard in first..end {
             let Heard { words, open, .. } = self.chart.heard[heard as usize];
             let to = at + words;
-            self.chart.could_go_on |= open && to == self.words.len();
+            self.chart.could_go_on |= open;
             if self.chart.heard[heard as usize].value.is_some() {
                 self.way(node, arc, Through::Heard(heard), to);
             }

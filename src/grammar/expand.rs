@@ -2,28 +2,29 @@
 
 use std::collections::BTreeSet;
 
+use jiff::civil::DateTime;
 use rand::Rng as _;
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 
 use super::automaton::{Automaton, Cursor, Mark};
-use super::hearing::Builtins;
+use super::hearing;
 use super::words;
 
 /// Longest phrase, in words: longer ones are nothing people say in one breath.
 const MAX_WORDS: usize = 30;
 /// Most steps of one phrase; those without words count too.
 const MAX_STEPS: usize = 400;
-/// Steps that may be spent for each phrase that is asked for.
-const STEPS_PER_PHRASE: usize = 2_000;
+/// Steps that may be spent for each phrase that is asked for: to list them all, and to draw some.
+const STEPS_TO_LIST: usize = 200;
+const STEPS_TO_DRAW: usize = 2_000;
 /// The same phrases come every time.
 const SEED: u64 = 1;
 
 /// At most `limit` different phrases of `rule`. All of them when there are no more; else a fair choice, the same every
 /// time. `$GARBAGE` is left out, and built-ins give the examples they have.
-pub fn expansions(automaton: &Automaton, rule: u32, limit: usize, builtins: &dyn Builtins) -> Vec<String> {
-    let mut lister =
-        Lister { automaton, builtins, limit, found: BTreeSet::new(), steps: limit.saturating_mul(STEPS_PER_PHRASE) };
+pub fn expansions(automaton: &Automaton, rule: u32, limit: usize, now: DateTime) -> Vec<String> {
+    let mut lister = Lister { automaton, now, limit, found: BTreeSet::new() };
     if let Some(all) = lister.all(rule) {
         return all;
     }
@@ -32,10 +33,9 @@ pub fn expansions(automaton: &Automaton, rule: u32, limit: usize, builtins: &dyn
 
 struct Lister<'a> {
     automaton: &'a Automaton,
-    builtins: &'a dyn Builtins,
+    now: DateTime,
     limit: usize,
     found: BTreeSet<Vec<String>>,
-    steps: usize,
 }
 
 impl Lister<'_> {
@@ -44,7 +44,7 @@ impl Lister<'_> {
         let mut phrases = Vec::new();
         let mut seen = BTreeSet::new();
         let mut agenda: Vec<(Cursor, Vec<String>, usize)> = vec![(self.automaton.enter(rule), Vec::new(), 0)];
-        let mut left = self.steps;
+        let mut left = self.limit.saturating_mul(STEPS_TO_LIST);
         while let Some((cursor, phrase, steps)) = agenda.pop() {
             left = left.checked_sub(1)?;
             if self.automaton.is_complete(&cursor) && seen.insert(phrase.clone()) && !phrase.is_empty() {
@@ -72,7 +72,7 @@ impl Lister<'_> {
     fn some(&mut self, rule: u32) -> Vec<String> {
         let mut random = SmallRng::seed_from_u64(SEED);
         let mut phrases = Vec::new();
-        let mut left = self.steps;
+        let mut left = self.limit.saturating_mul(STEPS_TO_DRAW);
         while phrases.len() < self.limit && left > 0 {
             let phrase = self.walk(rule, &mut random, &mut left);
             if let Some(phrase) = phrase.filter(|phrase| !phrase.is_empty() && self.found.insert(phrase.clone())) {
@@ -114,7 +114,7 @@ impl Lister<'_> {
         match mark {
             Mark::Word(word) => vec![vec![self.spelling(word)]],
             Mark::Anything => Vec::new(),
-            Mark::Builtin(call) => self.builtins.examples(call).into_iter().map(|example| vec![example]).collect(),
+            Mark::Builtin(call) => hearing::examples(call, self.now).into_iter().map(|example| vec![example]).collect(),
             Mark::Nothing | Mark::Tag(_) | Mark::Enter(_) | Mark::Leave(_) => vec![Vec::new()],
         }
     }

@@ -8,14 +8,16 @@
 
 use std::ops::Range;
 
+use jiff::civil::DateTime;
+
 use crate::language::Language;
 use crate::value::Value;
 
 use super::automaton::Automaton;
 use super::chart::{self, Chart, MAX_WORDS};
-use super::hearing::Builtins;
+use super::hearing::Said;
 use super::semantics::{self, RuleSpan};
-use super::{Mode, normalize, readings, words};
+use super::{Mode, normalize, readings};
 
 /// Most matches one utterance has: an ambiguity with more cannot be asked about.
 const MAX_MATCHES: usize = 8;
@@ -61,50 +63,49 @@ pub enum Keyed {
 
 /// An utterance, ready to be compared.
 pub(super) struct Utterance {
-    pub words: Vec<String>,
+    pub said: Said,
     /// Without courtesy.
     pub core: Range<usize>,
+    now: DateTime,
 }
 
 impl Utterance {
-    pub fn new(text: &str, mode: Mode, language: &Language) -> Option<Self> {
-        match mode {
-            Mode::Dtmf => {
-                let words = words::keys(text).ok()?;
-                let core = 0..words.len();
-                Some(Self { words, core })
-            }
-            Mode::Voice => {
-                let mut words = words::compared(text, language);
-                words.truncate(MAX_WORDS);
-                let core = normalize::core(&words, language);
-                Some(Self { words, core })
-            }
+    /// `None` when it is no utterance in this mode: a letter is no key.
+    pub fn new(text: &str, mode: Mode, language: &Language, now: DateTime) -> Option<Self> {
+        let said = match mode {
+            Mode::Dtmf => Said::typed(text, language)?,
+            Mode::Voice => Said::spoken(text, language),
+        };
+        let mut utterance = Self { core: 0..said.words.len(), said, now };
+        utterance.said.truncate(MAX_WORDS);
+        if mode == Mode::Voice {
+            utterance.core = normalize::core(&utterance.said.words, language);
         }
+        Some(utterance)
     }
 
     /// The chart of everything the utterance as a whole may be, and nothing else.
-    pub fn chart(&self, automaton: &Automaton, rule: u32, builtins: &dyn Builtins) -> Chart {
+    pub fn chart(&self, automaton: &Automaton, rule: u32) -> Chart {
         let starts: Vec<usize> = (0..=self.core.start).collect();
-        chart::parse(automaton, rule, &self.words, &starts, builtins)
+        chart::parse(automaton, rule, &self.said, &starts, self.now)
     }
 
-    pub fn fit(&self, automaton: &Automaton, rule: u32, builtins: &dyn Builtins) -> Fit {
-        let chart = self.chart(automaton, rule, builtins);
+    pub fn fit(&self, automaton: &Automaton, rule: u32) -> Fit {
+        let chart = self.chart(automaton, rule);
         let full = chart.complete.iter().any(|(end, _)| chart.nodes[*end as usize].at >= self.core.end);
         Fit { full, prefix: chart.could_go_on }
     }
 
     /// What the utterance as a whole means, likeliest first.
-    pub fn whole(&self, automaton: &Automaton, rule: u32, builtins: &dyn Builtins) -> Vec<Match> {
-        let chart = self.chart(automaton, rule, builtins);
+    pub fn whole(&self, automaton: &Automaton, rule: u32) -> Vec<Match> {
+        let chart = self.chart(automaton, rule);
         self.matches(automaton, &chart, |from, to| from <= self.core.start && to >= self.core.end)
     }
 
     /// What parts of the utterance mean: those with most words first, then the likeliest.
-    pub fn spotted(&self, automaton: &Automaton, rule: u32, builtins: &dyn Builtins) -> Vec<Match> {
-        let starts: Vec<usize> = (0..self.words.len()).collect();
-        let chart = chart::parse(automaton, rule, &self.words, &starts, builtins);
+    pub fn spotted(&self, automaton: &Automaton, rule: u32) -> Vec<Match> {
+        let starts: Vec<usize> = (0..self.said.words.len()).collect();
+        let chart = chart::parse(automaton, rule, &self.said, &starts, self.now);
         self.matches(automaton, &chart, |from, to| from < to)
     }
 
@@ -120,7 +121,7 @@ impl Utterance {
         let mut matches: Vec<Match> = Vec::new();
         for (end, span) in ends {
             for reading in readings::best(automaton, chart, end, MAX_READINGS) {
-                let (value, rules) = semantics::interpret(automaton, &reading.events, &self.words);
+                let (value, rules) = semantics::interpret(automaton, &reading.events, &self.said.words);
                 let (interpretation, fault) = match value {
                     Ok(value) => (value, None),
                     Err(fault) => (Value::Nothing, Some(fault)),

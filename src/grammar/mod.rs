@@ -35,12 +35,13 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::civil::DateTime;
+
 use crate::language::Language;
 
 pub use ast::Mode;
 pub use automaton::Automaton;
 pub use diagnostic::{Problem, Severity};
-pub use hearing::{Builtins, Heard, NoBuiltins};
 pub use matcher::{Fit, Keyed, Match};
 
 use diagnostic::{Place, Problems};
@@ -107,7 +108,8 @@ impl Grammar {
             (Some((root, _)), _) => Some(root.clone()),
             (None, Some(rule)) => {
                 let help = "write `root $name;`, or root=\"name\" at <grammar>";
-                problems.warn(rule.at, format!("the grammar has no root: taken for `{}`", rule.name)).help(help);
+                // Files of rules for others need none.
+                problems.note(rule.at, format!("the grammar has no root: taken for `{}`", rule.name)).help(help);
                 Some(rule.name.clone())
             }
             (None, None) => {
@@ -170,29 +172,25 @@ impl Grammar {
         Some(Self { shared: Arc::clone(&self.shared), root: root as u32 })
     }
 
-    /// The built-ins it refers to that `builtins` cannot hear, as sentences.
-    pub fn faulty_builtins(&self, builtins: &dyn Builtins) -> Vec<String> {
-        self.automaton().builtins.iter().filter_map(|call| builtins.fault(call)).collect()
-    }
-
-    /// What `text`, said in `language`, means as a whole, likeliest first. Courtesies around it do not count. Different
+    /// What `text`, said in `language`, means as a whole, likeliest first. `now` is the caller's clock, from which
+    /// "Friday" counts. Courtesies around it do not count. Different
     /// ways through the grammar that mean the same are one match.
-    pub fn matches(&self, text: &str, language: &Language, builtins: &dyn Builtins) -> Vec<Match> {
-        let utterance = Utterance::new(text, self.mode(), language);
-        utterance.map(|utterance| utterance.whole(self.automaton(), self.root, builtins)).unwrap_or_default()
+    pub fn matches(&self, text: &str, language: &Language, now: DateTime) -> Vec<Match> {
+        let utterance = Utterance::new(text, self.mode(), language, now);
+        utterance.map(|utterance| utterance.whole(self.automaton(), self.root)).unwrap_or_default()
     }
 
     /// What parts of `text` mean, those with most words first: "my card, pay two hundred, not today".
-    pub fn spot(&self, text: &str, language: &Language, builtins: &dyn Builtins) -> Vec<Match> {
-        let utterance = Utterance::new(text, self.mode(), language);
-        utterance.map(|utterance| utterance.spotted(self.automaton(), self.root, builtins)).unwrap_or_default()
+    pub fn spot(&self, text: &str, language: &Language, now: DateTime) -> Vec<Match> {
+        let utterance = Utterance::new(text, self.mode(), language, now);
+        utterance.map(|utterance| utterance.spotted(self.automaton(), self.root)).unwrap_or_default()
     }
 
     /// Is `text` something the grammar hears, and could it be the beginning of something longer? How long a pause must
     /// be before a caller has finished hangs on this.
-    pub fn fit(&self, text: &str, language: &Language, builtins: &dyn Builtins) -> Fit {
-        let utterance = Utterance::new(text, self.mode(), language);
-        utterance.map(|utterance| utterance.fit(self.automaton(), self.root, builtins)).unwrap_or_default()
+    pub fn fit(&self, text: &str, language: &Language, now: DateTime) -> Fit {
+        let utterance = Utterance::new(text, self.mode(), language, now);
+        utterance.map(|utterance| utterance.fit(self.automaton(), self.root)).unwrap_or_default()
     }
 
     /// The best of several guesses of a recogniser with their confidences (0 to 1): which one, and what it means. A guess
@@ -201,11 +199,11 @@ impl Grammar {
         &self,
         guesses: impl IntoIterator<Item = (&'a str, f32)>,
         language: &Language,
-        builtins: &dyn Builtins,
+        now: DateTime,
     ) -> Option<(usize, Match)> {
         let mut best: Option<(f32, usize, Match)> = None;
         for (index, (text, confidence)) in guesses.into_iter().enumerate() {
-            let Some(found) = self.matches(text, language, builtins).into_iter().next() else { continue };
+            let Some(found) = self.matches(text, language, now).into_iter().next() else { continue };
             let score = confidence * found.weight;
             if best.as_ref().is_none_or(|(so_far, ..)| score > *so_far) {
                 best = Some((score, index, found));
@@ -215,10 +213,10 @@ impl Grammar {
     }
 
     /// What keys typed so far mean (`mode dtmf`).
-    pub fn match_keys(&self, typed: &str, builtins: &dyn Builtins) -> Keyed {
-        let Some(utterance) = Utterance::new(typed, Mode::Dtmf, self.language()) else { return Keyed::Wrong };
-        let chart = utterance.chart(self.automaton(), self.root, builtins);
-        let value = utterance.whole(self.automaton(), self.root, builtins).into_iter().next();
+    pub fn match_keys(&self, typed: &str, now: DateTime) -> Keyed {
+        let Some(utterance) = Utterance::new(typed, Mode::Dtmf, self.language(), now) else { return Keyed::Wrong };
+        let chart = utterance.chart(self.automaton(), self.root);
+        let value = utterance.whole(self.automaton(), self.root).into_iter().next();
         match (value.map(|found| found.interpretation), chart.could_go_on) {
             (Some(value), false) => Keyed::Complete(value),
             (value, true) => Keyed::More(value),
@@ -227,7 +225,7 @@ impl Grammar {
     }
 
     /// At most `limit` phrases it hears: all of them when there are no more, else a choice that is the same every time.
-    pub fn expansions(&self, limit: usize, builtins: &dyn Builtins) -> Vec<String> {
-        expand::expansions(self.automaton(), self.root, limit, builtins)
+    pub fn expansions(&self, limit: usize, now: DateTime) -> Vec<String> {
+        expand::expansions(self.automaton(), self.root, limit, now)
     }
 }

@@ -113,6 +113,22 @@ pub enum MediaCommand {
         /// How long it is silent after each.
         gap_ms: u32,
     },
+    /// Keep what comes out of the recording: neither side is written, silence stands in its place. What the caller has
+    /// said or pressed since then is taken out as well, though it may be on the disk already.
+    PauseRecording {
+        /// From when on the caller is not to be heard in it.
+        since: Instant,
+    },
+    /// Record again: us at once, the caller as soon as what was begun has ended.
+    ResumeRecording,
+    /// Keep what the far end says from now on in a file of its own; [`MediaEvent::Recorded`] tells what became of it.
+    /// Given again, the file before is closed.
+    Record {
+        /// Final path.
+        path: PathBuf,
+    },
+    /// Enough of that.
+    EndRecord,
     /// Stop sending and receiving, finish the recording, report [`MediaEvent::Closed`].
     Close,
 }
@@ -200,6 +216,8 @@ pub enum MediaEvent {
         /// When.
         at: Instant,
     },
+    /// What became of the file of [`MediaCommand::Record`].
+    Recorded(Recording),
     /// Every key of [`MediaCommand::SendKeys`] has been pressed and let go, or refused.
     KeysSent,
     /// Neither RTP nor RTCP for the configured time; again each time it has passed once more.
@@ -230,6 +248,9 @@ pub struct MediaSummary {
     pub late_ticks: u64,
     /// What became of the recording.
     pub recording: Recording,
+    /// For how long the caller was kept out of it, milliseconds.
+    #[serde(default)]
+    pub recording_paused_ms: u64,
     /// What we sent last; `None` when no media was ever opened.
     #[serde(default)]
     pub codec: Option<Codec>,

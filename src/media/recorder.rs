@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::ops::Range;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,6 +36,12 @@ const BEAT: Duration = Duration::from_millis(100);
 const HEADER_EVERY: u32 = 20;
 /// Finished files that may wait for the disk; with so many, the drains wait too.
 const CLOSINGS: usize = 1_024;
+/// What stands before the samples of a WAV file of 16 bits: RIFF, format and data chunk.
+const HEADER_BYTES: u64 = 44;
+/// Bytes of a pair.
+const PAIR_BYTES: usize = size_of::<Pair>();
+/// Pairs that are rewritten at once.
+const TAKE_OUT_PAIRS: usize = 2_000;
 /// A start and a finish for each of a thousand calls may wait at once; beyond that the media thread keeps a
 /// short backlog of its own and tries again with the next tick.
 const JOBS: usize = 2_048;
@@ -60,6 +67,13 @@ pub enum Job {
         path: PathBuf,
         /// Where its sound comes from.
         ring: Consumer<Pair>,
+    },
+    /// The caller is to be taken out of what is recorded.
+    TakeOut {
+        /// Whose.
+        leg: LegId,
+        /// Pairs of samples, counted from the beginning; everything up to their end is in the ring.
+        pairs: Range<u64>,
     },
     /// Everything is in the ring: finish.
     Finish {
@@ -209,6 +223,12 @@ impl Track {
         let Self::Begun(file) = self else { return Ok(()) };
         blocks.into_iter().try_for_each(|block| file.append(block)).map_err(|error| (file.path.clone(), error))
     }
+
+    /// Makes the caller silent in these pairs.
+    fn take_out(&mut self, pairs: Range<u64>) -> Result<(), (PathBuf, io::Error)> {
+        let Self::Begun(file) = self else { return Ok(()) };
+        file.take_out(pairs).map_err(|error| (file.path.clone(), error))
+    }
 }
 
 impl Desk {
@@ -216,6 +236,10 @@ impl Desk {
         match job {
             Job::Start { leg, path, ring } => {
                 self.takes.insert(leg, Take { ring, track: Track::Silent { path, pairs: 0 } });
+            }
+            Job::TakeOut { leg, pairs } => {
+                self.drain_one(leg);
+                self.change(leg, |track| track.take_out(pairs));
             }
             Job::Finish { leg, closed } => {
                 self.drain_one(leg);
@@ -236,11 +260,21 @@ impl Desk {
         let (early, late) = chunk.as_slices();
         let result = take.track.append([early, late]);
         chunk.commit_all();
-        if let Err((path, error)) = result {
-            let reason = self.alarm.raise(leg, &path, &error);
-            if let Some(take) = self.takes.get_mut(&leg) {
-                take.track = Track::Lost(reason);
-            }
+        self.lose(leg, result);
+    }
+
+    /// Changes what is recorded; what cannot be changed is not kept.
+    fn change(&mut self, leg: LegId, change: impl FnOnce(&mut Track) -> Result<(), (PathBuf, io::Error)>) {
+        if let Some(result) = self.takes.get_mut(&leg).map(|take| change(&mut take.track)) {
+            self.lose(leg, result);
+        }
+    }
+
+    fn lose(&mut self, leg: LegId, result: Result<(), (PathBuf, io::Error)>) {
+        let Err((path, error)) = result else { return };
+        let reason = self.alarm.raise(leg, &path, &error);
+        if let Some(take) = self.takes.get_mut(&leg) {
+            take.track = Track::Lost(reason);
         }
     }
 
@@ -290,7 +324,7 @@ impl WavFile {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&part)?;
         Self::begin(file, path.to_owned(), part)
     }
 
@@ -321,6 +355,25 @@ impl WavFile {
         self.appended += 1;
         if self.appended.is_multiple_of(HEADER_EVERY) {
             writer.flush().map_err(as_io)?;
+        }
+        Ok(())
+    }
+
+    /// Writes silence over the caller in these pairs, where they lie in the file.
+    fn take_out(&mut self, pairs: Range<u64>) -> io::Result<()> {
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        writer.flush().map_err(as_io)?;
+        let end = pairs.end.min(u64::from(writer.duration()));
+        let mut block = [0; TAKE_OUT_PAIRS * PAIR_BYTES];
+        let mut at = pairs.start;
+        while at < end {
+            let count = (end - at).min(TAKE_OUT_PAIRS as u64);
+            let bytes = &mut block[..count as usize * PAIR_BYTES];
+            let place = HEADER_BYTES + at * PAIR_BYTES as u64;
+            self.disk.read_exact_at(bytes, place)?;
+            bytes.chunks_exact_mut(PAIR_BYTES).for_each(|pair| pair[..PAIR_BYTES / 2].fill(0));
+            self.disk.write_all_at(bytes, place)?;
+            at += count;
         }
         Ok(())
     }
@@ -404,6 +457,29 @@ mod tests {
         assert_eq!(samples, [1, -1, 2, -2, i16::MIN, i16::MAX]);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn the_caller_is_taken_out_of_what_is_on_the_disk_already_and_we_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("call.wav");
+        let mut desk = Desk::default();
+        let (mut producer, ring) = ring();
+        desk.handle(Job::Start { leg: LEG, path: path.clone(), ring });
+        let push = |producer: &mut Producer<Pair>, value: i16| producer.push([value, -value]).unwrap();
+        (1..=5_000).for_each(|value| push(&mut producer, value));
+        desk.drain();
+        (5_001..=6_000).for_each(|value| push(&mut producer, value));
+        desk.handle(Job::TakeOut { leg: LEG, pairs: 1_000..6_000 });
+        (6_001..=6_010).for_each(|value| push(&mut producer, value));
+        desk.handle(Job::TakeOut { leg: LEG, pairs: 6_009..9_000 });
+        assert!(matches!(finish(&mut desk), Recording::Saved { .. }));
+        let samples: Vec<i16> = hound::WavReader::open(&path).unwrap().samples().map(Result::unwrap).collect();
+        let wanted = (1..=6_010).flat_map(|value| {
+            let heard = value <= 1_000 || (6_001..=6_009).contains(&value);
+            [if heard { value } else { 0 }, -value]
+        });
+        assert!(samples.into_iter().eq(wanted));
     }
 
     #[test]

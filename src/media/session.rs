@@ -12,14 +12,17 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use rtrb::Producer;
 
+mod discretion;
 mod hear;
 mod report;
 mod speak;
 
+use self::discretion::Discretion;
 pub use self::report::MAX_RTCP_BYTES;
 use super::barge_in::{EchoGuard, Reflex};
 use super::bridge::BridgeEnd;
@@ -76,6 +79,10 @@ pub struct Session {
     /// Joined with another leg.
     bridge: Option<Box<BridgeEnd>>,
     tap: Option<Tap>,
+    /// Where a message is kept while the caller leaves one.
+    message: Option<Tap>,
+    /// What of it is recorded.
+    discretion: Discretion,
     /// The frame heard in this beat.
     left: [i16; FRAME_8K],
     events: VecDeque<MediaEvent>,
@@ -120,6 +127,8 @@ impl Session {
             background: None,
             bridge: None,
             tap: tap.map(Tap::new),
+            message: None,
+            discretion: Discretion::default(),
             left: SILENCE,
             events: VecDeque::with_capacity(EVENTS),
             events_lost: 0,
@@ -179,8 +188,22 @@ impl Session {
                     tracing::warn!(pressed, wanted = keys.len(), "the far end takes no keys, or too many wait");
                 }
             }
+            MediaCommand::PauseRecording { since } => self.discretion.pause(since, now),
+            MediaCommand::ResumeRecording => self.discretion.resume(self.ear.is_speaking(), now),
             MediaCommand::Close => self.close(now),
+            // Rings and files are the floor's.
+            MediaCommand::Record { .. } | MediaCommand::EndRecord => {}
         }
+    }
+
+    /// What the far end says from now on goes there too; into nothing, when that is let go.
+    pub fn keep_message(&mut self, ring: Option<Producer<Pair>>) {
+        self.message = ring.map(Tap::new);
+    }
+
+    /// Is what the far end says kept in a file of its own?
+    pub const fn keeps_message(&self) -> bool {
+        self.message.is_some()
     }
 
     /// Joins this leg with another: each says what the other hears, under what prompts there are, until one of them ends
@@ -207,7 +230,7 @@ impl Session {
             let at = now.checked_sub(FRAME * behind).unwrap_or(now);
             self.hear(&mut left, at);
             if behind > 0 {
-                self.record(&left, &SILENCE);
+                self.record(&left, &SILENCE, at);
             }
         }
         self.left = left;
@@ -221,9 +244,14 @@ impl Session {
         }
         let mut right = SILENCE;
         self.speak(&mut right, now, missed, send);
-        if let Some(tap) = &mut self.tap {
-            tap.push(&self.left, &right);
-        }
+        let left = self.left;
+        self.record(&left, &right, now);
+    }
+
+    /// What has to be taken out of the recording although it was recorded: the caller's side, pairs of samples counted
+    /// from its beginning.
+    pub fn take_out(&mut self) -> Option<Range<u64>> {
+        self.discretion.take_out().filter(|_| self.tap.is_some())
     }
 
     /// Is there anything to report?
@@ -260,6 +288,7 @@ impl Session {
             jitter_ms: stats.jitter_ms,
             late_ticks: self.late_ticks,
             recording: Recording::Off,
+            recording_paused_ms: if self.tap.is_some() { self.discretion.kept_out_ms() } else { 0 },
             codec: Some(self.params.codec),
             secured: self.params.security.as_ref().map(|keys| keys.suite.name().to_owned()),
             quality: Box::new(self.quality()),
@@ -281,9 +310,13 @@ impl Session {
         self.params = params;
     }
 
-    fn record(&mut self, left: &[i16; FRAME_8K], right: &[i16; FRAME_8K]) {
+    fn record(&mut self, left: &[i16; FRAME_8K], right: &[i16; FRAME_8K], now: Instant) {
+        if let Some(message) = &mut self.message {
+            message.push(left, &SILENCE);
+        }
         if let Some(tap) = &mut self.tap {
-            tap.push(left, right);
+            let (caller, bot) = self.discretion.frame(self.ear.is_speaking(), now);
+            tap.push(if caller { left } else { &SILENCE }, if bot { right } else { &SILENCE });
         }
     }
 

@@ -300,7 +300,7 @@ impl Conversation {
                 Output::Finished(record) => self.record = Some(record),
                 Output::Leg(_) | Output::Media(_) | Output::Recognize { .. } | Output::CancelRecognize { .. } => {}
                 Output::Hold(_) | Output::Consult(_) | Output::Queue(_) | Output::Consulted(_) => {}
-                Output::Join { .. } | Output::Entertain { .. } | Output::OptOut(_) => {}
+                Output::Join { .. } | Output::Entertain { .. } | Output::OptOut(_) | Output::Message(_) => {}
             }
         }
         if !said.is_empty() {
@@ -324,7 +324,9 @@ impl Conversation {
     }
 
     fn errand(&mut self, id: u64, errand: &Errand) {
-        let Errand::Lookup(request) = errand;
+        let Errand::Lookup(request) = errand else {
+            unreachable!("a message is taken by the call itself");
+        };
         let asked = format!("{} {}", request.method.as_str(), request.url.reveal());
         let done = match self.lookups.pop_front() {
             Some(expected) => {

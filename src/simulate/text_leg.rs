@@ -2,14 +2,15 @@
 //! would, at the times they would. Pure; words take the time it takes to say them.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::agents::Overflow;
 use crate::audio::{Pcm, TELEPHONE_HZ};
-use crate::call::{Consulted, Input, Output, Verdict};
+use crate::call::{Consulted, Input, MessageOrder, Output, Verdict};
 use crate::id::{LegId, PlayId, UtteranceId};
-use crate::media::{BargeIn, Listen, MediaCommand, MediaEvent, MediaSummary, Offer, PlayEnd};
+use crate::media::{BargeIn, Listen, MediaCommand, MediaEvent, MediaSummary, Offer, PlayEnd, Recording};
 use crate::pii::Pii;
 use crate::rtp::Digit;
 use crate::simulate::transcript::AgentDoes;
@@ -97,6 +98,7 @@ pub struct TextLeg {
     keys_left: usize,
     interruptions: u32,
     packets: u64,
+    takes_message: bool,
     /// Somebody is being asked to take the caller, or has.
     person: Option<Person>,
     sought_at: Option<Instant>,
@@ -214,8 +216,10 @@ impl TextLeg {
             Output::Consulted(Verdict::Over | Verdict::TakenOver) => self.person = None,
             Output::Hold(held) => self.report(now + ROUND_TRIP, Input::Held(*held)),
             Output::Leg(_) | Output::CancelRecognize { .. } | Output::Timeline(_) | Output::Finished(_) => {}
+            Output::Errand { .. } | Output::OptOut(_) | Output::Message(MessageOrder::Forget { .. }) => {}
+            Output::Message(MessageOrder::Begin { .. }) => self.takes_message = true,
+            Output::Message(MessageOrder::End) => self.end_message(now),
             Output::Entertain { .. } | Output::Consulted(Verdict::Bridged) => {}
-            Output::Errand { .. } | Output::OptOut(_) => {}
         }
     }
 
@@ -379,11 +383,20 @@ impl TextLeg {
                 self.closed = true;
                 self.flush(now);
                 self.spoken = None;
+                self.end_message(now);
                 let summary = MediaSummary { packets_out: self.packets, ..MediaSummary::default() };
                 self.report(now + TICK, Input::Media(MediaEvent::Closed(summary)));
             }
             // What is about sound and addresses has nothing to say here.
             _ => {}
+        }
+    }
+
+    /// A message that is being taken is in its file.
+    fn end_message(&mut self, now: Instant) {
+        if std::mem::take(&mut self.takes_message) {
+            let path = PathBuf::from("message.wav");
+            self.report(now + TICK, Input::Media(MediaEvent::Recorded(Recording::Saved { path })));
         }
     }
 

@@ -84,6 +84,16 @@ pub fn home_currency(language: &Language) -> Currency {
     Currency::parse(code).expect("currency codes above have three letters")
 }
 
+/// The country whose telephone numbers are dialled without its code: the region of the tag, else America for English and
+/// China for Chinese.
+pub fn home_region(language: &Language) -> Option<&str> {
+    region(language).or(match language.primary() {
+        "en" => Some("US"),
+        "zh" | "cmn" => Some("CN"),
+        _ => None,
+    })
+}
+
 /// `GB` of `en-GB`, `CN` of `zh-Hans-CN`.
 pub fn region(language: &Language) -> Option<&str> {
     language.as_str().split('-').skip(1).find(|part| part.len() == 2)

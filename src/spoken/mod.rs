@@ -13,5 +13,5 @@ pub mod heard;
 pub mod markup;
 mod said;
 
-pub use currencies::home_currency;
+pub use currencies::{home_currency, home_region};
 pub use said::{SayAs, say};

@@ -122,6 +122,7 @@ pub(crate) fn full_record(number: u8) -> CallRecord {
             refused: 2,
             jitter_ms: 1.625,
             late_ticks: 4,
+            recording_paused_ms: 5_380,
             recording: Recording::Saved { path: "/var/lib/trunkline/recordings/call.wav".into() },
             codec: Some(Codec::Opus),
             secured: Some("AES_CM_128_HMAC_SHA1_80".into()),

@@ -92,6 +92,15 @@ impl Measures {
     }
 }
 
+/// Shares of our own that may be refused.
+const FALSE_REJECTS: [f64; 2] = [0.03, 0.05];
+
+/// The values below which 3 and 5 in 100 of `sure` lie; 0 when there are none.
+pub fn quantiles(mut sure: Vec<f32>) -> [f32; 2] {
+    sure.sort_by(f32::total_cmp);
+    FALSE_REJECTS.map(|share| sure.get((sure.len() as f64 * share) as usize).copied().unwrap_or(0.0))
+}
+
 /// Mean F1 over the classes that were meant or taken at all.
 fn macro_f1(own: &[&Judged], classes: usize) -> f64 {
     let (mut right, mut meant, mut taken) = (vec![0_usize; classes], vec![0_usize; classes], vec![0_usize; classes]);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::benchmark::{self, Judged};
 use super::{Matcher, Meaning};
 use crate::id::UtteranceId;
 use crate::pii::Pii;
@@ -87,6 +88,15 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// As the benchmark counts it: a universal is a refusal.
+    pub fn judged(&self) -> Judged {
+        let taken = match self.best {
+            Some(Meaning::Option(option)) => Some(option),
+            _ => None,
+        };
+        Judged { meant: self.case.meant, taken, confidence: self.confidence, belongs: self.confidence }
+    }
+
     fn accepted(&self, reject_below: f32) -> Option<&Meaning> {
         self.best.as_ref().filter(|_| self.confidence >= reject_below)
     }
@@ -114,6 +124,22 @@ pub fn measure(matcher: &Matcher, cases: &[Case]) -> Vec<Outcome> {
         Outcome { case: case.clone(), best, confidence }
     };
     cases.iter().map(run).collect()
+}
+
+/// Parts a question's phrases are cut into, each tried on a matcher of the others.
+const FOLDS: usize = 5;
+
+/// Confidences below which 3 and 5 in 100 of a question's own phrases are refused by a matcher that never saw them.
+pub fn thresholds(matcher: &Matcher) -> [f32; 2] {
+    let unseen = (0..FOLDS).flat_map(|fold| {
+        let (others, held) = matcher.without(fold, FOLDS);
+        let sure = move |(meaning, text): (Meaning, String)| {
+            let found = others.understand(&heard_clearly(&text)).candidates.into_iter().next();
+            matches!(meaning, Meaning::Option(_)).then(|| found.map_or(0.0, |(_, confidence)| confidence))
+        };
+        held.into_iter().filter_map(sure).collect::<Vec<_>>()
+    });
+    benchmark::quantiles(unseen.collect())
 }
 
 /// Totals at one threshold.
@@ -261,6 +287,27 @@ mod tests {
         assert_eq!(parse_cases("# nothing", &names()), Err(CasesError::Empty));
         let wrong = parse_cases("\nlots\tmy card", &names()).unwrap_err();
         assert_eq!(wrong.to_string(), "line 2: the menu has no option `lots`; it has balance, lost");
+    }
+
+    #[test]
+    fn a_questions_thresholds_come_from_phrases_held_out() {
+        let phrases = [
+            vec![
+                "my balance",
+                "check my balance",
+                "what is my balance",
+                "balance of my account",
+                "tell me the balance",
+            ],
+            vec!["lost card", "I lost my card", "my card was stolen", "card is gone", "cannot find my card"],
+        ];
+        let phrases = phrases.map(|all| all.into_iter().map(str::to_owned).collect::<Vec<_>>());
+        let matcher = Matcher::compile(&phrases, &[], &Language::english());
+        assert_eq!(matcher.lessons(), 10);
+        let (others, held) = matcher.without(0, 5);
+        assert_eq!((others.lessons(), held.len()), (8, 2));
+        let [three, five] = thresholds(&matcher);
+        assert!(three > 0.0 && three <= five && five < 0.98, "{three} {five}");
     }
 
     #[test]

@@ -19,10 +19,17 @@ static NONE: LazyLock<Fields> = LazyLock::new(|| Fields::read("", false));
 pub struct Fields {
     /// Narrow and wide fields by name, in the order they are first named.
     names: Vec<&'static str>,
-    /// By the first unit of an entry: the other units, and the fields; longest first.
-    entries: BTreeMap<String, Vec<(Vec<String>, Vec<u16>)>>,
+    /// By the first unit of an entry; the longest first.
+    entries: BTreeMap<String, Vec<Entry>>,
     /// The wider field of each.
     wider: Vec<Option<u16>>,
+}
+
+/// A word or an expression, but for its first unit.
+#[derive(Debug)]
+struct Entry {
+    rest: Vec<String>,
+    fields: Vec<u16>,
 }
 
 impl Fields {
@@ -51,7 +58,7 @@ impl Fields {
             }
         }
         for group in fields.entries.values_mut() {
-            group.sort_by_key(|(rest, _)| std::cmp::Reverse(rest.len()));
+            group.sort_by_key(|entry| std::cmp::Reverse(entry.rest.len()));
         }
         fields
     }
@@ -71,10 +78,10 @@ impl Fields {
         }
         let rest = units.split_off(1);
         let group = self.entries.entry(units.remove(0)).or_default();
-        match group.iter_mut().find(|(known, _)| *known == rest) {
-            Some((_, fields)) if !fields.contains(&field) => fields.push(field),
+        match group.iter_mut().find(|entry| entry.rest == rest) {
+            Some(entry) if !entry.fields.contains(&field) => entry.fields.push(field),
             Some(_) => {}
-            None => group.push((rest, vec![field])),
+            None => group.push(Entry { rest, fields: vec![field] }),
         }
     }
 
@@ -82,9 +89,8 @@ impl Fields {
     /// takes. `None` when no entry begins so.
     pub fn at_front(&self, units: &[String]) -> Option<(&[u16], usize)> {
         let group = self.entries.get(units.first()?)?;
-        group
-            .iter()
-            .find_map(|(rest, fields)| units[1..].starts_with(rest).then(|| (fields.as_slice(), rest.len() + 1)))
+        let found = group.iter().find(|entry| units[1..].starts_with(&entry.rest))?;
+        Some((found.fields.as_slice(), found.rest.len() + 1))
     }
 
     /// The name of a field.

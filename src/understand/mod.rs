@@ -4,7 +4,7 @@
 //!   n-best ──▶ normalised words ──▶ a known phrase, politeness aside? ── yes ─▶ Full, sure
 //!                     │                        │ no
 //!                     │                        ▼
-//!                     │              classifier: words, synonyms, sounds ──▶ evidence per option
+//!                     │              classifier: linear model, words, sounds ──▶ evidence per option
 //!                     ▼                                                          │ calibrate
 //!              beginning of one? ──▶ Prefix                                      ▼
 //!                                                              confidence per option, the rest: none of these
@@ -28,15 +28,16 @@ pub mod features;
 mod fields;
 mod hypothesis;
 pub mod labelled;
-mod lexicon;
+pub(crate) mod lexicon;
 pub mod linear;
 pub mod model;
-mod phonetic;
+pub(crate) mod phonetic;
 pub mod refusal;
 pub mod segment;
 pub mod sparse;
-mod stem;
+pub(crate) mod stem;
 pub mod strangers;
+pub mod suggest;
 pub mod tasks;
 mod terms;
 pub mod trained;
@@ -69,12 +70,23 @@ const DOUBT_LOOSE: f32 = 0.5;
 const LEAST_HEARD: f32 = 0.05;
 /// The most that may be claimed when the wish is denied: "I do not want to pay" must not pay.
 const DENIED: f32 = 0.4;
+/// Words as alike as this cannot be told apart by whoever picks them.
+const SOUNDS_ALIKE: f32 = 0.6;
 /// More words than these are no mere repetition of a wish.
 const LONGEST_REPEATED: usize = 12;
 /// How near one of its phrases a loosely worded universal must be…
 const UNIVERSAL_NEAREST: f32 = 0.7;
 /// …and how much must be said: words that tell next to nothing ("this back") explain nothing either.
 const UNIVERSAL_MASS: f32 = 0.18;
+
+/// Would a telephone take one English word for the other, though they are written differently?
+pub fn sounds_alike(one: &str, two: &str) -> bool {
+    let sound = phonetic::Sound::of;
+    match (sound(one), sound(two)) {
+        (Some(first), Some(second)) => phonetic::misheard((one, &first), (two, &second)) >= SOUNDS_ALIKE,
+        _ => false,
+    }
+}
 
 /// Wishes understood at every question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -182,6 +194,27 @@ impl Matcher {
     /// whoever puts a plan live.
     pub fn warm(&self) {
         let _ = self.school.classifier();
+    }
+
+    /// How many phrases it knows, those of universals included.
+    pub fn lessons(&self) -> usize {
+        self.school.lessons.len()
+    }
+
+    /// A matcher that does not know every `of`-th phrase of each meaning, and those phrases, for measuring.
+    pub fn without(&self, fold: usize, of: usize) -> (Self, Vec<(Meaning, String)>) {
+        let mut known = Known::new(&self.language);
+        known.meanings.clone_from(&self.meanings);
+        let mut next = vec![0; self.meanings.len()];
+        let mut held = Vec::new();
+        for (class, phrase) in &self.school.lessons {
+            next[*class] += 1;
+            match next[*class] % of == fold {
+                true => held.push((self.meanings[*class].clone(), phrase.clone())),
+                false => known.add(*class, phrase),
+            }
+        }
+        (known.compile(), held)
     }
 
     /// What the n-best list means here.

@@ -8,6 +8,7 @@
 //!             that leave whole classes out
 //! ```
 
+use super::benchmark;
 use super::features;
 use super::linear::Settings;
 use super::model::{Doubt, Example, Model, Reading};
@@ -25,8 +26,6 @@ const CLASS_FOLDS: usize = 3;
 const ENOUGH_STRANGERS: usize = 60;
 /// …each counting less than a true one, for there are many, and they are nearer to our own than strangers mostly are.
 const STRANGER_WEIGHT: f32 = 5.0;
-/// Shares of our own that may be refused.
-const FALSE_REJECTS: [f32; 2] = [0.03, 0.05];
 
 /// How a classifier is made.
 #[derive(Clone, Debug)]
@@ -97,12 +96,8 @@ impl Trained {
             .then(|| Refusal::learn(&lessons(examples, classes, recipe, &unseen, strange >= ENOUGH_STRANGERS)));
         let mut trained = Self { model, temperature, refusal, thresholds: [0.0; 2] };
         let own = unseen.iter().filter(|held| held.class.is_some());
-        let mut sure: Vec<f32> = own.map(|held| trained.belongs(&held.reading, &held.doubt)).collect();
-        sure.sort_by(f32::total_cmp);
-        trained.thresholds = FALSE_REJECTS.map(|share| {
-            let place = (sure.len() as f32 * share) as usize;
-            sure.get(place).copied().unwrap_or(0.0)
-        });
+        let sure = own.map(|held| trained.belongs(&held.reading, &held.doubt)).collect();
+        trained.thresholds = benchmark::quantiles(sure);
         trained
     }
 

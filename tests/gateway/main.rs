@@ -18,6 +18,7 @@ mod house;
 mod line;
 mod ops;
 mod outbound;
+mod secrets;
 mod sound;
 mod stream;
 mod trouble;

@@ -11,10 +11,21 @@ use super::{LONG_ENOUGH, NUMBER};
 /// A gateway with a window, and where that is.
 fn watched() -> (Gateway, SocketAddr) {
     let gateway = Gateway::start(Settings { top: "[ops]\nlisten = \"127.0.0.1:0\"\n", ..Settings::default() });
+    let window = window_of(&gateway);
+    (gateway, window)
+}
+
+/// Where the window of a gateway is that was told to have one.
+fn window_of(gateway: &Gateway) -> SocketAddr {
     let log = gateway.log();
     let line = log.lines().find(|line| line.contains("serving /healthz and /metrics")).expect("it says where");
     let address = line.rsplit("address=").next().and_then(|address| address.trim().parse().ok());
-    (gateway, address.expect("an address"))
+    address.expect("an address")
+}
+
+/// What a page of that window says.
+pub fn page(gateway: &Gateway, path: &str) -> String {
+    get(window_of(gateway), path).1
 }
 
 /// Status and body of what is answered.

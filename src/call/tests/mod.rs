@@ -16,7 +16,9 @@ use jiff::Timestamp;
 mod far_end;
 mod handing;
 mod life;
+mod outcomes;
 mod random;
+mod secrets;
 mod transfer;
 mod turns;
 

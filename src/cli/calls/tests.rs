@@ -100,7 +100,7 @@ path  welcome → main → balance
 media in 1600 packets, 3 lost, 1 late, 2 refused, jitter 1.6 ms; out 1588 packets, 4 ticks late
 line  opus, encrypted with AES_CM_128_HMAC_SHA1_80, MOS 4.25 here, 3.50 there, round trip 80.5 ms, buffered 40 ms \
 (20 to 120), their clock -12 ppm
-sound /var/lib/trunkline/recordings/call.wav (caller left, bot right)
+sound /var/lib/trunkline/recordings/call.wav (caller left, bot right), paused for 5.4 s
 sip   Call-ID 1@192.0.2.7
 ";
     assert_eq!(text, expect);

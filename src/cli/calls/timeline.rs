@@ -126,7 +126,11 @@ fn footer(record: &CallRecord) -> String {
         Recording::Saved { path } => format!("{} (caller left, bot right)", harmless(&path.to_string_lossy())),
         Recording::Failed { reason } => format!("lost: {}", harmless(reason)),
     };
-    line(&mut text, &format!("sound {recording}"));
+    let paused = match record.media.recording_paused_ms {
+        0 => String::new(),
+        paused => format!(", paused for {:.1} s", paused as f64 / 1_000.0),
+    };
+    line(&mut text, &format!("sound {recording}{paused}"));
     line(&mut text, &format!("sip   Call-ID {}", harmless(&record.sip_call_id)));
     text
 }

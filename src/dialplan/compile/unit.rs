@@ -108,6 +108,7 @@ impl Workshop {
             hangup: None,
             shop: self,
             read_names: Vec::new(),
+            for_system: false,
         };
         let phrases = compiler.house();
         let start = match written.start.as_ref().map(|start| (start, compiler.resolve(start))) {
@@ -123,13 +124,14 @@ impl Workshop {
             let step = compiler.step(step, prefix);
             compiler.shop.steps[base + offset] = Some(step);
         }
-        let kept: Vec<String> = compiler.shop.steps[base..base + written.steps.len()]
+        let own = |(name, secret): (&str, bool)| (name.to_owned(), secret);
+        let kept: Vec<(String, bool)> = compiler.shop.steps[base..base + written.steps.len()]
             .iter()
             .flatten()
-            .flat_map(|step| step.kind.keeps().into_iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>())
-            .chain(written.inputs.iter().map(|input| input.name.clone()))
+            .flat_map(|step| step.kind.keeps().into_iter().map(own).collect::<Vec<_>>())
+            .chain(written.inputs.iter().map(|input| (input.name.clone(), false)))
             .collect();
-        compiler.judge_names(&kept.iter().map(String::as_str).collect::<Vec<_>>());
+        compiler.judge_names(&kept);
         let unit = &mut self.units[unit].1;
         unit.open = false;
         (unit.clone(), phrases)
@@ -155,6 +157,16 @@ impl Workshop {
 }
 
 impl Compiler<'_> {
+    /// Reads a text beside the file that names it; its place. `None` when that cannot be, as reported.
+    pub(in crate::dialplan) fn read_beside(&mut self, named: &Spanned<String>) -> Option<usize> {
+        self.shop.files.read(named, self.findings)
+    }
+
+    /// The text at that place.
+    pub(in crate::dialplan) fn text_of(&self, place: usize) -> &str {
+        self.shop.files.text(place)
+    }
+
     /// The plan in a file beside this one, compiled as a part of it. `None` when that cannot be; why has been reported.
     pub(in crate::dialplan) fn sub_plan(&mut self, written: &Spanned<String>) -> Option<Unit> {
         let path = self.shop.files.beside(written.at.file, &written.value);

@@ -1,6 +1,7 @@
 //! What a step says and hears, compiled: prompts, phrases, conditions, calculations.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Compiler;
 use crate::dialplan::condition::Condition;
@@ -14,6 +15,7 @@ use crate::dialplan::scope::{RESERVED_NAMES, View, readable};
 use crate::dialplan::template;
 use crate::dialplan::yaml::{Node, Value as Yaml};
 use crate::language::Language;
+use crate::routing::Calendar;
 use crate::spoken::markup;
 use crate::understand::{Matcher, Universal};
 use crate::value::Value;
@@ -31,15 +33,29 @@ pub enum Calculation {
 
 impl Calculation {
     /// The value; the error names no other value. A text that is nothing but one name is that name's value, with its
-    /// type.
+    /// type. Secrets are nothing.
     pub fn value(&self, view: View<'_>) -> Result<Value, String> {
         match self {
             Self::Given(value) => Ok(value.clone()),
             Self::Template(text) => match alone(text) {
+                Some(name) if view.scope.is_secret(name) => Ok(Value::Nothing),
                 Some(name) => Ok(view.scope.value(name).cloned().unwrap_or_default()),
                 None => template::fill_data(text, view).map(Value::text),
             },
             Self::Expression(expression) => expression.value(view),
+        }
+    }
+}
+
+impl Calculation {
+    /// The same for another system, which may see secrets.
+    pub fn value_for_system(&self, view: View<'_>) -> Result<Value, String> {
+        match self {
+            Self::Template(text) => match alone(text) {
+                Some(name) => Ok(view.scope.value(name).cloned().unwrap_or_default()),
+                None => template::fill_request(text, view).map(Value::text),
+            },
+            other => other.value(view),
         }
     }
 }
@@ -134,7 +150,8 @@ impl Compiler<'_> {
     /// Names that are read at this place.
     fn reads(&mut self, at: Span, names: impl IntoIterator<Item = String>) {
         let names = names.into_iter().filter(|name| !RESERVED_NAMES.contains(&name.as_str()) && !name.starts_with('$'));
-        self.read_names.extend(names.map(|value| Spanned { at, value }));
+        let system = self.for_system;
+        self.read_names.extend(names.map(|value| (Spanned { at, value }, system)));
     }
 
     /// A text with values in it, not for a caller's ears.
@@ -195,6 +212,20 @@ impl Compiler<'_> {
             _ => Value::text(text.trim()),
         };
         Some(Calculation::Given(value))
+    }
+
+    /// A calendar of the plan.
+    pub(in crate::dialplan) fn calendar(&mut self, name: &Spanned<String>) -> Option<Arc<Calendar>> {
+        let known = self.written.calendars.iter().find(|(known, _)| known.value == name.value);
+        if known.is_none() {
+            let names: Vec<&str> = self.written.calendars.iter().map(|(known, _)| known.value.as_str()).collect();
+            let help = match nearest(&name.value, names.iter().copied()) {
+                Some(right) => format!("did you mean `{right}`?"),
+                None => "write it under `calendars:` of this plan".to_owned(),
+            };
+            self.findings.error(name.at, format!("there is no calendar `{}`", name.value)).help(help);
+        }
+        known.map(|(_, calendar)| calendar.clone())
     }
 
     /// Can values be kept under this name?
@@ -298,6 +329,26 @@ impl Compiler<'_> {
         phrases
     }
 
+    /// Words of the engine that only some steps need, as a prompt of theirs.
+    pub(in crate::dialplan) fn house_prompt(&mut self, key: &'static str) -> Prompt {
+        let own = self.written.phrases.iter().find(|(other, _)| *other == key);
+        let mut prompt = own.map_or_else(Prompt::none, |(_, text)| self.prompt_in_some(text));
+        for language in self.languages.clone() {
+            if prompt.texts.contains_key(&language) {
+                continue;
+            }
+            match House::built_in(&language).and_then(|house| house.phrase(key)) {
+                Some(built_in) => drop(prompt.texts.insert(language, built_in.to_owned())),
+                None => {
+                    let message = format!("{} needs words that the engine does not have in {language}", self.owner());
+                    let help = format!("write `{key}` under `phrases:`, in {language}");
+                    self.findings.error(self.at(), message).help(help);
+                }
+            }
+        }
+        prompt
+    }
+
     fn per_language(&self, written: &Localized<String>) -> Vec<(Language, Spanned<String>)> {
         match written {
             Localized::One(value) => vec![(self.languages[0].clone(), value.clone())],
@@ -327,13 +378,24 @@ impl Compiler<'_> {
         }
     }
 
-    /// Reports names that are read and never set.
-    pub(super) fn judge_names(&mut self, known: &[&str]) {
-        for name in std::mem::take(&mut self.read_names) {
-            if known.iter().any(|known| readable(known) == name.value) {
+    /// What is compiled from now on goes to another system, or to callers and records again.
+    pub(in crate::dialplan) const fn for_system(&mut self, system: bool) {
+        self.for_system = system;
+    }
+
+    /// Reports names that are read and never set, and secrets that would be said.
+    pub(super) fn judge_names(&mut self, known: &[(String, bool)]) {
+        for (name, system) in std::mem::take(&mut self.read_names) {
+            let mut same = known.iter().filter(|(known, _)| readable(known) == name.value).peekable();
+            if same.peek().is_some() {
+                if !system && same.any(|(_, secret)| *secret) {
+                    self.findings
+                        .error(name.at, format!("`{}` is a secret, which is never said, kept or compared", name.value))
+                        .help("only `http` may send it on; or take `sensitive: true` away where it is asked for");
+                }
                 continue;
             }
-            let help = match nearest(&name.value, known.iter().copied()) {
+            let help = match nearest(&name.value, known.iter().map(|(name, _)| name.as_str())) {
                 Some(right) => format!("did you mean `{right}`?"),
                 None => format!("add `inputs: {{ {}: text }}` if it is known before the call", name.value),
             };

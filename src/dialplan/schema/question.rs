@@ -48,7 +48,7 @@ const WAIT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_s
 /// Bounds of `complete` and `incomplete`.
 const SILENCE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::dialplan) struct Question {
     pub prompt: Option<Text>,
     pub reprompt: Option<Vec<Text>>,
@@ -66,12 +66,38 @@ pub(in crate::dialplan) struct Question {
     pub hangup: Option<Target>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::dialplan) struct Universals {
     pub operator: Option<Wish>,
     pub repeat: Option<Wish>,
     pub back: Option<Wish>,
     pub stop: Option<Wish>,
+}
+
+impl Question {
+    /// What it leaves out is as `base` has it, but for what is asked.
+    pub fn over(self, base: &Self) -> Self {
+        Self {
+            prompt: self.prompt,
+            reprompt: self.reprompt,
+            barge_in: self.barge_in.or_else(|| base.barge_in.clone()),
+            wait: self.wait.or_else(|| base.wait.clone()),
+            tries: self.tries.or(base.tries),
+            exhausted: self.exhausted.or_else(|| base.exhausted.clone()),
+            complete: self.complete.or_else(|| base.complete.clone()),
+            incomplete: self.incomplete.or_else(|| base.incomplete.clone()),
+            no_input: self.no_input.or_else(|| base.no_input.clone()),
+            no_match: self.no_match.or_else(|| base.no_match.clone()),
+            error: self.error.or_else(|| base.error.clone()),
+            universals: Universals {
+                operator: self.universals.operator.or_else(|| base.universals.operator.clone()),
+                repeat: self.universals.repeat.or_else(|| base.universals.repeat.clone()),
+                back: self.universals.back.or_else(|| base.universals.back.clone()),
+                stop: self.universals.stop.or_else(|| base.universals.stop.clone()),
+            },
+            hangup: self.hangup.or_else(|| base.hangup.clone()),
+        }
+    }
 }
 
 /// A universal wish, or `off`.

@@ -1,102 +1,174 @@
-//! `ask`: a value, by key or by speech.
+//! `ask`: a value, by key or by speech, confirmed where it is not sure enough.
+//!
+//! ```text
+//!   Ask ─value─┬─ sure ──────────────────────────▶ go
+//!    ▲         └─ in doubt ─▶ Check ─ yes ───────▶ go
+//!    └──────── again ◀────────┘ no     another value: that one
+//! ```
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Answer, Ear, Event, Hearing, Judged, Keyed, Next, Quest, Run, Visit, Word, answer_of, question};
-use crate::dialplan::compile::{Compiler, INCOMPLETE_DIGITS};
-use crate::dialplan::diagnostic::Findings;
+use super::band::{self, Band, How};
+use super::form::ear::{About, FormEar, Wanted};
+use super::value_ear::{ValueEar, WANT_KEYS, Want, judge};
+use super::{Answer, Event, Excuse, Filled, Hearing, Next, Quest, Run, Visit, Word, Words, question};
+use crate::dialplan::compile::Compiler;
 use crate::dialplan::key::{Key, Shape, key};
-use crate::dialplan::lint;
-use crate::dialplan::plan::Target;
-use crate::dialplan::read::{self, Fields};
-use crate::dialplan::schema::QUESTION_KEYS;
-use crate::dialplan::yaml::{Node, Value as Yaml};
-use crate::language::Language;
-use crate::pii::Pii;
-use crate::spoken::digits;
-use crate::understand::{Fit, Matcher, Meaning, NBest};
+use crate::dialplan::plan::{Prompt, Target};
+use crate::dialplan::read;
+use crate::dialplan::schema::{self, QUESTION_KEYS};
+use crate::dialplan::yaml::Node;
+use crate::understand::Universal;
 use crate::value::Value;
 
-/// A universal wish said instead of a value must be at least this sure. 0..1.
-const WISH_BELOW: f32 = 0.6;
-/// Values spoken less clearly than this are asked for again. 0..1.
-const VALUE_BELOW: f32 = 0.3;
-/// Longest string of digits. Card numbers have 19, IBANs 34.
-const MAX_DIGITS: usize = 40;
+/// The moment in which something told by the way can be objected to.
+const OBJECTION: Duration = Duration::from_secs(1);
 
 const KEYS: &[Key] = &[
     key("prompt", Shape::Text, "What is asked."),
-    key(
-        "digits",
-        Shape::Either(&[Shape::Count(1, MAX_DIGITS), Shape::Keys(DIGITS_KEYS)]),
-        "A string of digits is wanted: how many.",
-    ),
     key("slot", Shape::Line, "The name under which the value is kept; the step's own if left out."),
     key("sensitive", Shape::Flag, "Never in transcripts, records, recordings and logs."),
+    key(
+        "confirm",
+        Shape::Either(&[Shape::Word(band::ASK_WORDS), Shape::Keys(BAND_KEYS)]),
+        "When what was understood is confirmed.",
+    ),
     key("go", Shape::Target, "Where to next, once there is a value."),
 ];
-const DIGITS_KEYS: &[Key] = &[
-    key("min", Shape::Count(1, MAX_DIGITS), "At least so many."),
-    key("max", Shape::Count(1, MAX_DIGITS), "At most so many."),
-];
+const BAND_KEYS: &[Key] = &band::keys(band::ASK_WORDS);
 
 /// The word.
 pub const WORD: Word =
-    Word { name: "ask", about: "Ask for a value.", keys: &[KEYS, QUESTION_KEYS], short: false, compile };
+    Word { name: "ask", about: "Ask for a value.", keys: &[KEYS, WANT_KEYS, QUESTION_KEYS], short: false, compile };
+
+/// Places of its questions.
+const ASK: usize = 0;
+const CHECK: usize = 1;
 
 /// Ask for a value.
 #[derive(Debug)]
 pub struct Ask {
-    /// How it is asked, and who understands: a [`ValueEar`].
-    pub quest: Quest,
-    /// Name the value is kept under.
-    pub slot: String,
-    /// Never logged, never in the transcript.
-    pub sensitive: bool,
-    /// Where to next, once there is a value.
-    pub go: Target,
-}
-
-/// Kinds of value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Want {
-    /// A string of digits, by key (`#` ends it early) or speech.
-    Digits {
-        /// At least.
-        min: usize,
-        /// At most.
-        max: usize,
-    },
-}
-
-/// Understands one value.
-#[derive(Debug)]
-pub struct ValueEar {
+    /// How it is asked, and who understands: a [`ValueEar`]; then how it is confirmed, where it is.
+    pub quests: Vec<Quest>,
     /// Name the value is kept under.
     pub slot: String,
     /// What is wanted.
     pub want: Want,
-    /// Understands universals while waiting for the value, per language of the plan.
-    pub matchers: BTreeMap<Language, Matcher>,
-    /// Keep it secret.
+    /// Never logged, never in the transcript.
     pub sensitive: bool,
+    /// How sure is sure enough.
+    pub band: Band,
+    /// Said before it is asked again because it was wrong.
+    pub again: Prompt,
+    /// Where to next, once there is a value.
+    pub go: Target,
+}
+
+/// What an asking remembers.
+#[derive(Debug, Default)]
+struct Progress {
+    /// What waits for confirmation.
+    doubted: Option<Value>,
+    /// What the caller has said it is not.
+    denied: Vec<Value>,
+}
+
+impl Ask {
+    /// How it is asked.
+    pub fn quest(&self) -> &Quest {
+        &self.quests[ASK]
+    }
+
+    fn taken<'plan>(&self, value: Value, visit: &mut Visit<'_>) -> Next<'plan> {
+        visit.keep(&self.slot, value, self.sensitive);
+        Next::Go(self.go)
+    }
+
+    fn read_back<'plan>(&self, value: Value, visit: &mut Visit<'_>) -> Next<'plan> {
+        let hearing = Hearing { language: visit.language.clone(), now: visit.now };
+        let said = self.want.say_back(&value, &hearing);
+        visit.scope.set_it(Some(Value::text(said)));
+        visit.keep(&self.slot, value.clone(), false);
+        visit.memory::<Progress>().doubted = Some(value);
+        Next::ask(CHECK)
+    }
+
+    /// Something was understood: is it sure enough?
+    fn heard<'plan>(&self, filled: &Filled, visit: &mut Visit<'_>) -> Next<'plan> {
+        let Some((value, sure)) = likeliest(filled, &visit.memory::<Progress>().denied) else {
+            return Next::AskAgain { quest: ASK, excuse: Excuse::NoMatch };
+        };
+        match self.band.takes(sure) {
+            true => self.taken(value, visit),
+            false => self.read_back(value, visit),
+        }
+    }
+
+    /// What the caller says of `doubted`, which was read back.
+    fn checked<'plan>(&'plan self, doubted: Value, filled: &Filled, visit: &mut Visit<'_>) -> Next<'plan> {
+        let other = likeliest(filled, &visit.memory::<Progress>().denied).filter(|(value, _)| *value != doubted);
+        match (other, filled.consent) {
+            (Some((value, sure)), _) => {
+                visit.memory::<Progress>().denied.push(doubted);
+                match self.band.how == How::Auto && self.band.takes(sure) {
+                    true => self.taken(value, visit),
+                    false => self.read_back(value, visit),
+                }
+            }
+            (None, Some(false)) => {
+                let progress = visit.memory::<Progress>();
+                progress.denied.push(doubted);
+                progress.doubted = None;
+                let tried = progress.denied.len();
+                visit.keep(&self.slot, Value::Nothing, false);
+                let question = &self.quests[ASK].question;
+                if tried >= question.tries as usize {
+                    return Next::Go(question.exhausted);
+                }
+                Next::Ask { quest: ASK, before: vec![Words::Prompt(&self.again)] }
+            }
+            (None, Some(true)) => self.taken(doubted, visit),
+            // The same value once more.
+            (None, None) if !filled.values.is_empty() => self.taken(doubted, visit),
+            (None, None) => Next::AskAgain { quest: CHECK, excuse: Excuse::NoMatch },
+        }
+    }
 }
 
 impl Run for Ask {
     /// Keeps a value and leads on; the question's ways out for the rest.
     fn next<'plan>(&'plan self, event: &Event, visit: &mut Visit<'_>) -> Next<'plan> {
-        match event {
-            Event::Answered(Answer::Value(value)) => {
-                visit.keep(&self.slot, value.reveal().clone(), self.sensitive);
-                Next::Go(self.go)
+        let doubted = visit.memory::<Progress>().doubted.clone();
+        let quest = if doubted.is_some() { CHECK } else { ASK };
+        match (event, doubted) {
+            (Event::Answered(Answer::Value(value)), _) => self.taken(value.reveal().clone(), visit),
+            (Event::Answered(Answer::Filled(filled)), None) => self.heard(filled, visit),
+            (Event::Answered(Answer::Filled(filled)), Some(doubted)) => self.checked(doubted, filled, visit),
+            (Event::Answered(Answer::Universal(Universal::Back)), Some(_)) => {
+                visit.memory::<Progress>().doubted = None;
+                Next::ask(ASK)
             }
-            Event::Answered(Answer::Universal(universal)) => question::wish(0, &self.quest.question, *universal),
-            other => question::next(0, &self.quest.question, other),
+            (Event::Answered(Answer::Universal(universal)), _) => {
+                question::wish(quest, &self.quests[quest].question, *universal)
+            }
+            // Nobody objects.
+            (Event::NoInput | Event::NoMatch { .. } | Event::Error, Some(doubted))
+                if self.band.how == How::Implicit =>
+            {
+                self.taken(doubted, visit)
+            }
+            (other, _) => question::next(quest, &self.quests[quest].question, other),
         }
     }
 
     fn quests(&self) -> Vec<&Quest> {
-        vec![&self.quest]
+        self.quests.iter().collect()
+    }
+
+    fn prompts(&self) -> Vec<&Prompt> {
+        if self.quests.len() > CHECK { vec![&self.again] } else { Vec::new() }
     }
 
     fn exits(&self) -> Vec<(String, Target)> {
@@ -108,124 +180,67 @@ impl Run for Ask {
     }
 }
 
-impl Ear for ValueEar {
-    /// Digits end at their longest, at `#`, or when nothing more comes and there are enough.
-    fn keys(&self, typed: &str, _: &Hearing) -> Keyed {
-        let Want::Digits { min, max } = self.want;
-        let value = |digits: &str| Answer::Value(Pii::new(Value::Digits(digits.to_owned())));
-        if let Some(digits) = typed.strip_suffix('#') {
-            return if (min..=max).contains(&digits.len()) { Keyed::Complete(value(digits)) } else { Keyed::Wrong };
-        }
-        if !typed.chars().all(|key| key.is_ascii_digit()) {
-            return Keyed::Ignored;
-        }
-        match typed.len() {
-            length if length >= max => Keyed::Complete(value(typed)),
-            length => Keyed::More((length >= min && length > 0).then(|| value(typed))),
-        }
-    }
-
-    /// The first hypothesis that is a value of the right length; else a universal wish.
-    fn speech(&self, nbest: &NBest, hearing: &Hearing) -> Judged {
-        let Want::Digits { min, max } = self.want;
-        let nothing = Judged::nothing(nbest);
-        let mut growing = None;
-        for guess in &nbest.hypotheses {
-            let (found, fit) = digits::heard(guess.text.reveal(), &hearing.language, min, max);
-            let judged =
-                Judged { heard: Some(guess.text.clone()), confidence: guess.confidence, fit, ..nothing.clone() };
-            match found {
-                Some(value) if (min..=max).contains(&value.len()) && guess.confidence >= VALUE_BELOW => {
-                    let answer = Some(Answer::Value(Pii::new(Value::Digits(value))));
-                    return Judged { answer, meaning: Some(self.slot.clone()), ..judged };
-                }
-                Some(value) if (min..=max).contains(&value.len()) => {
-                    growing.get_or_insert(Judged { rejected: true, ..judged });
-                }
-                Some(_) => {
-                    growing.get_or_insert(judged);
-                }
-                // Too few yet, or only "my card ends in": the digits are still to come.
-                None if fit == Fit::Prefix && !guess.text.reveal().trim().is_empty() => {
-                    growing.get_or_insert(judged);
-                }
-                None => {}
-            }
-        }
-        wish(&self.matchers, &hearing.language, nbest).or(growing).unwrap_or(nothing)
-    }
-
-    fn name(&self, _: &Answer) -> String {
-        self.slot.clone()
-    }
-
-    fn sensitive(&self) -> bool {
-        self.sensitive
-    }
-}
-
-/// A universal wish, said instead of an answer.
-pub fn wish(matchers: &BTreeMap<Language, Matcher>, language: &Language, nbest: &NBest) -> Option<Judged> {
-    let verdict = matchers.get(language)?.understand(nbest);
-    let (meaning, confidence) = verdict.candidates.first()?;
-    let Meaning::Universal(universal) = meaning else { return None };
-    let sure = *confidence >= WISH_BELOW;
-    Some(Judged {
-        answer: sure.then(|| answer_of(meaning)),
-        meaning: sure.then(|| question::universal_name(*universal).to_owned()),
-        heard: nbest.hypotheses.get(verdict.hypothesis).map(|guess| guess.text.clone()),
-        confidence: *confidence,
-        fit: if sure { verdict.fit } else { Fit::None },
-        rejected: !sure,
-    })
+/// The likeliest value that was not denied before.
+fn likeliest(filled: &Filled, denied: &[Value]) -> Option<(Value, f32)> {
+    let (_, value, sure) = filled.values.iter().find(|(_, value, _)| !denied.contains(value.reveal()))?;
+    Some((value.reveal().clone(), *sure))
 }
 
 fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
-    let mut fields = cx.open(node, &[KEYS, QUESTION_KEYS])?;
+    let mut fields = cx.open(node, &[KEYS, WANT_KEYS, QUESTION_KEYS])?;
     let mut written = cx.written_question(&mut fields);
     written.prompt = cx.required_prompt(&mut fields);
-    let digits = match fields.take("digits") {
-        Some(node) => self::digits(node, cx.findings),
-        None => {
-            let message = format!("{} does not say what it wants", cx.owner());
-            let help = "add `digits: 4`, or `digits: { min: 8, max: 11 }`";
-            cx.findings.error(fields.start(), message).help(help);
-            None
-        }
-    };
+    let owner = cx.owner();
+    let want = Want::read(&mut fields, &owner, cx);
     let slot = fields.read("slot", cx.findings, read::line).filter(|slot| read::name(slot, "a slot", cx.findings));
     let sensitive = fields.read("sensitive", cx.findings, read::flag).is_some_and(|flag| flag.value);
+    let at = fields.start();
+    let (band, prompt) = Band::read(&mut fields, (band::ASK_WORDS, BAND_KEYS), How::Never, cx);
+    if sensitive && band.how != How::Never {
+        let help = "a sensitive value is never read back: leave `confirm` out";
+        cx.findings.error(at, format!("{owner} would read a sensitive value back")).help(help);
+    }
     let go = cx.go(&mut fields);
-    let question = cx.question(&written, INCOMPLETE_DIGITS);
+    let question = cx.question(&written, want.incomplete());
     let matchers = cx.matchers(&[], &question.universals);
-    let (min, max) = digits.unwrap_or((1, 1));
-    lint::digits(max, sensitive, cx);
+    judge(&want, sensitive, cx);
     let slot = slot.map_or_else(|| cx.name().to_owned(), |slot| slot.value);
-    let ear = ValueEar { slot: slot.clone(), want: Want::Digits { min, max }, matchers, sensitive };
-    Some(Box::new(Ask { quest: Quest { question, ear: Box::new(ear) }, slot, sensitive, go }))
-}
-
-fn digits(node: Node, findings: &mut Findings) -> Option<(usize, usize)> {
-    if let Yaml::Scalar { .. } = node.value {
-        let exactly = read::count(&node, "the number of digits", 1..=MAX_DIGITS, findings)?.value;
-        return Some((exactly, exactly));
+    let (tries, operator) = (question.tries, question.universals.operator.is_some());
+    let ear = ValueEar {
+        slot: slot.clone(),
+        want: want.clone(),
+        matchers: matchers.clone(),
+        sensitive,
+        below: band.below,
+        weighs: band.how != How::Never,
+    };
+    let mut quests = vec![Quest { question, ear: Box::new(ear) }];
+    let mut again = Prompt::none();
+    if band.how != How::Never {
+        let own = schema::Question { prompt: None, reprompt: Some(Vec::new()), ..written };
+        let mut question = cx.question(&own, want.incomplete());
+        let house = if band.how == How::Implicit { "noted" } else { "check" };
+        question.prompt = prompt.unwrap_or_else(|| cx.house_prompt(house));
+        question.tries = tries;
+        if band.how == How::Implicit {
+            question.wait = OBJECTION;
+        }
+        again = cx.house_prompt("again");
+        let wanted = Wanted { name: slot.clone(), want: want.clone(), phrases: BTreeMap::new(), sensitive };
+        let ear = FormEar { slots: Arc::new(vec![wanted]), about: About::Check, matchers, below: band.below, operator };
+        quests.push(Quest { question, ear: Box::new(ear) });
     }
-    let mut fields = Fields::open(node, "`digits`", &[DIGITS_KEYS], findings)?;
-    let bound =
-        |node: &Node, findings: &mut Findings| read::count(node, "the number of digits", 1..=MAX_DIGITS, findings);
-    let min = fields.read("min", findings, bound).map_or(1, |min| min.value);
-    let max = fields.read("max", findings, bound)?;
-    if max.value < min {
-        findings.error(max.at, format!("at most {} digits cannot hold at least {min}", max.value));
-        return None;
-    }
-    Some((min, max.value))
+    Some(Box::new(Ask { quests, slot, want, sensitive, band, again, go }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::dialplan::fixture::{bank, ear_of, heard, hearing};
+    use crate::dialplan::step::{Ear, Keyed};
+    use crate::grammar::builtin::Kind;
+    use crate::pii::Pii;
+    use crate::understand::Fit;
 
     fn value(digits: &str) -> Answer {
         Answer::Value(Pii::new(Value::Digits(digits.to_owned())))
@@ -235,7 +250,7 @@ mod tests {
     fn digits_end_at_their_longest_or_at_hash() {
         let plan = bank();
         let ear = ear_of(&plan, "verify");
-        assert_eq!(ear.want, Want::Digits { min: 4, max: 6 });
+        assert!(matches!(ear.want, Want::Kind(Kind::Digits { min: 4, max: 6 })));
         let keys = |typed: &str| ear.keys(typed, &hearing());
         assert_eq!(keys("123"), Keyed::More(None));
         assert_eq!(keys("1234"), Keyed::More(Some(value("1234"))));
@@ -246,21 +261,21 @@ mod tests {
     }
 
     #[test]
-    fn star_and_letters_are_not_digits() {
+    fn letters_are_not_digits_and_a_star_is_none_either() {
         let plan = bank();
         let ear = ear_of(&plan, "verify");
-        assert_eq!(ear.keys("12*", &hearing()), Keyed::Ignored);
+        assert!(matches!(ear.keys("12*", &hearing()), Keyed::Ignored | Keyed::Wrong));
         assert_eq!(ear.keys("A", &hearing()), Keyed::Ignored);
+    }
+
+    fn ear(want: &str, weighs: bool) -> ValueEar {
+        let want = Want::Kind(Kind::parse(want).unwrap());
+        ValueEar { slot: "it".into(), want, matchers: BTreeMap::new(), sensitive: false, below: 0.3, weighs }
     }
 
     #[test]
     fn too_few_digits_are_the_beginning_of_the_value_and_other_words_are_not() {
-        let ear = ValueEar {
-            slot: "card".into(),
-            want: Want::Digits { min: 11, max: 11 },
-            matchers: BTreeMap::new(),
-            sensitive: false,
-        };
+        let ear = ear("digits?length=11", false);
         let judged = |text: &str, sure: f32| ear.speech(&heard(text, sure), &hearing());
         for begun in ["one three eight zero zero one three", "it's one three eight", "my card number is"] {
             let judged = judged(begun, 0.9);
@@ -269,6 +284,28 @@ mod tests {
         }
         assert_eq!(judged("what is the weather on the moon", 0.9).fit, Fit::None);
         assert_eq!((judged("", 0.0).heard, judged("", 0.0).fit), (None, Fit::None));
+    }
+
+    #[test]
+    fn a_value_is_as_sure_as_its_words_and_two_guesses_as_likely_make_both_doubtful() {
+        let ear = ear("amount?currency=USD", true);
+        let sure = |nbest: &crate::understand::NBest| match ear.speech(nbest, &hearing()).answer {
+            Some(Answer::Filled(filled)) => {
+                filled.values.iter().map(|(_, value, sure)| (value.reveal().plain(), *sure)).collect()
+            }
+            _ => Vec::new(),
+        };
+        let alone = heard("fifty dollars", 0.95);
+        let [(amount, certain)] = &sure(&alone)[..] else { panic!("one value") };
+        assert_eq!(amount, "50.00");
+        assert!(*certain >= 0.85, "{certain}");
+        let mut two = heard("fifteen dollars", 0.94);
+        two.hypotheses.insert(0, alone.hypotheses[0].clone());
+        let [(first, doubtful), (second, _)] = &sure(&two)[..] else { panic!("two values") };
+        assert_eq!((first.as_str(), second.as_str()), ("50.00", "15.00"));
+        assert!(*doubtful < 0.85, "{doubtful}");
+        let faint = ear.speech(&heard("fifty dollars", 0.2), &hearing());
+        assert_eq!((faint.answer, faint.rejected), (None, true));
     }
 
     #[test]

@@ -87,6 +87,7 @@ pub struct Http {
 fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
     let mut fields = cx.open(node, &[KEYS])?;
     let at = fields.start();
+    cx.for_system(true);
     let url = match fields.take("url") {
         Some(node) => cx.template(&node),
         None => {
@@ -106,6 +107,7 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
         headers.into_iter().filter_map(|(name, node)| Some((name.value, cx.template(&node)?.value))).collect();
     let body = entries(&mut fields, "body", cx);
     let body: Vec<_> = body.into_iter().filter_map(|(name, node)| Some((name.value, cx.calculation(&node)?))).collect();
+    cx.for_system(false);
     let range = Duration::from_millis(100)..=LookupSettings::LONGEST;
     let timeout = fields.read("timeout", cx.findings, |node, findings| read::time(node, range, findings));
     let most = Request::MOST_RETRIES as usize;
@@ -235,7 +237,7 @@ impl Run for Http {
                     Err(failure) => self.failed(&failure, visit),
                 },
                 Done::Lookup(Err(failure)) => self.failed(failure, visit),
-                Done::Nothing => self.failed(&Failure::Busy, visit),
+                Done::Nothing | Done::Message(_) => self.failed(&Failure::Busy, visit),
             },
             _ => match self.request(visit) {
                 Ok(request) => Next::Errand {
@@ -274,11 +276,11 @@ impl Http {
         let view = visit.view();
         let mut headers = BTreeMap::new();
         for (name, text) in &self.headers {
-            headers.insert(name.clone(), Pii::new(template::fill_data(text, view)?));
+            headers.insert(name.clone(), Pii::new(template::fill_request(text, view)?));
         }
         let mut body = serde_json::Map::new();
         for (name, calculation) in &self.body {
-            body.insert(name.clone(), calculation.value(view)?.to_json());
+            body.insert(name.clone(), calculation.value_for_system(view)?.to_json());
         }
         let key = (!self.method.is_idempotent()).then(|| format!("{call}-{}-{place}", visit.step));
         Ok(Request {

@@ -35,7 +35,8 @@ pub enum Keys {
 /// Longest number or telephone number taken by key.
 const LONGEST: usize = 15;
 
-/// Judges the keys typed so far; `now` is the caller's clock.
+/// Judges the keys typed so far; `now` is the caller's clock. Where the kind names no currency or region, give it those of
+/// the caller's language with [`Kind::at_home`]; else sums are US dollars and telephone numbers end at `#`.
 pub fn keys(kind: &Kind, typed: &str, now: DateTime) -> Keys {
     let (typed, ended) = typed.strip_suffix('#').map_or((typed, false), |typed| (typed, true));
     let point_allowed = matches!(kind, Kind::Number { .. } | Kind::Amount { .. });

@@ -92,7 +92,7 @@ impl Kind {
                 if min >= max || min < 0 {
                     return Err(wrong(
                         "max",
-                        &max.to_string(),
+                        max,
                         &format!("the scale begins at {min}; its end must lie above, and neither below zero"),
                     ));
                 }
@@ -148,15 +148,13 @@ impl Given {
         let mut bound = |key: &str| -> Result<Option<f64>, NotAKind> {
             let number: Option<f64> = self.number(key, "write a number")?;
             match number {
-                Some(number) if !number.is_finite() => Err(wrong(key, &number.to_string(), "write a number")),
+                Some(number) if !number.is_finite() => Err(wrong(key, number, "write a number")),
                 number => Ok(number),
             }
         };
         let (min, max) = (bound("min")?, bound("max")?);
         match (min, max) {
-            (Some(min), Some(max)) if min > max => {
-                Err(wrong("max", &max.to_string(), &format!("it lies below min, {min}")))
-            }
+            (Some(min), Some(max)) if min > max => Err(wrong("max", max, &format!("it lies below min, {min}"))),
             bounds => Ok(bounds),
         }
     }
@@ -168,20 +166,16 @@ impl Given {
         let (min, max): (usize, usize) = match (length, min, max) {
             (Some(length), None, None) => (length, length),
             (Some(length), _, _) => {
-                return Err(wrong("length", &length.to_string(), "give either a length, or min and max"));
+                return Err(wrong("length", length, "give either a length, or min and max"));
             }
             (None, min, max) => (min.unwrap_or(1), max.unwrap_or(LONGEST)),
         };
         for (key, value) in [("min", min), ("max", max)] {
             if !(1..=LONGEST).contains(&value) {
-                return Err(wrong(if length.is_some() { "length" } else { key }, &value.to_string(), whole));
+                return Err(wrong(if length.is_some() { "length" } else { key }, value, whole));
             }
         }
-        if min > max {
-            Err(wrong("max", &max.to_string(), &format!("it lies below min, {min}")))
-        } else {
-            Ok((min, max))
-        }
+        if min > max { Err(wrong("max", max, &format!("it lies below min, {min}"))) } else { Ok((min, max)) }
     }
 
     fn when(&mut self) -> Result<When, NotAKind> {

@@ -7,8 +7,11 @@
 //! Values, objects, lists, arithmetic, comparison, `? :`, `var`, assignment, `if` and the functions of [`FUNCTIONS`] and
 //! [`METHODS`]. No loops and no functions of one's own: a tag always ends.
 
+mod tokens;
+
 use std::collections::BTreeSet;
 
+use self::tokens::{Token, shown, tokens};
 use crate::grammar::diagnostic::did_you_mean;
 use crate::value::Value;
 
@@ -123,12 +126,6 @@ const LEVELS: &[&[(&str, Operator)]] = &[
     &[("<=", AtMost), (">=", AtLeast), ("<", Less), (">", More)],
     &[("+", Plus), ("-", Minus)],
     &[("*", Times), ("/", Over), ("%", Rest)],
-];
-
-/// Signs, longest first, so that `===` is not read as `==`.
-const SIGNS: &[&str] = &[
-    "===", "!==", "==", "!=", "<=", ">=", "&&", "||", "+=", "-=", "*=", "/=", "++", "--", "=", "<", ">", "+", "-", "*",
-    "/", "%", "!", "?", ":", ";", ",", ".", "(", ")", "[", "]", "{", "}",
 ];
 
 /// Words of ECMAScript that begin what is not read here.
@@ -247,77 +244,6 @@ impl Names {
             }
         }
     }
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Token {
-    Number(f64),
-    Text(String),
-    Word(String),
-    Sign(&'static str),
-}
-
-/// The tokens of a tag, each with whether a new line begins before it.
-fn tokens(text: &str) -> Result<Vec<(Token, bool)>, String> {
-    let mut found = Vec::new();
-    let mut rest = text;
-    let mut new_line = false;
-    loop {
-        let trimmed = rest.trim_start();
-        new_line |= rest[..rest.len() - trimmed.len()].contains(['\n', '\r']);
-        rest = trimmed;
-        let Some(letter) = rest.chars().next() else { return Ok(found) };
-        if let Some(comment) = rest.strip_prefix("//") {
-            rest = comment.find(['\n', '\r']).map_or("", |end| &comment[end..]);
-            continue;
-        }
-        if let Some(comment) = rest.strip_prefix("/*") {
-            rest = &comment[comment.find("*/").ok_or("a comment has no end")? + 2..];
-            continue;
-        }
-        let (token, length) = if letter == '"' || letter == '\'' {
-            quoted(rest, letter)?
-        } else if letter.is_ascii_digit() {
-            let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-            let number = rest[..end].parse().map_err(|_| format!("`{}` is no number", &rest[..end]))?;
-            (Token::Number(number), end)
-        } else if letter.is_alphabetic() || letter == '_' || letter == '$' {
-            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').unwrap_or(rest.len());
-            (Token::Word(rest[..end].to_owned()), end)
-        } else {
-            let sign = SIGNS.iter().find(|sign| rest.starts_with(**sign));
-            let sign = sign.ok_or_else(|| format!("`{letter}` is not understood in a tag"))?;
-            (Token::Sign(sign), sign.len())
-        };
-        found.push((token, std::mem::take(&mut new_line)));
-        rest = &rest[length..];
-    }
-}
-
-/// A string in quotes, with the escapes of ECMAScript, and its length in bytes.
-fn quoted(text: &str, quote: char) -> Result<(Token, usize), String> {
-    let mut read = String::new();
-    let mut letters = text.char_indices().skip(1);
-    while let Some((at, letter)) = letters.next() {
-        match letter {
-            _ if letter == quote => return Ok((Token::Text(read), at + 1)),
-            '\n' | '\r' => break,
-            '\\' => match letters.next().map(|(_, escaped)| escaped) {
-                Some('n') => read.push('\n'),
-                Some('t') => read.push('\t'),
-                Some('r') => read.push('\r'),
-                Some('u') => {
-                    let code: String = letters.by_ref().take(4).map(|(_, digit)| digit).collect();
-                    let letter = u32::from_str_radix(&code, 16).ok().and_then(char::from_u32);
-                    read.push(letter.ok_or_else(|| format!("`\\u{code}` is no character"))?);
-                }
-                Some(other) => read.push(other),
-                None => break,
-            },
-            other => read.push(other),
-        }
-    }
-    Err(format!("a text that begins with {quote} has no end"))
 }
 
 struct Parser {
@@ -599,15 +525,6 @@ fn known(name: &str, among: &[&str]) -> Parsed<()> {
     }
     let guess = did_you_mean(name, among.iter().copied());
     Err(format!("`{name}()` is not known here: {}", guess.unwrap_or_else(|| format!("there are {}", among.join(", ")))))
-}
-
-fn shown(token: &Token) -> String {
-    match token {
-        Token::Number(number) => format!("`{number}`"),
-        Token::Text(text) => format!("\"{text}\""),
-        Token::Word(word) => format!("`{word}`"),
-        Token::Sign(sign) => format!("`{sign}`"),
-    }
 }
 
 #[cfg(test)]

@@ -141,6 +141,7 @@ impl Session {
             bridge.key(digit);
         }
         self.playout.stop(PlayEnd::Keyed, |barge_in| barge_in != BargeIn::Off);
+        self.discretion.key(at);
         self.tell(MediaEvent::Digit { digit, at });
     }
 

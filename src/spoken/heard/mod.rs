@@ -11,7 +11,7 @@
 
 use jiff::civil::DateTime;
 
-use super::currencies::region;
+use super::currencies::home_region;
 use super::digits;
 use crate::grammar::builtin::Kind;
 use crate::grammar::normalize::is_mandarin;
@@ -70,6 +70,9 @@ impl Ear<'_> {
     /// What stands at one place, within the bounds of the kind.
     fn bounded(&self, kind: &Kind, at: usize) -> Vec<Reading> {
         let mut readings = self.read(kind, at);
+        if readings.is_empty() {
+            return self.passed_over(kind, at);
+        }
         let all = readings.len();
         let end = readings.iter().map(|reading| reading.end).max();
         readings.retain(|reading| reading.value == Value::Nothing || kind.accepts(&reading.value, self.now.date()));
@@ -88,6 +91,22 @@ impl Ear<'_> {
             }
         }
         readings
+    }
+
+    /// A number that is no value of this kind hides none in its midst: "sixty five" is no five o'clock.
+    fn passed_over(&self, kind: &Kind, at: usize) -> Vec<Reading> {
+        let counts = matches!(
+            kind,
+            Kind::Amount { .. } | Kind::Number { .. } | Kind::Rating { .. } | Kind::Time | Kind::Moment { .. }
+        );
+        let end = match self.mandarin {
+            _ if !counts => None,
+            false => english::numbers::cardinal(&self.words, at).map(|(_, end)| end),
+            true => mandarin::numbers::string(&self.words, at)
+                .map(|(_, end)| end)
+                .or_else(|| mandarin::numbers::cardinal(&self.words, at).map(|(_, end)| end)),
+        };
+        end.map(|end| Reading::plain(Value::Nothing, end, 0.0)).into_iter().collect()
     }
 
     fn read(&self, kind: &Kind, at: usize) -> Vec<Reading> {
@@ -126,7 +145,7 @@ impl Ear<'_> {
             understand::Fit::Prefix => (Fit::Prefix, 0.9),
             understand::Fit::None => return None,
         };
-        if self.words.len() == 0 {
+        if self.words.is_empty() {
             return Some(Vec::new());
         }
         let words = 0..self.words.len();
@@ -162,7 +181,8 @@ impl Ear<'_> {
         if !(min..=max).contains(&length) || (certain == 0 && self.words.len() > 1) {
             return Vec::new();
         }
-        vec![Reading { value: Value::Text(text), end, sure: 0.9, bare: length == 1 }]
+        let sure = if certain > 0 { 0.9 } else { 0.5 };
+        vec![Reading { value: Value::Text(text), end, sure, bare: length == 1 }]
     }
 
     /// What is spelled at this place.
@@ -179,12 +199,7 @@ impl Ear<'_> {
 
     /// The country whose numbers are dialled without its code.
     fn region(&self) -> &str {
-        match (region(self.language), self.language.primary()) {
-            (Some(region), _) => region,
-            (None, "en") => "US",
-            (None, "zh" | "cmn") => "CN",
-            _ => "",
-        }
+        home_region(self.language).unwrap_or_default()
     }
 
     /// A value that has only begun: digits of a number still too short, the day of a moment without its time.

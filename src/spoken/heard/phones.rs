@@ -63,14 +63,14 @@ fn chinese(digits: &str) -> Dialled {
     let mobile = bytes.first() == Some(&b'1') && bytes.get(1).is_none_or(|second| *second >= b'3');
     match (digits.len(), bytes.first()) {
         (11, Some(b'1')) if mobile => Dialled::Number(format!("+86{digits}"), 0.96),
-        (10 | 11 | 12, Some(b'0')) => Dialled::Number(format!("+86{}", &digits[1..]), 0.93),
+        (10..=12, Some(b'0')) => Dialled::Number(format!("+86{}", &digits[1..]), 0.93),
         (10, _) if digits.starts_with("400") || digits.starts_with("800") => {
             Dialled::Number(format!("+86{digits}"), 0.93)
         }
         (13, _) if digits.starts_with("861") => Dialled::Number(format!("+{digits}"), 0.93),
         (7 | 8, Some(b'2'..=b'9')) => Dialled::Local(digits.to_owned(), 0.55),
         (5, _) if digits.starts_with("10") || digits.starts_with("95") => Dialled::Local(digits.to_owned(), 0.5),
-        (..11, _) => Dialled::Short,
+        (length, _) if length < 11 => Dialled::Short,
         _ => Dialled::No,
     }
 }

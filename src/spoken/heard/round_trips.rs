@@ -50,7 +50,7 @@ fn numbers() {
         let whole = magnitude(&mut random, 15);
         let value = match random.random_bool(0.3) {
             true => Value::Number(
-                format!("{}.{}", sign * whole.max(1).min(999_999), random.random_range(0..50) * 2 + 1).parse().unwrap(),
+                format!("{}.{}", sign * whole.clamp(1, 999_999), random.random_range(0..50) * 2 + 1).parse().unwrap(),
             ),
             false => Value::Integer(sign * whole),
         };

@@ -74,20 +74,26 @@ pub struct Manners {
     pub corrections: &'static [&'static str],
     /// What denies the value after it.
     pub denials: &'static [&'static str],
+    /// What may follow a value in the same breath: "two hundred *on* Friday".
+    pub followers: &'static [&'static str],
     /// How an utterance of this kind does not end.
     pub tails: &'static [&'static str],
 }
 
 /// What is left of a value that was taken back or denied.
 const TAKEN_BACK: f32 = 0.15;
+/// What is left of a value that was denied: "not two hundred".
+const DENIED: f32 = 0.05;
 /// Two different values and no word that says which.
 const TWO_MINDS: f32 = 0.6;
 /// What the last of several has before the others.
 const LATER_COUNTS: f32 = 0.05;
 /// A reading this unlikely puts no other in doubt.
 const FAINT: f32 = 0.4;
-/// A bare value inside other words.
+/// A bare value inside other words, when those next to it are such as stand beside values…
 const BARE_INSIDE: f32 = 0.75;
+/// …and when they are not: "ten inches", "bedroom two", 一首.
+const BARE_AMONG_OTHERS: f32 = 0.4;
 /// A bare value beside one that says what it is.
 const BARE_BESIDE: f32 = 0.5;
 /// Below this nothing is worth naming.
@@ -124,7 +130,11 @@ pub fn settle(words: &Words, manners: &Manners, read: impl Fn(usize) -> Vec<Read
             () => Fit::Inside,
         };
         for reading in &span.readings {
-            let doubt = if reading.bare && !only { BARE_INSIDE } else { 1.0 };
+            let doubt = match reading.bare && !only {
+                true if framed(words, manners, &spans, &span.words) => BARE_INSIDE,
+                true => BARE_AMONG_OTHERS,
+                false => 1.0,
+            };
             let sure = reading.sure * span.weight * doubt;
             let bytes = words.bytes(&span.words);
             found.push(Found { value: reading.value.clone(), words: span.words.clone(), bytes, fit, sure });
@@ -132,7 +142,7 @@ pub fn settle(words: &Words, manners: &Manners, read: impl Fn(usize) -> Vec<Read
     }
     found.retain(|found| found.sure >= WORTH_NAMING);
     found.sort_by(|one, other| other.sure.total_cmp(&one.sure));
-    if found.is_empty() && words.len() > 0 && (open.is_some() || (only && spans.is_empty())) {
+    if found.is_empty() && !words.is_empty() && (open.is_some() || (only && spans.is_empty())) {
         let end = words.len();
         found.push(Found { value: Value::Nothing, words: end..end, bytes: 0..0, fit: Fit::Prefix, sure: 0.0 });
     }
@@ -165,7 +175,7 @@ fn spans(words: &Words, read: impl Fn(usize) -> Vec<Reading>) -> (Vec<Span>, boo
 fn weigh(words: &Words, manners: &Manners, spans: &mut [Span]) {
     for span in &mut *spans {
         if denied(words, manners, span.words.start) {
-            span.weight = TAKEN_BACK;
+            span.weight = DENIED;
         }
     }
     // A lone denial behind a value may as well be a correction: "两百，不是，三百".
@@ -213,7 +223,21 @@ fn denied(words: &Words, manners: &Manners, start: usize) -> bool {
     while at > 0 && SMALL.contains(&words.get(at - 1)) {
         at -= 1;
     }
-    words.after(at, manners.denials)
+    // 不，是十五号 denies what was asked; 不是十五号 denies the day.
+    let unbroken = |start: usize| words.get(start).is_ascii() || !(start + 1..=at).any(|place| words.gap(place));
+    (0..at).any(|start| unbroken(start) && words.any(start, manners.denials).is_some_and(|(_, end)| end == at))
+}
+
+/// Do the words next to a value belong beside one?
+fn framed(words: &Words, manners: &Manners, spans: &[Span], value: &Range<usize>) -> bool {
+    let lists = [manners.fillers, manners.own_fillers, manners.corrections, manners.denials];
+    let before = value.start == 0
+        || spans.iter().any(|span| span.words.end == value.start)
+        || lists.iter().any(|list| words.after(value.start, list));
+    let after = value.end == words.len()
+        || spans.iter().any(|span| span.words.start == value.end)
+        || lists.iter().chain([&manners.followers]).any(|list| words.any(value.end, list).is_some());
+    before && after
 }
 
 fn corrected(words: &Words, manners: &Manners, between: &Range<usize>) -> bool {

@@ -125,3 +125,25 @@ fn strange_words_never_panic() {
         }
     }
 }
+/// What people ask assistants for seldom answers a question: few of their sentences may be taken for an answer.
+#[test]
+fn requests_are_seldom_taken_for_answers() {
+    let Some(folder) = std::env::var_os("TRUNKLINE_NLU").map(std::path::PathBuf::from) else {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "TRUNKLINE_NLU names the folder of development sets");
+        println!("skipped: TRUNKLINE_NLU is not set");
+        return;
+    };
+    for (file, tag, limits) in [
+        ("en/hwu64_test.tsv", "en-US", [("boolean", 0.04), ("amount", 0.02), ("rating", 0.01), ("spelling", 0.02)]),
+        ("zh/smp2017_train.tsv", "zh-CN", [("boolean", 0.01), ("amount", 0.01), ("rating", 0.01), ("spelling", 0.01)]),
+    ] {
+        let text = std::fs::read_to_string(folder.join(file)).unwrap();
+        let said: Vec<&str> = text.lines().skip(1).filter_map(|line| line.split('\t').next()).collect();
+        assert!(said.len() > 500, "{file} has {} sentences", said.len());
+        for (kind, limit) in limits {
+            let taken = said.iter().filter(|text| best(text, kind, tag).is_some_and(|found| found.sure > 0.5)).count();
+            let share = taken as f64 / said.len() as f64;
+            assert!(share <= limit, "{tag} {kind}: {taken} of {} sentences", said.len());
+        }
+    }
+}

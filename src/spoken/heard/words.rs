@@ -27,6 +27,9 @@ pub struct Word {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words(pub Vec<Word>);
 
+/// No phrase of ours has more words, or characters.
+const LONGEST_PHRASE: usize = 10;
+
 /// Characters that recognisers write in their traditional form, and ours.
 const TRADITIONAL: &str = "兩两點点號号萬万億亿後后個个塊块對对沒没錯错這这禮礼週周鐘钟幾几雙双電电話话銀银錢钱歐欧鎊镑港港幣币圓圆\
                            時时間间過过還还來来為为嗎吗麼么們们請请謝谢認认實实確确聖圣誕诞慶庆節节陰阴陽阳陳陈張张楊杨趙赵劉刘\
@@ -67,6 +70,11 @@ impl Words {
     /// How many.
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Was nothing said?
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The word at this place; empty past the end.
@@ -115,7 +123,16 @@ impl Words {
 
     /// Does one of `phrases` end right before this place?
     pub fn after(&self, at: usize, phrases: &[&str]) -> bool {
-        phrases.iter().any(|phrase| (0..at).any(|start| self.take(start, phrase) == Some(at)))
+        (at.saturating_sub(LONGEST_PHRASE)..at)
+            .any(|start| phrases.iter().any(|phrase| self.take(start, phrase) == Some(at)))
+    }
+
+    /// Is there a blank or a mark before this word? Between Mandarin characters that is a pause.
+    pub fn gap(&self, at: usize) -> bool {
+        match (at.checked_sub(1).and_then(|before| self.0.get(before)), self.0.get(at)) {
+            (Some(before), Some(word)) => before.bytes.end < word.bytes.start,
+            _ => true,
+        }
     }
 
     /// The bytes of a range of words.
@@ -132,10 +149,9 @@ impl Words {
 fn figures(text: &str, start: usize) -> (String, usize) {
     let mut figures = String::new();
     let mut end = start;
-    let mut rest = text[start..].chars().peekable();
     let digits_after =
         |end: usize, skip: usize| text[end + skip..].chars().take_while(|c| folded(*c).is_ascii_digit()).count();
-    while let Some(c) = rest.next() {
+    for c in text[start..].chars() {
         let plain = folded(c);
         let after = digits_after(end, c.len_utf8());
         let joins = match plain {

@@ -33,7 +33,8 @@ static CALLS: LazyLock<Insert> = LazyLock::new(|| {
                 arrived_at_ns, answered_at_ns, ended_at_ns, end_why, end_detail, result, path,
                 packets_in, packets_out, lost, late, refused, jitter_ms, late_ticks,
                 recording, recording_path, recording_fault, disposition, ladder,
-                codec, secured, mos, round_trip_ms, quality, reason, made_for, language)",
+                codec, secured, mos, round_trip_ms, quality, reason, made_for, language,
+                recording_paused_ms)",
     )
 });
 
@@ -120,6 +121,7 @@ fn bind_call(query: Query<'static>, record: &CallRecord) -> Result<Query<'static
         jitter_ms,
         late_ticks,
         recording,
+        recording_paused_ms,
         codec,
         secured,
         quality,
@@ -161,7 +163,8 @@ fn bind_call(query: Query<'static>, record: &CallRecord) -> Result<Query<'static
         .bind(quality_column(quality)?)
         .bind(reason.as_ref().map(serde_json::to_string).transpose().map_err(unwritable)?)
         .bind(made_for.as_ref().map(|call| call.as_str().to_owned()))
-        .bind(language.as_ref().map(|language| language.as_str().to_owned())))
+        .bind(language.as_ref().map(|language| language.as_str().to_owned()))
+        .bind(recording_paused_ms.cast_signed()))
 }
 
 fn bind_turn(query: Query<'static>, call: &CallId, place: i64, turn: &TurnRecord) -> Result<Query<'static>, Error> {

@@ -155,6 +155,7 @@ fn media(row: &SqliteRow) -> Result<MediaSummary, Error> {
             (None, Some(reason)) => Recording::Failed { reason },
             (None, None) => Recording::Off,
         },
+        recording_paused_ms: count(row, "recording_paused_ms")?,
         codec: row.try_get::<Option<String>, _>("codec")?.map(named).transpose()?,
         secured: row.try_get("secured")?,
         quality: Box::new(quality(row)?),

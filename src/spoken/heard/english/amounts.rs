@@ -99,7 +99,7 @@ pub fn at(words: &Words, at: usize, wanted: Option<Currency>, language: &Languag
     if readings.is_empty() && !names_something_else(words, at, start) {
         readings = money.bare(start);
         // "at five" is more likely a time.
-        if matches!(words.before(at), "at" | "around") {
+        if matches!(words.before(at), "at" | "around" | "before" | "after" | "between") {
             readings.iter_mut().for_each(|reading| reading.sure *= AFTER_AT);
         }
     }
@@ -259,17 +259,25 @@ fn amount(value: Decimal, currency: Currency) -> Option<Value> {
     value.as_amount(currency).map(Value::Amount)
 }
 
+/// "june fourteenth two thousand and seventeen".
+fn is_year_of_a_day(words: &Words, at: usize) -> bool {
+    let after_a_day = at > 0 && super::numbers::ordinal(words, at - 1).is_some_and(|(_, end)| end == at);
+    after_a_day && super::dates::year(words, at).is_some()
+}
+
 /// Is the number here part of a date, a time, a place in an order, or no number at all?
 pub fn names_something_else(words: &Words, at: usize, start: usize) -> bool {
     let before = words.before(at);
     let is_one = words.get(start) == "one";
+    let after_a_place = at > 0 && super::numbers::ordinal(words, at - 1).is_some_and(|(_, end)| end == at);
     let two_before = at.checked_sub(2).map_or("", |at| words.get(at));
     MONTHS.contains(&before)
         || (MONTHS.contains(&two_before) && before == "the")
-        || (is_one && (PRONOUN_AFTER.contains(&before) || words.get(start + 1) == "of"))
+        || (is_one && (after_a_place || PRONOUN_AFTER.contains(&before) || words.get(start + 1) == "of"))
         || matches!(before, "past" | "quarter" | "half" | "number" | "option" | "press" | "ending" | "hash")
         || words.after(at, &["quarter to", "card ending in", "ends in", "ending in", "out of", "quarter of"])
         || super::numbers::ordinal(words, start).is_some()
+        || is_year_of_a_day(words, at)
         || words.any(start + 1, &["of january", "of february"]).is_some()
         || WEEKDAYS.contains(&before) && words.get(start).len() < 3
 }

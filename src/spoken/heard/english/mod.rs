@@ -75,6 +75,7 @@ pub fn weekday(word: &str) -> Option<Weekday> {
 }
 
 const FILLERS: &[&str] = &[
+    "instead",
     "a",
     "about",
     "actually",
@@ -212,15 +213,54 @@ const CORRECTIONS: &[&str] = &[
     "i am sorry",
     "my mistake",
     "i misspoke",
-    "instead",
     "hang on",
     "hold on",
     "nah",
 ];
 const DENIALS: &[&str] = &["not", "never", "instead of", "rather than"];
 
+const FOLLOWERS: &[&str] = &[
+    "on",
+    "by",
+    "at",
+    "before",
+    "after",
+    "until",
+    "till",
+    "from",
+    "for",
+    "today",
+    "tonight",
+    "tomorrow",
+    "now",
+    "next",
+    "this",
+    "every",
+    "each",
+    "per",
+    "if",
+    "when",
+    "as",
+    "because",
+    "but",
+    "or",
+    "with",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+    "in",
+    "out",
+    "since",
+    "later",
+    "instead",
+];
+
 const fn manners(own_fillers: &'static [&'static str], tails: &'static [&'static str]) -> Manners {
-    Manners { fillers: FILLERS, own_fillers, corrections: CORRECTIONS, denials: DENIALS, tails }
+    Manners { fillers: FILLERS, own_fillers, corrections: CORRECTIONS, denials: DENIALS, followers: FOLLOWERS, tails }
 }
 
 /// Around yes and no.
@@ -245,6 +285,7 @@ pub const BOOLEAN: Manners = Manners {
     ],
     corrections: &["i mean", "sorry", "wait", "actually", "scratch that", "rather"],
     denials: &[],
+    followers: FOLLOWERS,
     tails: &[],
 };
 

@@ -64,6 +64,7 @@ const OTHER_THINGS: &[&str] = &[
     "percent",
     "times",
     "people",
+    "thumbs",
     "dollars",
     "pounds",
     "euros",
@@ -114,6 +115,7 @@ pub fn rating_at(words: &Words, at: usize, min: i64, max: i64) -> Vec<Reading> {
     }
     // "seven or eight" is no decision yet: the second is read at its own place, and both are doubted.
     let undecided = matches!(words.get(end), "or" | "to") && (digit(words, end + 1).is_some());
+    let end = words.skip(end, &["or so", "or something"]);
     if words.any(end, OTHER_THINGS).is_some() && !undecided {
         return Vec::new();
     }
@@ -121,7 +123,8 @@ pub fn rating_at(words: &Words, at: usize, min: i64, max: i64) -> Vec<Reading> {
 }
 
 fn scored(words: &Words, at: usize) -> Option<(i64, usize)> {
-    if zero(words, at) {
+    // "oh" is a digit of a longer number, and a sigh.
+    if zero(words, at) && (words.len() == 1 || !matches!(words.get(at), "o" | "oh")) {
         return Some((0, at + 1));
     }
     let (value, end): (Decimal, usize) = cardinal(words, at)?;

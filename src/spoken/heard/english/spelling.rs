@@ -123,7 +123,9 @@ fn piece(words: &Words, at: usize, within: bool) -> Option<(String, usize, usize
             _ if explained => 2,
             "a" | "i" | "o" => 1,
             "bee" | "dee" | "eff" | "gee" | "jay" | "kay" | "ell" | "ess" | "pee" | "tee" | "vee" | "ex" | "wye" => 1,
-            word if word.len() == 1 || words.find(at, CALLED).is_some() => 2,
+            word if word.len() == 1 => 2,
+            // "India" is a country too; a second letter proves that it is none here.
+            _ if words.find(at, CALLED).is_some() => 1,
             _ => 0,
         };
         return Some((letter.to_string(), end, proof));
@@ -176,6 +178,8 @@ fn explained(words: &Words, end: usize, letter: char) -> (usize, bool) {
         return (end, false);
     };
     let agrees = words.get(word).chars().next().is_some_and(|first| first.eq_ignore_ascii_case(&letter))
-        && words.get(word).len() > 1;
+        && words.get(word).len() > 1
+        // "I like it" spells nothing.
+        && !(letter == 'I' && words.get(end) == "like");
     if agrees { (word + 1, true) } else { (end, false) }
 }

@@ -2,6 +2,7 @@
 
 use jiff::civil::Time;
 
+use super::amounts::names_something_else;
 use super::numbers::{below_hundred, digit, zero};
 use crate::spoken::heard::calendar::on_the_face;
 use crate::spoken::heard::words::Words;
@@ -200,9 +201,14 @@ fn hour(words: &Words, at: usize) -> Option<Heard> {
             .filter(|(minute, after)| (10..60).contains(minute) && words.any(*after, OTHER_THINGS).is_none())
     };
     let (minute, end) = minutes.unwrap_or((0, next));
-    let oclock = words.skip(end, &["oclock", "sharp", "hours"]);
+    // "six hours" is a while; "seventeen thirty hours" is a time.
+    let closing: &[&str] = if minutes.is_some() { &["oclock", "sharp", "hours"] } else { &["oclock", "sharp"] };
+    let oclock = words.skip(end, closing);
     let has_half = words.find(oclock, HALVES).is_some();
     let bare = minutes.is_none() && oclock == end && !has_half;
+    if bare && !military && names_something_else(words, at, start) {
+        return None;
+    }
     if (bare && (hour == 0 || words.any(end, OTHER_THINGS).is_some())) || (!military && hour == 0 && minutes.is_none())
     {
         return None;

@@ -10,7 +10,7 @@ const NO: Option<bool> = Some(false);
 /// What people say for yes and no, as [`Words`] leaves it, and for neither: those that hold a yes or a no and mean none.
 #[rustfmt::skip]
 const PHRASES: &[(&str, (Option<bool>, f32))] = &[
-    ("yes", (YES, 0.98)), ("yeah", (YES, 0.97)), ("yes please", (YES, 0.98)), ("yes i do", (YES, 0.98)), ("aye", (YES, 0.8)),
+    ("yes", (YES, 0.98)), ("yeah", (YES, 0.97)), ("yes please", (YES, 0.98)), ("that is a yes", (YES, 0.95)), ("that is a no", (NO, 0.95)), ("you are right", (YES, 0.9)), ("yes i do", (YES, 0.98)), ("aye", (YES, 0.8)),
     ("sure", (YES, 0.9)), ("sure thing", (YES, 0.95)), ("of course", (YES, 0.95)), ("for sure", (YES, 0.93)), ("yeah sure", (YES, 0.97)),
     ("correct", (YES, 0.96)), ("that is correct", (YES, 0.98)), ("that is right", (YES, 0.98)), ("right", (YES, 0.8)), ("that is it", (YES, 0.85)),
     ("that is me", (YES, 0.93)), ("that is fine", (YES, 0.93)), ("that is good", (YES, 0.9)), ("that works", (YES, 0.93)), ("works for me", (YES, 0.93)),
@@ -36,11 +36,78 @@ const PHRASES: &[(&str, (Option<bool>, f32))] = &[
     ("i am sorry", (None, 0.0)), ("i would like to", (None, 0.0)), ("i would like", (None, 0.0)), ("i will have", (None, 0.0)), ("i have to", (None, 0.0)), ("i am calling", (None, 0.0)), ("i can pay", (None, 0.0)), ("i have a", (None, 0.0)), ("i am a", (None, 0.0)), ("i am the", (None, 0.0)), ("it is a", (None, 0.0)), ("it is the", (None, 0.0)), ("it is about", (None, 0.0)), ("make sure", (None, 0.0)), ("is it", (None, 0.0)), ("is that right", (None, 0.0)), ("is that correct", (None, 0.0)), ("good morning", (None, 0.0)), ("good afternoon", (None, 0.0)), ("good evening", (None, 0.0)), ("right hand", (None, 0.0)), ("the right", (None, 0.0)), ("maybe not", (NO, 0.5)), ("not the", (NO, 0.4)), ("no matter", (None, 0.0)), ("no longer", (None, 0.0)),
 ];
 
+/// Said behind an answer without changing it.
+const CLOSING: &[&str] = &[
+    "please",
+    "thanks",
+    "thank you",
+    "sir",
+    "maam",
+    "ma am",
+    "you",
+    "that",
+    "so",
+    "very much",
+    "for me",
+    "with me",
+    "with you",
+    "it",
+    "indeed",
+    "actually",
+    "sorry",
+    "though",
+    "then",
+    "too",
+    "now",
+    "by me",
+    "to me",
+    "dear",
+];
+/// Phrases this sure answer whatever follows; others must close the sentence, for "I have" begins many.
+const WHATEVER_FOLLOWS: f32 = 0.94;
+
 /// What consent or refusal at this place may be: surest where the utterance begins.
 pub fn at(words: &Words, at: usize) -> Vec<Reading> {
     let Some(((truth, sure), end)) = words.find(at, PHRASES) else { return Vec::new() };
     let Some(truth) = truth else { return vec![Reading::plain(Value::Nothing, end, 0.0)] };
-    // In its midst "no" corrects and "right" asks.
     let first = (0..at).all(|before| matches!(words.get(before), "well" | "oh" | "um" | "so" | "and" | "ah"));
-    vec![Reading { value: Value::Boolean(truth), end, sure, bare: !first || sure < 0.85 }]
+    let closed = end == words.len() || words.any(end, CLOSING).is_some() || answers(words, end);
+    let (weight, bare) = match (first, closed) {
+        (true, true) => (1.0, sure < 0.85),
+        // "no fees" and "no notifications" refuse nothing; "no, the fifteenth" does.
+        (true, false) if words.get(at) == "no" && end == at + 1 && !begins_a_clause(words, end) => (0.6, true),
+        (true, false) if sure >= WHATEVER_FOLLOWS => (1.0, false),
+        (true, false) if end == at + 1 => (0.5, true),
+        (false, true) if sure >= 0.85 || after_a_clause(words, at) => (1.0, true),
+        (false, false) if sure >= WHATEVER_FOLLOWS && end > at + 1 => (0.8, true),
+        _ => return Vec::new(),
+    };
+    vec![Reading { value: Value::Boolean(truth), end, sure: sure * weight, bare }]
+}
+
+/// Does another answer stand here?
+fn answers(words: &Words, at: usize) -> bool {
+    words.find(at, PHRASES).is_some_and(|((truth, _), _)| truth.is_some())
+}
+
+/// After "no": a pronoun, an article, a number, a day… begin something new; a bare noun goes with it.
+fn begins_a_clause(words: &Words, at: usize) -> bool {
+    const BEGINNINGS: &[&str] = &[
+        "i", "it", "that", "this", "the", "a", "my", "we", "you", "he", "she", "not", "on", "at", "make", "wait",
+        "next", "tomorrow", "today", "actually", "sorry", "but", "because", "let", "just", "there", "they", "what",
+        "can", "could", "in", "its", "change",
+    ];
+    words.any(at, BEGINNINGS).is_some()
+        || super::numbers::cardinal(words, at).is_some()
+        || super::weekday(words.get(at)).is_some()
+        || super::month(words.get(at)).is_some()
+        || words.get(at) == "$"
+}
+
+/// "I think that's right": the words before it lead up to an answer.
+fn after_a_clause(words: &Words, at: usize) -> bool {
+    words.after(
+        at,
+        &["i think", "i said", "that is", "it is", "i guess", "i believe", "is", "all", "sounds", "looks", "seems"],
+    )
 }

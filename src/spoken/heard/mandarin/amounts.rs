@@ -80,7 +80,9 @@ impl Money<'_> {
             Some((Decimal::parse(&digits)?, end))
         });
         let Some((value, end)) = said else { return Vec::new() };
-        if let Some((small, after)) = self.small_only(value, end) {
+        // The 30分 of 17点30分 are minutes.
+        let minutes = words_before_are_hours(self.words, start);
+        if let Some((small, after)) = self.small_only(value, end).filter(|_| !minutes) {
             return vec![small_reading(small, after, self.words)];
         }
         let Some((currency, after)) = self.unit(end).or(sign.map(|currency| (currency, end))) else {
@@ -193,6 +195,10 @@ impl Money<'_> {
         });
         named.chain(everyday).max_by_key(|(_, end)| *end)
     }
+}
+
+fn words_before_are_hours(words: &Words, at: usize) -> bool {
+    matches!(words.before(at), "点" | "时" | "差" | "过")
 }
 
 /// 八分 by itself may as well be a rating.

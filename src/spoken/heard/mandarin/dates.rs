@@ -167,7 +167,10 @@ impl Days<'_> {
         let named = small(words, at)
             .filter(|(month, _)| (1..=12).contains(month))
             .and_then(|(month, end)| Some((month as i8, words.take(end, "月")?)));
-        let start = month.map(|(_, end)| end).or(named.map(|(_, end)| end)).or_else(|| words.take(at, "月"));
+        let start = month
+            .map(|(_, end)| words.skip(end, &["月", "的"]))
+            .or(named.map(|(_, end)| end))
+            .or_else(|| words.take(at, "月"));
         let edges = &[
             ("底", 'e'),
             ("末", 'e'),
@@ -197,8 +200,7 @@ impl Days<'_> {
             });
             return dates(date.map(|date| (date, if edge == 'e' { 0.95 } else { 0.75 })), end);
         }
-        let year = words.find(at, YEARS).or_else(|| Some((0, at)));
-        let Some((ahead, start)) = year else { return Vec::new() };
+        let (ahead, start) = words.find(at, YEARS).unwrap_or((0, at));
         let Some((month_day, end)) = words
             .find(start, &[("年底", (12, 31)), ("年末", (12, 31)), ("底", (12, 31))])
             .filter(|(_, end)| *end > start + 1 || start > at)

@@ -111,8 +111,13 @@ const CORRECTIONS: &[&str] = &[
 ];
 const DENIALS: &[&str] = &["不是", "不要", "别", "而不是", "不在"];
 
+const FOLLOWERS: &[&str] = &[
+    "在", "到", "从", "今", "明", "后", "下", "这", "周", "星期", "礼拜", "因为", "但是", "如果", "等", "吗", "每",
+    "本月", "月底", "之前", "之后", "以后", "以前", "给", "来", "转", "付", "还", "其他", "剩下", "不过", "可是",
+];
+
 const fn manners(own_fillers: &'static [&'static str], tails: &'static [&'static str]) -> Manners {
-    Manners { fillers: FILLERS, own_fillers, corrections: CORRECTIONS, denials: DENIALS, tails }
+    Manners { fillers: FILLERS, own_fillers, corrections: CORRECTIONS, denials: DENIALS, followers: FOLLOWERS, tails }
 }
 
 /// Around yes and no.
@@ -121,6 +126,7 @@ pub const BOOLEAN: Manners = Manners {
     own_fillers: &["您说得", "你说得", "没有", "这样", "我本人"],
     corrections: &["等等", "我说错了", "说错了", "我是说", "抱歉", "对不起"],
     denials: &[],
+    followers: FOLLOWERS,
     tails: &[],
 };
 /// Around sums and numbers.
@@ -156,7 +162,7 @@ pub const AMOUNT: Manners = manners(
         "还个",
         "付个",
     ],
-    &["零", "块零", "负", "付", "还"],
+    &["零", "块零", "负"],
 );
 /// Around days, times and moments.
 pub const DATE: Manners = manners(

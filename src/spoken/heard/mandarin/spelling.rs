@@ -46,22 +46,24 @@ const SIGNS: &[(&str, char)] =
 /// What is spelled from this place on.
 pub fn at(words: &Words, at: usize) -> Option<Spelled> {
     let mut spelled = Spelled { text: String::new(), end: at, certain: 0 };
+    let mut proof = 0;
     loop {
         let start = words.skip(spelled.end, &["大写的", "大写", "小写的", "小写", "字母", "然后", "再"]);
         let Some((text, end, certain)) = piece(words, start, !spelled.text.is_empty()) else { break };
         spelled.text.push_str(&text);
         spelled.end = end;
-        spelled.certain += usize::from(certain);
+        proof += certain;
     }
+    spelled.certain = proof / 2;
     (!spelled.text.is_empty()).then_some(spelled)
 }
 
-fn piece(words: &Words, at: usize, within: bool) -> Option<(String, usize, bool)> {
+fn piece(words: &Words, at: usize, within: bool) -> Option<(String, usize, usize)> {
     if let Some((character, end)) = words.find(at, DESCRIBED) {
-        return Some((character.to_string(), end, true));
+        return Some((character.to_string(), end, 2));
     }
     if let Some((character, end)) = of_a_word(words, at) {
-        return Some((character, end, true));
+        return Some((character, end, 2));
     }
     // 双L, 两个L
     let twice = words.take(at, "双").map(|end| (2, end));
@@ -73,19 +75,21 @@ fn piece(words: &Words, at: usize, within: bool) -> Option<(String, usize, bool)
     if let Some((times, next)) = times
         && let Some(letters) = letters(words.get(next)).filter(|letters| letters.len() == 1)
     {
-        return Some((letters.repeat(times as usize), next + 1, true));
+        return Some((letters.repeat(times as usize), next + 1, 2));
     }
     if let Some(letters) = letters(words.get(at)) {
-        return Some((letters, at + 1, true));
+        // QQ and NBA are words, unless nothing else is said.
+        let proof = if letters.len() == 1 { 2 } else { 0 };
+        return Some((letters, at + 1, proof));
     }
     if let Some(digit) = if words.get(at) == "幺" { Some(1) } else { digit(words, at) } {
-        return Some((digit.to_string(), at + 1, false));
+        return Some((digit.to_string(), at + 1, 0));
     }
     let figures = words.get(at);
     if !figures.is_empty() && figures.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some((figures.to_owned(), at + 1, false));
+        return Some((figures.to_owned(), at + 1, 0));
     }
-    words.find(at, SIGNS).filter(|_| within).map(|(sign, end)| (sign.to_string(), end, false))
+    words.find(at, SIGNS).filter(|_| within).map(|(sign, end)| (sign.to_string(), end, 0))
 }
 
 /// 北京的京: the character after 的 is one of the two to four before it.
@@ -94,7 +98,11 @@ fn of_a_word(words: &Words, at: usize) -> Option<(String, usize)> {
         let end = words.take(at + length, "的")?;
         let named = words.get(end);
         let one_of_them = (at..at + length).any(|place| words.get(place) == named) && !named.is_ascii();
-        one_of_them.then(|| (named.to_owned(), end + 1))
+        // 明天的天气 names no character.
+        let after = end + 1;
+        let closed =
+            words.gap(after) || words.any(after, &["字", "然后", "再"]).is_some() || of_a_word(words, after).is_some();
+        (one_of_them && closed).then(|| (named.to_owned(), after))
     })
 }
 

@@ -124,7 +124,10 @@ fn hour(words: &Words, at: usize) -> Option<(i8, usize)> {
     let (_, end) = words.any(next, &["点", "时"])?;
     // 小时 counts hours, 三点五万 is a number, 一点 may be "a little".
     let hour = i8::try_from(hour).ok()? % 24;
-    (words.get(at) != "一" || !matches!(words.get(end), "儿" | "点")).then_some((hour, end))
+    let a_little = words.get(at) == "一"
+        && (matches!(words.get(end), "儿" | "点" | "也" | "都" | "不" | "没")
+            || matches!(words.before(at), "有" | "早" | "晚" | "快" | "慢" | "多" | "少" | "好" | "大" | "小" | "差"));
+    (!a_little || words.after(at, &["早上", "晚上"])).then_some((hour, end))
 }
 
 /// 五分, 十五, 一刻, 三刻.

@@ -1,0 +1,384 @@
+//! Understands what one utterance says to several slots at once.
+//!
+//! ```text
+//!   "no, make it three hundred on Friday"
+//!    │   └ takes ┘ amount ▸ USD 300  └ date ▸ 2026-03-06
+//!    └ consent: no  back
+//! ```
+//!
+//! Each slot looks for its own kind everywhere; where two want the same words, the slot that was asked for has them, then
+//! the one whose name stands beside them, then the surer one. What has been filled before is not known here: the form
+//! weighs that.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::words;
+use crate::dialplan::step::value_ear::{Heard, Want, trust, wish};
+use crate::dialplan::step::{Answer, Ear, Filled, Hearing, Judged, Keyed};
+use crate::grammar::builtin::{self, Keys, Kind};
+use crate::language::Language;
+use crate::pii::Pii;
+use crate::spoken::heard::Words;
+use crate::understand::{Fit, Matcher, NBest, Universal};
+use crate::value::Value;
+
+/// Yes or no inside other words counts from here on. 0..1.
+const CONSENT: f32 = 0.4;
+/// The slot that was asked for is this much likelier to be meant…
+const FOCUS: f32 = 1.3;
+/// …and one whose name stands beside the value.
+const CUED: f32 = 1.4;
+/// Words between a slot's name and its value: "the amount is about two hundred".
+const CUE_REACH: usize = 3;
+/// Hypotheses looked at.
+const HYPOTHESES: usize = 5;
+/// Values kept of one slot.
+const ALTERNATIVES: usize = 4;
+
+/// A slot, as one listens for it.
+#[derive(Debug)]
+pub struct Wanted {
+    /// What it is called in the plan.
+    pub name: String,
+    /// What belongs in it.
+    pub want: Want,
+    /// What callers call it, as words with blanks between them.
+    pub phrases: BTreeMap<Language, Vec<String>>,
+    /// Only taken where it is asked for.
+    pub sensitive: bool,
+}
+
+/// What a question of the form is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// Everything: the opening question.
+    All,
+    /// One slot.
+    Slot(usize),
+    /// Is it right?
+    Check,
+    /// Which is wrong?
+    Which,
+}
+
+/// Understands answers to one question of a form.
+#[derive(Debug)]
+pub struct FormEar {
+    /// All slots, in the order of the plan.
+    pub slots: Arc<Vec<Wanted>>,
+    /// What was asked.
+    pub about: About,
+    /// Understands universals, per language of the plan.
+    pub matchers: BTreeMap<Language, Matcher>,
+    /// Values less sure than this are asked for again. 0..1.
+    pub below: f32,
+    /// Does key 0 mean a person at a yes-no question?
+    pub operator: bool,
+}
+
+/// What one hypothesis says.
+#[derive(Debug, Default)]
+struct Said {
+    consent: Option<(bool, f32, Fit)>,
+    values: Vec<(usize, Heard)>,
+    named: Vec<usize>,
+    corrects: bool,
+    /// Something has only begun.
+    growing: bool,
+}
+
+impl Said {
+    fn is_empty(&self) -> bool {
+        self.consent.is_none() && self.values.is_empty() && self.named.is_empty()
+    }
+
+    fn fit(&self, about: About, slots: usize) -> Fit {
+        if self.growing {
+            return Fit::Prefix;
+        }
+        let whole = |heard: &Heard| heard.fit == Fit::Full;
+        match (&self.consent, &self.values[..]) {
+            (_, [(_, only)]) if whole(only) => Fit::Full,
+            (Some((_, _, Fit::Full)), []) => Fit::Full,
+            (_, values) if about == About::All && slots > 1 && values.len() == slots => Fit::Full,
+            (_, []) if !self.named.is_empty() => Fit::Full,
+            _ => Fit::None,
+        }
+    }
+}
+
+impl FormEar {
+    /// The slot asked for.
+    const fn focus(&self) -> Option<usize> {
+        match self.about {
+            About::Slot(place) => Some(place),
+            About::All | About::Check | About::Which => None,
+        }
+    }
+
+    fn read(&self, text: &str, hearing: &Hearing) -> Said {
+        let words = Words::of(text, &hearing.language);
+        let language = &hearing.language;
+        let cues: Vec<Vec<Range<usize>>> =
+            self.slots.iter().map(|slot| stand_at(&words, slot.phrases.get(language).into_iter().flatten())).collect();
+        let mut said = Said::default();
+        let mut taken = Vec::new();
+        for (place, heard) in self.candidates(text, hearing, &cues, &mut said.growing) {
+            let overlaps = |range: &Range<usize>| range.start < heard.words.end && heard.words.start < range.end;
+            let same_words = |(slot, other): &(usize, Heard)| *slot == place && other.words == heard.words;
+            if said.values.iter().any(same_words) {
+                // Another reading of the same words.
+                said.values.push((place, heard));
+            } else if !said.values.iter().any(|(slot, _)| *slot == place) && !taken.iter().any(overlaps) {
+                taken.push(heard.words.clone());
+                said.values.push((place, heard));
+            }
+        }
+        if !self.focus().is_some_and(|place| self.slots[place].want.is_boolean()) {
+            said.consent = consent(text, hearing, &taken);
+        }
+        said.corrects =
+            !stand_at(&words, words::takes_back(language)).is_empty() || matches!(said.consent, Some((false, ..)));
+        said.named = self.named(&words, &cues, &said, language);
+        said
+    }
+
+    /// Every value that may be meant, likeliest first.
+    fn candidates(
+        &self,
+        text: &str,
+        hearing: &Hearing,
+        cues: &[Vec<Range<usize>>],
+        growing: &mut bool,
+    ) -> Vec<(usize, Heard)> {
+        let mut candidates = Vec::new();
+        for (place, slot) in self.slots.iter().enumerate() {
+            let focus = self.focus() == Some(place);
+            if slot.sensitive && !focus {
+                continue;
+            }
+            for mut heard in slot.want.find(text, hearing) {
+                let cued = cues[place].iter().any(|cue| beside(cue, &heard.words));
+                // A bare number or a yes may belong to anything.
+                if !(focus || cued || speaks_for_itself(&slot.want)) {
+                    continue;
+                }
+                if heard.value.is_nothing() {
+                    *growing |= focus && heard.fit == Fit::Prefix;
+                    continue;
+                }
+                *growing |= heard.fit == Fit::Prefix;
+                if cued {
+                    heard.sure = (heard.sure * CUED).min(1.0);
+                }
+                let weight = heard.sure * if focus { FOCUS } else { 1.0 } * if cued { CUED } else { 1.0 };
+                candidates.push((weight, place, heard));
+            }
+        }
+        let length = |heard: &Heard| heard.words.len();
+        candidates.sort_by(|(weight, place, one), (other_weight, other_place, other)| {
+            other_weight
+                .total_cmp(weight)
+                .then(length(other).cmp(&length(one)))
+                .then(one.words.start.cmp(&other.words.start))
+                .then(place.cmp(other_place))
+        });
+        candidates.into_iter().map(|(_, place, heard)| (place, heard)).collect()
+    }
+
+    /// Slots that are named and not filled: where that was asked, or with a word that wants them changed.
+    fn named(&self, words: &Words, cues: &[Vec<Range<usize>>], said: &Said, language: &Language) -> Vec<usize> {
+        let wants_change = !stand_at(words, words::changes(language)).is_empty();
+        let unfilled = |place: &usize| !said.values.iter().any(|(slot, _)| slot == place);
+        let named = (0..self.slots.len()).filter(|place| !cues[*place].is_empty()).filter(unfilled);
+        let named: Vec<usize> = match self.about {
+            About::Which => named.collect(),
+            _ if wants_change || matches!(said.consent, Some((false, ..))) => named.collect(),
+            About::Check => named.filter(|place| nothing_else(words, &cues[*place], language)).collect(),
+            About::All | About::Slot(_) => Vec::new(),
+        };
+        // "The date", and nothing is called so but it: a slot whose own name stands there goes before those of its kind.
+        let longest = |place: &usize| cues[*place].iter().map(ExactSizeIterator::len).max().unwrap_or(0);
+        let most = named.iter().map(longest).max().unwrap_or(0);
+        named.into_iter().filter(|place| longest(place) == most).collect()
+    }
+}
+
+impl Ear for FormEar {
+    /// Keys fill the slot that was asked for, at the opening question the first; else 1 is yes, 2 no, and the number of
+    /// a slot names it.
+    fn keys(&self, typed: &str, hearing: &Hearing) -> Keyed {
+        let filled = |place: usize, value: Value| {
+            Answer::Filled(Filled { values: vec![(place, Pii::new(value), 1.0)], ..Filled::default() })
+        };
+        match self.about {
+            About::All | About::Slot(_) => {
+                let place = self.focus().unwrap_or(0);
+                let Some(slot) = self.slots.get(place).filter(|slot| !slot.sensitive || self.about != About::All)
+                else {
+                    return Keyed::Wrong;
+                };
+                match slot.want.keys(typed, hearing) {
+                    Keys::Complete(value) => Keyed::Complete(filled(place, value)),
+                    Keys::More(value) => Keyed::More(value.map(|value| filled(place, value))),
+                    Keys::Wrong => Keyed::Wrong,
+                    Keys::Ignored => Keyed::Ignored,
+                }
+            }
+            About::Check => match typed {
+                "1" => Keyed::Complete(consents(true)),
+                "2" => Keyed::Complete(consents(false)),
+                "0" if self.operator => Keyed::Complete(Answer::Universal(Universal::Operator)),
+                _ => Keyed::Wrong,
+            },
+            About::Which => match typed.parse::<usize>() {
+                Ok(0) if self.operator => Keyed::Complete(Answer::Universal(Universal::Operator)),
+                Ok(number) if (1..=self.slots.len()).contains(&number) => {
+                    Keyed::Complete(Answer::Filled(Filled { named: vec![number - 1], ..Filled::default() }))
+                }
+                _ => Keyed::Wrong,
+            },
+        }
+    }
+
+    fn speech(&self, nbest: &NBest, hearing: &Hearing) -> Judged {
+        let nothing = Judged::nothing(nbest);
+        let mut filled = Filled::default();
+        let mut best: Option<(usize, Fit, f32)> = None;
+        let mut growing = None;
+        let mut unsure = None;
+        for (rank, hypothesis) in nbest.hypotheses.iter().take(HYPOTHESES).enumerate() {
+            let said = self.read(hypothesis.text.reveal(), hearing);
+            let trust = trust(hypothesis, rank);
+            if said.is_empty() {
+                growing = growing.or(said.growing.then_some(rank));
+                continue;
+            }
+            let mut sure = f32::INFINITY;
+            for (place, heard) in &said.values {
+                let weighed = heard.sure * trust;
+                let first = !filled.values.iter().any(|(slot, ..)| slot == place);
+                let known =
+                    filled.values.iter().any(|(slot, value, _)| slot == place && *value.reveal() == heard.value);
+                let several = filled.values.iter().filter(|(slot, ..)| slot == place).count();
+                if weighed < self.below {
+                    unsure = unsure.or(Some((rank, weighed)));
+                } else if !known && several < ALTERNATIVES {
+                    filled.values.push((*place, Pii::new(heard.value.clone()), weighed));
+                    sure = if first { sure.min(weighed) } else { sure };
+                }
+            }
+            // What is not a value counts as the best hypothesis that says anything has it.
+            if best.is_none() {
+                if let Some((truth, how, _)) = said.consent
+                    && how * trust >= self.below
+                {
+                    filled.consent = Some(truth);
+                    sure = sure.min(how * trust);
+                }
+                if !said.named.is_empty() {
+                    sure = sure.min(trust);
+                }
+                (filled.corrects, filled.named) = (said.corrects, said.named.clone());
+                if sure.is_finite() {
+                    best = Some((rank, said.fit(self.about, self.slots.len()), sure));
+                }
+            }
+        }
+        let heard = |rank: usize| nbest.hypotheses.get(rank).map(|guess| guess.text.clone());
+        let wish = wish(&self.matchers, &hearing.language, nbest);
+        let wished = wish.as_ref().filter(|wish| wish.answer.is_some()).map_or(0.0, |wish| wish.confidence);
+        if let Some((rank, fit, confidence)) = best.filter(|(_, _, sure)| *sure >= self.below && *sure >= wished) {
+            filled.values.sort_by(|one, other| other.2.total_cmp(&one.2));
+            let answer = Answer::Filled(filled);
+            let meaning = Some(self.name(&answer));
+            return Judged { answer: Some(answer), meaning, heard: heard(rank), confidence, fit, rejected: false };
+        }
+        let rejected = unsure.map(|(rank, confidence)| Judged {
+            heard: heard(rank),
+            confidence,
+            rejected: true,
+            ..nothing.clone()
+        });
+        let begun = growing.map(|rank| Judged { heard: heard(rank), fit: Fit::Prefix, ..nothing.clone() });
+        wish.or(rejected).or(begun).unwrap_or(nothing)
+    }
+
+    /// `no, date, amount`.
+    fn name(&self, answer: &Answer) -> String {
+        let Answer::Filled(filled) = answer else { return String::new() };
+        let consent = filled.consent.filter(|truth| !truth || filled.values.is_empty());
+        let mut names: Vec<&str> = consent.map(|truth| if truth { "yes" } else { "no" }).into_iter().collect();
+        for place in filled.values.iter().map(|(place, ..)| place).chain(&filled.named) {
+            if let Some(slot) = self.slots.get(*place).filter(|slot| !names.contains(&slot.name.as_str())) {
+                names.push(&slot.name);
+            }
+        }
+        names.join(", ")
+    }
+
+    fn takes_keys(&self) -> bool {
+        match self.about {
+            About::All => self.slots.first().is_some_and(|slot| !slot.sensitive && slot.want.takes_keys()),
+            About::Slot(place) => self.slots.get(place).is_some_and(|slot| slot.want.takes_keys()),
+            About::Check | About::Which => true,
+        }
+    }
+
+    fn sensitive(&self) -> bool {
+        self.focus().is_some_and(|place| self.slots[place].sensitive)
+    }
+}
+
+/// Yes or no, and nothing else.
+pub fn consents(truth: bool) -> Answer {
+    Answer::Filled(Filled { consent: Some(truth), ..Filled::default() })
+}
+
+/// Yes or no in a text, where no value has those words. What comes first counts: "no, that is right for the other one".
+fn consent(text: &str, hearing: &Hearing, taken: &[Range<usize>]) -> Option<(bool, f32, Fit)> {
+    let found = builtin::find(text, &Kind::Boolean, &hearing.language, hearing.now);
+    let free = |found: &&builtin::Found| {
+        let words = &found.words;
+        found.sure >= CONSENT && !taken.iter().any(|range| range.start < words.end && words.start < range.end)
+    };
+    let first = found.iter().filter(free).min_by_key(|found| found.words.start)?;
+    let Value::Boolean(truth) = first.value else { return None };
+    let fit = if first.fit == builtin::Fit::Full { Fit::Full } else { Fit::None };
+    Some((truth, first.sure, fit))
+}
+
+/// Where any of `phrases` stands.
+fn stand_at<T: AsRef<str>>(words: &Words, phrases: impl IntoIterator<Item = T>) -> Vec<Range<usize>> {
+    let phrases: Vec<T> = phrases.into_iter().collect();
+    let longest = |at: usize| phrases.iter().filter_map(|phrase| words.take(at, phrase.as_ref())).max();
+    (0..words.len()).filter_map(|at| longest(at).filter(|end| *end > at).map(|end| at..end)).collect()
+}
+
+/// Is a slot's name near enough to a value to speak of it?
+fn beside(cue: &Range<usize>, value: &Range<usize>) -> bool {
+    let before = cue.end <= value.start && value.start - cue.end <= CUE_REACH;
+    let behind = value.end <= cue.start && cue.start == value.end;
+    before || behind
+}
+
+/// Is a value of this kind known for one wherever it stands?
+const fn speaks_for_itself(want: &Want) -> bool {
+    let Want::Kind(kind) = want else { return true };
+    matches!(kind, Kind::Amount { .. } | Kind::Date { .. } | Kind::Time | Kind::Moment { .. } | Kind::Phone { .. })
+}
+
+/// Is nothing said but these words, and what may stand around them?
+fn nothing_else(words: &Words, cues: &[Range<usize>], language: &Language) -> bool {
+    let mut at = 0;
+    while at < words.len() {
+        let cue = cues.iter().find(|cue| cue.start == at).map(|cue| cue.end);
+        match cue.or_else(|| words.any(at, words::around(language)).map(|(_, end)| end)) {
+            Some(end) => at = end,
+            None => return false,
+        }
+    }
+    true
+}
