@@ -57,11 +57,11 @@ impl Telling {
             visit.faults.extend(fault);
             words.push((language.clone(), Pii::new(line.text)));
         }
-        let verified = self.verified.as_ref().and_then(|condition| match condition.holds(visit.view()) {
-            Ok(verified) => Some(verified),
+        let verified = self.verified.as_ref().map(|condition| match condition.holds(visit.view()) {
+            Ok(verified) => verified,
             Err(why) => {
                 visit.faults.push(format!("`{}` could not be told: {why}", condition.text()));
-                Some(false)
+                false
             }
         });
         let named = |name: &str| self.tell.as_ref().is_none_or(|tell| tell.iter().any(|told| told == name));

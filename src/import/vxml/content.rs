@@ -214,10 +214,10 @@ impl<'a> Converter<'a> {
 
     pub(super) fn goto(&mut self, cx: &Cx<'a>, element: &Element) -> To {
         let at = self.at(cx, element);
-        if let Some(item) = element.attribute("nextitem") {
-            if let Some((_, step)) = cx.items.iter().find(|(name, _)| name == item) {
-                return To::step(step);
-            }
+        if let Some(item) = element.attribute("nextitem")
+            && let Some((_, step)) = cx.items.iter().find(|(name, _)| name == item)
+        {
+            return To::step(step);
         }
         if let Some(to) = element.attribute("next").and_then(|next| self.follow(cx, next)) {
             return to;

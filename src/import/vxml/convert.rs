@@ -103,7 +103,9 @@ fn survey(
     spoken: &mut BTreeSet<String>,
 ) {
     if element.name == "value" || element.name == "assign" {
-        words(element.attribute("expr").unwrap_or_default(), |word| drop(spoken.insert(word)));
+        words(element.attribute("expr").unwrap_or_default(), |word| {
+            spoken.insert(word);
+        });
     }
     if element.name == "field"
         && let Some(name) = element.attribute("name").and_then(expr::name_of)
