@@ -12,6 +12,7 @@ pub mod dialplan;
 pub mod files;
 pub mod grammar;
 pub mod id;
+pub mod knowledge;
 pub mod language;
 pub mod lookup;
 pub mod media;

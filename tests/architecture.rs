@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Floors of the house, lowest first. A room may use rooms on its own floor and below, never above.
 const FLOORS: &[&[&str]] = &[
     &["id", "time", "pii", "language", "files", "value"],
-    &["audio", "grammar", "spoken", "understand", "rtp", "sdp"],
+    &["audio", "grammar", "spoken", "understand", "rtp", "sdp", "knowledge", "routing"],
     &["sip", "media", "speech", "dialplan", "lookup"],
     &["call", "agents"],
     &["store", "simulate", "config", "observe"],
