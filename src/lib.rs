@@ -18,6 +18,7 @@ pub mod lookup;
 pub mod media;
 pub mod observe;
 pub mod pii;
+pub mod routing;
 pub mod rtp;
 pub mod sdp;
 pub mod simulate;
