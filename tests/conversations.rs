@@ -1,5 +1,5 @@
 //! Every conversation beside a shipped dial plan, and beside the plans that try the language, happens as it is written,
-//! and together they try every step and every way.
+//! and together those of the shipped plans try every step and every way.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ fn every_shipped_conversation_happens_as_written() {
             std::fs::write(&file, updated).expect("the repository can be written");
         }
     }
-    for score in coverage.scores() {
+    for score in coverage.scores().into_iter().filter(|score| score.file.starts_with(root.join("dialplans"))) {
         assert!(score.is_whole(), "some of a plan is never tried:\n{score}");
     }
     println!("{conversations} conversations, {} passed", conversations - failures.len().min(conversations));

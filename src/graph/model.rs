@@ -261,7 +261,7 @@ pub(super) mod tests {
         assert_eq!(labels, ["1  o1", "2  o2", "3  o3", "tries used up", "error", "$operator"]);
         let failing = first.rows.last().unwrap();
         assert!(failing.failure && matches!(failing.exit, Exit::Named(_)), "many lead to the agent: {failing:?}");
-        let home = graph.nodes[6].rows.iter().find(|row| row.labels == ["9  home"]).unwrap();
+        let home = graph.nodes[9].rows.iter().find(|row| row.labels == ["9  home"]).unwrap();
         assert_eq!(home.exit, Exit::Named(0), "what leads back is named");
         assert_eq!(graph.nodes.last().unwrap().words, "Goodbye. → agent");
     }

@@ -104,6 +104,23 @@ pub(crate) enum Kind {
         slot: String,
         go: To,
     },
+    /// Somebody else takes the call.
+    Transfer {
+        to: String,
+        how: &'static str,
+        ring_ms: Option<u64>,
+        /// When they have talked; only where the call comes back.
+        go: Option<To>,
+        failed: To,
+        busy: Option<To>,
+        no_answer: Option<To>,
+    },
+    /// One of a group of people does.
+    Queue {
+        group: String,
+        go: To,
+        overflow: To,
+    },
     /// What the caller says, kept.
     Record {
         words: Words,
@@ -153,6 +170,12 @@ impl Kind {
                 found.push(otherwise);
             }
             Self::Set { go, .. } | Self::Tag { go, .. } | Self::Record { go, .. } | Self::Goto(go) => found.push(go),
+            Self::Transfer { go, failed, busy, no_answer, .. } => {
+                found.extend(go);
+                found.push(failed);
+                found.extend([busy, no_answer].into_iter().flatten());
+            }
+            Self::Queue { go, overflow, .. } => found.extend([go, overflow]),
             Self::Hangup { .. } => {}
         }
         found
@@ -316,6 +339,22 @@ fn print_kind(text: &mut String, kind: &Kind) {
             line(6, format!("slot: {slot}"));
             line(6, format!("go: {}", go.print()));
         }
+        Kind::Transfer { to, how, ring_ms, go, failed, busy, no_answer } => {
+            line(4, "transfer:".into());
+            line(6, format!("to: {}", quoted(to)));
+            line(6, format!("how: {how}"));
+            ring_ms.iter().for_each(|ms| line(6, format!("ring: {ms}ms")));
+            go.iter().for_each(|go| line(6, format!("go: {}", go.print())));
+            line(6, format!("failed: {}", failed.print()));
+            busy.iter().for_each(|to| line(6, format!("busy: {}", to.print())));
+            no_answer.iter().for_each(|to| line(6, format!("no_answer: {}", to.print())));
+        }
+        Kind::Queue { group, go, overflow } => {
+            line(4, "queue:".into());
+            line(6, format!("group: {group}"));
+            line(6, format!("go: {}", go.print()));
+            line(6, format!("overflow: {}", overflow.print()));
+        }
         Kind::Record { words, max_ms, silence_ms, go } => {
             line(4, "record:".into());
             line(6, format!("prompt: {}", quoted_words(words)));
@@ -442,12 +481,25 @@ mod tests {
         let asking = Asking { prompt: Words::text("When?"), ..Asking::default() };
         draft.put("v", None, Kind::Value { asking, want: "date", slot: "day".into(), go: to("r") });
         let words = Words::text("Please leave a message.");
-        draft.put("r", None, Kind::Record { words, max_ms: Some(60_000), silence_ms: Some(3_000), go: to("h") });
+        draft.put("r", None, Kind::Record { words, max_ms: Some(60_000), silence_ms: Some(3_000), go: to("t") });
+        let (go, busy, no_answer) = (Some(to(BYE)), Some(to("b")), Some(to("q")));
+        let call = |how, go| Kind::Transfer {
+            to: "sip:{{ name }}@pbx.example".into(),
+            how,
+            ring_ms: Some(20_000),
+            go,
+            failed: to("u"),
+            busy: busy.clone(),
+            no_answer: no_answer.clone(),
+        };
+        draft.put("t", None, call("bridge", go));
+        draft.put("u", None, call("refer", None));
+        draft.put("q", None, Kind::Queue { group: "sales".into(), go: to(BYE), overflow: to("h") });
         draft.put("h", None, Kind::Goto(to(BYE)));
         draft.put(BYE, None, Kind::Hangup { words: None, result: None });
         let text = draft.print();
         let loaded = load_str("draft.yaml", &text).unwrap_or_else(|found| panic!("{found}\n{text}"));
-        assert_eq!(loaded.plan.steps.len(), 11);
+        assert_eq!(loaded.plan.steps.len(), 14);
         assert!(text.contains("  # x.vxml:3\n  c:\n"), "{text}");
     }
 }

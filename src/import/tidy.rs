@@ -5,17 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Notes;
 use super::draft::{BYE, Draft, Kind, Step, To};
 
-/// More words than this are no longer put into one text: `check` warns of sixty.
-const MOST_WORDS: usize = 50;
+/// More words than this are no longer put into one text: `check` warns of 48.
+const MOST_WORDS: usize = 45;
 
 /// Tidies a whole draft. What had to be changed in substance is noted.
 pub(crate) fn tidy(draft: &mut Draft, notes: &mut Notes) {
-    if !draft.has(BYE) {
-        draft.put(BYE, None, Kind::Hangup { words: None, result: None });
-    }
+    let with_bye = |draft: &mut Draft| {
+        if !draft.has(BYE) {
+            draft.put(BYE, None, Kind::Hangup { words: None, result: None });
+        }
+    };
+    with_bye(draft);
     lead_nowhere(draft);
     cut_jumps(draft);
+    // What nobody comes to must not keep two texts apart.
+    drop_unreached(draft);
     while merge_texts(draft) {}
+    with_bye(draft);
     break_rings(draft, notes);
     drop_unreached(draft);
 }
@@ -157,7 +163,7 @@ fn onward(step: &Step) -> Option<&To> {
                 other => other.as_ref(),
             }
         }
-        Kind::Branch { .. } | Kind::Hangup { .. } => None,
+        Kind::Branch { .. } | Kind::Transfer { .. } | Kind::Queue { .. } | Kind::Hangup { .. } => None,
     }
 }
 

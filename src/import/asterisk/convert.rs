@@ -45,6 +45,8 @@ pub(super) struct Converter<'a> {
     pub numbers: Numbers,
     /// Globals that nothing changes, by their name in capitals.
     constants: BTreeMap<String, String>,
+    /// Does anything ask how a call to somebody ended?
+    pub reads_status: bool,
     sounds: Option<&'a Path>,
     frames: Vec<Frame>,
     names: BTreeMap<At, String>,
@@ -66,9 +68,11 @@ pub(super) fn convert(
 ) -> Draft {
     let mut numbers = Numbers::new();
     let mut set = BTreeSet::new();
+    let mut reads_status = false;
     let lines = dialplan.contexts.iter().flat_map(|context| &context.extensions).flat_map(|extension| &extension.lines);
     for line in lines {
         expr::numbers_in(&line.args, &mut numbers);
+        reads_status |= line.args.contains("${DIALSTATUS}");
         if line.app == "set" {
             let name = line.args.split('=').next().unwrap_or_default().trim().to_ascii_uppercase();
             set.insert(name.trim_start_matches("GLOBAL(").trim_end_matches(')').trim_start_matches('_').to_owned());
@@ -83,6 +87,7 @@ pub(super) fn convert(
         draft,
         numbers,
         constants,
+        reads_status,
         sounds,
         frames: vec![outside],
         names: BTreeMap::new(),
@@ -346,7 +351,10 @@ impl Converter<'_> {
             "saynumber" => self.say_value(at, &line, arg(0), " | number"),
             "sayalpha" | "sayphonetic" => self.say_value(at, &line, arg(0), " | spell"),
             "read" => self.ask(at, &line, &args),
-            "goto" => Kind::Goto(self.target(at, &line, &line.args)),
+            "goto" => match self.goto_status(at, &line) {
+                Some(kind) => kind,
+                None => Kind::Goto(self.target(at, &line, &line.args)),
+            },
             "gotoif" => self.gotoif(at, &line),
             "gotoiftime" => self.gotoiftime(at, &line),
             "execif" if message_of(&line.args).is_some() && self.waited(at).is_some() => {
@@ -366,9 +374,9 @@ impl Converter<'_> {
             "return" | "macroexit" => Kind::Goto(self.frames[at.frame].back.clone()),
             "hangup" | "congestion" | "busy" => Kind::Hangup { words: None, result: None },
             "record" | "voicemail" => self.record(at, &line, &args),
-            "dial" | "queue" | "voicemailmain" | "directory" | "confbridge" | "meetme" | "park" => {
-                self.elsewhere(&line, &args)
-            }
+            "dial" => self.dial(at, name, &line, &args),
+            "queue" => self.queue(at, &line, &args),
+            "voicemailmain" | "directory" | "confbridge" | "meetme" | "park" => self.elsewhere(&line, &args),
             app => {
                 let help = match app {
                     "agi" | "fastagi" | "deadagi" | "eagi" | "system" | "trysystem" | "curl" => {
@@ -539,37 +547,6 @@ impl Converter<'_> {
         let args = if args.trim().is_empty() { Vec::new() } else { split_outside(args, ',') };
         self.frames.push(Frame { args, back, depth, ends_by_itself: is_macro });
         Kind::Goto(self.place(At { frame: self.frames.len() - 1, ..found }))
-    }
-
-    /// `Record(file,silence,longest)` and `VoiceMail(box)`
-    fn record(&mut self, at: At, line: &Line, args: &[String]) -> Kind {
-        let arg = |place: usize| args.get(place).map(String::as_str).unwrap_or_default();
-        let go = self.next(at);
-        if line.app == "voicemail" {
-            let why = "there are no mailboxes: the message is kept with the record of the call";
-            self.notes.changed(
-                &line.at,
-                line.gist(),
-                why,
-                "`trunkline calls show` names it; tell whoever should hear it",
-            );
-            let words = [sounds::words("vm-nobodyavail").0, sounds::words("vm-intro").0].join(" ");
-            return Kind::Record { words: Words::text(words), max_ms: None, silence_ms: None, go };
-        }
-        let why = "the plan says a word before it; what is said is kept with the record of the call";
-        self.notes.changed(&line.at, line.gist(), why, "write what callers shall hear");
-        let longest = seconds(arg(2)).map(|ms| ms.max(2_000));
-        let silence_ms = seconds(arg(1)).map(|ms| ms.clamp(1_000, 30_000));
-        Kind::Record { words: Words::text("Please speak after the tone."), max_ms: longest, silence_ms, go }
-    }
-
-    /// Somebody else takes the call.
-    fn elsewhere(&mut self, line: &Line, args: &[String]) -> Kind {
-        let whom = args.first().map(|whom| plain_name(whom)).unwrap_or_default();
-        let why = "the plan ends here, with the name of this as its result";
-        let help = "send the caller on from there (`trunkline transfer`), or say when somebody will call back";
-        self.notes.lost(&line.at, line.gist(), why, help);
-        Kind::Hangup { words: None, result: Some(plain_name(&format!("{}-{whom}", line.app))) }
     }
 }
 

@@ -28,9 +28,9 @@ pub(super) fn name_of(variable: &str) -> Option<String> {
     let sound = !name.is_empty()
         && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
         && !name.starts_with(|letter: char| letter.is_ascii_digit());
-    let theirs = ["DIALSTATUS", "HANGUPCAUSE", "CHANNEL", "CONTEXT", "PRIORITY", "UNIQUEID", "EPOCH", "ANSWEREDTIME"];
+    let theirs = ["HANGUPCAUSE", "CHANNEL", "CONTEXT", "PRIORITY", "UNIQUEID", "EPOCH", "ANSWEREDTIME"];
     let queue = name.to_ascii_uppercase();
-    let theirs = theirs.contains(&queue.as_str()) || queue.ends_with("STATUS");
+    let theirs = theirs.contains(&queue.as_str()) || (queue.ends_with("STATUS") && queue != "DIALSTATUS");
     (sound && !theirs).then(|| format!("{}{}", if is_ours(name) { "v_" } else { "" }, name.to_lowercase()))
 }
 
@@ -407,7 +407,7 @@ mod tests {
         for theirs in [
             "$[\"${X}\" =~ \"a.*\"]",
             "$[\"x${X}\" = \"x1\"]",
-            "$[\"${DIALSTATUS}\" = \"BUSY\"]",
+            "$[\"${QUEUESTATUS}\" = \"FULL\"]",
             "$[${LEN(${X})} > 2]",
             "$[",
             "",

@@ -7,6 +7,7 @@
 mod convert;
 mod expr;
 mod flow;
+mod hand;
 mod menu;
 mod parse;
 mod pattern;

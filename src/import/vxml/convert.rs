@@ -408,15 +408,7 @@ impl<'a> Converter<'a> {
             "field" => self.field(cx, item, then),
             "block" => self.run(cx, &nodes, &Known::new(), then),
             "subdialog" => self.subdialog(cx, item, then),
-            "transfer" => {
-                let whom = item.attribute("dest").or(item.attribute("destexpr")).unwrap_or("elsewhere");
-                let why = "the plan ends here, with the name of this as its result";
-                let help = "send the caller on from there (`trunkline transfer`), or say when somebody will call back";
-                self.notes.lost(&at, item.gist(), why, help);
-                let result = Some(plain_name(&format!("transfer-{whom}")));
-                let end = self.put(&format!("{}-transfer", cx.step), &at, Kind::Hangup { words: None, result });
-                self.said_first(cx, item, end)
-            }
+            "transfer" => self.transfer(cx, item, then),
             "initial" => {
                 let why = "several answers to one open question fill a form";
                 self.notes.lost(&at, item.gist(), why, "write a `form` step with a slot for each field");
@@ -441,6 +433,46 @@ impl<'a> Converter<'a> {
                 self.said_first(cx, item, go)
             }
         }
+    }
+
+    /// A transfer, and what is done for each of its ends.
+    fn transfer(&mut self, cx: &Cx<'a>, item: &'a Element, then: To) -> To {
+        let at = self.at(cx, item);
+        let to = match (item.attribute("dest"), item.attribute("destexpr").map(expr::parse)) {
+            (Some(dest), _) => dest.strip_prefix("tel:").unwrap_or(dest).split(';').next().unwrap_or(dest).to_owned(),
+            (None, Some(Ok(expr::Expr::Name(name)))) => format!("{{{{ {name} }}}}"),
+            (None, Some(Ok(expr::Expr::Text(text)))) => text.strip_prefix("tel:").unwrap_or(&text).to_owned(),
+            _ => {
+                let why = "whom to call is worked out in the document: the plan goes on behind it";
+                self.notes.lost(&at, item.gist(), why, "keep the number by `set`, and write a `transfer` to it");
+                return self.said_first(cx, item, then);
+            }
+        };
+        let bridged = item.attribute("bridge") == Some("true") || item.attribute("type") == Some("bridge");
+        let how = if bridged { "bridge" } else { "refer" };
+        let variable = item.attribute("name").and_then(expr::name_of);
+        let mut end = |value: &str| {
+            let text = expr::Expr::Text(value.to_owned());
+            let known = variable.iter().map(|name| (name.clone(), text.clone())).collect::<Known>();
+            let filled: Vec<&'a Element> = item.named("filled").collect();
+            filled.iter().rev().fold(then.clone(), |then, filled| {
+                let nodes: Vec<&Node> = filled.children.iter().collect();
+                self.run(cx, &nodes, &known, then)
+            })
+        };
+        let [talked, busy, no_answer, failed] = ["far_end_disconnect", "busy", "noanswer", "unknown"].map(&mut end);
+        let own = |to: To| (to != failed).then_some(to);
+        let kind = Kind::Transfer {
+            to,
+            how,
+            ring_ms: item.attribute("connecttimeout").and_then(super::field::time).map(|ms| ms.clamp(5_000, 120_000)),
+            go: bridged.then_some(talked),
+            busy: own(busy),
+            no_answer: own(no_answer),
+            failed,
+        };
+        let entry = self.put(&format!("{}-call", cx.step), &at, kind);
+        self.said_first(cx, item, entry)
     }
 
     fn record(&mut self, cx: &Cx<'a>, item: &'a Element, then: To) -> To {
