@@ -336,7 +336,7 @@ mod tests {
         let (mut open, mut found) = (None, Vec::new());
         loop {
             match reader.read_event().expect("well formed") {
-                Event::Start(start) if &*start.name().into_inner() == "text" => {
+                Event::Start(start) if start.name().into_inner() == "text" => {
                     let number = |name: &str| {
                         start.try_get_attribute(name).unwrap().map(|value| value.value.parse::<f64>().unwrap())
                     };
@@ -355,7 +355,7 @@ mod tests {
                         words.push_str(&text);
                     }
                 }
-                Event::End(end) if &*end.name().into_inner() == "text" => {
+                Event::End(end) if end.name().into_inner() == "text" => {
                     let (x, y, end, size, words) = open.take().unwrap();
                     let width = text_width(&words, size);
                     found.push(if end { (x - width, x, y, words) } else { (x, x + width, y, words) });
