@@ -49,11 +49,13 @@ fn cases() -> Vec<(&'static str, String, String)> {
     let listed = format!("{head}$r = [I want] $what {{out = rules.what}} [please]; $what = {};", names.join(" | "));
     let called = format!("{head}$r = [I want] ({}) [please];\n{rules}", calls.join(" | "));
     let money = "$r = pay $<builtin:grammar/amount> {out.a = rules.amount} [on $<builtin:grammar/date>];";
+    let doubling = format!("{head}$r = $r $r {{out = 'x'}} | a | a | b | [a] b;");
     vec![
         ("1,000 phrases", listed, said.clone()),
         ("1,000 rules", called, said),
         ("a sum and a day", format!("{head}{money}"), "could you please pay two hundred dollars on friday".to_owned()),
-        ("ambiguous without end", format!("{head}$r = $r $r | a | a | b | [a] b;"), "a b ".repeat(5)),
+        ("doubling, ten words", doubling.clone(), "a b ".repeat(5)),
+        ("doubling, sixty words", doubling, "a b ".repeat(30)),
     ]
 }
 

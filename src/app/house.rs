@@ -236,6 +236,7 @@ impl House {
             watchers: watch.into_iter().collect(),
             consultant,
             do_not_call: Box::new(self.records.writer().clone()),
+            recordings: self.config.recordings_dir(),
             answered: None,
         }
     }

@@ -8,6 +8,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -18,7 +19,7 @@ use tracing::{debug, error, info, warn};
 
 use super::record::{CallRecord, OptOut};
 use super::registry::Ordered;
-use super::{Call, Consult, Consulted, Input, Order, Output, TimelineEvent};
+use super::{Call, Consult, Consulted, Input, MessageOrder, Order, Output, TimelineEvent};
 use crate::audio::Pcm;
 use crate::dialplan::step::{Done, Errand};
 use crate::id::{LegId, PlayId, UtteranceId};
@@ -86,6 +87,8 @@ pub struct Ports {
     pub consultant: Box<dyn Consultant>,
     /// Who keeps that somebody is not to be called again.
     pub do_not_call: Box<dyn DoNotCall>,
+    /// The folder of messages and recordings.
+    pub recordings: PathBuf,
     /// Called once, when the call stands.
     pub answered: Option<Box<dyn FnOnce() + Send + Sync>>,
 }
@@ -139,6 +142,14 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
                 Output::Consulted { joined } => {
                     // Whoever made that call may have given it up already.
                     let _ = consultation.take().map(|other| other.joined.send(joined));
+                    Vec::new()
+                }
+                Output::Message(wanted) => {
+                    let file = match wanted {
+                        MessageOrder::Begin { number } => ports.recordings.join(call.message_file(number)),
+                        MessageOrder::End | MessageOrder::Forget { .. } => PathBuf::new(),
+                    };
+                    message(&ports, wanted, file).await;
                     Vec::new()
                 }
                 output => carry_out(output, &mut ports, &mut jobs).await,
@@ -255,7 +266,9 @@ async fn carry_out(output: Output, ports: &mut Ports, jobs: &mut Jobs) -> Vec<In
             }
         }
         Output::Errand { id, errand } => {
-            let Errand::Lookup(request) = errand;
+            let Errand::Lookup(request) = errand else {
+                unreachable!("a message is taken by the call itself");
+            };
             let (lookups, done) = (ports.lookups.clone(), jobs.heard.clone());
             jobs.errands.spawn(async move {
                 let answer = match lookups {
@@ -282,11 +295,25 @@ async fn carry_out(output: Output, ports: &mut Ports, jobs: &mut Jobs) -> Vec<In
             }
         }
         Output::OptOut(opt_out) => ports.do_not_call.close(opt_out).await,
-        Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } | Output::Finished(_) => {
+        Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } | Output::Message(_) | Output::Finished(_) => {
             unreachable!("the loop has done it")
         }
     }
     Vec::new()
+}
+
+/// Keeps what the caller says in this file, or no longer, or removes that file.
+async fn message(ports: &Ports, wanted: MessageOrder, file: PathBuf) {
+    match wanted {
+        MessageOrder::Begin { .. } => order(ports, MediaCommand::Record { path: file }),
+        MessageOrder::End => order(ports, MediaCommand::EndRecord),
+        MessageOrder::Forget { path } => {
+            let removed = tokio::task::spawn_blocking(move || std::fs::remove_file(path)).await;
+            if let Ok(Err(error)) = removed {
+                warn!(%error, "a message without words could not be removed");
+            }
+        }
+    }
 }
 
 /// Plays what is ready. Gives back what will never be heard.

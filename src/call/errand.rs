@@ -47,6 +47,11 @@ impl Call {
         self.errands += 1;
         let id = self.errands;
         let filler = (!filler.is_empty()).then(|| (now.mono + after, filler));
+        if let Errand::Message(taking) = errand {
+            let until = self.take_message(id, taking, now);
+            self.state = State::Waiting(Waiting { id, step, until, filler: None });
+            return;
+        }
         self.state = State::Waiting(Waiting { id, step, until: now.mono + patience, filler });
         self.outputs.push_back(Output::Timeline(TimelineEvent::Waits { step: self.step_name().to_owned() }));
         self.outputs.push_back(Output::Errand { id, errand });
@@ -60,6 +65,9 @@ impl Call {
     }
 
     pub(super) fn errand_due(&mut self, now: Now) {
+        if self.message_overdue(now) {
+            return;
+        }
         let State::Waiting(waiting) = &mut self.state else { return };
         if now.mono >= waiting.until {
             self.follow(&Event::Done(Box::new(Done::Nothing)), now);

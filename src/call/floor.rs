@@ -81,6 +81,10 @@ impl Call {
             self.open_turn(asking, true, now);
             return;
         }
+        let plan = self.plan.clone();
+        let quest = plan.step(asking.step).quest(asking.quest);
+        let open = quest.is_none_or(|quest| !quest.ear.sensitive());
+        self.interpreter.note_said(end.keys.clone().or_else(|| end.heard.clone()).filter(|_| open));
         if matches!(end.error, Some(RecognizeError::Unavailable(_))) {
             self.hears = false;
         }
@@ -184,7 +188,10 @@ impl Call {
 
     pub(super) fn prompts_over(&mut self, at: Instant, now: Now) {
         match &mut self.state {
-            State::Saying { .. } => self.follow(&Event::Said, now),
+            State::Saying { .. } => {
+                self.interpreter.note_whole(self.scribe.said_whole(self.saying_from));
+                self.follow(&Event::Said, now);
+            }
             State::Asking { turn, .. } => {
                 turn.prompts_over(at);
                 self.feed_typed_ahead(now);
@@ -251,6 +258,7 @@ impl Call {
             }
             // Nothing in a plan waits for keys that we press.
             MediaEvent::KeysSent => {}
+            MediaEvent::Recorded(recording) => self.message_taken(recording, now),
             MediaEvent::RtpTimeout { .. } => {
                 // Before the ACK and on hold a far end may rightly be silent; the leg's own timer ends that. After it, media
                 // says so again.
@@ -275,6 +283,9 @@ impl Call {
 
     pub(super) fn digit(&mut self, digit: Digit, at: Instant, now: Now) {
         if !matches!(&self.state, State::Asking { asking, .. } if self.is_secret(asking)) && self.runs_on(at) {
+            return;
+        }
+        if self.message_keyed(at) {
             return;
         }
         let armed = self.armed();
@@ -324,6 +335,9 @@ impl Call {
         if self.committed == Some(utterance) {
             return;
         }
+        if self.message_heard(None) {
+            return;
+        }
         let armed = self.armed();
         match &mut self.state {
             State::Asking { turn, .. } if matches!(armed, None | Some(BargeIn::Speech)) => {
@@ -340,6 +354,10 @@ impl Call {
     }
 
     fn offered(&mut self, offer: &Offer, now: Now) {
+        if self.message_heard(Some(offer.ended_at)) {
+            self.commit(offer.utterance);
+            return;
+        }
         let began_under = offer.during.map(|play| self.barge_in_of(play));
         let unarmed = |barge_in| matches!(barge_in, Some(BargeIn::Off | BargeIn::Keys));
         // What was given up before it was offered, when media could not yet take our word for it, stays given up.

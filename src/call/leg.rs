@@ -110,6 +110,7 @@ impl Call {
     }
 
     fn leave(&mut self, patience: Duration, now: Now) {
+        self.cut_message(now.mono);
         if !self.close_sent {
             self.close_sent = true;
             self.outputs.push_back(Output::Media(MediaCommand::Close));

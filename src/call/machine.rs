@@ -10,12 +10,14 @@
 //! has closed, or after their patience ran out. There is no state without a deadline.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::call::discretion::Discretion;
 use crate::call::errand::Waiting;
 use crate::call::leg::Twins;
+use crate::call::message::Take;
 use crate::call::record::{CallEnd, Direction, OptOut};
 use crate::call::scribe::Scribe;
 use crate::call::transfer::Transfer;
@@ -25,10 +27,11 @@ use crate::dialplan::interpreter::{Act, Asking, Interpreter, Line, Way};
 use crate::dialplan::outcome::OutcomeKind;
 use crate::dialplan::plan::{Plan, Step, StepIx};
 use crate::dialplan::scope::Scope;
-use crate::dialplan::step::Event;
+use crate::dialplan::step::{Event, verify};
 use crate::id::{PlayId, UtteranceId};
 use crate::media::{BargeIn, Listen, MediaCommand, MediaSummary};
 use crate::pii::Pii;
+use crate::routing::region_of;
 use crate::rtp::Digit;
 use crate::sip::{LegCommand, LegEnd};
 use crate::time::Now;
@@ -79,6 +82,12 @@ pub struct Call {
     pub(super) close_sent: bool,
     /// Outcomes of the plan that have been looked at for what cannot wait.
     outcomes_seen: usize,
+    /// A message that the caller leaves, or has left and media still writes.
+    pub(super) take: Option<Take>,
+    /// Messages begun.
+    pub(super) messages: u32,
+    /// The first prompt of what is being said, or was last.
+    pub(super) saying_from: usize,
 }
 
 #[derive(Debug)]
@@ -146,6 +155,9 @@ impl Call {
             media_closed: None,
             close_sent: false,
             outcomes_seen: 0,
+            take: None,
+            messages: 0,
+            saying_from: 0,
             scribe: Scribe::new(setup),
         }
     }
@@ -190,7 +202,10 @@ impl Call {
             State::Dialling { until } => [Some((*until, Reason::Ring)), None, longest],
             State::Answering { until } => [Some((*until, Reason::Acknowledge)), None, longest],
             State::Saying { until } => [Some((*until, Reason::Prompt)), None, longest],
-            State::Waiting(waiting) => [Some((waiting.due(), Reason::Errand)), None, longest],
+            State::Waiting(waiting) => {
+                let due = self.message_due().map_or(waiting.due(), |message| message.min(waiting.due()));
+                [Some((due, Reason::Errand)), None, longest]
+            }
             State::Standing { until } => [Some((*until, Reason::StandBy)), None, longest],
             State::Asking { turn, until, .. } => {
                 let prompt = (!self.playing.is_empty()).then_some((*until, Reason::Prompt));
@@ -250,6 +265,12 @@ impl Call {
         self.interpreter.taken()
     }
 
+    /// Where a message of its caller is kept, below the folder of recordings.
+    pub fn message_file(&self, number: u32) -> PathBuf {
+        let CallSetup { id, arrived_at, .. } = self.scribe.setup();
+        PathBuf::from(arrived_at.strftime("%Y-%m/%d").to_string()).join(format!("{id}-message-{number}.wav"))
+    }
+
     /// The name of the step in hand.
     pub fn step_name(&self) -> &str {
         &self.step(self.interpreter.place()).name
@@ -269,6 +290,7 @@ impl Call {
     /// Ends a call that the plan has not ended: the house's goodbye, then BYE.
     fn say_goodbye(&mut self, end: CallEnd, now: Now) {
         self.drop_transfer(None);
+        self.message_keyed(now.mono);
         self.close_turn(now);
         if matches!(self.state, State::Answering { .. } | State::Dialling { .. }) {
             self.hang_up(end, now);
@@ -310,6 +332,7 @@ impl Call {
         match act {
             Act::Say { step, lines, protected, barge_in } => {
                 self.forget_spoken_ahead();
+                self.saying_from = self.plays.len();
                 let until = self.play(step, &lines, barge_in, protected, now);
                 self.state = State::Saying { until };
             }
@@ -392,12 +415,21 @@ fn interpreter_of(setup: &CallSetup) -> Interpreter {
         Direction::Outbound => "outbound",
     };
     let phone = |number: &Pii<String>| Pii::new(Value::Phone(number.reveal().clone()));
+    let region = region_of(setup.caller.reveal());
+    let of = |value: Option<&str>| text(value.unwrap_or_default());
+    let area = region.as_ref().and_then(|region| region.area);
+    let line = region.as_ref().map(|region| region.line.name());
     let facts = [
+        ("country", of(region.as_ref().map(|region| region.country))),
+        ("area", of(area.map(|area| area.english))),
+        ("line", of(line)),
+        (verify::VERIFIED, Pii::new(Value::Boolean(false))),
         ("id", text(&setup.id.to_string())),
         ("direction", text(direction)),
         ("caller", phone(&setup.caller)),
         ("called", phone(&setup.called)),
         ("peer", text(&setup.peer)),
+        ("plan", text(&setup.plan.name)),
         ("language", text(setup.language.as_str())),
     ];
     let facts = Scope::of(facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())

@@ -6,6 +6,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ mod errand;
 mod floor;
 mod leg;
 mod machine;
+mod message;
 pub mod record;
 pub mod registry;
 mod scribe;
@@ -210,6 +212,23 @@ pub enum Consulted {
     },
 }
 
+/// What a call wants with a message that the caller leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MessageOrder {
+    /// Keep what they say from now on in a file of its own.
+    Begin {
+        /// 1 for the first of the call.
+        number: u32,
+    },
+    /// Enough.
+    End,
+    /// Remove this file: nobody has said anything.
+    Forget {
+        /// Which.
+        path: PathBuf,
+    },
+}
+
 /// What a call wants done.
 #[derive(Clone, Debug)]
 pub enum Output {
@@ -236,6 +255,8 @@ pub enum Output {
         /// Taken over.
         joined: bool,
     },
+    /// A message of the caller's own: answered by [`MediaEvent::Recorded`].
+    Message(MessageOrder),
     /// Have this done; answer with [`Input::ErrandDone`].
     Errand {
         /// Unique within the call.

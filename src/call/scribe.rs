@@ -1,5 +1,6 @@
 //! Writes the record while the call goes on: prompts, turns, latencies. Keeps secrets out of it.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use crate::call::record::{CallEnd, CallRecord, Latency, PromptRecord, TurnOutcom
 use crate::call::turn::TurnEnd;
 use crate::call::{CallSetup, HIDDEN, TimelineEvent};
 use crate::dialplan::interpreter::Interpreter;
+use crate::dialplan::outcome::{Outcome, OutcomeKind};
 use crate::dialplan::plan::Step;
 use crate::id::PlayId;
 use crate::media::{MediaSummary, PlayEnd};
@@ -32,6 +34,8 @@ pub(super) struct Scribe {
     pub(super) result: Option<String>,
     pub(super) ladder: Ladder,
     pub(super) reason: Option<Reason>,
+    /// Messages that the caller has left.
+    messages: Vec<Outcome>,
 }
 
 /// A turn whose reply has not begun.
@@ -59,7 +63,13 @@ impl Scribe {
             result: None,
             ladder: Ladder { rungs: Vec::new(), left_out: 0 },
             reason: None,
+            messages: Vec::new(),
         }
+    }
+
+    /// The caller has left a message.
+    pub(super) fn message(&mut self, message: Outcome) {
+        self.messages.push(message);
     }
 
     pub(super) const fn setup(&self) -> &CallSetup {
@@ -123,6 +133,30 @@ impl Scribe {
     pub(super) fn prompt_interrupted(&mut self, play: PlayId) {
         if let Some(prompt) = self.prompts.get_mut(place_of(play)).filter(|prompt| prompt.at_ms.is_some()) {
             prompt.interrupted = true;
+        }
+    }
+
+    /// Has every prompt from this one on been heard whole?
+    pub(super) fn said_whole(&self, from: usize) -> bool {
+        let whole = |prompt: &PromptRecord| {
+            prompt.at_ms.is_some() && !prompt.interrupted && prompt.total_ms > 0 && prompt.played_ms >= prompt.total_ms
+        };
+        self.prompts.get(from..).is_some_and(|said| !said.is_empty() && said.iter().all(whole))
+    }
+
+    /// How much of each message for a machine has left us: what a prompt cut short has played is told after the plan
+    /// has gone on.
+    fn count_voicemail(&self, outcomes: &mut [Outcome]) {
+        let mut counted: BTreeMap<String, usize> = BTreeMap::new();
+        for Outcome { step, kind } in outcomes {
+            let OutcomeKind::Voicemail { left, played_ms } = kind else { continue };
+            let nth = counted.entry(step.clone()).or_default();
+            let mut prompts = self.prompts.iter().filter(|prompt| prompt.step == *step);
+            if let Some(prompt) = prompts.nth(*nth) {
+                *played_ms = prompt.played_ms;
+                *left &= prompt.played_ms >= prompt.total_ms;
+            }
+            *nth += 1;
         }
     }
 
@@ -195,6 +229,9 @@ impl Scribe {
         media: MediaSummary,
         now: Timestamp,
     ) -> CallRecord {
+        let mut outcomes = interpreter.outcomes().to_vec();
+        self.count_voicemail(&mut outcomes);
+        outcomes.append(&mut self.messages);
         CallRecord {
             id: self.setup.id.clone(),
             direction: self.setup.direction,
@@ -213,7 +250,7 @@ impl Scribe {
             result: self.result.take(),
             path: interpreter.path().to_vec(),
             language: Some(interpreter.language().clone()),
-            outcomes: interpreter.outcomes().to_vec(),
+            outcomes,
             turns: std::mem::take(&mut self.turns),
             prompts: std::mem::take(&mut self.prompts),
             media,

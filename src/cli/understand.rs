@@ -132,6 +132,14 @@ fn evaluate_set(args: &EvalArgs, train: &Path, test: &Path) -> Result<String, St
     let (mut train, test) = (labelled(train)?, labelled(test)?);
     let oos = args.oos.as_deref();
     let names = train.intents(oos);
+    if let Some(oos) =
+        oos.filter(|oos| [&train, &test].iter().all(|set| set.sentences.iter().all(|row| row.intent != **oos)))
+    {
+        let path = test.path.display();
+        return Err(format!(
+            "{path}:1: no sentence has the intent `{oos}` that --oos names, here or in the training file"
+        ));
+    }
     if names.len() < 2 {
         return Err(format!("{}:1: there must be at least two intents to tell apart", train.path.display()));
     }
@@ -314,6 +322,77 @@ fn read(path: &Path) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: UnderstandArgs,
+    }
+
+    fn evaluated(words: &[&str]) -> Result<String, String> {
+        let line = Line::try_parse_from(["understand"].iter().chain(words)).map_err(|error| error.to_string())?;
+        match &line.args.what {
+            What::Eval(args) => evaluate(args),
+            What::Fit(_) => Err("not an evaluation".to_owned()),
+        }
+    }
+
+    fn file(folder: &Path, name: &str, text: &str) -> String {
+        let path = folder.join(name);
+        fs::write(&path, text).unwrap();
+        path.to_string_lossy().into_owned()
+    }
+
+    #[test]
+    fn two_files_become_numbers_for_people_and_programs() {
+        let folder = tempfile::tempdir().unwrap();
+        let said = [("light", "on"), ("lamp", "on"), ("rain", "weather"), ("snow", "weather"), ("joke", "chat")];
+        let row = |(at, (word, intent)): (usize, (&str, &str))| format!("the {word} number {at} please\t{intent}\n");
+        let rows =
+            |from: usize| said.iter().cycle().skip(from).take(40).copied().enumerate().map(row).collect::<String>();
+        let train = file(folder.path(), "train.tsv", &format!("text\tintent\n{}", rows(0)));
+        let test = file(folder.path(), "test.tsv", &format!("text\tintent\n{}", rows(3)));
+        let json = folder.path().join("out.json");
+        let words = ["eval", "--train", &train, "--test", &test, "--oos", "chat", "--json", json.to_str().unwrap()];
+        let table = evaluated(&words).unwrap();
+        let written: serde_json::Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+        for name in
+            ["accuracy", "macro_f1", "micro_f1", "oos_recall_at_3", "oos_recall_at_5", "ece", "train_ms", "classify_us"]
+        {
+            assert!(written[name].is_f64(), "{name} is missing from {written}");
+            assert!(written["yardstick"][name].is_f64(), "{name} is missing from the yardstick");
+            assert!(table.lines().any(|line| line.starts_with(name)), "{name} is missing from\n{table}");
+        }
+        assert_eq!(written["accuracy"], 1.0, "{table}");
+        assert_eq!((&written["test_rows"], &written["test_strangers"]), (&32.into(), &8.into()));
+    }
+
+    #[test]
+    fn files_that_cannot_be_used_are_complained_of_by_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let good = file(folder.path(), "good.tsv", "text\tintent\na b\tone\nc d\ttwo\n");
+        let other = file(folder.path(), "other.tsv", "text\tintent\na b\tthree\n");
+        let alone = file(folder.path(), "alone.tsv", "text\tintent\na b\tone\n");
+        let bare = file(folder.path(), "bare.tsv", "a b\tone\n");
+        for (train, test, said) in [
+            (&good, &other, "other.tsv:2: the training file has no sentence for the intent `three`"),
+            (&alone, &alone, "alone.tsv:1: there must be at least two intents"),
+            (&bare, &good, "bare.tsv:1: the first line must be the heading"),
+            (&good, &"/nowhere.tsv".to_owned(), "cannot read /nowhere.tsv"),
+        ] {
+            let found = evaluated(&["eval", "--train", train, "--test", test]).unwrap_err();
+            assert!(found.contains(said), "{found}");
+        }
+        for words in [&["eval"][..], &["eval", "--train", &good], &["eval", "--plan", "p.yaml"]] {
+            assert!(evaluated(words).unwrap_err().contains("required"), "{words:?}");
+        }
+        let typo = evaluated(&["eval", "--train", &good, "--test", &good, "--oos", "chta"]).unwrap_err();
+        assert!(typo.contains("good.tsv:1: no sentence has the intent `chta`"), "{typo}");
+        let none = evaluated(&["eval", "--train", &good, "--test", &good, "--shots", "0"]).unwrap_err();
+        assert!(none.contains("--shots"), "{none}");
+    }
 
     #[test]
     fn a_confidence_lies_between_0_and_1() {

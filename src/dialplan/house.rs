@@ -15,6 +15,10 @@ pub struct House {
     pub failure: &'static str,
     /// There is no recogniser, or it is busy.
     pub keys_only: &'static str,
+    /// After an answer.
+    pub helped: &'static str,
+    /// Was this meant?
+    pub meant: &'static str,
     /// Is this right? `it` is what was understood.
     pub check: &'static str,
     /// What was understood is told by the way.
@@ -23,6 +27,28 @@ pub struct House {
     pub again: &'static str,
     /// Which of several is wrong? `it` lists them.
     pub which: &'static str,
+    /// A number is closed: nobody will be called there again.
+    pub closed: &'static str,
+    /// Not all of what the right person knows fitted.
+    pub mismatch: &'static str,
+    /// How it was has been said; how many is it?
+    pub in_numbers: &'static str,
+    /// How much will be paid?
+    pub how_much: &'static str,
+    /// On which day?
+    pub which_day: &'static str,
+    /// What is promised leaves `it` unpaid.
+    pub rest: &'static str,
+    /// `it` is the least that is taken.
+    pub least: &'static str,
+    /// `it` is the most that is taken.
+    pub most: &'static str,
+    /// `it` is the last day that is taken.
+    pub latest: &'static str,
+    /// The moment has passed.
+    pub past: &'static str,
+    /// `it` are the hours in which we call.
+    pub hours: &'static str,
 }
 
 const ENGLISH: House = House {
@@ -31,10 +57,23 @@ const ENGLISH: House = House {
     goodbye: "Goodbye.",
     failure: "Something went wrong on our side. Goodbye.",
     keys_only: "I cannot hear speech just now. Please use the keys.",
+    helped: "Did that help?",
+    meant: "Do you mean: {{ it }}?",
     check: "{{ it }}. Is that right?",
     noted: "{{ it }}.",
     again: "Sorry. Let us try again.",
     which: "Which part is wrong: {{ it }}?",
+    closed: "You will not be called again.",
+    mismatch: "That does not match what we have. Let us try once more.",
+    in_numbers: "And as a number?",
+    how_much: "How much will you pay?",
+    which_day: "On which day?",
+    rest: "That leaves {{ it }}.",
+    least: "It has to be at least {{ it }}.",
+    most: "It can be {{ it }} at most.",
+    latest: "It can be {{ it }} at the latest.",
+    past: "That moment has passed.",
+    hours: "We call between {{ it }}.",
 };
 
 const MANDARIN: House = House {
@@ -43,10 +82,23 @@ const MANDARIN: House = House {
     goodbye: "再见。",
     failure: "我们这边出了点问题，再见。",
     keys_only: "现在无法识别语音，请用按键选择。",
+    helped: "这样解答了您的问题吗？",
+    meant: "您是想问：{{ it }}？",
     check: "{{ it }}，对吗？",
     noted: "{{ it }}。",
     again: "抱歉，我们再来一次。",
     which: "哪一项不对：{{ it }}？",
+    closed: "我们不会再给您打电话了。",
+    mismatch: "与我们的记录不符，我们再试一次。",
+    in_numbers: "如果打分，是几分？",
+    how_much: "您要付多少？",
+    which_day: "哪一天付？",
+    rest: "还剩{{ it }}。",
+    least: "至少要{{ it }}。",
+    most: "最多{{ it }}。",
+    latest: "最晚{{ it }}。",
+    past: "这个时间已经过了。",
+    hours: "我们只在{{ it }}之间致电。",
 };
 
 impl House {
@@ -67,10 +119,23 @@ impl House {
             "goodbye" => Some(self.goodbye),
             "failure" => Some(self.failure),
             "keys_only" => Some(self.keys_only),
+            "helped" => Some(self.helped),
+            "meant" => Some(self.meant),
             "check" => Some(self.check),
             "noted" => Some(self.noted),
             "again" => Some(self.again),
             "which" => Some(self.which),
+            "closed" => Some(self.closed),
+            "mismatch" => Some(self.mismatch),
+            "in_numbers" => Some(self.in_numbers),
+            "how_much" => Some(self.how_much),
+            "which_day" => Some(self.which_day),
+            "rest" => Some(self.rest),
+            "least" => Some(self.least),
+            "most" => Some(self.most),
+            "latest" => Some(self.latest),
+            "past" => Some(self.past),
+            "hours" => Some(self.hours),
             _ => None,
         }
     }

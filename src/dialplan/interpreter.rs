@@ -24,6 +24,7 @@ use crate::dialplan::step::{Errand, Event, Excuse, Hearing, Next, Visit, Words};
 use crate::dialplan::template;
 use crate::language::Language;
 use crate::media::BargeIn;
+use crate::pii::Pii;
 use crate::spoken::markup;
 use crate::value::Value;
 
@@ -122,7 +123,11 @@ pub struct Interpreter {
     asked: Vec<StepIx>,
     scope: Scope,
     /// What the step in hand remembers.
-    memory: Option<Box<dyn Any + Send>>,
+    memory: Vec<Box<dyn Any + Send>>,
+    /// What the caller said or typed last.
+    said: Option<Pii<String>>,
+    /// What we said last was heard whole.
+    said_whole: bool,
     /// Plans that wait for the one that runs: their step, their values, their questions.
     waiting: Vec<Waiting>,
     outcomes: Vec<Outcome>,
@@ -161,7 +166,9 @@ impl Interpreter {
             asking: None,
             asked: Vec::new(),
             scope: Scope::default(),
-            memory: None,
+            memory: Vec::new(),
+            said: None,
+            said_whole: false,
             waiting: Vec::new(),
             outcomes: Vec::new(),
             faults: Vec::new(),
@@ -215,6 +222,16 @@ impl Interpreter {
         }
         let next = self.consult(&plan, event, now);
         self.follow(&plan, next, now)
+    }
+
+    /// The caller has said or typed this; `None` for what must stay secret.
+    pub fn note_said(&mut self, said: Option<Pii<String>>) {
+        self.said = said.or(self.said.take());
+    }
+
+    /// What we said last is over; was it heard whole?
+    pub const fn note_whole(&mut self, whole: bool) {
+        self.said_whole = whole;
     }
 
     /// The language in which this call is held.
@@ -277,15 +294,18 @@ impl Interpreter {
 
     /// Asks the step in hand what follows.
     fn consult<'plan>(&mut self, plan: &'plan Plan, event: &Event, now: Timestamp) -> Next<'plan> {
-        let now = self.civil(now);
+        let (wall, now) = (now, self.civil(now));
         let step = self.step(plan);
         let mut visit = Visit {
             scope: &mut self.scope,
             language: &mut self.language,
             now,
+            wall,
             step: &step.name,
             outcomes: &mut self.outcomes,
             faults: &mut self.faults,
+            said: self.said.as_ref(),
+            said_whole: self.said_whole,
             memory: &mut self.memory,
         };
         let next = step.kind.next(event, &mut visit);
@@ -336,7 +356,7 @@ impl Interpreter {
                 Next::Go(Target::End) => match self.waiting.pop() {
                     Some(waiting) => {
                         let theirs = std::mem::replace(&mut self.scope, waiting.scope);
-                        (self.at, self.asked, self.memory, self.asking) = (waiting.at, waiting.asked, None, None);
+                        (self.at, self.asked, self.memory, self.asking) = (waiting.at, waiting.asked, Vec::new(), None);
                         self.consult(plan, &Event::Returned(Box::new(theirs)), now)
                     }
                     None => {
@@ -401,7 +421,7 @@ impl Interpreter {
     }
 
     fn arrive(&mut self, place: StepIx) {
-        (self.at, self.asking, self.memory) = (place, None, None);
+        (self.at, self.asking, self.memory) = (place, None, Vec::new());
         self.scope.set_it(None);
         if self.path.len() < PATH {
             let plan = self.plan.clone();

@@ -27,6 +27,8 @@ pub mod load;
 pub mod outcome;
 pub mod plan;
 mod read;
+#[cfg(test)]
+mod rehearsal;
 mod schema;
 pub mod scope;
 pub mod step;

@@ -121,3 +121,29 @@ pub enum OutcomeKind {
         values: Pii<BTreeMap<String, Value>>,
     },
 }
+
+/// Words that stand where a number would, from telephones that keep theirs to themselves.
+const WITHHELD: [&str; 6] = ["anonymous", "unknown", "restricted", "unavailable", "private", "withheld"];
+
+/// A number without what people write between its digits, in E.164 where it says so: `tel:+1 (202) 555-0123` and
+/// `0012025550123` are `+12025550123`. What is no number (a name in a SIP URI) keeps its letters, in lower case; of one
+/// that was withheld nothing is left.
+pub fn tidy_number(number: &str) -> String {
+    let number = number.trim();
+    let number = number.strip_prefix("tel:").unwrap_or(number);
+    let number = number.split([';', '@']).next().unwrap_or(number);
+    let bare: String = number.chars().filter(|letter| !matches!(letter, ' ' | '-' | '.' | '(' | ')' | '/')).collect();
+    let digits = bare.strip_prefix('+').unwrap_or(&bare);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let name = number.trim().to_lowercase();
+        return if WITHHELD.contains(&name.as_str()) { String::new() } else { name };
+    }
+    match bare.strip_prefix("00") {
+        // ITU-T E.123: the usual prefix of an international call.
+        Some(international) if international.len() >= SHORTEST_INTERNATIONAL => format!("+{international}"),
+        _ => bare,
+    }
+}
+
+/// Digits of the shortest number that a country and a subscriber in it make.
+const SHORTEST_INTERNATIONAL: usize = 7;

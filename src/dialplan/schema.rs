@@ -4,10 +4,13 @@
 //! targets are still names, steps are still trees. [`compile`](super::compile) turns it into a plan, and each step
 //! ([`step`](super::step)) reads its own keys.
 
+mod calendars;
 mod question;
 
 use question::{DEFAULTS_QUESTION_KEYS, universals};
 pub(super) use question::{QUESTION_KEYS, Question, Universals, Wish, exhausted_go, question};
+
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
@@ -20,6 +23,7 @@ use super::step::WORDS;
 use super::yaml::{Node, Value};
 use crate::language::Language;
 use crate::media::BargeIn;
+use crate::routing::Calendar;
 
 /// The keys of a file.
 pub(super) const PLAN_KEYS: &[Key] = &[
@@ -33,6 +37,7 @@ pub(super) const PLAN_KEYS: &[Key] = &[
         Shape::Named(&Shape::Either(&[Shape::Line, Shape::Keys(INPUT_KEYS)])),
         "What is known before a call.",
     ),
+    key("calendars", Shape::Named(&Shape::Keys(CALENDAR_KEYS)), "When somebody is there."),
     key("defaults", Shape::Keys(DEFAULTS_KEYS), "What steps inherit."),
     key("phrases", Shape::Keys(HOUSE_KEYS), "What the engine says by itself, in this plan's words."),
     key("start", Shape::Target, "Where a call begins."),
@@ -50,6 +55,18 @@ const INPUT_KEYS: &[Key] = &[
     key("type", Shape::Line, "text, number, amount USD, date, time, digits, phone or boolean."),
     key("required", Shape::Flag, "No call without it."),
 ];
+const CALENDAR_KEYS: &[Key] = &[
+    key("zone", Shape::Line, "Whose clock it goes by; the plan's if left out."),
+    key("hours", Shape::Named(&Shape::Line), "Days and their hours: `mon-fri: \"08:00-18:00\"`."),
+    key(
+        "holidays",
+        Shape::Named(&Shape::Line),
+        "Names of days and when they are: `2026-12-25`, `12-25`, `last monday of may`.",
+    ),
+    key("exceptions", Shape::Named(&Shape::Keys(EXCEPTION_KEYS)), "Days with hours of their own."),
+];
+const EXCEPTION_KEYS: &[Key] =
+    &[key("day", Shape::Line, "When it is."), key("hours", Shape::Line, "When somebody is there all the same.")];
 const DEFAULTS_KEYS: &[Key] = &[
     key("say", Shape::Keys(DEFAULTS_SAY_KEYS), "For every `say`."),
     key("question", Shape::Tables(&[QUESTION_KEYS, DEFAULTS_QUESTION_KEYS]), "For every question."),
@@ -67,10 +84,23 @@ const HOUSE_KEYS: &[Key] = &[
     key("goodbye", Shape::Text, "The call ends and the plan has no words for it."),
     key("failure", Shape::Text, "A fault of ours."),
     key("keys_only", Shape::Text, "There is no recogniser, or it is busy."),
+    key("helped", Shape::Text, "Asked after an `answer`."),
+    key("meant", Shape::Text, "Was this meant? `{{ it }}` is the question as the file has it."),
     key("check", Shape::Text, "Is this right? `{{ it }}` is what was understood."),
     key("noted", Shape::Text, "What was understood, told by the way: `{{ it }}`."),
     key("again", Shape::Text, "What was understood is wrong, and is asked for again."),
     key("which", Shape::Text, "Which of several is wrong? `{{ it }}` lists them."),
+    key("closed", Shape::Text, "A number is closed: nobody will be called there again."),
+    key("mismatch", Shape::Text, "Not all of what the right person knows fitted; it is asked once more."),
+    key("in_numbers", Shape::Text, "Asked of a caller who has said how, but not how many."),
+    key("how_much", Shape::Text, "How much will be paid?"),
+    key("which_day", Shape::Text, "On which day will it be paid?"),
+    key("rest", Shape::Text, "What is promised leaves `{{ it }}`."),
+    key("least", Shape::Text, "`{{ it }}` is the least that is taken."),
+    key("most", Shape::Text, "`{{ it }}` is the most that is taken."),
+    key("latest", Shape::Text, "`{{ it }}` is the last day that is taken."),
+    key("past", Shape::Text, "The moment asked for has passed."),
+    key("hours", Shape::Text, "`{{ it }}` are the hours in which you call."),
 ];
 
 /// The name of a target, as written.
@@ -84,6 +114,7 @@ pub(super) struct Plan {
     pub zone: Option<TimeZone>,
     pub include: Vec<Spanned<String>>,
     pub inputs: Vec<PlanInput>,
+    pub calendars: Vec<(Spanned<String>, Arc<Calendar>)>,
     pub defaults: Defaults,
     /// Overrides of what the engine says by itself, by key.
     pub phrases: Vec<(&'static str, Text)>,
@@ -131,6 +162,8 @@ pub(super) fn read(root: Node, findings: &mut Findings) -> Option<Plan> {
     let zone = fields.read("zone", findings, zone);
     let include = fields.read("include", findings, read::lines).map(|lines| lines.value).unwrap_or_default();
     let inputs = fields.take("inputs").map(|node| inputs(node, findings)).unwrap_or_default();
+    let calendars =
+        fields.take("calendars").map(|node| calendars::read(node, zone.as_ref(), findings)).unwrap_or_default();
     let defaults = fields.take("defaults").map(|node| defaults(node, findings)).unwrap_or_default();
     let phrases = fields.take("phrases").map(|node| house(node, findings)).unwrap_or_default();
     let steps = match fields.take("steps") {
@@ -151,7 +184,7 @@ pub(super) fn read(root: Node, findings: &mut Findings) -> Option<Plan> {
             .help(first.unwrap_or_else(|| "add `start:` and the name of a step".into()));
     }
     let start = start.and_then(|node| read::target(&node, findings));
-    Some(Plan { name, languages, zone, include, inputs, defaults, phrases, start, steps })
+    Some(Plan { name, languages, zone, include, inputs, calendars, defaults, phrases, start, steps })
 }
 
 /// What an included file adds.

@@ -18,6 +18,9 @@ use super::diagnostic::{Lines, Place, Problem, Problems, did_you_mean};
 /// What may stand at the head of a file.
 const HEADERS: &[&str] = &["language", "mode", "root", "tag-format", "base", "lexicon", "meta", "http-equiv"];
 
+/// Most languages and repetitions behind one part: one of each is what people write.
+const MAX_BEHIND: usize = 4;
+
 /// A fault has been told; whoever reads goes on behind the next `;`.
 struct Told;
 
@@ -231,7 +234,7 @@ impl<'a> Reader<'a> {
             Some('"') => Expansion::Token { text: self.quoted()?.to_owned(), at },
             _ => Expansion::Token { text: self.token()?.to_owned(), at },
         };
-        loop {
+        for _ in 0..MAX_BEHIND {
             self.skip_space();
             let at = self.place(self.at);
             if self.take("!").is_some() {
@@ -249,6 +252,8 @@ impl<'a> Reader<'a> {
                 return Ok(part);
             }
         }
+        self.fault(self.at, "one part cannot be repeated again and again").help("put it in brackets in between");
+        Err(Told)
     }
 
     fn repetition(&mut self) -> Read<((u32, Option<u32>), Option<f32>)> {
@@ -345,7 +350,7 @@ impl<'a> Reader<'a> {
     fn tag(&mut self) -> Read<String> {
         let start = self.at;
         if self.take("{!{").is_some() {
-            let Some(end) = self.rest().find("}!}") else { return self.unclosed(start, '}') };
+            let Some(end) = self.rest().find("}!}") else { return self.endless(start, '}') };
             let text = &self.rest()[..end];
             self.at += end + 3;
             return Ok(text.trim().to_owned());
@@ -364,7 +369,7 @@ impl<'a> Reader<'a> {
                 _ => {}
             }
         }
-        self.unclosed(start, '}')
+        self.endless(start, '}')
     }
 
     fn token(&mut self) -> Read<&'a str> {
@@ -407,7 +412,7 @@ impl<'a> Reader<'a> {
     }
 
     fn up_to(&mut self, start: usize, end: char) -> Read<&'a str> {
-        let Some(length) = self.rest().find(end) else { return self.unclosed(start, end) };
+        let Some(length) = self.rest().find(end) else { return self.endless(start, end) };
         let text = &self.rest()[..length];
         self.at += length + end.len_utf8();
         Ok(text.trim())
@@ -420,6 +425,12 @@ impl<'a> Reader<'a> {
             self.at += 1;
             return Ok(());
         }
+        self.unclosed(start, bracket)
+    }
+
+    /// As [`Self::unclosed`], for what swallows all that follows: nothing more can be read.
+    fn endless<T>(&mut self, start: usize, bracket: char) -> Read<T> {
+        self.at = self.text.len();
         self.unclosed(start, bracket)
     }
 
@@ -538,6 +549,15 @@ mod tests {
             .filter_map(|part| if let Expansion::Tag { text, .. } = part { Some(&**text) } else { None })
             .collect();
         assert_eq!(tags, ["out = {b: 1};", "if (1) {}"]);
+    }
+
+    #[test]
+    fn a_file_of_nothing_but_faults_is_read_in_one_go() {
+        for piece in ["{;", "\"", "$<;", "$a=x<1><1>", "$a = $b", "(", "$a=(x", "/*", "x!"] {
+            let text = format!("#ABNF 1.0;\n{}", piece.repeat(200_000 / piece.len()));
+            assert!(!faults(&text).is_empty(), "{piece}");
+        }
+        assert!(faults(&format!("#ABNF 1.0;\n$a = x{};", "<1>".repeat(100_000)))[0].contains("again and again"));
     }
 
     #[test]

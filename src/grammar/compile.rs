@@ -3,14 +3,14 @@
 //! An expansion is laid between two states. Nothing it lays leads back into the first or on from the second, so
 //! alternatives share both and sequences need no arcs of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::language::Language;
 
 use super::ast::{Document, Expansion, Mode, Target};
 use super::automaton::{Arc, Automaton, BuiltinCall, Label, RuleNet, Word};
 use super::builtin::Kind;
-use super::diagnostic::{Place, Problems, did_you_mean};
+use super::diagnostic::{self, Place, Problems};
 use super::load::{Files, Link};
 use super::semantics::Meaning;
 use super::semantics::run::Scope;
@@ -21,6 +21,9 @@ use super::{analysis, words};
 pub const MAX_STATES: usize = 100_000;
 /// Most arcs of one grammar.
 pub const MAX_ARCS: usize = 400_000;
+
+/// Most different built-ins of one grammar.
+const MAX_BUILTINS: usize = 100;
 
 /// Each word that `$GARBAGE` swallows makes a way so much less likely (natural logarithm): words of the grammar win.
 const GARBAGE: f32 = -2.3;
@@ -44,7 +47,7 @@ pub fn compile(files: &Files, problems: &mut Problems) -> Automaton {
         file: 0,
         rule: String::new(),
         blame: Place::default(),
-        called: Vec::new(),
+        called: BTreeSet::new(),
         names: Vec::new(),
     };
     compiler.declare();
@@ -76,7 +79,7 @@ struct Compiler<'a> {
     /// What to name when the grammar grows too large.
     blame: Place,
     /// What the rule refers to, as its tags know it.
-    called: Vec<String>,
+    called: BTreeSet<String>,
     /// What the tags of the rule read and set, and where.
     names: Vec<(Names, Place)>,
 }
@@ -108,7 +111,7 @@ impl<'a> Compiler<'a> {
             if let Some((root, at)) = &document.root
                 && !self.by_name.contains_key(&(file, root))
             {
-                let help = did_you_mean(root, document.rules.iter().map(|rule| rule.name.as_str()));
+                let help = self.guess(root, document.rules.iter().map(|rule| rule.name.as_str()));
                 self.problems.error(*at, format!("the root `{root}` is not defined")).help = help;
             }
             let own = self.files.documents[0].mode;
@@ -303,7 +306,7 @@ impl<'a> Compiler<'a> {
                 Some(rule) => Label::Rule(*rule),
                 None => {
                     let names = self.files.documents[self.file].rules.iter().map(|rule| rule.name.as_str());
-                    let help = did_you_mean(name, names);
+                    let help = self.guess(name, names);
                     let message = format!("rule `{}` refers to `{name}`, which is not defined", self.rule);
                     self.problems.error(at, message).help = help;
                     return Ok(());
@@ -324,6 +327,11 @@ impl<'a> Compiler<'a> {
                     };
                     let call = BuiltinCall { kind, language: language.clone() };
                     let builtins = &mut self.automaton.builtins;
+                    if builtins.len() >= MAX_BUILTINS && !builtins.contains(&call) {
+                        let message = format!("a grammar has at most {MAX_BUILTINS} different built-ins");
+                        self.problems.error(at, message);
+                        return Ok(());
+                    }
                     let number = builtins.iter().position(|known| *known == call).unwrap_or_else(|| {
                         builtins.push(call);
                         builtins.len() - 1
@@ -334,8 +342,10 @@ impl<'a> Compiler<'a> {
             },
         };
         match label {
-            Label::Rule(rule) => self.called.push(self.automaton.rules[rule as usize].name.clone()),
-            Label::Builtin(call) => self.called.push(self.automaton.builtins[call as usize].kind.name().to_owned()),
+            Label::Rule(rule) => _ = self.called.insert(self.automaton.rules[rule as usize].name.clone()),
+            Label::Builtin(call) => {
+                self.called.insert(self.automaton.builtins[call as usize].kind.name().to_owned());
+            }
             _ => {}
         }
         self.arc(from, label, to, 0.0)
@@ -354,7 +364,7 @@ impl<'a> Compiler<'a> {
             }
         };
         let Some(number) = self.by_name.get(&(file, name)).copied() else {
-            let help = did_you_mean(name, document.rules.iter().map(|rule| rule.name.as_str()));
+            let help = self.guess(name, document.rules.iter().map(|rule| rule.name.as_str()));
             self.problems.error(at, format!("`{uri}` names a rule that is not defined there")).help = help;
             return None;
         };
@@ -396,10 +406,10 @@ impl<'a> Compiler<'a> {
         let mut set = Names::default();
         self.names.iter().for_each(|(names, _)| set.extend(names.clone()));
         for (names, at) in &self.names {
-            for name in names.rules.iter().filter(|name| !self.called.contains(name)) {
+            for name in names.rules.iter().filter(|name| !self.called.contains(*name)) {
                 let message =
                     format!("a tag of rule `{}` asks for `rules.{name}`, which it does not refer to", self.rule);
-                let help = did_you_mean(name, self.called.iter().map(String::as_str));
+                let help = self.guess(name, self.called.iter().map(String::as_str));
                 self.problems.error(*at, message).help = help;
             }
             let known = |name: &str| {
@@ -408,11 +418,16 @@ impl<'a> Compiler<'a> {
             for name in names.read.iter().filter(|name| !known(name)) {
                 let message = format!("a tag of rule `{}` reads `{name}`, which nothing sets", self.rule);
                 let candidates = ["out", "rules", "meta"].into_iter().chain(set.set.iter().map(String::as_str));
-                let guess = did_you_mean(name, candidates);
+                let guess = self.guess(name, candidates);
                 let help = guess.unwrap_or_else(|| format!("put it in quotes if it is a text: '{name}'"));
                 self.problems.error(*at, message).help(help);
             }
         }
+    }
+
+    /// The nearest of several words, unless nobody will read it.
+    fn guess<'w>(&self, word: &str, candidates: impl IntoIterator<Item = &'w str>) -> Option<String> {
+        if self.problems.is_full() { None } else { diagnostic::did_you_mean(word, candidates) }
     }
 
     fn word(&mut self, heard: &str, written: &str) -> Label {

@@ -5,7 +5,6 @@
 //!   help: did you mean `amount`?
 //! ```
 
-use std::cell::Cell;
 use std::fmt;
 
 /// Most problems kept for one grammar: nobody reads more.
@@ -110,6 +109,11 @@ impl Problems {
         self.found.iter().any(|problem| problem.severity == Severity::Error)
     }
 
+    /// Are there so many that no more are kept? Then nobody needs help with the next.
+    pub fn is_full(&self) -> bool {
+        self.found.len() >= MAX_KEPT
+    }
+
     /// All of them, in the order of files and lines.
     pub fn sorted(mut self) -> Vec<Problem> {
         let order = |name: &str| self.files.iter().position(|file| file == name);
@@ -121,9 +125,8 @@ impl Problems {
     fn push(&mut self, severity: Severity, at: Place, message: String) -> &mut Problem {
         let file = self.files.get(at.file).cloned().unwrap_or_default();
         let problem = Problem { severity, file, line: at.line, column: at.column, message, help: None };
-        let full = self.found.len() >= MAX_KEPT;
         // An error must be among what is kept, for by errors a grammar is refused.
-        if full && (severity != Severity::Error || self.has_errors()) {
+        if self.is_full() && (severity != Severity::Error || self.has_errors()) {
             return self.spare.insert(problem);
         }
         self.found.push(problem);
@@ -131,36 +134,43 @@ impl Problems {
     }
 }
 
-/// Lines and columns of a text. Asking for places from front to back costs one walk through it.
+/// Lines and columns of a text, in whatever order they are asked for.
 #[derive(Debug)]
 pub struct Lines<'text> {
     text: &'text str,
     file: usize,
-    /// The place found last: byte, line, column.
-    last: Cell<(usize, usize, usize)>,
+    /// Every [`STRIDE`] bytes or so: byte, line, column.
+    marks: Vec<(usize, usize, usize)>,
 }
+
+/// Bytes between two marks: asking for a place walks at most so far.
+const STRIDE: usize = 1024;
 
 impl<'text> Lines<'text> {
     /// Of the text of file number `file`.
-    pub const fn new(text: &'text str, file: usize) -> Self {
-        Self { text, file, last: Cell::new((0, 1, 1)) }
+    pub fn new(text: &'text str, file: usize) -> Self {
+        let mut marks = vec![(0, 1, 1)];
+        let (mut line, mut column, mut next) = (1, 1, STRIDE);
+        for (at, letter) in text.char_indices() {
+            if at >= next {
+                marks.push((at, line, column));
+                next = at + STRIDE;
+            }
+            (line, column) = if letter == '\n' { (line + 1, 1) } else { (line, column + 1) };
+        }
+        Self { text, file, marks }
     }
 
     /// Where byte `offset` stands.
     pub fn place(&self, offset: usize) -> Place {
-        let offset = offset.min(self.text.len());
-        let (mut at, mut line, mut column) = self.last.get();
-        if offset < at {
-            (at, line, column) = (0, 1, 1);
-        }
-        for (index, letter) in self.text[at..].char_indices() {
-            if at + index >= offset {
+        let mark = self.marks.partition_point(|(at, ..)| *at <= offset).saturating_sub(1);
+        let (start, mut line, mut column) = self.marks[mark];
+        for (at, letter) in self.text[start..].char_indices() {
+            if start + at >= offset {
                 break;
             }
             (line, column) = if letter == '\n' { (line + 1, 1) } else { (line, column + 1) };
         }
-        let offset = (offset..=self.text.len()).find(|byte| self.text.is_char_boundary(*byte)).unwrap_or(offset);
-        self.last.set((offset, line, column));
         Place { file: self.file, line, column }
     }
 }
@@ -201,6 +211,10 @@ mod tests {
         };
         assert_eq!([place(0), place(3), place(7), place(10)], [(4, 1, 1), (4, 1, 2), (4, 2, 1), (4, 2, 2)]);
         assert_eq!([place(4), place(3), place(99)], [(4, 1, 3), (4, 1, 2), (4, 2, 3)]);
+        let long = format!("{}\n{}", "é".repeat(3_000), "x".repeat(3_000));
+        let lines = Lines::new(&long, 0);
+        assert_eq!((lines.place(4_000).line, lines.place(4_000).column), (1, 2_001));
+        assert_eq!((lines.place(8_001).line, lines.place(8_001).column), (2, 2_001));
     }
 
     #[test]

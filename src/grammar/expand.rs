@@ -15,16 +15,16 @@ use super::words;
 const MAX_WORDS: usize = 30;
 /// Most steps of one phrase; those without words count too.
 const MAX_STEPS: usize = 400;
-/// Steps that may be spent for each phrase that is asked for.
-const STEPS_PER_PHRASE: usize = 2_000;
+/// Steps that may be spent for each phrase that is asked for: to list them all, and to draw some.
+const STEPS_TO_LIST: usize = 200;
+const STEPS_TO_DRAW: usize = 2_000;
 /// The same phrases come every time.
 const SEED: u64 = 1;
 
 /// At most `limit` different phrases of `rule`. All of them when there are no more; else a fair choice, the same every
 /// time. `$GARBAGE` is left out, and built-ins give the examples they have.
 pub fn expansions(automaton: &Automaton, rule: u32, limit: usize, now: DateTime) -> Vec<String> {
-    let mut lister =
-        Lister { automaton, now, limit, found: BTreeSet::new(), steps: limit.saturating_mul(STEPS_PER_PHRASE) };
+    let mut lister = Lister { automaton, now, limit, found: BTreeSet::new() };
     if let Some(all) = lister.all(rule) {
         return all;
     }
@@ -36,7 +36,6 @@ struct Lister<'a> {
     now: DateTime,
     limit: usize,
     found: BTreeSet<Vec<String>>,
-    steps: usize,
 }
 
 impl Lister<'_> {
@@ -45,7 +44,7 @@ impl Lister<'_> {
         let mut phrases = Vec::new();
         let mut seen = BTreeSet::new();
         let mut agenda: Vec<(Cursor, Vec<String>, usize)> = vec![(self.automaton.enter(rule), Vec::new(), 0)];
-        let mut left = self.steps;
+        let mut left = self.limit.saturating_mul(STEPS_TO_LIST);
         while let Some((cursor, phrase, steps)) = agenda.pop() {
             left = left.checked_sub(1)?;
             if self.automaton.is_complete(&cursor) && seen.insert(phrase.clone()) && !phrase.is_empty() {
@@ -73,7 +72,7 @@ impl Lister<'_> {
     fn some(&mut self, rule: u32) -> Vec<String> {
         let mut random = SmallRng::seed_from_u64(SEED);
         let mut phrases = Vec::new();
-        let mut left = self.steps;
+        let mut left = self.limit.saturating_mul(STEPS_TO_DRAW);
         while phrases.len() < self.limit && left > 0 {
             let phrase = self.walk(rule, &mut random, &mut left);
             if let Some(phrase) = phrase.filter(|phrase| !phrase.is_empty() && self.found.insert(phrase.clone())) {

@@ -121,6 +121,14 @@ pub enum MediaCommand {
     },
     /// Record again: us at once, the caller as soon as what was begun has ended.
     ResumeRecording,
+    /// Keep what the far end says from now on in a file of its own; [`MediaEvent::Recorded`] tells what became of it.
+    /// Given again, the file before is closed.
+    Record {
+        /// Final path.
+        path: PathBuf,
+    },
+    /// Enough of that.
+    EndRecord,
     /// Stop sending and receiving, finish the recording, report [`MediaEvent::Closed`].
     Close,
 }
@@ -208,6 +216,8 @@ pub enum MediaEvent {
         /// When.
         at: Instant,
     },
+    /// What became of the file of [`MediaCommand::Record`].
+    Recorded(Recording),
     /// Every key of [`MediaCommand::SendKeys`] has been pressed and let go, or refused.
     KeysSent,
     /// Neither RTP nor RTCP for the configured time; again each time it has passed once more.

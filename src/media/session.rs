@@ -79,6 +79,8 @@ pub struct Session {
     /// Joined with another leg.
     bridge: Option<Box<BridgeEnd>>,
     tap: Option<Tap>,
+    /// Where a message is kept while the caller leaves one.
+    message: Option<Tap>,
     /// What of it is recorded.
     discretion: Discretion,
     /// The frame heard in this beat.
@@ -125,6 +127,7 @@ impl Session {
             background: None,
             bridge: None,
             tap: tap.map(Tap::new),
+            message: None,
             discretion: Discretion::default(),
             left: SILENCE,
             events: VecDeque::with_capacity(EVENTS),
@@ -188,7 +191,19 @@ impl Session {
             MediaCommand::PauseRecording { since } => self.discretion.pause(since, now),
             MediaCommand::ResumeRecording => self.discretion.resume(self.ear.is_speaking(), now),
             MediaCommand::Close => self.close(now),
+            // Rings and files are the floor's.
+            MediaCommand::Record { .. } | MediaCommand::EndRecord => {}
         }
+    }
+
+    /// What the far end says from now on goes there too; into nothing, when that is let go.
+    pub fn keep_message(&mut self, ring: Option<Producer<Pair>>) {
+        self.message = ring.map(Tap::new);
+    }
+
+    /// Is what the far end says kept in a file of its own?
+    pub const fn keeps_message(&self) -> bool {
+        self.message.is_some()
     }
 
     /// Joins this leg with another: each says what the other hears, under what prompts there are, until one of them ends
@@ -296,6 +311,9 @@ impl Session {
     }
 
     fn record(&mut self, left: &[i16; FRAME_8K], right: &[i16; FRAME_8K], now: Instant) {
+        if let Some(message) = &mut self.message {
+            message.push(left, &SILENCE);
+        }
         if let Some(tap) = &mut self.tap {
             let (caller, bot) = self.discretion.frame(self.ear.is_speaking(), now);
             tap.push(if caller { left } else { &SILENCE }, if bot { right } else { &SILENCE });

@@ -290,7 +290,11 @@ impl Conversation {
                 Output::Finished(record) => self.record = Some(record),
                 Output::Leg(_) | Output::Media(_) | Output::Recognize { .. } | Output::CancelRecognize { .. } => {}
                 // Nobody gives a call in text an order.
-                Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } | Output::OptOut(_) => {}
+                Output::Hold(_)
+                | Output::Consult(_)
+                | Output::Consulted { .. }
+                | Output::OptOut(_)
+                | Output::Message(_) => {}
             }
         }
         if !said.is_empty() {
@@ -314,7 +318,9 @@ impl Conversation {
     }
 
     fn errand(&mut self, id: u64, errand: &Errand) {
-        let Errand::Lookup(request) = errand;
+        let Errand::Lookup(request) = errand else {
+            unreachable!("a message is taken by the call itself");
+        };
         let asked = format!("{} {}", request.method.as_str(), request.url.reveal());
         let done = match self.lookups.pop_front() {
             Some(expected) => {

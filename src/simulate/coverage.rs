@@ -59,8 +59,14 @@ impl Tried {
     fn score(&self) -> Score {
         let plan = &self.plan;
         let mut score = Score { file: plan.file.clone(), steps: (0, plan.steps.len()), ways: (0, 0), left: Vec::new() };
-        let reached: BTreeSet<StepIx> =
+        let mut reached: BTreeSet<StepIx> =
             self.ways.iter().flat_map(|(from, to)| [Some(*from), *to]).flatten().chain([plan.start]).collect();
+        // Where a hang-up leads nothing is said or asked: it is tried with the step it belongs to.
+        let after_hang_ups = reached.iter().filter_map(|place| match plan.step(*place).hangup {
+            Target::Step(place) => Some(place),
+            Target::Repeat | Target::Back | Target::End => None,
+        });
+        reached.extend(after_hang_ups.collect::<Vec<_>>());
         for (place, step) in plan.steps.iter().enumerate().map(|(place, step)| (StepIx(place), step)) {
             if !reached.contains(&place) {
                 score.left.push((step.at.0, format!("step `{}` is never reached", step.name)));

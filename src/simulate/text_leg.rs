@@ -2,13 +2,14 @@
 //! would, at the times they would. Pure; words take the time it takes to say them.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::audio::{Pcm, TELEPHONE_HZ};
-use crate::call::{Input, Output};
+use crate::call::{Input, MessageOrder, Output};
 use crate::id::{PlayId, UtteranceId};
-use crate::media::{BargeIn, Listen, MediaCommand, MediaEvent, MediaSummary, Offer, PlayEnd};
+use crate::media::{BargeIn, Listen, MediaCommand, MediaEvent, MediaSummary, Offer, PlayEnd, Recording};
 use crate::pii::Pii;
 use crate::rtp::Digit;
 use crate::sip::{LegCommand, LegEnd, LegEvent};
@@ -93,6 +94,7 @@ pub struct TextLeg {
     keys_left: usize,
     interruptions: u32,
     packets: u64,
+    takes_message: bool,
     closed: bool,
     ended: bool,
 }
@@ -184,7 +186,9 @@ impl TextLeg {
             Output::Media(command) => self.media(command, now),
             Output::Recognize { utterance, revision, .. } => self.recognize(*utterance, *revision, now),
             Output::Leg(_) | Output::CancelRecognize { .. } | Output::Timeline(_) | Output::Finished(_) => {}
-            Output::Errand { .. } | Output::OptOut(_) => {}
+            Output::Errand { .. } | Output::OptOut(_) | Output::Message(MessageOrder::Forget { .. }) => {}
+            Output::Message(MessageOrder::Begin { .. }) => self.takes_message = true,
+            Output::Message(MessageOrder::End) => self.end_message(now),
             Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } => {}
         }
     }
@@ -308,11 +312,20 @@ impl TextLeg {
                 self.closed = true;
                 self.flush(now);
                 self.spoken = None;
+                self.end_message(now);
                 let summary = MediaSummary { packets_out: self.packets, ..MediaSummary::default() };
                 self.report(now + TICK, Input::Media(MediaEvent::Closed(summary)));
             }
             // What is about sound and addresses has nothing to say here.
             _ => {}
+        }
+    }
+
+    /// A message that is being taken is in its file.
+    fn end_message(&mut self, now: Instant) {
+        if std::mem::take(&mut self.takes_message) {
+            let path = PathBuf::from("message.wav");
+            self.report(now + TICK, Input::Media(MediaEvent::Recorded(Recording::Saved { path })));
         }
     }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::suppression::Sought;
+use crate::dialplan::outcome::tidy_number;
 use crate::files;
 use crate::pii::Pii;
 
@@ -105,7 +106,7 @@ impl NumberPolicy {
 
     /// By what a number that is closed is kept: itself, tidied, or its hash. Empty for one that was withheld.
     pub fn key(&self, number: &Pii<String>) -> Pii<String> {
-        let tidy = tidy(number.reveal());
+        let tidy = tidy_number(number.reveal());
         Pii::new(match &self.keep {
             Keep::Full => tidy,
             Keep::Last4 | Keep::Hashed if tidy.is_empty() => tidy,
@@ -115,7 +116,7 @@ impl NumberPolicy {
 
     /// A number, to be looked for among the closed ones: with and without its `+`, plain and hashed.
     pub fn sought(&self, number: &Pii<String>) -> Sought {
-        let tidy = tidy(number.reveal());
+        let tidy = tidy_number(number.reveal());
         if tidy.is_empty() {
             return Sought(Pii::new(Vec::new()));
         }
@@ -158,31 +159,6 @@ fn tells(call_id: &str, number: &str) -> bool {
     let start = bare.char_indices().rev().nth(TELLING_DIGITS - 1).map_or(0, |(start, _)| start);
     bare.len() >= SHORTEST_TOLD && call_id.contains(&bare[start..])
 }
-
-/// Words that stand where a number would, from telephones that keep theirs to themselves.
-const WITHHELD: [&str; 6] = ["anonymous", "unknown", "restricted", "unavailable", "private", "withheld"];
-
-/// A number without what people write between its digits, in E.164 where it says so: `tel:+1 (202) 555-0123` and
-/// `0012025550123` are `+12025550123`. What is no number (a name in a SIP URI) keeps its letters, in lower case.
-fn tidy(number: &str) -> String {
-    let number = number.trim();
-    let number = number.strip_prefix("tel:").unwrap_or(number);
-    let number = number.split([';', '@']).next().unwrap_or(number);
-    let bare: String = number.chars().filter(|letter| !matches!(letter, ' ' | '-' | '.' | '(' | ')' | '/')).collect();
-    let digits = bare.strip_prefix('+').unwrap_or(&bare);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        let name = number.trim().to_lowercase();
-        return if WITHHELD.contains(&name.as_str()) { String::new() } else { name };
-    }
-    match bare.strip_prefix("00") {
-        // ITU-T E.123: the usual prefix of an international call.
-        Some(international) if international.len() >= SHORTEST_INTERNATIONAL => format!("+{international}"),
-        _ => bare,
-    }
-}
-
-/// Digits of the shortest number that a country and a subscriber in it make.
-const SHORTEST_INTERNATIONAL: usize = 7;
 
 /// `+12025550123` → `…0123`. A short number never shows more than half of itself.
 fn last4(number: &str) -> String {

@@ -21,7 +21,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { cost: 0.5, positive: 1.0, rounds: 40, tolerance: 0.1 }
+        Self { cost: 0.5, positive: 1.0, rounds: 10, tolerance: 0.1 }
     }
 }
 

@@ -4,7 +4,7 @@
 //!   n-best ──▶ normalised words ──▶ a known phrase, politeness aside? ── yes ─▶ Full, sure
 //!                     │                        │ no
 //!                     │                        ▼
-//!                     │              classifier: words, synonyms, sounds ──▶ evidence per option
+//!                     │              classifier: linear model, words, sounds ──▶ evidence per option
 //!                     ▼                                                          │ calibrate
 //!              beginning of one? ──▶ Prefix                                      ▼
 //!                                                              confidence per option, the rest: none of these

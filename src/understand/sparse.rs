@@ -7,6 +7,9 @@
 /// Views a row may have.
 pub const VIEWS: usize = 12;
 
+/// A feature that more rows have is passed over when looking for what is alike.
+const COMMONEST: usize = 600;
+
 /// One feature of a text: what it is, which view it belongs to, and how often it stands there.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Feature {
@@ -159,12 +162,16 @@ impl Postings {
         Self { rows: rows.len(), begins, postings }
     }
 
-    /// The product of `row` with every row.
+    /// The product of `row` with every row, but for the commonest features, which tell little and cost most.
     pub fn products(&self, row: &Row) -> Vec<f32> {
         let mut products = vec![0.0_f32; self.rows];
         for (feature, value) in &row.cells {
             let at = *feature as usize;
-            for (row, other) in &self.postings[self.begins[at] as usize..self.begins[at + 1] as usize] {
+            let having = &self.postings[self.begins[at] as usize..self.begins[at + 1] as usize];
+            if having.len() > COMMONEST {
+                continue;
+            }
+            for (row, other) in having {
                 products[*row as usize] += value * other;
             }
         }

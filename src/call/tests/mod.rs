@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 mod far_end;
 mod life;
+mod outcomes;
 mod random;
 mod secrets;
 mod transfer;

@@ -157,6 +157,16 @@ impl Workshop {
 }
 
 impl Compiler<'_> {
+    /// Reads a text beside the file that names it; its place. `None` when that cannot be, as reported.
+    pub(in crate::dialplan) fn read_beside(&mut self, named: &Spanned<String>) -> Option<usize> {
+        self.shop.files.read(named, self.findings)
+    }
+
+    /// The text at that place.
+    pub(in crate::dialplan) fn text_of(&self, place: usize) -> &str {
+        self.shop.files.text(place)
+    }
+
     /// The plan in a file beside this one, compiled as a part of it. `None` when that cannot be; why has been reported.
     pub(in crate::dialplan) fn sub_plan(&mut self, written: &Spanned<String>) -> Option<Unit> {
         let path = self.shop.files.beside(written.at.file, &written.value);

@@ -1,6 +1,7 @@
 //! What a step says and hears, compiled: prompts, phrases, conditions, calculations.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Compiler;
 use crate::dialplan::condition::Condition;
@@ -14,6 +15,7 @@ use crate::dialplan::scope::{RESERVED_NAMES, View, readable};
 use crate::dialplan::template;
 use crate::dialplan::yaml::{Node, Value as Yaml};
 use crate::language::Language;
+use crate::routing::Calendar;
 use crate::spoken::markup;
 use crate::understand::{Matcher, Universal};
 use crate::value::Value;
@@ -210,6 +212,20 @@ impl Compiler<'_> {
             _ => Value::text(text.trim()),
         };
         Some(Calculation::Given(value))
+    }
+
+    /// A calendar of the plan.
+    pub(in crate::dialplan) fn calendar(&mut self, name: &Spanned<String>) -> Option<Arc<Calendar>> {
+        let known = self.written.calendars.iter().find(|(known, _)| known.value == name.value);
+        if known.is_none() {
+            let names: Vec<&str> = self.written.calendars.iter().map(|(known, _)| known.value.as_str()).collect();
+            let help = match nearest(&name.value, names.iter().copied()) {
+                Some(right) => format!("did you mean `{right}`?"),
+                None => "write it under `calendars:` of this plan".to_owned(),
+            };
+            self.findings.error(name.at, format!("there is no calendar `{}`", name.value)).help(help);
+        }
+        known.map(|(_, calendar)| calendar.clone())
     }
 
     /// Can values be kept under this name?

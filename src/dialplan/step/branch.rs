@@ -1,12 +1,16 @@
 //! `branch`: lead on by what is known.
 
+use std::sync::Arc;
+
 use super::{Event, Next, Run, Visit, Word};
 use crate::dialplan::compile::Compiler;
 use crate::dialplan::condition::Condition;
 use crate::dialplan::key::{Key, Shape, key};
 use crate::dialplan::plan::Target;
-use crate::dialplan::read::Fields;
+use crate::dialplan::read::{self, Fields};
 use crate::dialplan::yaml::{Node, Value as Yaml};
+use crate::routing::{Calendar, split};
+use crate::value::Value;
 
 const KEYS: &[Key] = &[
     key(
@@ -16,8 +20,12 @@ const KEYS: &[Key] = &[
     ),
     key("else", Shape::Target, "Where to when none holds, or one cannot be told."),
 ];
-const WAY_KEYS: &[Key] =
-    &[key("if", Shape::Condition, "The condition, such as `due > 100`."), key("go", Shape::Target, "Where it leads.")];
+const WAY_KEYS: &[Key] = &[
+    key("if", Shape::Condition, "The condition, such as `due > 100`."),
+    key("open", Shape::Line, "A calendar of the plan: taken when somebody is there."),
+    key("share", Shape::Count(1, 100), "Taken by so many calls of a hundred, by lot."),
+    key("go", Shape::Target, "Where it leads."),
+];
 
 /// The word.
 pub const WORD: Word =
@@ -27,9 +35,20 @@ pub const WORD: Word =
 #[derive(Debug)]
 pub struct Branch {
     /// In order.
-    pub ways: Vec<(Condition, Target)>,
+    pub ways: Vec<(When, Target)>,
     /// When none holds.
     pub otherwise: Target,
+}
+
+/// When a way is taken.
+#[derive(Debug)]
+pub enum When {
+    /// While this holds.
+    If(Condition),
+    /// While somebody is there.
+    Open(String, Arc<Calendar>),
+    /// By so many calls of a hundred; a call draws the same lot each time it comes by.
+    Share(u32),
 }
 
 fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
@@ -40,15 +59,9 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
         Some(Node { value: Yaml::List(items), .. }) if !items.is_empty() => {
             for item in items {
                 let Some(mut way) = Fields::open(item, "a way of `when`", &[WAY_KEYS], cx.findings) else { continue };
-                let condition = match way.take("if") {
-                    Some(node) => cx.condition(&node),
-                    None => {
-                        cx.findings.error(way.start(), "this way has no condition").help("add `if: …`");
-                        None
-                    }
-                };
+                let when = when(&mut way, cx);
                 let go = cx.go_of(&mut way, "this way");
-                ways.extend(condition.map(|condition| (condition, go)));
+                ways.extend(when.map(|when| (when, go)));
             }
         }
         other => {
@@ -68,14 +81,52 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
     Some(Box::new(Branch { ways, otherwise: otherwise.unwrap_or(Target::End) }))
 }
 
+fn when(way: &mut Fields, cx: &mut Compiler<'_>) -> Option<When> {
+    if let Some(node) = way.take("if") {
+        return cx.condition(&node).map(When::If);
+    }
+    if let Some(name) = way.read("open", cx.findings, read::line) {
+        return cx.calendar(&name).map(|calendar| When::Open(name.value, calendar));
+    }
+    if let Some(share) =
+        way.read("share", cx.findings, |node, findings| read::count(node, "`share`", 1..=100, findings))
+    {
+        return Some(When::Share(u32::try_from(share.value).unwrap_or(100)));
+    }
+    let help = "add `if: …`, `open: …` with the name of a calendar, or `share: 20`";
+    cx.findings.error(way.start(), "this way has no condition").help(help);
+    None
+}
+
+impl When {
+    fn is_taken(&self, place: usize, visit: &Visit<'_>) -> Result<bool, String> {
+        match self {
+            Self::If(condition) => condition.holds(visit.view()),
+            Self::Open(_, calendar) => Ok(calendar.at(visit.wall).is_open()),
+            Self::Share(share) => {
+                let call = visit.scope.fact("id").map(Value::plain).unwrap_or_default();
+                Ok(split(&format!("{call} {} {place}", visit.step), &[*share, 100 - share]) == 0)
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::If(condition) => condition.text().to_owned(),
+            Self::Open(name, _) => format!("{name} open"),
+            Self::Share(share) => format!("{share} %"),
+        }
+    }
+}
+
 impl Run for Branch {
     fn next<'plan>(&'plan self, _: &Event, visit: &mut Visit<'_>) -> Next<'plan> {
-        for (condition, go) in &self.ways {
-            match condition.holds(visit.view()) {
+        for (place, (when, go)) in self.ways.iter().enumerate() {
+            match when.is_taken(place, visit) {
                 Ok(true) => return Next::Go(*go),
                 Ok(false) => {}
                 Err(why) => {
-                    visit.faults.push(format!("`{}` could not be told: {why}", condition.text()));
+                    visit.faults.push(format!("`{}` could not be told: {why}", when.text()));
                     return Next::Go(self.otherwise);
                 }
             }
@@ -84,7 +135,7 @@ impl Run for Branch {
     }
 
     fn exits(&self) -> Vec<(String, Target)> {
-        let ways = self.ways.iter().map(|(condition, go)| (condition.text().to_owned(), *go));
+        let ways = self.ways.iter().map(|(when, go)| (when.text(), *go));
         ways.chain([("else".to_owned(), self.otherwise)]).collect()
     }
 }

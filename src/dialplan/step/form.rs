@@ -11,7 +11,7 @@
 //! Each slot has a question, and so have the opening, the check at the end and "which part is wrong?". A secret slot is
 //! taken at its own question only, and never said.
 
-mod compile;
+pub(in crate::dialplan) mod compile;
 pub mod ear;
 mod words;
 
@@ -319,6 +319,26 @@ impl Form {
         let denied = std::mem::take(&mut progress.held[slot].denied);
         progress.held[slot] = Held { denied, ..Held::default() };
         progress.unsaid.retain(|unsaid| *unsaid != slot);
+    }
+
+    /// Asks for everything once more, as if nothing had been said.
+    pub fn anew<'plan>(&'plan self, visit: &mut Visit<'_>) -> Next<'plan> {
+        visit.forget::<Progress>();
+        self.next(&Event::Entered, visit)
+    }
+
+    /// A value was understood and cannot be taken: says why, and asks for it again.
+    pub fn refuse<'plan>(&'plan self, slot: usize, why: Words<'plan>, visit: &mut Visit<'_>) -> Next<'plan> {
+        let mut progress = std::mem::take(visit.memory::<Progress>());
+        progress.objections += 1;
+        self.forget(slot, &mut progress, visit);
+        let question = &self.quests[self.place_of(Place::Slot(slot))].question;
+        let next = match progress.objections >= question.tries {
+            true => Next::Go(question.exhausted),
+            false => self.ask_slot(slot, &mut progress, vec![why]),
+        };
+        *visit.memory::<Progress>() = progress;
+        next
     }
 
     // What went wrong

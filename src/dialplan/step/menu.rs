@@ -19,7 +19,7 @@ use crate::understand::{Matcher, Meaning, NBest, Universal};
 /// Two candidates nearer to each other than this are a question, not an answer.
 const AMBIGUITY_MARGIN: f32 = 0.05;
 /// Below this confidence the words count as not understood.
-const REJECT_BELOW: f32 = 0.5;
+pub const REJECT_BELOW: f32 = 0.5;
 
 const KEYS: &[Key] = &[
     key("prompt", Shape::Text, "What is asked."),
@@ -203,7 +203,7 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
     exhausted_go(&mut fields, &mut written, cx.findings);
     written.prompt = cx.required_prompt(&mut fields);
     let choices = match fields.take("options") {
-        Some(node) => choices(node, cx),
+        Some(node) => choices(node, true, cx),
         None => {
             let message = format!("{} has no options", cx.owner());
             let help = "add `options:`, each with a `key`, `phrases` and `go`";
@@ -219,8 +219,6 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
         reject_go = cx.target_of(&mut reject, "go");
     }
     let question = cx.question(&written, INCOMPLETE);
-    check_keys(&choices, cx.findings);
-    check_phrases(&choices, cx);
     let phrases: Vec<_> = choices.iter().map(|choice| choice.phrases.clone()).collect();
     let matchers = cx.matchers(&phrases, &question.universals);
     lint::menu(&choices, &question, cx);
@@ -246,7 +244,8 @@ pub(in crate::dialplan) struct Choice {
     pub go: Target,
 }
 
-fn choices(node: Node, cx: &mut Compiler<'_>) -> Vec<Choice> {
+/// The options of a step; those that lead nowhere by themselves have no `go`.
+pub(in crate::dialplan) fn choices(node: Node, lead: bool, cx: &mut Compiler<'_>) -> Vec<Choice> {
     let owner = cx.owner();
     let Node { at, value: Value::Map(entries) } = node else {
         let help = "write each as `name: { key: 1, phrases: [ … ], go: … }`";
@@ -257,13 +256,17 @@ fn choices(node: Node, cx: &mut Compiler<'_>) -> Vec<Choice> {
     if entries.is_empty() {
         cx.findings.error(at, format!("{owner} has no options")).help("a menu needs at least one");
     }
-    entries.into_iter().filter_map(|(name, node)| choice(name, node, cx)).collect()
+    let choices: Vec<Choice> = entries.into_iter().filter_map(|(name, node)| choice(name, node, lead, cx)).collect();
+    check_keys(&choices, cx.findings);
+    check_phrases(&choices, cx);
+    choices
 }
 
-fn choice(name: Spanned<String>, node: Node, cx: &mut Compiler<'_>) -> Option<Choice> {
+fn choice(name: Spanned<String>, node: Node, lead: bool, cx: &mut Compiler<'_>) -> Option<Choice> {
     let named = read::name(&name, "an option", cx.findings);
     let owner = format!("option `{}`", name.value);
-    let mut fields = Fields::open(node, &owner, &[OPTION_KEYS], cx.findings)?;
+    let keys = if lead { OPTION_KEYS } else { &OPTION_KEYS[..2] };
+    let mut fields = Fields::open(node, &owner, &[keys], cx.findings)?;
     let key = fields.take("key");
     let written = fields.take("phrases");
     if key.is_none() && written.as_ref().is_none_or(holds_nothing) {
@@ -272,7 +275,7 @@ fn choice(name: Spanned<String>, node: Node, cx: &mut Compiler<'_>) -> Option<Ch
     }
     let key = key.and_then(|node| read::digit(&node, cx.findings));
     let phrases = written.and_then(|node| read::localized(&node, cx.findings, read::lines));
-    let go = cx.go_of(&mut fields, &owner);
+    let go = if lead { cx.go_of(&mut fields, &owner) } else { Target::End };
     named.then_some(Choice { name, key, phrases, go })
 }
 

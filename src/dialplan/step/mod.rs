@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 
 use super::compile::Compiler;
@@ -27,22 +28,32 @@ use crate::understand::NBest;
 use crate::understand::{Fit, Meaning, Universal};
 use crate::value::Value;
 
+pub mod answer;
 pub mod ask;
 pub mod band;
 pub mod branch;
+pub mod callback;
+pub mod comment;
 pub mod confirm;
 pub mod form;
+pub mod free;
 pub mod goto;
 pub mod grammars;
 pub mod hangup;
 pub mod http;
 pub mod menu;
+pub mod optout;
+pub mod promise;
 pub mod question;
+pub mod rate;
+pub mod record;
 pub mod run;
 pub mod say;
 pub mod set;
 pub mod tag;
 pub mod value_ear;
+pub mod verify;
+pub mod voicemail;
 
 /// Facts kept of one call; a plan that finds more goes round in circles.
 const OUTCOMES: usize = 500;
@@ -73,6 +84,15 @@ pub const WORDS: &[Word] = &[
     set::WORD,
     tag::WORD,
     http::WORD,
+    answer::WORD,
+    verify::WORD,
+    promise::WORD,
+    rate::WORD,
+    comment::WORD,
+    optout::WORD,
+    callback::WORD,
+    record::WORD,
+    voicemail::WORD,
     goto::WORD,
     run::WORD,
     hangup::WORD,
@@ -202,8 +222,21 @@ pub enum Event {
 /// Something that is done for a call outside of it, while the caller waits.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Errand {
+    /// Take a message.
+    Message(Taking),
     /// Ask another system.
     Lookup(Box<Request>),
+}
+
+/// How a message is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taking {
+    /// It is over then at the latest.
+    pub longest: Duration,
+    /// Silence that ends it.
+    pub silence: Duration,
+    /// Anything shorter is none.
+    pub least: Duration,
 }
 
 /// What came of an errand.
@@ -211,6 +244,8 @@ pub enum Errand {
 pub enum Done {
     /// Nobody did it in time, or nobody can.
     Nothing,
+    /// A message of so many milliseconds; `None` where nobody said anything, or it could not be kept.
+    Message(Option<u64>),
     /// The other system's answer.
     Lookup(Result<LookupAnswer, Failure>),
 }
@@ -304,14 +339,20 @@ pub struct Visit<'a> {
     pub language: &'a mut Language,
     /// Date and time where the plan lives.
     pub now: DateTime,
+    /// The moment, whatever the clocks there show.
+    pub wall: Timestamp,
     /// The name of the step.
     pub step: &'a str,
     /// What came of it, kept with the call.
     pub outcomes: &'a mut Vec<Outcome>,
     /// What went wrong without stopping the call, for the log: no values in it.
     pub faults: &'a mut Vec<String>,
-    /// What this step remembers until the call leaves it.
-    pub(super) memory: &'a mut Option<Box<dyn Any + Send>>,
+    /// What the caller said or typed last, as it was heard; nothing of what is secret.
+    pub said: Option<&'a Pii<String>>,
+    /// Was what we said last heard whole: every prompt of it to its last frame?
+    pub said_whole: bool,
+    /// What this step remembers until the call leaves it: a thing of each type.
+    pub(super) memory: &'a mut Vec<Box<dyn Any + Send>>,
 }
 
 impl Visit<'_> {
@@ -322,10 +363,21 @@ impl Visit<'_> {
 
     /// What this step remembers since the call came to it; a fresh one when there is none yet.
     pub fn memory<T: Any + Send + Default>(&mut self) -> &mut T {
-        if !self.memory.as_ref().is_some_and(|memory| memory.is::<T>()) {
-            *self.memory = Some(Box::new(T::default()));
+        if !self.memory.iter().any(|memory| memory.is::<T>()) {
+            self.memory.push(Box::new(T::default()));
         }
-        self.memory.as_mut().and_then(|memory| memory.downcast_mut()).expect("it was put there just now")
+        self.memory.iter_mut().find_map(|memory| memory.downcast_mut()).expect("it was put there just now")
+    }
+
+    /// Forgets what this step remembers of that type.
+    pub fn forget<T: Any>(&mut self) {
+        self.memory.retain(|memory| !memory.is::<T>());
+    }
+
+    /// The number at the other end of the line, as it was told; empty where it was not.
+    pub fn far_number(&self) -> String {
+        let outbound = self.scope.fact("direction").is_some_and(|direction| direction.plain() == "outbound");
+        self.scope.fact(if outbound { "called" } else { "caller" }).map(Value::plain).unwrap_or_default()
     }
 
     /// Keeps a value; a secret one stays out of everything but look-ups.
@@ -346,6 +398,12 @@ impl Visit<'_> {
         if counts {
             self.outcomes.push(Outcome { step: self.step.to_owned(), kind });
         }
+    }
+
+    /// What this step came to last, to be brought up to date.
+    pub fn outcome(&mut self) -> Option<&mut OutcomeKind> {
+        let step = self.step;
+        self.outcomes.iter_mut().rev().find(|outcome| outcome.step == step).map(|outcome| &mut outcome.kind)
     }
 
     /// A prompt as it is said now.

@@ -57,11 +57,11 @@ pub fn interpret(automaton: &Automaton, events: &[Event], said: &[String]) -> (R
     let mut open: Vec<Frame> = Vec::new();
     let mut fault = None;
     let mut result = Value::Nothing;
+    let ends = ends(events);
     for (index, event) in events.iter().enumerate() {
         match event {
             Event::Enter(rule, at) => {
-                let end = leaves_at(events, index).max(*at);
-                let span = *at..end;
+                let span = *at..ends[index].max(*at);
                 let scope = Scope::new(automaton.written(said, span.clone()));
                 spans.push(RuleSpan {
                     rule: automaton.rules[*rule as usize].name.clone(),
@@ -132,18 +132,18 @@ impl Frame {
     }
 }
 
-/// Where the rule that begins with event number `index` is complete.
-fn leaves_at(events: &[Event], index: usize) -> usize {
-    let mut depth = 0_usize;
-    for event in &events[index..] {
+/// For each event that begins a rule, where that rule is complete.
+fn ends(events: &[Event]) -> Vec<usize> {
+    let mut ends = vec![0; events.len()];
+    let mut open = Vec::new();
+    for (index, event) in events.iter().enumerate() {
         match event {
-            Event::Enter(..) => depth += 1,
-            Event::Leave(_, at) if depth == 1 => return *at,
-            Event::Leave(..) => depth -= 1,
-            _ => {}
+            Event::Enter(..) => open.push(index),
+            Event::Leave(_, at) => open.pop().into_iter().for_each(|begun: usize| ends[begun] = *at),
+            Event::Tag(_) | Event::Heard(..) => {}
         }
     }
-    0
+    ends
 }
 
 impl Automaton {

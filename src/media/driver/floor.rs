@@ -1,6 +1,7 @@
 //! What one media thread owns, and its beat.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use super::wire::Reader;
 use crate::audio::FRAME_MS;
 use crate::id::LegId;
 use crate::media::bridge::BridgeEnd;
-use crate::media::recorder::{Job, Pair, Recorder};
+use crate::media::recorder::{Job, Pair, Recorder, ring};
 use crate::media::session::{MAX_RTCP_BYTES, Session, Traffic};
 use crate::media::{MediaCommand, MediaEvent, OpenLeg, Recording};
 use crate::time::{Clock, Now, SystemClock};
@@ -140,6 +141,8 @@ impl Floor {
         loop {
             match inbox.try_recv() {
                 Ok(Order::Open(opening)) => self.open(*opening, now),
+                Ok(Order::Command(leg, MediaCommand::Record { path })) => self.begin_message(leg, path),
+                Ok(Order::Command(leg, MediaCommand::EndRecord)) => self.end_message(leg),
                 Ok(Order::Command(leg, command)) => match self.line(leg) {
                     Some(line) => {
                         line.command(command, now.mono);
@@ -158,6 +161,28 @@ impl Floor {
                 Err(TryRecvError::Disconnected) => return false,
             }
         }
+    }
+
+    /// A message of its own from here on. Makes its ring, once a message, not once a frame.
+    fn begin_message(&mut self, leg: LegId, path: PathBuf) {
+        self.end_message(leg);
+        let has_room = self.backlog.len() < BACKLOG;
+        let Some(line) = self.line(leg) else { return };
+        if !has_room {
+            let reason = "the recorder was too far behind to begin it".to_owned();
+            let _ = line.events.try_send(MediaEvent::Recorded(Recording::Failed { reason }));
+            return;
+        }
+        let (tap, ring) = ring();
+        line.session.keep_message(Some(tap));
+        self.backlog.push_back(Job::Start { leg: message_of(leg), path, ring });
+    }
+
+    fn end_message(&mut self, leg: LegId) {
+        let Some(line) = self.line(leg).filter(|line| line.session.keeps_message()) else { return };
+        line.session.keep_message(None);
+        let finish = finish_message(leg, &line.events);
+        self.backlog.push_back(finish);
     }
 
     fn line(&mut self, leg: LegId) -> Option<&mut Line> {
@@ -277,7 +302,12 @@ impl Floor {
 
     /// Says good-bye, gives the port back, finishes the recording, says [`MediaEvent::Closed`].
     fn retire(&mut self, leg: LegId, line: Line, now: Instant) {
-        let Line { mut session, port, closed, recording, call, counted, .. } = line;
+        let Line { mut session, port, events, closed, recording, call, counted, .. } = line;
+        if session.keeps_message() {
+            // Whoever hangs up in the middle of a message has left it.
+            session.keep_message(None);
+            self.backlog.push_back(finish_message(leg, &events));
+        }
         self.counters.add(counted, session.traffic());
         let mut report = [0; MAX_RTCP_BYTES];
         if let Some((to, length)) = session.farewell(now, &mut report)
@@ -300,6 +330,18 @@ impl Floor {
         };
         self.backlog.push_back(Job::Finish { leg, closed: Box::new(tell) });
     }
+}
+
+/// The recorder tells files apart by legs; that of a message has the number of its leg, far from all others.
+const fn message_of(leg: LegId) -> LegId {
+    LegId(leg.0 | 1 << 63)
+}
+
+fn finish_message(leg: LegId, events: &mpsc::Sender<MediaEvent>) -> Job {
+    let events = events.clone();
+    // A call that takes no events any more waits for none.
+    let tell = move |recording| _ = events.try_send(MediaEvent::Recorded(recording));
+    Job::Finish { leg: message_of(leg), closed: Box::new(tell) }
 }
 
 /// Sends what there is to report while there is room; `false` when nobody listens any more.
@@ -325,7 +367,6 @@ mod tests {
     use super::super::ports::PortPool;
     use super::*;
     use crate::media::RecordingRequest;
-    use crate::media::recorder::ring;
     use crate::rtp::jitter::JitterConfig;
     use crate::rtp::{Codec, StreamParams};
 
@@ -355,6 +396,48 @@ mod tests {
         let closed = events.clone().try_reserve_owned().expect("it is empty");
         let port = pool.reserve(SystemClock.now().mono).expect("a port is free");
         (Order::Open(Box::new(Opening { leg, port, events, closed, rings: Some(ring()) })), reports)
+    }
+
+    #[test]
+    fn a_message_is_a_file_of_its_own_that_is_finished_before_the_recording_of_its_leg() {
+        let pool = PortPool::new(IpAddr::from([127, 0, 0, 1]), 33_000..=33_999, REST).expect("a range");
+        let (recorder, _hung) = Recorder::that_hangs();
+        let mut floor = Floor::new(REST, recorder, Arc::default(), SystemClock.now().mono);
+        let (orders, mut inbox) = mpsc::channel(8);
+        let (open, mut reports) = opening(1, &pool);
+        let record = |name: &str| Order::Command(LegId(1), MediaCommand::Record { path: name.into() });
+        let end = || Order::Command(LegId(1), MediaCommand::EndRecord);
+        let close = Order::Command(LegId(1), MediaCommand::Close);
+        for order in [open, record("a.wav"), end(), end(), record("b.wav"), close] {
+            assert!(orders.try_send(order).is_ok());
+        }
+        let now = SystemClock.now();
+        assert!(floor.take_orders(&mut inbox, now));
+        (0..SHIFTS).for_each(|shift| floor.tick(shift, now, 0, false));
+        let mut told = Vec::new();
+        for job in std::mem::take(&mut floor.backlog) {
+            match job {
+                Job::Start { leg, path, .. } => told.push(format!("start {} {}", leg.0 & 0xff, path.display())),
+                Job::Finish { leg, closed } => {
+                    told.push(format!("finish {} {}", leg.0 & 0xff, if leg.0 > 1 { "message" } else { "leg" }));
+                    closed(Recording::Off);
+                }
+                Job::TakeOut { .. } => told.push("take out".to_owned()),
+            }
+        }
+        let expect = [
+            "start 1 /nowhere/1.wav",
+            "start 1 a.wav",
+            "finish 1 message",
+            "start 1 b.wav",
+            "finish 1 message",
+            "finish 1 leg",
+        ];
+        assert_eq!(told, expect);
+        let events: Vec<MediaEvent> = std::iter::from_fn(|| reports.try_recv().ok()).collect();
+        let recorded = MediaEvent::Recorded(Recording::Off);
+        assert_eq!(format!("{:?}", &events[..2]), format!("{:?}", [recorded.clone(), recorded]));
+        assert!(matches!(events[2..], [MediaEvent::Closed(_)]), "{events:?}");
     }
 
     #[test]

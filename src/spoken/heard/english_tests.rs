@@ -586,3 +586,196 @@ fn several_kinds_are_found_in_one_utterance_at_their_own_words() {
     assert_eq!((date.words.clone(), &text[date.bytes.clone()]), (4..5, "Friday"));
     assert_eq!((time.words.clone(), &text[time.bytes.clone()]), (6..7, "five"));
 }
+
+/// Longer sentences, as recognisers write them.
+#[test]
+fn amount_in_whole_sentences() {
+    check(
+        "en-US",
+        "amount",
+        &[
+            ("I can only afford about seventy five dollars this month.", "75.00 inside"),
+            ("Can I pay one hundred today and the rest next week?", "100.00 inside"),
+            ("Let's do $50 on the 1st.", "50.00 inside"),
+            ("I'll pay the two hundred and five dollars.", "205.00 full"),
+            ("could you take twenty five dollars and fifty cents", "25.50 inside"),
+            ("I'd say fifteen hundred", "1500.00 full"),
+            ("eleven hundred and twenty two dollars", "1122.00 full"),
+            ("three thousand four hundred fifty six dollars and seventy eight cents", "3456.78 full"),
+            ("six fifty", "650.00 full"),
+            ("nine ninety nine", "999.00 full"),
+            ("nineteen ninety nine", "19.99 full"),
+            ("forty nine ninety five", "49.95 full"),
+            ("one twenty five fifty", "125.50 full"),
+            ("two and a half grand", "2500.00 full"),
+            ("five hundred bucks, sorry, four hundred", "400.00 full"),
+            ("not five hundred", "-"),
+            ("Make that two fifty instead of three hundred", "250.00 full"),
+            ("how about ten dollars a week", "10.00 inside"),
+            ("I owe you guys like three hundred dollars", "300.00 inside"),
+            ("Two hundred. Yeah, two hundred.", "200.00 full"),
+            ("$1,234.56", "1234.56 full"),
+            ("1 hundred dollars", "100.00 full"),
+            ("20 dollars and 5 cents", "20.05 full"),
+            ("it's gonna be a hundred and something", "100.00 inside"),
+            ("a hundred fifty", "150.00 full"),
+            ("on March 15th two hundred dollars", "200.00 inside"),
+            ("press two", "-"),
+            ("option three", "-"),
+            ("my card ending in 4217", "-"),
+            ("at half past five", "-"),
+            ("in twenty minutes", "-"),
+            ("one of my cards", "-"),
+            ("the second one", "-"),
+        ],
+    );
+}
+
+/// Longer sentences, as recognisers write them.
+#[test]
+fn date_in_whole_sentences() {
+    check(
+        "en-US",
+        "date",
+        &[
+            ("I can pay on the 15th of next month", "2026-04-15 inside"),
+            ("I get paid on Friday so maybe Saturday", "2026-03-07 inside"),
+            ("Let's say a week from this Friday", "2026-03-13 full"),
+            ("the Monday after next", "2026-03-16 full"),
+            ("it's the 3rd of April", "2026-04-03 full"),
+            ("April 3", "2026-04-03 full"),
+            ("the third", "2026-04-03 full"),
+            ("by the end of this week", "2026-03-06 full"),
+            ("first of the month", "2026-04-01 full"),
+            ("on the 1st", "2026-04-01 full"),
+            ("Tuesday the 10th", "2026-03-10 full"),
+            ("Tuesday the tenth of March", "2026-03-10 full"),
+            ("this coming Monday", "2026-03-09 full"),
+            ("in about ten days", "2026-03-14 full"),
+            ("two days from now", "2026-03-06 full"),
+            ("ten days ago", "2026-02-22 full"),
+            ("next month on the fifth", "2026-04-05 full"),
+            ("the fifth next month", "2026-04-05 full"),
+            ("I think it was January the fifth two thousand and twenty four", "2024-01-05 full"),
+            ("March fifteenth two thousand twenty six", "2026-03-15 full"),
+            ("the twenty ninth of February", "2028-02-29 full"),
+            ("Friday at five", "2026-03-06 inside"),
+            ("I want to book two tickets for Sunday", "2026-03-08 inside"),
+            ("give me a second", "-"),
+            ("may I speak to someone", "-"),
+            ("I may pay later", "-"),
+        ],
+    );
+}
+
+/// Longer sentences, as recognisers write them.
+#[test]
+fn time_in_whole_sentences() {
+    check(
+        "en-US",
+        "time",
+        &[
+            ("can you call me back at quarter to seven in the evening", "18:45 inside"),
+            ("anytime after six p m", "18:00 inside"),
+            ("I'd prefer nine thirty in the morning", "09:30 inside"),
+            ("7:15 AM.", "07:15 full"),
+            ("six", "18:00 full"),
+            ("at 6", "18:00 full"),
+            ("at twenty past four", "16:20 full"),
+            ("ten after ten", "10:10 full"),
+            ("five to five", "16:55 full"),
+            ("twelve noon", "12:00 full"),
+            ("twelve midnight", "00:00 full"),
+            ("twenty one hundred hours", "21:00 full"),
+            ("three in the afternoon on Monday", "15:00 inside"),
+            ("five dollars", "-"),
+            ("I have six hours", "-"),
+        ],
+    );
+}
+
+/// Longer sentences, as recognisers write them.
+#[test]
+fn moment_in_whole_sentences() {
+    check(
+        "en-US",
+        "moment",
+        &[
+            ("could you ring me tomorrow at ten in the morning", "2026-03-05T10:00 inside"),
+            ("next Tuesday at 3 pm", "2026-03-10T15:00 full"),
+            ("Monday morning at eight thirty", "2026-03-09T08:30 full"),
+            ("at six this evening", "2026-03-04T18:00 full"),
+            ("call me in an hour", "2026-03-04T11:00 full"),
+            ("in three days at noon", "2026-03-07T12:00 full"),
+            ("on the 10th at half past nine", "2026-03-10T09:30 full"),
+        ],
+    );
+}
+
+/// Longer sentences, as recognisers write them.
+#[test]
+fn boolean_in_whole_sentences() {
+    check(
+        "en-US",
+        "boolean",
+        &[
+            ("Yes.", "true full"),
+            ("Yes, that is correct.", "true full"),
+            ("Yeah, I think that's right.", "true full"),
+            ("No, that's not what I said.", "false inside"),
+            ("I do", "true full"),
+            ("I have a question", "-"),
+            ("I am having trouble with my card", "-"),
+            ("no, two hundred", "false inside"),
+            ("yes I'd like to pay two hundred", "true inside"),
+            ("okay then", "true full"),
+            ("oh yes please", "true full"),
+            ("that's a no from me", "false inside"),
+            ("I said yes", "true full"),
+            ("hmm, no", "false full"),
+            ("is it Friday", "-"),
+            ("sure, why not", "true full"),
+            ("you're right", "true full"),
+            ("I guess", "true full"),
+            ("not that I know of", "false inside"),
+        ],
+    );
+}
+
+/// Longer sentences, as recognisers write them.
+#[test]
+fn phone_in_whole_sentences() {
+    check(
+        "en-US",
+        "phone",
+        &[
+            ("You can reach me at 202-555-0123.", "+12025550123 full"),
+            ("(202) 555-0123", "+12025550123 full"),
+            ("+1 202 555 0123", "+12025550123 full"),
+            (
+                "it's two zero two five five five, no sorry, two zero three five five five zero one two three",
+                "+12035550123 inside",
+            ),
+        ],
+    );
+}
+
+/// Longer sentences, as recognisers write them.
+#[test]
+fn rating_in_whole_sentences() {
+    check(
+        "en-US",
+        "rating?min=1;max=10",
+        &[
+            ("I'd probably say like a seven or so", "7 full"),
+            ("Eight.", "8 full"),
+            ("a 9 out of 10", "9 full"),
+            ("ten! you were great", "10 inside"),
+            ("two thumbs up", "-"),
+            ("one", "1 full"),
+            ("it was a ten for sure", "10 full"),
+            ("five because I waited twenty minutes", "5 inside"),
+            ("zero", "-"),
+        ],
+    );
+}

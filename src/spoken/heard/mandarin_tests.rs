@@ -496,3 +496,150 @@ fn several_kinds_are_found_in_one_utterance_at_their_own_characters() {
         assert_eq!((found.value.plain().as_str(), &text[found.bytes.clone()]), (value, words));
     }
 }
+
+/// Longer sentences, as recognisers write them.
+#[test]
+fn amount_in_whole_sentences() {
+    check(
+        "zh-CN",
+        "amount",
+        &[
+            ("我这个月最多能还五百块钱。", "500.00 inside"),
+            ("我先付一千二，剩下的下个月再还。", "1200.00 inside"),
+            ("转三万八千六百块给我妈", "38600.00 inside"),
+            ("二百五十元", "250.00 full"),
+            ("那就两千吧", "2000.00 full"),
+            ("五百五", "550.00 full"),
+            ("一千零五十元五角", "1050.50 full"),
+            ("一百块零五毛", "100.50 full"),
+            ("我要充一百块钱话费", "100.00 inside"),
+            ("给我转2000元。", "2000.00 full"),
+            ("1万2", "12000.00 full"),
+            ("2.5万", "25000.00 full"),
+            ("还三百，不，四百", "400.00 full"),
+            ("两百二十块五", "220.50 full"),
+            ("三千三百三", "3330.00 full"),
+            ("十万", "100000.00 full"),
+            ("一千万", "10000000.00 full"),
+            ("八十", "80.00 full"),
+            ("我有两张卡", "-"),
+            ("三月十五号", "-"),
+            ("等我五分钟", "-"),
+            ("第一个", "-"),
+            ("二号线", "-"),
+        ],
+    );
+}
+
+/// Longer sentences, as recognisers write them.
+#[test]
+fn date_in_whole_sentences() {
+    check(
+        "zh-CN",
+        "date",
+        &[
+            ("那就定在下周二吧", "2026-03-10 full"),
+            ("这个月月底之前", "2026-03-31 full"),
+            ("大概月中吧", "2026-03-15 full"),
+            ("我是一九九零年五月二十号出生的", "1990-05-20 full"),
+            ("三月二十", "2026-03-20 full"),
+            ("明天或者后天", "2026-03-06 full"),
+            ("下星期天", "2026-03-15 full"),
+            ("这周末", "2026-03-07 full"),
+            ("后天下午三点", "2026-03-06 inside"),
+            ("本周五", "2026-03-06 full"),
+            ("过三天", "2026-03-07 full"),
+            ("十天之后", "2026-03-14 full"),
+            ("半个月以后", "2026-03-19 full"),
+            ("去年十二月三十一号", "2025-12-31 full"),
+            ("3月15", "2026-03-15 full"),
+            ("四月一号星期三", "2026-04-01 full"),
+            ("不要周五，周六吧", "2026-03-07 full"),
+            ("我一周七天都上班", "-"),
+            ("一号选项", "-"),
+        ],
+    );
+}
+
+/// Longer sentences, as recognisers write them.
+#[test]
+fn time_in_whole_sentences() {
+    check(
+        "zh-CN",
+        "time",
+        &[
+            ("麻烦晚上七点半以后打给我", "19:30 inside"),
+            ("上午十点到十一点之间", "10:00 inside"),
+            ("大概下午两点多", "14:00 inside"),
+            ("早上九点一刻", "09:15 full"),
+            ("差一刻八点", "07:45 full"),
+            ("十二点", "12:00 full"),
+            ("下午三点零五", "15:05 full"),
+            ("我早一点来", "-"),
+            ("有一点问题", "-"),
+        ],
+    );
+}
+
+/// Longer sentences, as recognisers write them.
+#[test]
+fn moment_in_whole_sentences() {
+    check(
+        "zh-CN",
+        "moment",
+        &[
+            ("你明天上午十点再打给我吧", "2026-03-05T10:00 full"),
+            ("一个小时以后", "2026-03-04T11:00 full"),
+            ("今天下午四点", "2026-03-04T16:00 full"),
+            ("周六早上九点半", "2026-03-07T09:30 full"),
+            ("四十分钟后", "2026-03-04T10:40 full"),
+        ],
+    );
+}
+
+/// Longer sentences, as recognisers write them.
+#[test]
+fn boolean_in_whole_sentences() {
+    check(
+        "zh-CN",
+        "boolean",
+        &[
+            ("是的，没错。", "true full"),
+            ("对，就是这样", "true inside"),
+            ("我觉得可以", "true full"),
+            ("不是，我说的是三百", "false inside"),
+            ("我要查余额", "-"),
+            ("我想问一下", "-"),
+            ("可以帮我查一下吗", "-"),
+            ("不用麻烦了，谢谢", "false inside"),
+            ("没有啊", "false full"),
+            ("嗯，可以。", "true full"),
+            ("好的，谢谢。", "true full"),
+            ("那个，不用了", "false full"),
+        ],
+    );
+}
+
+/// Longer sentences, as recognisers write them.
+#[test]
+fn rating_in_whole_sentences() {
+    check(
+        "zh-CN",
+        "rating?min=1;max=10",
+        &[("我给你们打九分吧，服务挺好的", "9 inside"), ("七", "7 full"), ("那就十分吧", "10 full")],
+    );
+}
+
+/// Longer sentences, as recognisers write them.
+#[test]
+fn phone_in_whole_sentences() {
+    check(
+        "zh-CN",
+        "phone",
+        &[
+            ("我电话是一三九，一二三四，五六七八", "+8613912345678 full"),
+            ("你记一下，幺五零幺二三四五六七八", "+8615012345678 inside"),
+            ("13912345678。", "+8613912345678 full"),
+        ],
+    );
+}

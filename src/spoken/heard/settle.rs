@@ -82,6 +82,8 @@ pub struct Manners {
 
 /// What is left of a value that was taken back or denied.
 const TAKEN_BACK: f32 = 0.15;
+/// What is left of a value that was denied: "not two hundred".
+const DENIED: f32 = 0.05;
 /// Two different values and no word that says which.
 const TWO_MINDS: f32 = 0.6;
 /// What the last of several has before the others.
@@ -173,7 +175,7 @@ fn spans(words: &Words, read: impl Fn(usize) -> Vec<Reading>) -> (Vec<Span>, boo
 fn weigh(words: &Words, manners: &Manners, spans: &mut [Span]) {
     for span in &mut *spans {
         if denied(words, manners, span.words.start) {
-            span.weight = TAKEN_BACK;
+            span.weight = DENIED;
         }
     }
     // A lone denial behind a value may as well be a correction: "两百，不是，三百".
@@ -221,7 +223,9 @@ fn denied(words: &Words, manners: &Manners, start: usize) -> bool {
     while at > 0 && SMALL.contains(&words.get(at - 1)) {
         at -= 1;
     }
-    words.after(at, manners.denials)
+    // 不，是十五号 denies what was asked; 不是十五号 denies the day.
+    let unbroken = |start: usize| words.get(start).is_ascii() || !(start + 1..=at).any(|place| words.gap(place));
+    (0..at).any(|start| unbroken(start) && words.any(start, manners.denials).is_some_and(|(_, end)| end == at))
 }
 
 /// Do the words next to a value belong beside one?

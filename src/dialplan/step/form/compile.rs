@@ -8,8 +8,8 @@ use super::{Form, Slot, words};
 use crate::dialplan::compile::{Compiler, INCOMPLETE};
 use crate::dialplan::diagnostic::Spanned;
 use crate::dialplan::key::{Key, Shape, key};
-use crate::dialplan::plan::{Prompt, Question};
-use crate::dialplan::read::{self, Fields};
+use crate::dialplan::plan::{Prompt, Question, Target};
+use crate::dialplan::read::{self, Fields, Localized};
 use crate::dialplan::schema::{self, QUESTION_KEYS};
 use crate::dialplan::step::band::{self, Band, How};
 use crate::dialplan::step::value_ear::{WANT_KEYS, Want, judge};
@@ -61,13 +61,13 @@ const fn table<const COUNT: usize>() -> [Key; COUNT] {
 }
 
 /// A slot as it is written.
-struct Written {
-    wanted: Wanted,
-    slot: Slot,
-    question: Question,
+pub(in crate::dialplan) struct Written {
+    pub wanted: Wanted,
+    pub slot: Slot,
+    pub question: Question,
 }
 
-pub fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
+pub(in crate::dialplan) fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
     let mut fields = cx.open(node, &[KEYS, QUESTION_KEYS])?;
     let mut written = cx.written_question(&mut fields);
     written.prompt = fields.take("prompt").and_then(|node| cx.text(&node));
@@ -86,6 +86,18 @@ pub fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
     if slots.is_empty() {
         return None;
     }
+    Some(Box::new(assemble(slots, written, (band, prompt, which), go, cx)))
+}
+
+/// Puts a form together: its slots, what all its questions share, when and how all is read back, and what is asked when
+/// something of it is wrong.
+pub(in crate::dialplan) fn assemble(
+    slots: Vec<Written>,
+    written: schema::Question,
+    (band, prompt, which): (Band, Option<Prompt>, Option<Prompt>),
+    go: Target,
+    cx: &mut Compiler<'_>,
+) -> Form {
     let opening = written.prompt.is_some().then(|| cx.question(&written, INCOMPLETE));
     let quiet = schema::Question { prompt: None, reprompt: Some(Vec::new()), ..written };
     let asks = |prompt: Prompt, cx: &mut Compiler<'_>| Question { prompt, ..cx.question(&quiet, INCOMPLETE) };
@@ -112,7 +124,23 @@ pub fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
         Quest { question, ear: Box::new(ear) }
     });
     let quests = quests.collect();
-    Some(Box::new(Form { quests, opens, slots: compiled, wanted, band, noted, again, go }))
+    Form { quests, opens, slots: compiled, wanted, band, noted, again, go }
+}
+
+/// A slot that a step of its own kind asks for: `name` is what its value is kept under, `called` how it is spoken of.
+pub(in crate::dialplan) fn slot_of(
+    (name, called): (String, &Spanned<String>),
+    want: Want,
+    prompt: Prompt,
+    form: &schema::Question,
+    cx: &mut Compiler<'_>,
+) -> Written {
+    let quiet = schema::Question::default().over(form);
+    let question = Question { prompt, ..cx.question(&quiet, want.incomplete()) };
+    let label = default_label(called, &want, cx);
+    let phrases = phrases_of(None, called, &want, cx);
+    let slot = Slot { required: true, condition: None, says_back: true, label };
+    Written { wanted: Wanted { name, want, phrases, sensitive: false }, slot, question }
 }
 
 fn slots(node: Node, form: &schema::Question, cx: &mut Compiler<'_>) -> Vec<Written> {
@@ -161,21 +189,29 @@ fn slot(name: &Spanned<String>, node: Node, form: &schema::Question, cx: &mut Co
     let label = fields.take("label").and_then(|node| cx.text(&node)).map(|text| cx.prompt(&text));
     let label = label.unwrap_or_else(|| default_label(name, &want, cx));
     let phrases = fields.take("phrases").and_then(|node| read::localized(&node, cx.findings, read::lines));
-    let phrases = cx
-        .languages()
-        .to_vec()
-        .into_iter()
-        .map(|language| {
-            let written = cx.phrases_in(phrases.as_ref(), &language).into_iter().map(|phrase| phrase.value);
-            let built_in = words::phrases(&want, &language).iter().map(|phrase| (*phrase).to_owned());
-            let own_name = (language.primary() == "en").then(|| name.value.replace(['_', '-'], " "));
-            let all = written.chain(built_in).chain(own_name).map(|phrase| as_words(&phrase, &language));
-            (language.clone(), all.filter(|phrase| !phrase.is_empty()).collect())
-        })
-        .collect::<BTreeMap<_, _>>();
+    let phrases = phrases_of(phrases.as_ref(), name, &want, cx);
     let question = cx.question(&own.over(form), want.incomplete());
     let slot = Slot { required, condition, says_back: says_back.unwrap_or(!sensitive), label };
     named.then(|| Written { wanted: Wanted { name: name.value.clone(), want, phrases, sensitive }, slot, question })
+}
+
+/// What callers call a slot, per language.
+fn phrases_of(
+    written: Option<&Localized<Vec<Spanned<String>>>>,
+    name: &Spanned<String>,
+    want: &Want,
+    cx: &Compiler<'_>,
+) -> BTreeMap<Language, Vec<String>> {
+    let languages = cx.languages().iter().cloned();
+    let phrases = languages.map(|language| {
+        let own = cx.phrases_in(written, &language).into_iter().map(|phrase| phrase.value);
+        let built_in = words::phrases(want, &language).iter().map(|phrase| (*phrase).to_owned());
+        let own_name = (language.primary() == "en").then(|| name.value.replace(['_', '-'], " "));
+        let all = own.chain(built_in).chain(own_name).map(|phrase| as_words(&phrase, &language));
+        let all = all.filter(|phrase| !phrase.is_empty()).collect();
+        (language, all)
+    });
+    phrases.collect()
 }
 
 fn as_words(phrase: &str, language: &Language) -> String {

@@ -133,6 +133,7 @@ impl Leg {
             MediaEvent::PromptFinished { play, played_ms, total_ms, end, .. } => {
                 format!("{end:?} {play} {played_ms}/{total_ms}")
             }
+            MediaEvent::Recorded(_) => "recorded".to_owned(),
             MediaEvent::KeysSent => "keys sent".to_owned(),
             MediaEvent::RtpTimeout { silent_for } => format!("timeout {}", silent_for.as_millis()),
             MediaEvent::Closed(_) => "closed".to_owned(),

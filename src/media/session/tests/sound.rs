@@ -87,6 +87,23 @@ fn the_recording_has_the_caller_left_and_us_right_as_both_were_heard() {
 }
 
 #[test]
+fn a_message_has_what_the_caller_says_from_there_on_and_nothing_of_us() {
+    let mut leg = Leg::new(params());
+    leg.play(1, &hum(1_000), BargeIn::Off);
+    leg.hear(&voice(10, 8_000.0));
+    let (tap, mut kept) = ring();
+    leg.session.keep_message(Some(tap));
+    leg.hear(&voice(20, 8_000.0));
+    leg.ticks(5);
+    leg.session.keep_message(None);
+    leg.ticks(5);
+    let pairs: Vec<Pair> = kept.read_chunk(kept.slots()).expect("it is there").into_iter().collect();
+    assert_eq!(pairs.len(), 25 * FRAME_8K);
+    assert!(pairs.iter().all(|pair| pair[1] == 0) && pairs.iter().any(|pair| pair[0] != 0));
+    assert_eq!(leg.recorded.slots(), 40 * FRAME_8K, "the call's own recording has all of it");
+}
+
+#[test]
 fn a_recorder_that_stalls_costs_silence_and_no_time() {
     let mut leg = Leg::new(params());
     leg.play(1, &vec![[100; FRAME_8K]; 400], BargeIn::Off);

@@ -269,10 +269,11 @@ fn is_year_of_a_day(words: &Words, at: usize) -> bool {
 pub fn names_something_else(words: &Words, at: usize, start: usize) -> bool {
     let before = words.before(at);
     let is_one = words.get(start) == "one";
+    let after_a_place = at > 0 && super::numbers::ordinal(words, at - 1).is_some_and(|(_, end)| end == at);
     let two_before = at.checked_sub(2).map_or("", |at| words.get(at));
     MONTHS.contains(&before)
         || (MONTHS.contains(&two_before) && before == "the")
-        || (is_one && (PRONOUN_AFTER.contains(&before) || words.get(start + 1) == "of"))
+        || (is_one && (after_a_place || PRONOUN_AFTER.contains(&before) || words.get(start + 1) == "of"))
         || matches!(before, "past" | "quarter" | "half" | "number" | "option" | "press" | "ending" | "hash")
         || words.after(at, &["quarter to", "card ending in", "ends in", "ending in", "out of", "quarter of"])
         || super::numbers::ordinal(words, start).is_some()

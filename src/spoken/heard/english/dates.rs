@@ -136,7 +136,7 @@ impl Days<'_> {
     /// "in three days", "two weeks from Friday", "a week ago", "a fortnight on Monday".
     fn relative(&self, at: usize) -> Vec<Reading> {
         let within = self.words.any(at, &["in", "within"]).map(|(_, end)| end);
-        let start = within.unwrap_or(at);
+        let start = self.words.skip(within.unwrap_or(at), &["about", "around", "roughly"]);
         let count = match self.words.get(start) {
             "a" | "an" | "one" | "another" => Some((1, start + 1)),
             "couple" => Some((2, self.words.skip(start + 1, &["of"]))),
@@ -368,6 +368,15 @@ impl Days<'_> {
         // "February thirtieth" is no day, and its thirtieth none either.
         if month(self.words.before(at)).is_some() {
             return Vec::new();
+        }
+        let ahead = self.words.find(at, &[("next month", 1), ("this month", 0), ("last month", -1)]);
+        if let Some((ahead, end)) = ahead {
+            let day = ordinal(self.words, self.words.skip(end, &["on the", "the"]));
+            let Some((day, end)) = day.filter(|(day, _)| (1..=31).contains(day)) else { return Vec::new() };
+            return dates(calendar::month_shifted(self.today, ahead, day as i8).map(|date| (date, 0.95)), end);
+        }
+        if matches!(self.words.before(at), "a" | "my" | "your" | "her" | "his" | "our" | "per" | "every") {
+            return Vec::new(); // "give me a second"
         }
         let the = self.words.skip(at, &["the"]);
         let with_the = the > at;

@@ -75,6 +75,7 @@ pub fn weekday(word: &str) -> Option<Weekday> {
 }
 
 const FILLERS: &[&str] = &[
+    "instead",
     "a",
     "about",
     "actually",
@@ -212,7 +213,6 @@ const CORRECTIONS: &[&str] = &[
     "i am sorry",
     "my mistake",
     "i misspoke",
-    "instead",
     "hang on",
     "hold on",
     "nah",

@@ -64,6 +64,7 @@ const OTHER_THINGS: &[&str] = &[
     "percent",
     "times",
     "people",
+    "thumbs",
     "dollars",
     "pounds",
     "euros",
@@ -114,6 +115,7 @@ pub fn rating_at(words: &Words, at: usize, min: i64, max: i64) -> Vec<Reading> {
     }
     // "seven or eight" is no decision yet: the second is read at its own place, and both are doubted.
     let undecided = matches!(words.get(end), "or" | "to") && (digit(words, end + 1).is_some());
+    let end = words.skip(end, &["or so", "or something"]);
     if words.any(end, OTHER_THINGS).is_some() && !undecided {
         return Vec::new();
     }

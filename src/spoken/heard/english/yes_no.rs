@@ -10,7 +10,7 @@ const NO: Option<bool> = Some(false);
 /// What people say for yes and no, as [`Words`] leaves it, and for neither: those that hold a yes or a no and mean none.
 #[rustfmt::skip]
 const PHRASES: &[(&str, (Option<bool>, f32))] = &[
-    ("yes", (YES, 0.98)), ("yeah", (YES, 0.97)), ("yes please", (YES, 0.98)), ("yes i do", (YES, 0.98)), ("aye", (YES, 0.8)),
+    ("yes", (YES, 0.98)), ("yeah", (YES, 0.97)), ("yes please", (YES, 0.98)), ("that is a yes", (YES, 0.95)), ("that is a no", (NO, 0.95)), ("you are right", (YES, 0.9)), ("yes i do", (YES, 0.98)), ("aye", (YES, 0.8)),
     ("sure", (YES, 0.9)), ("sure thing", (YES, 0.95)), ("of course", (YES, 0.95)), ("for sure", (YES, 0.93)), ("yeah sure", (YES, 0.97)),
     ("correct", (YES, 0.96)), ("that is correct", (YES, 0.98)), ("that is right", (YES, 0.98)), ("right", (YES, 0.8)), ("that is it", (YES, 0.85)),
     ("that is me", (YES, 0.93)), ("that is fine", (YES, 0.93)), ("that is good", (YES, 0.9)), ("that works", (YES, 0.93)), ("works for me", (YES, 0.93)),

@@ -167,7 +167,10 @@ impl Days<'_> {
         let named = small(words, at)
             .filter(|(month, _)| (1..=12).contains(month))
             .and_then(|(month, end)| Some((month as i8, words.take(end, "月")?)));
-        let start = month.map(|(_, end)| end).or(named.map(|(_, end)| end)).or_else(|| words.take(at, "月"));
+        let start = month
+            .map(|(_, end)| words.skip(end, &["月", "的"]))
+            .or(named.map(|(_, end)| end))
+            .or_else(|| words.take(at, "月"));
         let edges = &[
             ("底", 'e'),
             ("末", 'e'),

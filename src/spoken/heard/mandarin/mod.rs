@@ -162,7 +162,7 @@ pub const AMOUNT: Manners = manners(
         "还个",
         "付个",
     ],
-    &["零", "块零", "负", "付", "还"],
+    &["零", "块零", "负"],
 );
 /// Around days, times and moments.
 pub const DATE: Manners = manners(
