@@ -10,7 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["audio", "grammar", "spoken", "understand", "rtp", "sdp", "knowledge", "routing"],
     &["sip", "media", "speech", "dialplan", "lookup"],
     &["call", "agents"],
-    &["store", "simulate", "config", "observe"],
+    &["store", "simulate", "import", "graph", "config", "observe"],
     &["app", "cli"],
 ];
 

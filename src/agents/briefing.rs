@@ -9,6 +9,8 @@ use crate::language::Language;
 pub const ACCEPTED: &str = "accepted";
 /// The result of one who does not.
 pub const DECLINED: &str = "declined";
+/// The result of one whom nobody answered: silence, or a machine that talks.
+pub const UNHEARD: &str = "unheard";
 /// The variable that holds the sentence.
 pub const SENTENCE: &str = "briefing";
 
@@ -20,6 +22,11 @@ pub fn heard_in(language: &Language) -> Language {
 
 fn is_chinese(language: &Language) -> bool {
     language.primary() == "zh"
+}
+
+/// Does whoever heard a briefing with this result stay on the line, for the caller?
+pub fn stays(result: Option<&str>) -> bool {
+    !matches!(result, Some(DECLINED | UNHEARD))
 }
 
 /// "Mandarin speaker, verified, wants: repay", for an agent who is spoken to in `language` ([`heard_in`]).
@@ -42,7 +49,8 @@ pub fn sentence(handoff: &Handoff, language: &Language) -> String {
     format!("A caller: {}.", parts.join(", "))
 }
 
-/// The plan that says `{{ briefing }}` and takes yes or no by key or word, in `language` ([`heard_in`]). Silence declines.
+/// The plan that says `{{ briefing }}` and takes yes or no by key or word, in `language` ([`heard_in`]). Whoever does neither
+/// is not there.
 pub fn plan(language: &Language) -> String {
     let (prompt, again, yes, no) = match is_chinese(language) {
         true => (
@@ -69,9 +77,10 @@ pub fn plan(language: &Language) -> String {
          \x20       leave: {{ key: 2, phrases: {no}, go: left }}\n\
          \x20     tries: 2\n\
          \x20     wait: 5s\n\
-         \x20     go: left\n\
+         \x20     go: silent\n\
          \x20 taken: {{ hangup: {{ result: {ACCEPTED} }} }}\n\
-         \x20 left: {{ hangup: {{ result: {DECLINED} }} }}\n"
+         \x20 left: {{ hangup: {{ result: {DECLINED} }} }}\n\
+         \x20 silent: {{ hangup: {{ result: {UNHEARD} }} }}\n"
     )
 }
 
@@ -152,7 +161,7 @@ mod tests {
             let heard_in = heard_in(&language(tag));
             let loaded = load_str("briefing", &plan(&heard_in)).unwrap_or_else(|faults| panic!("{tag}: {faults}"));
             assert_eq!(loaded.plan.languages, [language(heard)]);
-            assert_eq!(loaded.plan.steps.len(), 3);
+            assert_eq!(loaded.plan.steps.len(), 4);
         }
     }
 }

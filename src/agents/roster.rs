@@ -355,7 +355,8 @@ mod tests {
             change(&mut group);
             BTreeMap::from([("desk".into(), group)])
         };
-        let rows: Vec<(Vec<Agent>, BTreeMap<Arc<str>, Group>, &str, &str)> = vec![
+        type Row = (Vec<Agent>, BTreeMap<Arc<str>, Group>, &'static str, &'static str);
+        let rows: Vec<Row> = vec![
             (vec![agent("ada"), agent("ada")], desk(), "agents.agent.1.name", "two [[agents.agent]] are named \"ada\""),
             (vec![agent(" ")], desk(), "agents.agent.0.name", "empty name"),
             (vec![number("+12025550100", None)], desk(), "agents.agent.0.to", "needs a `trunk`"),

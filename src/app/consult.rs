@@ -1,8 +1,10 @@
-//! Asking somebody before a caller is sent there: the other call of an attended transfer, and its record.
+//! Asking somebody before a caller is sent there or joined with them: the other call of a transfer or handover, and its
+//! record.
 //!
 //! ```text
-//!   live call ── Consult ──▶ originate: INVITE … answered, briefing said, stands by ── Ready ──▶ live call
-//!             ── joined ───▶ hung up by whoever takes over, else by us; not joined: hung up at once
+//!   live call ── Consult ────▶ originate: INVITE … answered, briefing said, stands by ── Ready ──▶ live call
+//!             ── TakenOver ──▶ hung up by whoever takes over, else by us
+//!             ── Bridged ────▶ goes on until either end hangs up; Over: hung up at once
 //! ```
 
 mod driver;
@@ -10,17 +12,18 @@ mod driver;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::house::House;
 use super::originate::{Originate, OriginateError};
 use super::plans::Plans;
 use super::{AppError, LivePlan};
+use crate::agents::{Agent, briefing};
 use crate::call::driver::{Consultant, Consultation};
 use crate::call::record::{CallEnd, CallRecord};
 use crate::call::registry::Seat;
-use crate::call::{Consult, Consulted, TimelineEvent};
+use crate::call::{Consult, Consulted, TimelineEvent, Verdict, Wish};
 use crate::dialplan::scope::Variables;
 use crate::id::{CallId, LegId};
 use crate::language::Language;
@@ -33,10 +36,13 @@ pub(super) const STANDS_BY: Duration = Duration::from_secs(100);
 const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(2);
 /// The variable that holds what is to be said.
 const BRIEFING: &str = "briefing";
+/// A call gives two verdicts.
+const VERDICTS: usize = 2;
 /// News and timeline of one short call.
 const WAITING: usize = 16;
 
 /// Calls somebody on behalf of one live call.
+#[derive(Clone)]
 pub(super) struct OnBehalf {
     /// Who makes the call.
     pub house: Weak<House>,
@@ -53,16 +59,32 @@ pub(super) struct OnBehalf {
 impl Consultant for OnBehalf {
     fn consult(&self, consult: Consult) -> Consultation {
         let (report, news) = mpsc::channel(WAITING);
-        let (joined, verdict) = oneshot::channel();
+        let (verdict, verdicts) = mpsc::channel(VERDICTS);
         if let Some(house) = self.house.upgrade() {
             let trunk = way(consult.trunk.clone(), consult.to.reveal(), self.trunk.clone());
             let number = Some(self.far_end.clone()).filter(|number| trunk.is_none() && !number.reveal().is_empty());
             let caller = number.map(|number| CallerId { number, name: None, withheld: false });
             let consult = Consult { trunk, ..consult };
             let (call, language) = (self.call.clone(), self.language.clone());
-            driver::start(async move { house.consult(consult, (call, caller, language), report, verdict).await });
+            driver::start(async move { house.consult(consult, (call, caller, language), report, verdicts).await });
         }
-        Consultation { news, joined }
+        Consultation { news, verdict }
+    }
+
+    fn queue(&self, wish: Wish) -> Consultation {
+        match self.house.upgrade() {
+            Some(house) => house.desk.enter(wish, self.clone()),
+            // Its news end at once, which the call takes for the end.
+            None => Consultation { news: mpsc::channel(1).1, verdict: mpsc::channel(1).0 },
+        }
+    }
+}
+
+impl OnBehalf {
+    /// The same, to somebody who is spoken to in a language of theirs.
+    pub fn speaking_to(&self, agent: &Agent) -> Self {
+        let language = agent.languages.first().cloned().unwrap_or_else(|| self.language.clone());
+        Self { language, ..self.clone() }
     }
 }
 
@@ -95,12 +117,12 @@ impl House {
         consult: Consult,
         (made_for, caller, language): (CallId, Option<CallerId>, Language),
         report: mpsc::Sender<Consulted>,
-        verdict: oneshot::Receiver<bool>,
+        verdicts: mpsc::Receiver<Verdict>,
     ) {
-        // As a variable, so that braces in the words mean nothing.
-        let known: Variables = consult.briefing.map(|words| (BRIEFING.to_owned(), words)).into_iter().collect();
-        let live = match self.plans.briefing(&known, &language).await {
-            Ok(live) => live,
+        let headers = consult.introduction.as_ref().map(|known| known.handoff.headers()).unwrap_or_default();
+        let stands_by = consult.introduction.as_ref().map_or(STANDS_BY, |_| self.config.max_call);
+        let (live, known) = match self.plans.words_for(&consult, &language).await {
+            Ok(ready) => ready,
             Err(error) => {
                 warn!(%error, "whom the caller shall be sent to cannot be told why");
                 let _ = report.send(Consulted::Over { status: 500 }).await;
@@ -117,14 +139,20 @@ impl House {
             ring: consult.ring,
             watch: Some(watch),
             made_for: Some(made_for),
+            stands_by: Some(stands_by),
+            headers,
         };
-        let mut other = Other { begun: None, report, verdict, joined: None };
+        let mut other = Other { begun: None, report, verdicts, verdict: None };
         match other.live(self, order, events).await {
             Ok((record, seat)) => {
-                let _ = other.report.send(Consulted::Over { status: status_of(&record.end) }).await;
-                let record = match other.joins().await {
-                    true => CallRecord { end: CallEnd::Transferred, ..record },
-                    false => record,
+                let _ = other.report.send(Consulted::Over { status: status_of(&record) }).await;
+                let record = match other.settled().await {
+                    Verdict::TakenOver => CallRecord { end: CallEnd::Transferred, ..record },
+                    // Hung up on by us, when the caller was gone.
+                    Verdict::Bridged if record.end == CallEnd::Interrupted => {
+                        CallRecord { end: CallEnd::Completed, ..record }
+                    }
+                    Verdict::Bridged | Verdict::Over => record,
                 };
                 self.records.save(Box::new(record)).await;
                 // Whoever waits for the house to be empty waits for the record too.
@@ -142,8 +170,9 @@ impl House {
 struct Other {
     begun: Option<(CallId, LegId)>,
     report: mpsc::Sender<Consulted>,
-    verdict: oneshot::Receiver<bool>,
-    joined: Option<bool>,
+    verdicts: mpsc::Receiver<Verdict>,
+    /// The last one.
+    verdict: Option<Verdict>,
 }
 
 impl Other {
@@ -156,7 +185,7 @@ impl Other {
         let (begin, mut begins) = mpsc::channel(1);
         let call = house.converse(order, move |id, leg| drop(begin.try_send((id.clone(), leg))));
         tokio::pin!(call);
-        let mut hang_up_at = None;
+        let (mut hang_up_at, mut wanted) = (None, true);
         loop {
             tokio::select! {
                 biased;
@@ -167,11 +196,20 @@ impl Other {
                         let _ = self.report.send(Consulted::Ready { leg: *leg }).await;
                     }
                 }
-                joined = &mut self.verdict, if self.joined.is_none() => {
-                    // Dropped: the other one is over without having been joined.
-                    let joined = *self.joined.insert(joined.unwrap_or(false));
-                    let wait = if joined { TAKEN_OVER_WITHIN } else { Duration::ZERO };
-                    hang_up_at = Some(house.clock.now().mono + wait);
+                verdict = self.verdicts.recv(), if wanted => {
+                    let now = house.clock.now().mono;
+                    match verdict {
+                        Some(Verdict::Bridged) => self.verdict = Some(Verdict::Bridged),
+                        Some(Verdict::TakenOver) => {
+                            self.verdict = Some(Verdict::TakenOver);
+                            (wanted, hang_up_at) = (false, Some(now + TAKEN_OVER_WITHIN));
+                        }
+                        // Dropped: the caller is gone, or wants nobody any more.
+                        Some(Verdict::Over) | None => {
+                            self.verdict.get_or_insert(Verdict::Over);
+                            (wanted, hang_up_at) = (false, Some(now));
+                        }
+                    }
                 }
                 () = until(hang_up_at), if self.begun.is_some() => {
                     hang_up_at = None;
@@ -183,11 +221,11 @@ impl Other {
         }
     }
 
-    /// Was it taken over? Waits for the word of the call that it was made for.
-    async fn joins(&mut self) -> bool {
-        match self.joined {
-            Some(joined) => joined,
-            None => (&mut self.verdict).await.unwrap_or(false),
+    /// What became of it. Waits for the word of the call that it was made for.
+    async fn settled(&mut self) -> Verdict {
+        match self.verdict {
+            Some(verdict) => verdict,
+            None => self.verdicts.recv().await.unwrap_or(Verdict::Over),
         }
     }
 }
@@ -210,8 +248,10 @@ fn blind(to: &str) -> Result<(), String> {
 }
 
 /// What whoever ordered the transfer is told of a call that came to this end.
-fn status_of(end: &CallEnd) -> u16 {
-    match end {
+fn status_of(record: &CallRecord) -> u16 {
+    match &record.end {
+        CallEnd::Completed if record.result.as_deref() == Some(briefing::DECLINED) => 603,
+        CallEnd::Completed if record.result.as_deref() == Some(briefing::UNHEARD) => 480,
         CallEnd::Refused(status) => *status,
         CallEnd::NoAnswer => 408,
         CallEnd::Unreachable(_) => 503,
@@ -228,6 +268,22 @@ fn status_of_error(error: &OriginateError) -> u16 {
 }
 
 impl Plans {
+    /// What whoever is called is told, and the values in it. Words for one caller are not kept on disk: they are rendered
+    /// when they are said.
+    async fn words_for(&self, consult: &Consult, language: &Language) -> Result<(LivePlan, Variables), AppError> {
+        let Some(known) = &consult.introduction else {
+            // As a variable, so that braces in the words mean nothing.
+            let known = consult.briefing.clone().map(|words| (BRIEFING.to_owned(), words)).into_iter().collect();
+            return Ok((self.briefing(&known, language).await?, known));
+        };
+        let language = briefing::heard_in(language);
+        let own = known.words.iter().find(|(tag, _)| tag.primary() == language.primary());
+        let sentence = own.map(|(_, words)| words.reveal().clone()).filter(|words| !words.trim().is_empty());
+        let sentence = sentence.unwrap_or_else(|| briefing::sentence(&known.handoff, &language));
+        let live = self.spoken("briefing", &briefing::plan(&language), &Variables::new()).await?;
+        Ok((live, [(briefing::SENTENCE.to_owned(), Pii::new(sentence))].into_iter().collect()))
+    }
+
     /// A plan that says the briefing, if there is one, and is through.
     async fn briefing(&self, known: &Variables, language: &Language) -> Result<LivePlan, AppError> {
         let said = if known.is_empty() { String::new() } else { format!("text: \"{{{{{BRIEFING}}}}}\", ") };

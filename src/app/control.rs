@@ -128,6 +128,7 @@ impl Attended {
             trunk: self.trunk.as_deref().map(Arc::from),
             briefing: self.say.filter(|words| !words.reveal().trim().is_empty()),
             ring: ringing(self.ring_s),
+            introduction: None,
         })
     }
 }
@@ -178,6 +179,8 @@ impl CallRequest {
             ring: self.ring(),
             watch: None,
             made_for: None,
+            stands_by: None,
+            headers: Vec::new(),
         }
     }
 }

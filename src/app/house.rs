@@ -10,11 +10,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::LivePlan;
+use super::desk::Desk;
 use super::ledger::Ledger;
 use super::plans::Plans;
-use crate::audio::Pcm;
 use crate::call::TimelineEvent;
-use crate::call::driver::{Agreement, Consultant, Ports, Voice};
+use crate::call::driver::{Agreement, Consultant, Music, Ports, Voice};
 use crate::call::record::{CallEnd, CallRecord, Direction};
 use crate::call::registry::{LiveCall, Ordered, Registry, Seat};
 use crate::config::{Config, JitterBounds};
@@ -49,8 +49,10 @@ pub struct House {
     pub recognizers: Arc<RecognizerPool>,
     /// Live calls.
     pub registry: Registry,
-    /// What callers hear whom we put on hold; silence without.
-    pub hold_music: Option<Arc<Pcm>>,
+    /// What callers hear who wait.
+    pub music: Music,
+    /// Where agents are found.
+    pub desk: Desk,
     /// Where records go.
     pub records: Ledger,
     /// Fires when live calls must say goodbye.
@@ -231,7 +233,7 @@ impl House {
             lookups: self.lookups.clone(),
             clock: self.clock.clone(),
             drain: self.goodbye.clone(),
-            hold_music: self.hold_music.clone(),
+            music: self.music.clone(),
             orders,
             watchers: watch.into_iter().collect(),
             consultant,

@@ -9,6 +9,7 @@
 mod certificates;
 mod consult;
 pub mod control;
+mod desk;
 mod house;
 mod ledger;
 mod ops;
@@ -32,13 +33,15 @@ use tracing::{info, warn};
 
 use self::certificates::Certificates;
 use self::control::{CallRequest, Control};
+use self::desk::Desk;
 use self::house::House;
 use self::ledger::Ledger;
 use self::ops::{Ops, OpsError};
 use self::originate::{Originate, OriginateError};
 pub use self::plans::{LivePlan, prompts};
 use self::plans::{Plans, Watcher};
-use self::settings::{hold_music, media_config, sip_config, start_recognizers};
+use self::settings::{media_config, music, sip_config, start_recognizers};
+use crate::agents::RosterError;
 use crate::call::TimelineEvent;
 use crate::call::record::CallRecord;
 use crate::call::registry::Registry;
@@ -95,9 +98,12 @@ pub enum AppError {
         /// How many prompts of which plan, why, and what to do.
         silence: String,
     },
-    /// The hold music cannot be played.
-    #[error("rtp.hold_music: {0}")]
-    HoldMusic(String),
+    /// Music cannot be played: key and reason.
+    #[error("{0}")]
+    Music(String),
+    /// The agents do not fit together.
+    #[error(transparent)]
+    Agents(#[from] RosterError),
     /// Reading a plan hit a bug of ours.
     #[error("reading {file} failed by a bug of ours; the log says where")]
     Unread {
@@ -146,7 +152,8 @@ struct Running {
 
 /// Starts every room in its order.
 async fn open_house(config: Config, plans: Plans, clock: Arc<dyn Clock>) -> Result<Running, AppError> {
-    let hold_music = hold_music(&config).map_err(AppError::HoldMusic)?;
+    let music = music(&config).map_err(AppError::Music)?;
+    let desk = Desk::open(Arc::new(config.roster()?), clock.clone());
     let recognizers = start_recognizers(&config, clock.clone());
     let media = MediaServer::start(media_config(&config))?;
     let numbers = NumberPolicy::open(config.privacy.numbers, &config.data_dir, rand::rng().random())?;
@@ -165,7 +172,8 @@ async fn open_house(config: Config, plans: Plans, clock: Arc<dyn Clock>) -> Resu
         dialer: sip.dialer(),
         recognizers,
         registry: Registry::with_seats(config.sip.max_calls),
-        hold_music,
+        music,
+        desk,
         records: Ledger::new(records, Arc::new(Tally::default())),
         goodbye: CancellationToken::new(),
         draining: CancellationToken::new(),

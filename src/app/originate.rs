@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tracing::{Instrument, info, info_span, warn};
 
 use super::LivePlan;
-use super::consult::{OnBehalf, STANDS_BY};
+use super::consult::OnBehalf;
 use super::house::{House, Leg, NoRoom, Place, Unspoken};
 use crate::call::disposition::Disposition;
 use crate::call::driver::{self, Agreement};
@@ -41,8 +41,12 @@ pub struct Originate {
     pub ring: Duration,
     /// Somebody who watches it live.
     pub watch: Option<mpsc::Sender<TimelineEvent>>,
-    /// The call it is made for: it then stands by to be taken over when its plan is through.
+    /// The call it is made for.
     pub made_for: Option<CallId>,
+    /// When its plan is through it stands by for that long, to be taken over or joined.
+    pub stands_by: Option<Duration>,
+    /// Further header fields of the INVITE.
+    pub headers: Vec<(String, String)>,
 }
 
 /// Why a call was not even begun: nothing was sent, and there is no record of it.
@@ -121,7 +125,7 @@ impl House {
             caller: order.caller,
             sdp: Some(sdp.clone()),
             ring_timeout: order.ring,
-            headers: Vec::new(),
+            headers: order.headers,
         };
         info!("calling");
         let leg = self.dialer.dial(dial).await?;
@@ -146,7 +150,7 @@ impl House {
             zone: jiff::tz::TimeZone::system(),
             markers: self.markers.clone(),
             variables: order.variables,
-            stands_by: order.made_for.is_some().then_some(STANDS_BY),
+            stands_by: order.stands_by,
             made_for: order.made_for,
         };
         let leg = Leg { id: leg.leg, commands: leg.commands, events: leg.events };

@@ -34,6 +34,7 @@ use crate::speech::prompts::{PromptBook, Prompts};
 use crate::speech::voices::SystemVoices;
 use crate::spoken::markup;
 use crate::time::Clock;
+use crate::understand::Matcher;
 
 /// Plans kept that no route leads to: those of `trunkline call`.
 const MORE: usize = 64;
@@ -279,7 +280,12 @@ async fn render(
 ) -> Result<(LivePlan, [usize; 3]), AppError> {
     let wanted = utters(&plan, variables);
     let (voices, before) = (prompts.clone(), before.clone());
-    let prepare = tokio::task::spawn_blocking(move || prompts.prepare_again(wanted, &before, |_| {}));
+    let understands = plan.clone();
+    let prepare = tokio::task::spawn_blocking(move || {
+        // Else the first caller whose words are no phrase would wait for it.
+        understands.matchers.iter().for_each(Matcher::warm);
+        prompts.prepare_again(wanted, &before, |_| {})
+    });
     let prepared = prepare.await.map_err(|_| AppError::Prompts { plan: plan.name.clone() })?;
     for problem in prepared.problems.iter().filter(|problem| !problem.silent) {
         warn!(plan = plan.name, "{}", problem.sentence);

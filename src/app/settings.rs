@@ -1,11 +1,14 @@
 //! What each room is told, out of the settings.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use tracing::warn;
 
 use crate::audio::resample::resample;
-use crate::audio::{Pcm, TELEPHONE_HZ, decode};
+use crate::audio::{Pcm, TELEPHONE_HZ, decode, tone};
+use crate::call::driver::Music;
 use crate::config::{Config, PeerConfig, TrunkConfig};
 use crate::media::driver::MediaConfig;
 use crate::pii::Pii;
@@ -23,11 +26,25 @@ pub(super) fn start_recognizers(config: &Config, clock: Arc<dyn Clock>) -> Arc<R
 }
 
 /// Read once for all calls, at the rate they have.
-pub(super) fn hold_music(config: &Config) -> Result<Option<Arc<Pcm>>, String> {
-    let Some(file) = &config.rtp.hold_music else { return Ok(None) };
+pub(super) fn music(config: &Config) -> Result<Music, String> {
+    let named = |key: &str| {
+        let key = key.to_owned();
+        move |why| format!("{key}: {why}")
+    };
+    let hold = config.rtp.hold_music.as_deref().map(sound).transpose().map_err(named("rtp.hold_music"))?;
+    let mut groups = BTreeMap::new();
+    for (name, group) in &config.agents.group {
+        let own = group.music.as_deref().map(sound).transpose();
+        let own = own.map_err(named(&format!("agents.group.{name}.music")))?;
+        groups.extend(own.map(|own| (Arc::from(name.as_str()), own)));
+    }
+    Ok(Music { hold, groups: Arc::new(groups), ringing: Some(Arc::new(tone::ringing(TELEPHONE_HZ))) })
+}
+
+fn sound(file: &Path) -> Result<Arc<Pcm>, String> {
     let sound = decode::read(file).map_err(|error| error.to_string())?;
     let sound = resample(&sound, TELEPHONE_HZ).map_err(|error| format!("{}: {error}", file.display()))?;
-    Ok(Some(Arc::new(sound)))
+    Ok(Arc::new(sound))
 }
 
 pub(super) fn media_config(config: &Config) -> MediaConfig {

@@ -7,6 +7,8 @@ use super::level::sine_amplitude;
 
 /// Level of each of the two tones of a key; together 3 dB more, as RFC 4733 gateways play them.
 const DTMF_TONE_DBOV: f32 = -13.0;
+/// Level of each of its tones.
+const RINGING_TONE_DBOV: f32 = -25.0;
 /// Rows of the keypad, low group in Hz.
 const LOW_HZ: [f32; 4] = [697.0, 770.0, 852.0, 941.0];
 /// Columns of the keypad, high group in Hz.
@@ -22,6 +24,13 @@ pub fn sine(hz: f32, dbov: f32, duration_ms: u32, rate_hz: u32) -> Pcm {
 /// Quiet.
 pub fn silence(duration_ms: u32, rate_hz: u32) -> Pcm {
     Pcm { rate_hz, samples: vec![0; samples_in(duration_ms, rate_hz)] }
+}
+
+/// What callers hear in North America while it rings (ITU-T E.180): two seconds, and four of silence.
+pub fn ringing(rate_hz: u32) -> Pcm {
+    let mut sound = chord(&[440.0, 480.0], RINGING_TONE_DBOV, 2_000, rate_hz);
+    sound.samples.extend(silence(4_000, rate_hz).samples);
+    sound
 }
 
 /// The sound of a telephone key; `None` for what is not a key (see [`dtmf_hz`]).

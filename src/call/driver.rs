@@ -12,14 +12,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::record::{CallRecord, OptOut};
 use super::registry::Ordered;
-use super::{Call, Consult, Consulted, Input, MessageOrder, Order, Output, TimelineEvent};
+use super::{Call, Consult, Consulted, Input, MessageOrder, Order, Output, TimelineEvent, Verdict, Wish};
 use crate::audio::Pcm;
 use crate::dialplan::step::{Done, Errand};
 use crate::id::{LegId, PlayId, UtteranceId};
@@ -77,8 +77,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Fires when the gateway shuts down.
     pub drain: CancellationToken,
-    /// What the far end hears when we put it on hold; silence without.
-    pub hold_music: Option<Arc<Pcm>>,
+    /// What the far end hears when it waits.
+    pub music: Music,
     /// What others want of this call.
     pub orders: mpsc::Receiver<Ordered>,
     /// Who watches it live; slow watchers miss lines.
@@ -100,19 +100,41 @@ pub trait DoNotCall: Send + Sync {
     async fn close(&self, opt_out: OptOut);
 }
 
-/// Calls those that a far end shall be sent to.
+/// What far ends hear while they wait.
+#[derive(Clone, Debug, Default)]
+pub struct Music {
+    /// On hold; silence without.
+    pub hold: Option<Arc<Pcm>>,
+    /// Waiting for an agent of this group.
+    pub groups: Arc<BTreeMap<Arc<str>, Arc<Pcm>>>,
+    /// Waiting where there is no music.
+    pub ringing: Option<Arc<Pcm>>,
+}
+
+impl Music {
+    /// For who waits for somebody of that group, or for one person.
+    pub fn for_group(&self, group: Option<&str>) -> Option<Arc<Pcm>> {
+        let of_group = group.and_then(|group| self.groups.get(group));
+        of_group.or(self.hold.as_ref()).or(self.ringing.as_ref()).cloned()
+    }
+}
+
+/// Calls those that a far end shall be sent to, or joined with.
 pub trait Consultant: Send + Sync {
     /// Begins the other call; all else comes as news.
     fn consult(&self, consult: Consult) -> Consultation;
+
+    /// Has an agent found and called; all else comes as news.
+    fn queue(&self, wish: Wish) -> Consultation;
 }
 
-/// The other call of an attended transfer.
+/// The other call of a transfer or handover.
 #[derive(Debug)]
 pub struct Consultation {
     /// How it goes; closed when it is over.
     pub news: mpsc::Receiver<Consulted>,
-    /// What became of the transfer: true when the other leg was taken over. Dropped, it was not.
-    pub joined: oneshot::Sender<bool>,
+    /// What becomes of it; room for two. Dropped, it is wanted no more.
+    pub verdict: mpsc::Sender<Verdict>,
 }
 
 /// Drives `call` to its end and returns what remains of it.
@@ -139,9 +161,16 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
                     consultation = Some(ports.consultant.consult(consult));
                     Vec::new()
                 }
-                Output::Consulted { joined } => {
+                Output::Queue(wish) => {
+                    consultation = Some(ports.consultant.queue(*wish));
+                    Vec::new()
+                }
+                Output::Consulted(verdict) => {
                     // Whoever made that call may have given it up already.
-                    let _ = consultation.take().map(|other| other.joined.send(joined));
+                    let _ = consultation.as_ref().map(|other| other.verdict.try_send(verdict));
+                    if verdict != Verdict::Bridged {
+                        consultation = None;
+                    }
                     Vec::new()
                 }
                 Output::Message(wanted) => {
@@ -295,7 +324,21 @@ async fn carry_out(output: Output, ports: &mut Ports, jobs: &mut Jobs) -> Vec<In
             }
         }
         Output::OptOut(opt_out) => ports.do_not_call.close(opt_out).await,
-        Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } | Output::Message(_) | Output::Finished(_) => {
+        Output::Join { leg } => {
+            if let Err(error) = ports.media.bridge(ports.leg, leg) {
+                error!(%error, "the caller could not be joined with who takes them");
+            }
+        }
+        Output::Entertain { group } => {
+            let sound = ports.music.for_group(group.as_deref());
+            order(ports, MediaCommand::Background { sound });
+        }
+        Output::Hold(_)
+        | Output::Consult(_)
+        | Output::Queue(_)
+        | Output::Consulted(_)
+        | Output::Message(_)
+        | Output::Finished(_) => {
             unreachable!("the loop has done it")
         }
     }
@@ -391,7 +434,7 @@ async fn settle(ports: &mut Ports, event: &LegEvent) -> Option<Input> {
 async fn hold(ports: &mut Ports, hold: bool) -> Option<Input> {
     let settled = ports.agreement.hold(hold);
     if settled.reply.is_some() {
-        let sound = ports.hold_music.clone();
+        let sound = ports.music.hold.clone();
         order(ports, if hold { MediaCommand::Hold { sound } } else { MediaCommand::Resume });
     }
     carry(ports, settled).await
@@ -443,6 +486,9 @@ fn log(event: &TimelineEvent) {
         TimelineEvent::Consulting => info!("calling whom the far end shall be sent to"),
         TimelineEvent::TakenOver => info!("another telephone goes on with the call"),
         TimelineEvent::StandsBy => debug!("standing by"),
+        TimelineEvent::Waiting { group } => info!(group, "waiting for an agent"),
+        TimelineEvent::Joined { agent } => info!(agent, "joined with a person"),
+        TimelineEvent::HandedBack { end } => info!(end, "back with the plan"),
         TimelineEvent::Transferring => info!("sending the far end on"),
         TimelineEvent::TransferFailed { status } => info!(status, "the far end could not be sent on"),
         TimelineEvent::BotSaid { step, .. } => debug!(step, "prompt began"),

@@ -201,6 +201,7 @@ impl Call {
             State::Waiting(_)
             | State::Answering { .. }
             | State::Dialling { .. }
+            | State::Handing(_)
             | State::Standing { .. }
             | State::Leaving { .. }
             | State::Over => {}
@@ -264,7 +265,11 @@ impl Call {
                 // says so again.
                 let talking = matches!(
                     self.state,
-                    State::Saying { .. } | State::Waiting(_) | State::Asking { .. } | State::Parting { .. }
+                    State::Saying { .. }
+                        | State::Waiting(_)
+                        | State::Asking { .. }
+                        | State::Handing(_)
+                        | State::Parting { .. }
                 );
                 if talking && self.held_since.is_none() {
                     self.intended_end = Some(CallEnd::NoMedia);
@@ -300,7 +305,9 @@ impl Call {
                     self.prompts_over(at, now);
                 }
             }
+            // Keys of who waits mean nothing; those of who talks to a person are theirs.
             State::Dialling { .. }
+            | State::Handing(_)
             | State::Parting { .. }
             | State::Standing { .. }
             | State::Leaving { .. }

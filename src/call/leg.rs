@@ -93,6 +93,7 @@ impl Call {
             if let Some(end) = self.drop_transfer(Some(why)) {
                 self.intended_end.get_or_insert(end);
             }
+            self.end_handing("hung_up", now);
             self.close_turn(now);
             self.leave(MEDIA_PATIENCE, now);
         }
@@ -102,6 +103,7 @@ impl Call {
     pub(super) fn hang_up(&mut self, end: CallEnd, now: Now) {
         self.intended_end.get_or_insert(end);
         self.drop_transfer(None);
+        self.end_handing("ended", now);
         self.close_turn(now);
         if self.leg_ended.is_none() {
             self.outputs.push_back(Output::Leg(LegCommand::Hangup));

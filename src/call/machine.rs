@@ -1,7 +1,7 @@
 //! The life of one call, as a pure core: leg, turn and plan meet here and nowhere else.
 //!
 //! ```text
-//!   Answering ─ACK─┬▶ Saying ⇄ Asking ─▶ Parting ─last word said─▶ Leaving ─leg ended, media closed─▶ Over
+//!   Answering ─ACK─┬▶ Saying ⇄ Asking ⇄ Handing ─▶ Parting ─last word said─▶ Leaving ─leg ended, media closed─▶ Over
 //!   Dialling ──200─┘      │       │                                   ▲
 //!        └────────────────┴───────┴─── a hang-up, a refusal, media dies, drain
 //! ```
@@ -14,8 +14,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::agents::briefing;
 use crate::call::discretion::Discretion;
 use crate::call::errand::Waiting;
+use crate::call::handing::Handing;
 use crate::call::leg::Twins;
 use crate::call::message::Take;
 use crate::call::record::{CallEnd, Direction, OptOut};
@@ -102,6 +104,8 @@ pub(super) enum State {
     Waiting(Waiting),
     /// A question is open.
     Asking { turn: Box<Turn>, asking: Asking, until: Instant },
+    /// The caller is handed to a person: waits for one, or talks to one.
+    Handing(Box<Handing>),
     /// The last prompt plays; then we hang up.
     Parting { until: Instant },
     /// All is said; the call waits to be taken over.
@@ -207,6 +211,10 @@ impl Call {
                 [Some((due, Reason::Errand)), None, longest]
             }
             State::Standing { until } => [Some((*until, Reason::StandBy)), None, longest],
+            State::Handing(handing) => {
+                let due = |at: Option<Instant>| at.map(|at| (at, Reason::Transfer));
+                [longest, due(handing.due()), due(self.transfer_due())]
+            }
             State::Asking { turn, until, .. } => {
                 let prompt = (!self.playing.is_empty()).then_some((*until, Reason::Prompt));
                 [prompt, turn.poll_timeout(), longest]
@@ -231,7 +239,7 @@ impl Call {
             (Reason::Errand, _) => self.errand_due(now),
             (Reason::Acknowledge, _) => self.hang_up(CallEnd::NoAck, now),
             (Reason::Ring, _) => self.hang_up(CallEnd::NoAnswer, now),
-            (Reason::Transfer, _) => self.transfer_overdue(),
+            (Reason::Transfer, _) => self.transfer_overdue(now),
             (Reason::StandBy, _) => self.hang_up(CallEnd::Completed, now),
             (Reason::LegEnd, _) => self.leg_ended(LegEnd::Failed, now),
             (Reason::MediaEnd, _) => {
@@ -250,9 +258,15 @@ impl Call {
         self.scribe.understood_in(took);
     }
 
-    /// Has the bot finished talking, and nothing the caller did is still being worked on?
+    /// Has the bot finished talking, and nothing the caller did is still being worked on? So it is, too, while the
+    /// caller waits for a person or talks to one.
     pub fn listening(&self) -> bool {
-        matches!(&self.state, State::Asking { turn, .. } if self.playing.is_empty() && turn.idle())
+        let idle = match &self.state {
+            State::Asking { turn, .. } => turn.idle(),
+            State::Handing(_) => true,
+            _ => false,
+        };
+        idle && self.playing.is_empty()
     }
 
     /// Has the record left?
@@ -281,7 +295,9 @@ impl Call {
     fn drain(&mut self, now: Now) {
         match self.state {
             State::Answering { .. } | State::Dialling { .. } => self.hang_up(CallEnd::Drained, now),
-            State::Saying { .. } | State::Waiting(_) | State::Asking { .. } => self.say_goodbye(CallEnd::Drained, now),
+            State::Saying { .. } | State::Waiting(_) | State::Asking { .. } | State::Handing(_) => {
+                self.say_goodbye(CallEnd::Drained, now);
+            }
             State::Standing { .. } => self.hang_up(CallEnd::Drained, now),
             State::Parting { .. } | State::Leaving { .. } | State::Over => {}
         }
@@ -291,6 +307,7 @@ impl Call {
     fn say_goodbye(&mut self, end: CallEnd, now: Now) {
         self.drop_transfer(None);
         self.message_keyed(now.mono);
+        self.end_handing("ended", now);
         self.close_turn(now);
         if matches!(self.state, State::Answering { .. } | State::Dialling { .. }) {
             self.hang_up(end, now);
@@ -337,6 +354,8 @@ impl Call {
                 self.state = State::Saying { until };
             }
             Act::Ask(asking) => self.ask(asking, now),
+            Act::HandOver { handover, .. } => self.hand_over(*handover, now),
+            Act::Meanwhile { step, lines } => self.mention(step, &lines, now),
             Act::Errand { step, errand, filler, after, patience } => {
                 self.errand(step, errand, (filler, after), patience, now);
             }
@@ -381,7 +400,9 @@ impl Call {
     /// The last word is said.
     pub(super) fn parted(&mut self, now: Now) {
         match self.scribe.setup().stands_by {
-            Some(patience) if self.intended_end == Some(CallEnd::Completed) => {
+            Some(patience)
+                if self.intended_end == Some(CallEnd::Completed) && briefing::stays(self.scribe.result.as_deref()) =>
+            {
                 self.intended_end = None;
                 self.state = State::Standing { until: now.mono + patience };
                 self.outputs.push_back(Output::Timeline(TimelineEvent::StandsBy));

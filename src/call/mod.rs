@@ -13,6 +13,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::agents::handoff::Handoff;
+use crate::agents::{Needs, Overflow};
 use crate::audio::Pcm;
 use crate::dialplan::plan::Plan;
 use crate::dialplan::scope::Variables;
@@ -31,6 +33,7 @@ pub mod disposition;
 pub mod driver;
 mod errand;
 mod floor;
+mod handing;
 mod leg;
 mod machine;
 mod message;
@@ -151,7 +154,7 @@ pub enum Input {
 }
 
 /// What somebody outside may want of a live call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Order {
     /// End it now.
     Hangup,
@@ -184,8 +187,8 @@ pub enum NotNow {
     Transferring,
 }
 
-/// Somebody to be called before the far end is sent there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Somebody to be called before the far end is sent there, or joined with them.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Consult {
     /// Whom: a URI, or a number where there is a trunk.
     pub to: Pii<String>,
@@ -195,15 +198,67 @@ pub struct Consult {
     pub briefing: Option<Pii<String>>,
     /// How long it may ring.
     pub ring: Duration,
+    /// They are told this instead, and asked whether they want the call.
+    pub introduction: Option<Box<Introduction>>,
+}
+
+/// What is known of a caller, for the person who is asked to take them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Introduction {
+    /// For their screen, and for machines.
+    pub handoff: Handoff,
+    /// The plan's own words for their ear, by language; none: a sentence of the engine's.
+    pub words: Vec<(Language, Pii<String>)>,
+    /// Who calls.
+    pub caller: Pii<String>,
+}
+
+/// Somebody of a group to be found for the caller.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wish {
+    /// Whom.
+    pub needs: Needs,
+    /// What they are told.
+    pub introduction: Introduction,
+}
+
+/// What becomes of the other call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The far end has taken over its leg.
+    TakenOver,
+    /// Its leg is joined with the far end's: it goes on.
+    Bridged,
+    /// It is wanted no more.
+    Over,
 }
 
 /// What a consultation reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Consulted {
     /// They have answered and know: their leg may be taken over.
     Ready {
         /// Which.
         leg: LegId,
+    },
+    /// The caller waits in this place, and may wait so long yet.
+    Place {
+        /// 1: next.
+        position: usize,
+        /// As far as can be told.
+        wait: Duration,
+    },
+    /// An agent takes the caller; their leg follows.
+    Taken {
+        /// Who.
+        agent: Arc<str>,
+        /// How long that took.
+        waited: Duration,
+    },
+    /// No agent comes.
+    Left {
+        /// Why.
+        why: Overflow,
     },
     /// Nobody took it, or they are gone.
     Over {
@@ -250,10 +305,19 @@ pub enum Output {
     Hold(bool),
     /// Have somebody called whom the far end shall be sent to; answered by [`Input::Consulted`].
     Consult(Consult),
-    /// That other call is wanted no more: the far end has taken it over, or it came to nothing.
-    Consulted {
-        /// Taken over.
-        joined: bool,
+    /// Have an agent found for the caller; answered by [`Input::Consulted`].
+    Queue(Box<Wish>),
+    /// What becomes of that other call.
+    Consulted(Verdict),
+    /// Join the far end's sound with that of the other call.
+    Join {
+        /// Its leg.
+        leg: LegId,
+    },
+    /// Let the far end hear music, or a ringing tone, between our words.
+    Entertain {
+        /// Whose music; `None`: the house's.
+        group: Option<Arc<str>>,
     },
     /// A message of the caller's own: answered by [`MediaEvent::Recorded`].
     Message(MessageOrder),
@@ -308,6 +372,21 @@ pub enum TimelineEvent {
     TakenOver,
     /// The plan is through; the call waits to be taken over.
     StandsBy,
+    /// The caller waits for an agent.
+    Waiting {
+        /// Of which group.
+        group: String,
+    },
+    /// The caller talks to a person.
+    Joined {
+        /// Who, where it is an agent.
+        agent: Option<String>,
+    },
+    /// The plan goes on with the caller.
+    HandedBack {
+        /// `served`, or why nobody took them.
+        end: String,
+    },
     /// It has been asked to go on to somebody else.
     Transferring,
     /// That came to nothing; the call goes on here.

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::agents::handoff::Said;
 use crate::call::disposition::Disposition;
 use crate::call::record::{CallEnd, CallRecord, Latency, PromptRecord, TurnOutcome, TurnRecord};
 use crate::call::turn::TurnEnd;
 use crate::call::{CallSetup, HIDDEN, TimelineEvent};
 use crate::dialplan::interpreter::Interpreter;
 use crate::dialplan::outcome::{Outcome, OutcomeKind};
-use crate::dialplan::plan::Step;
+use crate::dialplan::plan::{Plan, Step};
 use crate::id::PlayId;
 use crate::media::{MediaSummary, PlayEnd};
 use crate::pii::Pii;
@@ -20,6 +21,9 @@ use crate::sip::ladder::Ladder;
 
 /// Turns and prompts kept each; a call that goes on longer keeps its beginning, so memory has a bound.
 const KEPT: usize = 2_000;
+
+/// Lines of a transcript that is handed on; nobody reads more.
+const TOLD: usize = 100;
 
 /// The record in the making.
 #[derive(Debug)]
@@ -210,6 +214,32 @@ impl Scribe {
             (None, None, TurnOutcome::NoInput) => Some(TimelineEvent::NoInput),
             (None, None, _) => None,
         }
+    }
+
+    /// The last menu option that was chosen.
+    pub(super) fn last_choice(&self, plan: &Plan) -> Option<String> {
+        let of_menu = |turn: &&TurnRecord| plan.steps.iter().any(|step| step.name == turn.step && step.word == "menu");
+        let understood = |turn: &&TurnRecord| matches!(turn.outcome, TurnOutcome::Speech | TurnOutcome::Keys);
+        let meaning =
+            self.turns.iter().rev().filter(understood).filter(of_menu).filter_map(|turn| turn.meaning.clone());
+        meaning.into_iter().find(|meaning| !meaning.starts_with('$'))
+    }
+
+    /// What was said so far, the latest of it: for who takes the caller over.
+    pub(super) fn transcript(&self) -> Vec<Said> {
+        let said = |at_ms: u64, by_caller, text: Pii<String>| (at_ms, Said { by_caller, text });
+        let ours = self.prompts.iter().filter_map(|prompt| {
+            let text = Pii::new(prompt.text.clone());
+            Some(said(prompt.at_ms?, false, text))
+        });
+        let theirs = self.turns.iter().filter_map(|turn| {
+            let text = turn.heard.clone().or_else(|| turn.keys.clone())?;
+            Some(said(turn.at_ms, true, text))
+        });
+        let mut all: Vec<_> = ours.chain(theirs).collect();
+        all.sort_by_key(|(at_ms, _)| *at_ms);
+        let told = all.len().saturating_sub(TOLD);
+        all.into_iter().skip(told).map(|(_, said)| said).collect()
     }
 
     /// Matching the words just recognised took this long.

@@ -6,6 +6,8 @@
 //!                      └ busy, no answer, gone ─▶ taken back ◀──┴ refused, NOTIFY 4xx–6xx, silence
 //! ```
 //!
+//! A plan may want the same ([`handing`](super::handing)); then it goes on by itself when it came to nothing.
+//!
 //! The other call is somebody else's to make: it is wanted by [`Output::Consult`], reported by [`Input::Consulted`] and
 //! let go of by [`Output::Consulted`], exactly once whatever happens here.
 
@@ -13,14 +15,15 @@ use std::time::{Duration, Instant};
 
 use crate::call::machine::{Call, State};
 use crate::call::record::CallEnd;
-use crate::call::{Consult, Consulted, NotNow, Order, Output, TimelineEvent};
+use crate::call::{Consult, Consulted, NotNow, Order, Output, TimelineEvent, Verdict};
+use crate::dialplan::handover::{HandedEnd, How};
 use crate::sip::{LegCommand, LegEnd};
 use crate::time::Now;
 
 /// What asking may take beyond ringing: the briefing, and a leg that says its last word late.
-const CONSULT_PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const CONSULT_PATIENCE: Duration = Duration::from_secs(120);
 /// A REFER says how it ended within its own three minutes (`sip::refer`); this is only in case it never does.
-const REFER_PATIENCE: Duration = Duration::from_secs(210);
+pub(super) const REFER_PATIENCE: Duration = Duration::from_secs(210);
 
 /// An attended transfer under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +52,9 @@ impl Call {
             (_, Order::Transfer { .. } | Order::Attend(_) | Order::Resume) if self.transfer.is_some() => {
                 Err(NotNow::Transferring)
             }
+            (State::Handing(_), Order::Transfer { .. } | Order::Attend(_) | Order::Hold | Order::Resume) => {
+                Err(NotNow::Transferring)
+            }
             (State::Parting { .. } | State::Standing { .. }, Order::Attend(_)) => Err(NotNow::Ending),
             _ => Ok(()),
         }
@@ -63,6 +69,9 @@ impl Call {
     }
 
     pub(super) fn consulted(&mut self, news: Consulted, now: Now) {
+        if self.transfer.is_none() {
+            return self.handing_news(news, now);
+        }
         match (&mut self.transfer, news) {
             (Some(Transfer::Asking { .. }), Consulted::Ready { leg }) => {
                 let until = now.mono + REFER_PATIENCE;
@@ -71,10 +80,10 @@ impl Call {
                 // Whom they shall call is what that leg knows as its far end.
                 self.outputs.push_back(Output::Leg(LegCommand::Refer { to: String::new(), replaces: Some(leg) }));
             }
-            (Some(Transfer::Asking { .. }), Consulted::Over { status }) => self.transfer_failed(status),
+            (Some(Transfer::Asking { .. }), Consulted::Over { status }) => self.transfer_failed(status, now),
             // Taken over as wanted, or hung up: what they say of their REFER tells which.
             (Some(Transfer::Joining { other_gone, .. }), Consulted::Over { .. }) => *other_gone = true,
-            (Some(Transfer::Joining { .. }), Consulted::Ready { .. }) | (None, _) => {}
+            _ => {}
         }
     }
 
@@ -83,12 +92,15 @@ impl Call {
     pub(super) fn referred(&mut self, status: u16, last: bool, now: Now) {
         match (status, self.transfer) {
             (200..=299, Some(_)) if last => self.joined(now),
-            (200..=299, None) if last => self.hang_up(CallEnd::Transferred, now),
+            (200..=299, None) if last => self.joined(now),
             // Nothing more is heard of it, but the other one is not ours any more: it was taken over.
             (408, Some(Transfer::Joining { other_gone: true, .. })) if last => self.joined(now),
-            (300..=699, Some(_)) if last => self.transfer_failed(status),
+            (300..=699, Some(_)) if last => self.transfer_failed(status, now),
             (300..=699, None) if last => {
                 self.outputs.push_back(Output::Timeline(TimelineEvent::TransferFailed { status }));
+                if self.hands_over(How::Refer) {
+                    self.handed_back(HandedEnd::of_status(status), now);
+                }
             }
             _ => {}
         }
@@ -99,8 +111,11 @@ impl Call {
         self.transfer.map(Transfer::until)
     }
 
-    pub(super) fn transfer_overdue(&mut self) {
-        self.transfer_failed(408);
+    pub(super) fn transfer_overdue(&mut self, now: Now) {
+        match self.transfer {
+            Some(_) => self.transfer_failed(408, now),
+            None => self.handing_overdue(now),
+        }
     }
 
     /// The call ends: whoever was asked must not be left waiting. `Some` when they had been taken over by then.
@@ -108,20 +123,25 @@ impl Call {
         let transfer = self.transfer.take()?;
         let taken_over = matches!(transfer, Transfer::Joining { other_gone: true, .. });
         let joined = why == Some(LegEnd::Moved) || taken_over && why == Some(LegEnd::RemoteHangup);
-        self.outputs.push_back(Output::Consulted { joined });
+        self.outputs.push_back(Output::Consulted(if joined { Verdict::TakenOver } else { Verdict::Over }));
         joined.then_some(CallEnd::Transferred)
     }
 
     fn joined(&mut self, now: Now) {
-        self.transfer = None;
-        self.outputs.push_back(Output::Consulted { joined: true });
+        if self.transfer.take().is_some() {
+            self.outputs.push_back(Output::Consulted(Verdict::TakenOver));
+        }
+        self.end_handing("transferred", now);
         self.hang_up(CallEnd::Transferred, now);
     }
 
     /// It came to nothing: the other one is let go, they are taken back, and the plan goes on.
-    fn transfer_failed(&mut self, status: u16) {
+    fn transfer_failed(&mut self, status: u16, now: Now) {
         self.drop_transfer(None);
         self.outputs.push_back(Output::Timeline(TimelineEvent::TransferFailed { status }));
         self.outputs.push_back(Output::Hold(false));
+        if self.hands_over(How::Attended) {
+            self.handed_back(HandedEnd::of_status(status), now);
+        }
     }
 }

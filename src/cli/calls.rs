@@ -59,7 +59,7 @@ enum What {
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-enum CallsError {
+pub(super) enum CallsError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
@@ -144,7 +144,7 @@ fn json(value: &impl serde::Serialize) -> Result<String, CallsError> {
 }
 
 /// `now` and `zone` give meaning to "today" and to times without an offset.
-fn parse_since(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, CallsError> {
+pub(super) fn parse_since(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, CallsError> {
     let wrong = || CallsError::Since(text.to_owned());
     let today = now.to_zoned(zone.clone()).start_of_day().map_err(|_| wrong())?;
     let trimmed = text.trim();

@@ -14,7 +14,9 @@ pub mod calls;
 pub mod check;
 pub mod doctor;
 pub mod grammar;
+pub mod graph;
 pub mod hear;
+pub mod import;
 pub mod models;
 pub mod plans;
 pub mod prompts;
@@ -46,6 +48,10 @@ enum Command {
     Try(rehearse::TryArgs),
     /// List everything a plan can say, and how long each takes
     Prompts(prompts::PromptsArgs),
+    /// Draw a plan as a picture, with what callers did in it
+    Graph(graph::GraphArgs),
+    /// Make a plan of VoiceXML documents or an Asterisk dialplan, and report what did not become part of it
+    Import(import::ImportArgs),
     /// Recognise recordings as a call would hear them
     Hear(hear::HearArgs),
     /// Speak a text into a WAV file, as prompts are spoken
@@ -78,6 +84,8 @@ pub fn main() -> ExitCode {
         Command::Test(args) => test_plans::run(&args),
         Command::Try(args) => rehearse::run(&args),
         Command::Prompts(args) => prompts::run(args),
+        Command::Graph(args) => graph::run(&args),
+        Command::Import(args) => import::run(args),
         Command::Hear(args) => hear::run(args),
         Command::Say(args) => say::run(args),
         Command::Grammar(args) => grammar::run(&args),

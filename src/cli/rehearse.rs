@@ -151,7 +151,10 @@ fn describe(event: &TimelineEvent) -> Option<String> {
         }
         TimelineEvent::NoInput => Some("← silence".to_owned()),
         TimelineEvent::PlanFault { step, why } => Some(format!("! step `{step}`: {why}")),
+        TimelineEvent::Waiting { group } => Some(format!("← waits for an agent of {group}")),
+        TimelineEvent::HandedBack { end } => Some(format!("← back with the plan: {end}")),
         TimelineEvent::Ringing
+        | TimelineEvent::Joined { .. }
         | TimelineEvent::Answered
         | TimelineEvent::Held
         | TimelineEvent::Resumed

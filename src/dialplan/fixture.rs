@@ -78,6 +78,7 @@ pub fn bank() -> Plan {
         sources: vec![PathBuf::from("bank.yaml")],
         zone: None,
         inputs: Vec::new(),
+        matchers: Vec::new(),
         languages: vec![english],
         start: StepIx(0),
         steps: vec![

@@ -17,10 +17,11 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use crate::dialplan::outcome::Outcome;
+use crate::dialplan::handover::{HandedEnd, Handover};
+use crate::dialplan::outcome::{Outcome, OutcomeKind};
 use crate::dialplan::plan::{Plan, Prompt, Question, Step, StepIx, Target};
 use crate::dialplan::scope::{Scope, Variables, View};
-use crate::dialplan::step::{Errand, Event, Excuse, Hearing, Next, Visit, Words};
+use crate::dialplan::step::{Errand, Event, Excuse, Hearing, Next, OUTCOMES, Visit, Words};
 use crate::dialplan::template;
 use crate::language::Language;
 use crate::media::BargeIn;
@@ -64,6 +65,20 @@ pub enum Act {
     },
     /// Ask, then report what came of it.
     Ask(Asking),
+    /// Hand the caller to a person, then report what came of it.
+    HandOver {
+        /// Who wants it.
+        step: StepIx,
+        /// Whom, and what they are told.
+        handover: Box<Handover>,
+    },
+    /// Say this to who waits, and go on waiting.
+    Meanwhile {
+        /// Who says it.
+        step: StepIx,
+        /// In this order.
+        lines: Vec<Line>,
+    },
     /// Have this done, then report [`Event::Done`].
     Errand {
         /// Who wants it.
@@ -208,7 +223,8 @@ impl Interpreter {
 
     /// What follows what happened to the step in hand.
     pub fn next(&mut self, event: &Event, now: Timestamp) -> Act {
-        if matches!(event, Event::Answered(_)) {
+        let served = |event: &Event| matches!(event, Event::Handed(handed) if handed.end == HandedEnd::Served);
+        if matches!(event, Event::Answered(_)) || served(event) {
             self.steps_without_answer = 0;
         }
         let plan = self.plan.clone();
@@ -271,6 +287,14 @@ impl Interpreter {
             line_of(prompt, View { scope: &self.scope, language: &self.language, now: self.civil(now) });
         self.blame(fault);
         line
+    }
+
+    /// Something came of the step in hand that it does not see itself.
+    pub fn came_to(&mut self, kind: OutcomeKind) {
+        if self.outcomes.len() < OUTCOMES {
+            let plan = self.plan.clone();
+            self.outcomes.push(Outcome { step: self.step(&plan).name.clone(), kind });
+        }
     }
 
     /// The place of the step in hand.
@@ -349,6 +373,8 @@ impl Interpreter {
                         return self.ask(question, quest, Some(excuse), &[], now);
                     }
                 }
+                Next::HandOver(handover) => return Act::HandOver { step: self.at, handover },
+                Next::Meanwhile { words } => return Act::Meanwhile { step: self.at, lines: self.lines(&words, now) },
                 Next::End { words, result } => {
                     let lines = self.lines(&words, now);
                     return self.end(lines, result.map(std::borrow::Cow::into_owned), None);
@@ -528,7 +554,10 @@ mod tests {
 
     fn texts(act: &Act) -> Vec<&str> {
         match act {
-            Act::Say { lines, .. } | Act::End { lines, .. } => lines.iter().map(|line| line.text.as_str()).collect(),
+            Act::Say { lines, .. } | Act::Meanwhile { lines, .. } | Act::End { lines, .. } => {
+                lines.iter().map(|line| line.text.as_str()).collect()
+            }
+            Act::HandOver { .. } => Vec::new(),
             Act::Errand { filler, .. } => filler.iter().map(|line| line.text.as_str()).collect(),
             Act::Ask(asking) => asking.lines.iter().map(|line| line.text.as_str()).collect(),
         }

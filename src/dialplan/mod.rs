@@ -18,6 +18,7 @@ pub mod condition;
 pub mod diagnostic;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod handover;
 pub mod house;
 pub mod interpreter;
 pub mod json_schema;

@@ -115,6 +115,19 @@ pub enum OutcomeKind {
         /// How it ended: `ok`, or the way it failed.
         end: String,
     },
+    /// The caller was handed to a person, or nobody took them.
+    Handed {
+        /// Of which group.
+        group: Option<String>,
+        /// Who took them.
+        agent: Option<String>,
+        /// `served`, or why not; `hung_up` when the caller left first.
+        end: String,
+        /// How long they waited for that, in seconds.
+        waited_s: u64,
+        /// How long they talked.
+        talked_s: u64,
+    },
     /// Values a form brought together, but no secret ones.
     Form {
         /// By slot.

@@ -13,7 +13,7 @@ use crate::dialplan::scope::Sort;
 use crate::dialplan::step::Run;
 use crate::language::Language;
 use crate::media::BargeIn;
-use crate::understand::Universal;
+use crate::understand::{Matcher, Universal};
 
 /// Something known before the call, that the plan speaks of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub struct Plan {
     pub start: StepIx,
     /// In file order.
     pub steps: Vec<Step>,
+    /// Everything that understands speech, to be warmed before the first call.
+    pub matchers: Vec<Matcher>,
     /// Said by reserved behaviour of the engine (say again, did not hear, goodbye…), per language.
     pub phrases: HousePhrases,
 }

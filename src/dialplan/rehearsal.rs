@@ -143,7 +143,7 @@ impl Rehearsal {
                     self.said.push(format!("[{}]", result.as_deref().unwrap_or("end")));
                     return;
                 }
-                Act::Errand { .. } => panic!("nobody is there to send"),
+                Act::Errand { .. } | Act::HandOver { .. } | Act::Meanwhile { .. } => panic!("nobody is there to send"),
             }
         }
     }

@@ -26,6 +26,9 @@ struct Told;
 
 type Read<T> = Result<T, Told>;
 
+/// Repetitions: at least, and at most.
+type Counts = (u32, Option<u32>);
+
 /// Reads `text`, file number `file` of `problems`, which hears of every fault.
 pub fn parse(text: &str, file: usize, problems: &mut Problems) -> Document {
     let mut reader =
@@ -256,7 +259,7 @@ impl<'a> Reader<'a> {
         Err(Told)
     }
 
-    fn repetition(&mut self) -> Read<((u32, Option<u32>), Option<f32>)> {
+    fn repetition(&mut self) -> Read<(Counts, Option<f32>)> {
         let start = self.at;
         let Some(end) = self.rest().find(['/', '>', ';']) else { return self.unclosed(start, '>') };
         let counts = &self.rest()[..end];

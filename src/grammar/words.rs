@@ -40,7 +40,7 @@ pub fn joined(words: impl IntoIterator<Item = String>) -> String {
     let mut text = String::new();
     for word in words {
         let dense = |letter: Option<char>| letter.is_some_and(|letter| ('\u{2e80}'..='\u{ffef}').contains(&letter));
-        if !text.is_empty() && !(dense(text.chars().next_back()) || dense(word.chars().next())) {
+        if !(text.is_empty() || dense(text.chars().next_back()) || dense(word.chars().next())) {
             text.push(' ');
         }
         text.push_str(&word);

@@ -18,8 +18,10 @@ use crate::grammar::normalize::is_mandarin;
 use crate::language::Language;
 use crate::understand::features::{features, scale};
 use crate::understand::lexicon::{Lexicon, alike};
+use crate::understand::model::Example;
 use crate::understand::phonetic::{Sound, misheard};
-use crate::understand::sparse::Dictionary;
+use crate::understand::sparse::{Dictionary, Postings};
+use crate::understand::strangers;
 
 /// Robertson and Zaragoza (2009), "The Probabilistic Relevance Framework": how soon a word repeated tells nothing new…
 const K1: f32 = 1.2;
@@ -51,8 +53,8 @@ pub struct Shelf {
     average_length: f32,
     lengths: Vec<f32>,
     views: Dictionary,
-    /// By feature: wordings that have it, and how much it counts there.
-    kin: BTreeMap<u32, Vec<(usize, f32)>>,
+    /// Every wording, then sentences about something else altogether.
+    kin: Postings,
 }
 
 #[derive(Debug)]
@@ -99,7 +101,7 @@ impl Shelf {
             average_length: 0.0,
             lengths: Vec::new(),
             views: Dictionary::default(),
-            kin: BTreeMap::new(),
+            kin: Postings::default(),
         };
         let mut masses: Vec<Pieces> = Vec::new();
         let mut weights: Vec<f32> = Vec::new();
@@ -136,25 +138,23 @@ impl Shelf {
     }
 
     fn learn_views(&mut self, wordings: &[Pieces]) {
-        let found: Vec<_> = wordings.iter().map(|pieces| features(&pieces.text, &self.language)).collect();
-        self.views = Dictionary::learn(found.iter().map(Vec::as_slice), scale(&self.language), 1);
-        for (wording, features) in found.iter().enumerate() {
-            for (feature, value) in self.views.row(features).cells {
-                self.kin.entry(feature).or_default().push((wording, value));
-            }
-        }
+        let scale = scale(&self.language);
+        let ours: Vec<_> = wordings.iter().map(|pieces| Example::new(&pieces.text, None, &self.language)).collect();
+        let strange = strangers::apart_from(&ours, &self.language, scale);
+        let all = || ours.iter().chain(&strange).map(|example| example.features.as_slice());
+        self.views = Dictionary::learn(all(), scale, 1);
+        let rows: Vec<_> = all().map(|features| self.views.row(features)).collect();
+        self.kin = Postings::of(&rows, self.views.len());
     }
 
-    /// Cosine of the question and each wording; not all views have something to say of each, so it is rarely 1.
-    fn kinship(&self, text: &str) -> Vec<f32> {
+    /// Cosine of the question and each wording, and the highest to a sentence about something else. Not all views have
+    /// something to say of each, so it is rarely 1.
+    fn kinship(&self, text: &str) -> (Vec<f32>, f32) {
         let whole: f32 = scale(&self.language).iter().map(|scale| scale * scale).sum();
-        let mut kinship = vec![0.0_f32; self.wordings.len()];
-        for (feature, value) in self.views.row(&features(text, &self.language)).cells {
-            for (wording, other) in self.kin.get(&feature).into_iter().flatten() {
-                kinship[*wording] += value * other / whole;
-            }
-        }
-        kinship
+        let row = self.views.row(&features(text, &self.language));
+        let mut kinship: Vec<f32> = self.kin.products(&row).into_iter().map(|product| product / whole).collect();
+        let strange = kinship.split_off(self.wordings.len());
+        (kinship, strange.into_iter().fold(0.0, f32::max))
     }
 
     fn word(&mut self, text: &str, weight: f32, weights: &mut Vec<f32>) -> usize {
@@ -212,8 +212,9 @@ impl Shelf {
         }
     }
 
-    /// Evidence for each entry that has any, in no particular order.
-    pub fn weigh(&self, question: &str) -> Vec<(usize, Evidence)> {
+    /// Evidence for each entry that has any, in no particular order, and how like the question is to what has nothing
+    /// to do with any of them.
+    pub fn weigh(&self, question: &str) -> (Vec<(usize, Evidence)>, f32) {
         let asked = pieces(question, &self.language);
         let mut evidence: BTreeMap<usize, Evidence> = BTreeMap::new();
         let unknown = rarity(0, self.entries.len());
@@ -256,7 +257,7 @@ impl Shelf {
             }
         }
         if mass <= f32::EPSILON {
-            return Vec::new();
+            return (Vec::new(), 0.0);
         }
         let mut covered = vec![0.0_f32; self.wordings.len()];
         for (id, likeness) in said {
@@ -272,7 +273,7 @@ impl Shelf {
                 gram.wordings.iter().for_each(|wording| spelled[*wording] += gram.rarity);
             }
         }
-        let kinship = self.kinship(&asked.text);
+        let (kinship, strange) = self.kinship(&asked.text);
         for (place, wording) in self.wordings.iter().enumerate() {
             if covers[place] <= 0.0 && spelled[place] <= 0.0 {
                 continue;
@@ -288,13 +289,14 @@ impl Shelf {
         for (entry, score) in all_covered {
             evidence.entry(entry).or_default().covered = score / mass;
         }
-        evidence.into_iter().collect()
+        (evidence.into_iter().collect(), strange)
     }
 
     /// The best entries with their confidences, best first, at most `most`.
     pub fn find(&self, question: &str, most: usize) -> Vec<(usize, f32)> {
-        let (entries, evidence): (Vec<usize>, Vec<Evidence>) = self.weigh(question).into_iter().unzip();
-        let confidences = weigh::confidences(&evidence, self.weights());
+        let (found, strange) = self.weigh(question);
+        let (entries, evidence): (Vec<usize>, Vec<Evidence>) = found.into_iter().unzip();
+        let confidences = weigh::confidences(&evidence, strange, self.weights());
         let mut found: Vec<(usize, f32)> = entries.into_iter().zip(confidences).collect();
         if let Some(entry) = self.exact.get(&pieces(question, &self.language).words) {
             found.retain(|(other, _)| other != entry);

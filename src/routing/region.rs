@@ -18,7 +18,8 @@ const FEWEST_DIGITS: usize = 5;
 /// Where a number is at home.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Region {
-    /// ISO 3166 code: `US`; empty where several countries share the prefix.
+    /// ISO 3166 code: `US`. Where several countries share the prefix, the one it is known for, and not sure; empty for
+    /// toll-free and the like of several countries.
     pub country: &'static str,
     /// State, province or town, where the tables know it.
     pub area: Option<Area>,
@@ -109,20 +110,25 @@ pub fn region_of(number: &str) -> Option<Region> {
         return None;
     }
     let tables = &*TABLES;
-    let country = *longest(&tables.homes, digits)?;
-    let country = if country.contains(',') { "" } else { country };
+    let home = *longest(&tables.homes, digits)?;
     let line = longest(&tables.lines, digits).map_or(LineType::Unknown, |letters| LineType::read(letters));
+    let is_shared = home.contains(',');
+    let country = match home.split(',').next().unwrap_or_default() {
+        _ if is_shared && !(tied(line) || line == LineType::Mobile) => "",
+        first => first,
+    };
     let area = if country == "CN" && line == LineType::Mobile {
         tables.province(digits)
     } else {
         longest(&tables.areas, digits).copied().filter(|_| tied(line))
     };
     // Whatever is not tied to a place may be anywhere in its country, whoever gave it out.
-    let zones: Vec<&'static str> = match zones_of(country) {
-        all if !tied(line) && !all.is_empty() => all.to_vec(),
-        _ => longest(&tables.zones, digits)?.split(',').collect(),
+    let anywhere: BTreeSet<&'static str> = home.split(',').flat_map(zones_of).copied().collect();
+    let zones: Vec<&'static str> = match tied(line) || country.is_empty() || anywhere.is_empty() {
+        true => longest(&tables.zones, digits)?.split(',').collect(),
+        false => anywhere.into_iter().collect(),
     };
-    let sure = line == LineType::Fixed && !country.is_empty() && zones.len() == 1;
+    let sure = line == LineType::Fixed && !country.is_empty() && !is_shared && zones.len() == 1;
     Some(Region { country, area, zones, line, sure })
 }
 
@@ -195,17 +201,22 @@ fn by_country(
     zones: &BTreeMap<&'static str, &'static str>,
     homes: &BTreeMap<&'static str, &'static str>,
 ) -> BTreeMap<&'static str, Vec<&'static str>> {
-    let inside = zones.iter().filter_map(|(prefix, names)| Some((*longest(homes, prefix)?, *names)));
-    let around = homes.iter().filter_map(|(prefix, home)| Some((*home, *longest(zones, prefix)?)));
-    // A prefix of several countries says nothing of any of them.
-    let of_one = |(home, _): &(&str, &str)| !home.is_empty() && !home.contains(',');
     let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (home, names) in inside.filter(of_one) {
-        found.entry(home).or_default().extend(names.split(','));
+    for (prefix, names) in zones {
+        // A prefix of several countries says nothing of any of them…
+        if let Some(home) = longest(homes, prefix).filter(|home| !home.is_empty() && !home.contains(',')) {
+            found.entry(home).or_default().extend(names.split(','));
+        }
     }
     let known: BTreeSet<&str> = found.keys().copied().collect();
-    for (home, names) in around.filter(of_one).filter(|(home, _)| !known.contains(home)) {
-        found.entry(home).or_default().extend(names.split(','));
+    for (prefix, shared) in homes {
+        // …unless nothing else does.
+        for home in shared.split(',').filter(|home| !home.is_empty() && !known.contains(home)) {
+            found
+                .entry(home)
+                .or_default()
+                .extend(longest(zones, prefix).into_iter().flat_map(|names| names.split(',')));
+        }
     }
     found.into_iter().map(|(home, zones)| (home, zones.into_iter().collect())).collect()
 }
@@ -247,13 +258,15 @@ mod tests {
             ("+862162345678", "CN Shanghai Asia/Shanghai fixed sure"),
             ("+8613900011234", "CN Liaoning Asia/Shanghai mobile perhaps"),
             ("+442079460143", "GB London Europe/London fixed sure"),
-            ("+447700900143", "GB - Europe/London mobile perhaps"),
             ("+4930901820143", "DE - Europe/Berlin fixed sure"),
             ("+81355550143", "JP - Asia/Tokyo fixed sure"),
         ];
         for (number, expect) in rows {
             assert_eq!(told(number), expect, "{number}");
         }
+        let british = region_of("+447700900143").unwrap();
+        assert_eq!((british.country, british.line, british.sure), ("GB", LineType::Mobile, false));
+        assert!(british.area.is_none() && british.zones.contains(&"Europe/London"), "{british:?}");
         assert_eq!(region_of("+18005550143").map(|region| region.line), Some(LineType::TollFree));
         assert_eq!(region_of("+18005550143").map(|region| region.area), Some(None));
         assert!(region_of("+18005550143").unwrap().zones.len() > 20, "a toll-free number may be anywhere");

@@ -19,6 +19,7 @@ use crate::lookup::{Answer, Failure};
 use crate::pii::Pii;
 use crate::rtp::Digit;
 use crate::simulate::text_leg::{Piece, TextLeg};
+use crate::simulate::transcript::AgentDoes;
 use crate::spoken::markup;
 use crate::time::{Clock, SimulatedClock};
 
@@ -162,6 +163,15 @@ impl Conversation {
         self.to_the_end();
     }
 
+    /// Whoever the caller is handed to does something. Returns whether anybody is.
+    pub fn agent(&mut self, does: &AgentDoes) -> bool {
+        let now = self.now();
+        let somebody = self.leg.agent(does, now);
+        // What comes of it at once.
+        self.go_on(REACTION, |_| false);
+        somebody
+    }
+
     /// The gateway shuts down.
     pub fn drain(&mut self) {
         let now = self.clock.now();
@@ -289,12 +299,8 @@ impl Conversation {
                 Output::Errand { id, errand } => self.errand(id, &errand),
                 Output::Finished(record) => self.record = Some(record),
                 Output::Leg(_) | Output::Media(_) | Output::Recognize { .. } | Output::CancelRecognize { .. } => {}
-                // Nobody gives a call in text an order.
-                Output::Hold(_)
-                | Output::Consult(_)
-                | Output::Consulted { .. }
-                | Output::OptOut(_)
-                | Output::Message(_) => {}
+                Output::Hold(_) | Output::Consult(_) | Output::Queue(_) | Output::Consulted(_) => {}
+                Output::Join { .. } | Output::Entertain { .. } | Output::OptOut(_) | Output::Message(_) => {}
             }
         }
         if !said.is_empty() {

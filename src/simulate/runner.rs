@@ -224,6 +224,11 @@ impl Running {
                 self.talk.wait_for_bot(*time);
             }
             What::HangsUp { .. } => self.talk.hang_up(),
+            What::Agent(does) => {
+                if !self.talk.agent(does) {
+                    self.outcome.faults.push((item.line, "nobody is being handed over here".to_owned()));
+                }
+            }
             What::Bot(_) | What::End(_) | What::Http { .. } => unreachable!("these are expected, not acted"),
         }
         if when_of(&item.what).interrupts && self.talk.interruptions() == interruptions {
@@ -295,7 +300,7 @@ fn line_up(expected: &[Item], said: &[String]) -> Vec<Compared> {
 fn when_of(what: &What) -> When {
     match what {
         What::You { when, .. } | What::Keys { when, .. } | What::Noise { when, .. } | What::HangsUp { when } => *when,
-        What::Bot(_) | What::Silence(_) | What::Http { .. } | What::End(_) => When::default(),
+        What::Bot(_) | What::Silence(_) | What::Agent(_) | What::Http { .. } | What::End(_) => When::default(),
     }
 }
 

@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::agents::Overflow;
 use crate::audio::{Pcm, TELEPHONE_HZ};
-use crate::call::{Input, MessageOrder, Output};
-use crate::id::{PlayId, UtteranceId};
+use crate::call::{Consulted, Input, MessageOrder, Output, Verdict};
+use crate::id::{LegId, PlayId, UtteranceId};
 use crate::media::{BargeIn, Listen, MediaCommand, MediaEvent, MediaSummary, Offer, PlayEnd, Recording};
 use crate::pii::Pii;
 use crate::rtp::Digit;
+use crate::simulate::transcript::AgentDoes;
 use crate::sip::{LegCommand, LegEnd, LegEvent};
 use crate::speech::RecognizeError;
 use crate::spoken::markup;
@@ -32,6 +34,8 @@ const SHORTEST: Duration = Duration::from_millis(300);
 /// Between two keys of one entry.
 const BETWEEN_KEYS: Duration = Duration::from_millis(250);
 
+/// A handover that a conversation says nothing of comes to nothing after this.
+const NOBODY_COMES: Duration = Duration::from_secs(300);
 /// Renewed speech is believed after this.
 const RENEW: Duration = Duration::from_millis(60);
 
@@ -95,12 +99,30 @@ pub struct TextLeg {
     interruptions: u32,
     packets: u64,
     takes_message: bool,
+    /// Somebody is being asked to take the caller, or has.
+    person: Option<Person>,
+    sought_at: Option<Instant>,
     closed: bool,
     ended: bool,
 }
 
+/// The other side of a handover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Person {
+    /// An agent of a group is looked for.
+    Sought,
+    /// One person is called.
+    Called,
+    /// The far end was asked to call them itself.
+    Referred,
+    /// They talk.
+    Joined,
+}
+
 #[derive(Debug)]
 enum Happens {
+    /// Nobody has said what becomes of a handover.
+    NobodyComes(Person),
     Report(Box<Input>),
     PromptEnds(PlayId),
     SpeechConfirmed(UtteranceId),
@@ -185,11 +207,19 @@ impl TextLeg {
             }
             Output::Media(command) => self.media(command, now),
             Output::Recognize { utterance, revision, .. } => self.recognize(*utterance, *revision, now),
+            // Who has been asked already takes them at once.
+            Output::Leg(LegCommand::Refer { replaces: Some(_), .. }) => self.referred(200, now),
+            Output::Leg(LegCommand::Refer { replaces: None, .. }) => self.seek(Person::Referred, now),
+            Output::Queue(_) => self.seek(Person::Sought, now),
+            Output::Consult(_) => self.seek(Person::Called, now),
+            Output::Join { .. } => self.person = Some(Person::Joined),
+            Output::Consulted(Verdict::Over | Verdict::TakenOver) => self.person = None,
+            Output::Hold(held) => self.report(now + ROUND_TRIP, Input::Held(*held)),
             Output::Leg(_) | Output::CancelRecognize { .. } | Output::Timeline(_) | Output::Finished(_) => {}
             Output::Errand { .. } | Output::OptOut(_) | Output::Message(MessageOrder::Forget { .. }) => {}
             Output::Message(MessageOrder::Begin { .. }) => self.takes_message = true,
             Output::Message(MessageOrder::End) => self.end_message(now),
-            Output::Hold(_) | Output::Consult(_) | Output::Consulted { .. } => {}
+            Output::Entertain { .. } | Output::Consulted(Verdict::Bridged) => {}
         }
     }
 
@@ -232,6 +262,37 @@ impl TextLeg {
             self.keys_left += 1;
             at += BETWEEN_KEYS;
         }
+    }
+
+    /// Whoever the caller is handed to does something. Returns whether anybody is.
+    pub fn agent(&mut self, does: &AgentDoes, now: Instant) -> bool {
+        let Some(person) = self.person else { return false };
+        let news = match (does, person) {
+            (AgentDoes::Accepts(_), Person::Referred) => return self.send_on(200, now),
+            (AgentDoes::Declines, Person::Referred) => return self.send_on(603, now),
+            (AgentDoes::Busy, Person::Referred) => return self.send_on(486, now),
+            (AgentDoes::NoAnswer, Person::Referred) => return self.send_on(480, now),
+            (AgentDoes::Accepts(name), Person::Sought) => {
+                let taken = Consulted::Taken {
+                    agent: name.as_str().into(),
+                    waited: now.saturating_duration_since(self.sought_at.unwrap_or(now)),
+                };
+                self.report(now, Input::Consulted(taken));
+                Consulted::Ready { leg: LegId(0) }
+            }
+            (AgentDoes::Accepts(_), Person::Called) => Consulted::Ready { leg: LegId(0) },
+            // The next one is asked.
+            (AgentDoes::Declines | AgentDoes::Busy | AgentDoes::NoAnswer, Person::Sought) => return true,
+            (AgentDoes::Declines, Person::Called) => Consulted::Over { status: 603 },
+            (AgentDoes::Busy, Person::Called) => Consulted::Over { status: 486 },
+            (AgentDoes::NoAnswer, Person::Called) => Consulted::Over { status: 408 },
+            (AgentDoes::HangsUp, Person::Joined) => Consulted::Over { status: 487 },
+            (AgentDoes::Nobody(why), Person::Sought) => Consulted::Left { why: *why },
+            (AgentDoes::Place(position, wait), Person::Sought) => Consulted::Place { position: *position, wait: *wait },
+            _ => return false,
+        };
+        self.report(now + TICK, Input::Consulted(news));
+        true
     }
 
     /// The caller hangs up.
@@ -295,6 +356,16 @@ impl TextLeg {
                 }
             }
             Happens::SpeechAnew(pieces) => self.speak(pieces, at),
+            Happens::NobodyComes(person) => {
+                if self.person == Some(person) && self.sought_at.is_some_and(|since| since + NOBODY_COMES <= at) {
+                    match person {
+                        Person::Sought => reports.push(Input::Consulted(Consulted::Left { why: Overflow::TooLong })),
+                        Person::Called => reports.push(Input::Consulted(Consulted::Over { status: 408 })),
+                        Person::Referred => self.referred(408, at),
+                        Person::Joined => {}
+                    }
+                }
+            }
             Happens::Key(digit) => {
                 self.keys_left = self.keys_left.saturating_sub(1);
                 media(MediaEvent::Digit { digit, at });
@@ -385,6 +456,21 @@ impl TextLeg {
             }
         };
         self.report(now + RECOGNISE, Input::Heard { utterance, revision, result });
+    }
+
+    fn seek(&mut self, person: Person, now: Instant) {
+        (self.person, self.sought_at) = (Some(person), Some(now));
+        self.enqueue(now + NOBODY_COMES, Happens::NobodyComes(person));
+    }
+
+    fn referred(&mut self, status: u16, now: Instant) {
+        self.person = None;
+        self.report(now + ROUND_TRIP, Input::Leg(LegEvent::Referred { status, last: true }));
+    }
+
+    fn send_on(&mut self, status: u16, now: Instant) -> bool {
+        self.referred(status, now);
+        true
     }
 
     fn end(&mut self, why: LegEnd, at: Instant) {

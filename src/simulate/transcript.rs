@@ -10,6 +10,8 @@
 //! noise 2s                                     a sound without words
 //! ...   6s                                     silence, until the bot speaks or the time has passed
 //! you hangs up
+//! agent alice accepts                          who waits for an agent, or is transferred, gets one; also `declines`,
+//!                                              `busy`, `no answer`, `hangs up`, `nobody`, `too long`, `full`, `place 2 3min`
 //! end   completed: refill                      how it ended, and its result
 //! # a remark
 //! ```
@@ -22,6 +24,7 @@ use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{ToSpan, Zoned, civil};
 
+use crate::agents::Overflow;
 use crate::call::record::CallEnd;
 use crate::language::Language;
 use crate::lookup::{Failure, Method, Trouble};
@@ -116,6 +119,8 @@ pub enum What {
         /// When.
         when: When,
     },
+    /// A person the call is handed to does something, or nobody does.
+    Agent(AgentDoes),
     /// Another system answers a look-up.
     Http {
         /// `GET https://…`, if that matters.
@@ -125,6 +130,25 @@ pub enum What {
     },
     /// The call should have ended like this.
     End(String),
+}
+
+/// What becomes of a call that is being handed to a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AgentDoes {
+    /// Takes the caller.
+    Accepts(String),
+    /// Does not: of a queue, the next agent is asked.
+    Declines,
+    /// Talks to somebody else already.
+    Busy,
+    /// Does not pick up.
+    NoAnswer,
+    /// Hangs up, so that the caller is back.
+    HangsUp,
+    /// No agent comes.
+    Nobody(Overflow),
+    /// The caller is told where they stand.
+    Place(usize, Duration),
 }
 
 impl What {
@@ -382,8 +406,37 @@ fn what(line: &str) -> Result<What, String> {
             let (lasting, when) = when(rest)?;
             Ok(What::Noise { lasting: duration(lasting.trim())?, when })
         }
-        other => Err(format!("`{other}` is not one of bot, you, keys, noise, http, ..., end")),
+        "agent" => Ok(What::Agent(agent(rest)?)),
+        other => Err(format!("`{other}` is not one of bot, you, keys, noise, agent, http, ..., end")),
     }
+}
+
+fn agent(text: &str) -> Result<AgentDoes, String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    Ok(match words.as_slice() {
+        ["hangs", "up"] | [_, "hangs", "up"] => AgentDoes::HangsUp,
+        ["declines"] | [_, "declines"] => AgentDoes::Declines,
+        ["busy"] => AgentDoes::Busy,
+        ["no", "answer"] => AgentDoes::NoAnswer,
+        ["nobody"] => AgentDoes::Nobody(Overflow::NobodyThere),
+        ["too", "long"] => AgentDoes::Nobody(Overflow::TooLong),
+        ["full"] => AgentDoes::Nobody(Overflow::Full),
+        ["accepts"] => AgentDoes::Accepts("somebody".to_owned()),
+        [name, "accepts"] => AgentDoes::Accepts((*name).to_owned()),
+        ["place", position, minutes] => {
+            let minutes = minutes.trim_end_matches("min").parse::<u64>();
+            let (Ok(position), Ok(minutes)) = (position.parse(), minutes) else {
+                return Err(format!("`{text}` is no place in line; write `agent place 2 3min`"));
+            };
+            AgentDoes::Place(position, Duration::from_secs(minutes.min(600) * 60))
+        }
+        _ => {
+            return Err(format!(
+                "`{text}` is nothing an agent does; write `agent alice accepts`, `declines`, `busy`, `no answer`, `hangs \
+                 up`, `nobody`, `too long`, `full` or `place 2 3min`"
+            ));
+        }
+    })
 }
 
 /// `200 {"due": 12.5}`, `GET https://crm.example/orders 404`, or `timeout`.

@@ -5,6 +5,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test of a live gateway has to live in its time")]
 
+mod agents;
 mod audio;
 mod callee;
 #[allow(dead_code, reason = "the callers of other tests can do more than these need")]

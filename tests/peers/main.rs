@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a far end of somebody else's lives in real time")]
 
 mod acquaintance;
+mod agents;
 #[path = "../gateway/caller.rs"]
 #[allow(dead_code, reason = "the caller of the other tests can do more than these need")]
 mod caller;

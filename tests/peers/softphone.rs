@@ -32,6 +32,20 @@ pub struct Softphone {
 impl Softphone {
     /// Starts one with an account `ann` and no encryption but what that names; `None`, with a reason, where there is no baresip.
     pub fn start(account: &str) -> Option<Self> {
+        Self::speaking(account, &[0; 30 * 8_000])
+    }
+
+    /// The same, of a user who says this, 8 kHz, from the moment a call stands.
+    pub fn speaking(account: &str, says: &[i16]) -> Option<Self> {
+        Self::sounding(account, Some(says))
+    }
+
+    /// The same, of a user who repeats whatever they hear.
+    pub fn echoing(account: &str) -> Option<Self> {
+        Self::sounding(account, None)
+    }
+
+    fn sounding(account: &str, says: Option<&[i16]>) -> Option<Self> {
         if Command::new("baresip").arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "CI must have its peers: baresip is not installed");
             println!("skipped: baresip is not installed (apt install baresip)");
@@ -39,15 +53,17 @@ impl Softphone {
         }
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (control, sip) = (free_tcp(), free_udp());
-        let sound = folder.path().join("silence.wav");
-        fs::write(&sound, silence()).expect("a sound file");
+        let sound = folder.path().join("says.wav");
+        fs::write(&sound, wav(says.unwrap_or_default())).expect("a sound file");
+        let (source, player) = match says {
+            Some(_) => (format!("aufile,{}", sound.display()), "aufile,nowhere"),
+            None => ("aubridge,mirror".to_owned(), "aubridge,mirror"),
+        };
         let config = format!(
-            "module_path {}\nmodule srtp.so\nmodule g711.so\nmodule aufile.so\nmodule_tmp account.so\nmodule_app menu.so\n\
-             module_app ctrl_tcp.so\nctrl_tcp_listen {control}\naudio_source aufile,{}\n\
-             audio_player aufile,{}\nsip_listen {sip}\n",
+            "module_path {}\nmodule srtp.so\nmodule g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule_tmp account.so\nmodule_app menu.so\n\
+             module_app ctrl_tcp.so\nctrl_tcp_listen {control}\naudio_source {source}\n\
+             audio_player {player}\nsip_listen {sip}\n",
             modules(),
-            sound.display(),
-            folder.path().join("heard.wav").display(),
         );
         for (name, text) in [("config", config.as_str()), ("accounts", account), ("contacts", "")] {
             fs::write(folder.path().join(name), text).expect("its settings can be written");
@@ -61,7 +77,7 @@ impl Softphone {
     }
 
     /// What its user does: `dial`, `hold`, `resume`, `hangup`.
-    fn order(&self, command: &str, words: &str) {
+    pub fn order(&self, command: &str, words: &str) {
         let mut control = self.user();
         order(&mut control, command, words);
         control.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
@@ -115,17 +131,17 @@ pub fn order(user: &mut TcpStream, command: &str, words: &str) {
     user.write_all(format!("{}:{order},", order.len()).as_bytes()).expect("it takes orders");
 }
 
-/// Half a minute of nothing, 8 kHz, 16 bits.
-fn silence() -> Vec<u8> {
-    const BYTES: u32 = 30 * 8_000 * 2;
+/// 8 kHz, 16 bits.
+fn wav(samples: &[i16]) -> Vec<u8> {
+    let bytes = samples.len() as u32 * 2;
     let mut wav = b"RIFF".to_vec();
-    wav.extend_from_slice(&(36 + BYTES).to_le_bytes());
+    wav.extend_from_slice(&(36 + bytes).to_le_bytes());
     wav.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
     wav.extend_from_slice(&8_000_u32.to_le_bytes());
     wav.extend_from_slice(&16_000_u32.to_le_bytes());
     wav.extend_from_slice(b"\x02\0\x10\0data");
-    wav.extend_from_slice(&BYTES.to_le_bytes());
-    wav.resize(44 + BYTES as usize, 0);
+    wav.extend_from_slice(&bytes.to_le_bytes());
+    wav.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
     wav
 }
 

@@ -14,6 +14,7 @@ use crate::time::{Clock, Now, SimulatedClock};
 use jiff::Timestamp;
 
 mod far_end;
+mod handing;
 mod life;
 mod outcomes;
 mod random;
@@ -43,6 +44,15 @@ impl Rig {
     fn dialling(plan: Plan, ring: Duration) -> Self {
         let hour = Duration::from_secs(3_600);
         Self::of(plan, Direction::Outbound, hour, |setup, now| Call::outbound(setup, ring, now))
+    }
+
+    /// A call of which this is known beforehand.
+    fn knowing(plan: Plan, known: &[(&str, &str)]) -> Self {
+        let known = known.iter().map(|(name, value)| ((*name).to_owned(), Pii::new((*value).to_owned()))).collect();
+        let hour = Duration::from_secs(3_600);
+        Self::of(plan, Direction::Inbound, hour, |setup, now| {
+            Call::inbound(CallSetup { variables: known, ..setup }, now)
+        })
     }
 
     fn of(plan: Plan, direction: Direction, longest: Duration, call: impl FnOnce(CallSetup, Now) -> Call) -> Self {

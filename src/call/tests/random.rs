@@ -9,10 +9,11 @@ use crate::call::{Consult, Consulted};
 /// Whatever comes, in whatever order: no panic, no spinning, and after the leg has ended exactly one record, last.
 #[test]
 fn random_happenings_always_end_in_exactly_one_record() {
-    for seed in 0..150 {
+    for seed in 0..300 {
         let mut random = StdRng::seed_from_u64(seed);
         let outbound = seed % 3 == 0;
-        let mut rig = if outbound { Rig::dialling(bank(), Duration::from_secs(30)) } else { Rig::new(bank()) };
+        let plan = if seed % 2 == 0 { bank() } else { super::handing::desk() };
+        let mut rig = if outbound { Rig::dialling(plan, Duration::from_secs(30)) } else { Rig::new(plan) };
         for _ in 0..random.random_range(0..250) {
             let input = any_input(&mut random, &rig);
             rig.input(input);
@@ -86,7 +87,7 @@ fn any_input(random: &mut StdRng, rig: &Rig) -> Input {
 /// What a leg may tell besides its beginning and its end.
 fn any_news(random: &mut StdRng) -> Input {
     let status = [100, 180, 183, 202, 408, 486, 603][random.random_range(0..7)];
-    Input::Leg(match random.random_range(0..9) {
+    Input::Leg(match random.random_range(0..12) {
         0 => LegEvent::Progress { status, sdp: None },
         1 => LegEvent::Referred { status, last: random.random_bool(0.5) },
         2 => LegEvent::Offered { sdp: None },
@@ -94,10 +95,13 @@ fn any_news(random: &mut StdRng) -> Input {
         4 => return Input::Order(Order::Transfer { to: "sip:bob@host".into() }),
         6 => {
             let (to, ring) = (Pii::new("sip:bob@host".into()), Duration::from_secs(9));
-            return Input::Order(Order::Attend(Consult { to, trunk: None, briefing: None, ring }));
+            return Input::Order(Order::Attend(Consult { to, trunk: None, briefing: None, ring, introduction: None }));
         }
         7 => return Input::Consulted(Consulted::Ready { leg: crate::id::LegId(3) }),
         8 => return Input::Consulted(Consulted::Over { status }),
+        9 => return Input::Consulted(Consulted::Place { position: 3, wait: Duration::from_secs(60) }),
+        10 => return Input::Consulted(Consulted::Taken { agent: "ann".into(), waited: Duration::from_secs(4) }),
+        11 => return Input::Consulted(Consulted::Left { why: crate::agents::Overflow::TooLong }),
         _ => LegEvent::Key { digit: Digit::new('5').unwrap(), duration_ms: None },
     })
 }

@@ -6,7 +6,8 @@ use crate::dialplan::step::hangup::Hangup;
 
 fn consult() -> Consult {
     let briefing = Some(Pii::new("Ann is on the line.".to_owned()));
-    Consult { to: Pii::new("sip:bob@host".to_owned()), trunk: None, briefing, ring: Duration::from_secs(20) }
+    let to = Pii::new("sip:bob@host".to_owned());
+    Consult { to, trunk: None, briefing, ring: Duration::from_secs(20), introduction: None }
 }
 
 fn timeline(event: &TimelineEvent) -> impl Fn(&Output) -> bool + '_ {
@@ -23,7 +24,7 @@ fn holds(wanted: bool) -> impl Fn(&Output) -> bool {
 
 fn lets_go(output: &Output) -> Option<bool> {
     match output {
-        Output::Consulted { joined } => Some(*joined),
+        Output::Consulted(verdict) => Some(*verdict == Verdict::TakenOver),
         _ => None,
     }
 }

@@ -56,6 +56,15 @@ pub(super) fn sentence(outcome: &Outcome) -> String {
         }
         OutcomeKind::Unanswered { question } => format!("asked in vain: \"{}\"", question.reveal()),
         OutcomeKind::Errand { name, end } => format!("{name}: {end}"),
+        OutcomeKind::Handed { group, agent, end, waited_s, talked_s } => {
+            let whom = match (agent, group) {
+                (Some(agent), _) => format!("handed to {agent}"),
+                (None, Some(group)) => format!("waited for {group}"),
+                (None, None) => "handed on".to_owned(),
+            };
+            let talked = if *talked_s > 0 { format!(", talked {talked_s} s") } else { String::new() };
+            format!("{whom}: {end}, waited {waited_s} s{talked}")
+        }
         OutcomeKind::Form { values } => {
             let value = |(name, value): (&String, &Value)| format!("{name} = {}", written(value));
             values.reveal().iter().map(value).collect::<Vec<_>>().join(", ")

@@ -109,7 +109,7 @@ sip   Call-ID 1@192.0.2.7
 #[tokio::test]
 async fn what_came_of_a_call_is_shown_in_words() {
     let record = CallRecord { outcomes: every_outcome(), language: Some(Language::english()), ..bare_record(1) };
-    let text = calls(&["show", "0"], &[record.clone()]).await.unwrap();
+    let text = calls(&["show", "0"], std::slice::from_ref(&record)).await.unwrap();
     assert!(text.contains("\nlang  en-US\n"), "{text}");
     let shown = text.lines().filter_map(|line| line.strip_prefix("came  ")).collect::<Vec<_>>();
     let expect = [
@@ -129,7 +129,7 @@ async fn what_came_of_a_call_is_shown_in_words() {
         "due = 200.00 USD, on = 2026-01-09  [ask]",
     ];
     assert_eq!(shown, expect);
-    let json = calls(&["show", "0", "--json"], &[record.clone()]).await.unwrap();
+    let json = calls(&["show", "0", "--json"], std::slice::from_ref(&record)).await.unwrap();
     assert_eq!(serde_json::from_str::<CallRecord>(&json).unwrap(), record);
 }
 

@@ -11,6 +11,7 @@ use crate::dialplan::load::Files;
 use crate::dialplan::plan::{HousePhrases, Plan, PlanInput, Step, StepIx, Target};
 use crate::dialplan::schema;
 use crate::language::Language;
+use crate::understand::Matcher;
 
 /// Most steps of a plan and all it runs.
 const MAX_STEPS: usize = 20_000;
@@ -23,6 +24,8 @@ pub struct Workshop {
     /// Plans compiled, or being compiled, by file.
     units: Vec<(PathBuf, Unit)>,
     pub(in crate::dialplan) files: Files,
+    /// Everything that understands speech.
+    pub(super) matchers: Vec<Matcher>,
 }
 
 /// A plan within a compilation.
@@ -40,7 +43,7 @@ pub struct Unit {
 
 /// Compiles `written`, which was read from the first of `files` and what it includes. Gives the files back.
 pub(in crate::dialplan) fn compile(written: &schema::Plan, files: Files, findings: &mut Findings) -> (Plan, Files) {
-    let mut shop = Workshop { hash: Sha256::new(), steps: Vec::new(), units: Vec::new(), files };
+    let mut shop = Workshop { hash: Sha256::new(), steps: Vec::new(), units: Vec::new(), files, matchers: Vec::new() };
     shop.hash.update(shop.files.text(0));
     let (unit, phrases) = shop.unit(written, 0, "", findings);
     // What was read besides: other words under the same name are another plan.
@@ -61,6 +64,7 @@ pub(in crate::dialplan) fn compile(written: &schema::Plan, files: Files, finding
         inputs: unit.inputs,
         start: unit.start,
         steps: shop.steps.into_iter().map(|step| step.expect("every step of every unit was compiled")).collect(),
+        matchers: shop.matchers,
         phrases,
     };
     (plan, shop.files)

@@ -287,7 +287,9 @@ impl Compiler<'_> {
             let phrases: Vec<Vec<String>> = options.iter().map(|phrases| words(phrases, language)).collect();
             (language.clone(), Matcher::compile(&phrases, &wishes, language))
         };
-        self.languages.iter().map(matcher).collect()
+        let matchers: BTreeMap<Language, Matcher> = self.languages.iter().map(matcher).collect();
+        self.shop.matchers.extend(matchers.values().cloned());
+        matchers
     }
 
     /// What the engine says by itself: the plan's words before the built-in ones.

@@ -237,7 +237,7 @@ impl Run for Http {
                     Err(failure) => self.failed(&failure, visit),
                 },
                 Done::Lookup(Err(failure)) => self.failed(failure, visit),
-                Done::Nothing => self.failed(&Failure::Busy, visit),
+                Done::Nothing | Done::Message(_) => self.failed(&Failure::Busy, visit),
             },
             _ => match self.request(visit) {
                 Ok(request) => Next::Errand {

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 
 use super::compile::Compiler;
+use super::handover::{Handed, Handover};
 use super::key::Key;
 use super::outcome::{Outcome, OutcomeKind};
 use super::scope::{Scope, View};
@@ -39,24 +40,27 @@ pub mod form;
 pub mod free;
 pub mod goto;
 pub mod grammars;
+mod handover;
 pub mod hangup;
 pub mod http;
 pub mod menu;
 pub mod optout;
 pub mod promise;
 pub mod question;
+pub mod queue;
 pub mod rate;
 pub mod record;
 pub mod run;
 pub mod say;
 pub mod set;
 pub mod tag;
+pub mod transfer;
 pub mod value_ear;
 pub mod verify;
 pub mod voicemail;
 
 /// Facts kept of one call; a plan that finds more goes round in circles.
-const OUTCOMES: usize = 500;
+pub(super) const OUTCOMES: usize = 500;
 
 /// One word of the language.
 #[derive(Clone, Copy)]
@@ -95,6 +99,8 @@ pub const WORDS: &[Word] = &[
     voicemail::WORD,
     goto::WORD,
     run::WORD,
+    transfer::WORD,
+    queue::WORD,
     hangup::WORD,
 ];
 
@@ -213,6 +219,15 @@ pub enum Event {
     },
     /// Speech could not be recognised: no engine, all busy, or a fault.
     Error,
+    /// The caller it handed over waits in this place, and may wait so long yet.
+    Waiting {
+        /// 1: next.
+        position: usize,
+        /// As far as can be told.
+        wait: Duration,
+    },
+    /// The caller it handed over is back, or was never taken.
+    Handed(Box<Handed>),
     /// The sub-plan it ran is through; its values by name.
     Returned(Box<Scope>),
     /// The errand it sent somebody on is over.
@@ -296,6 +311,13 @@ pub enum Next<'plan> {
         start: StepIx,
         /// What it is given.
         given: Box<Scope>,
+    },
+    /// Hand the caller to a person, then report [`Event::Handed`].
+    HandOver(Box<Handover>),
+    /// Say this to who waits, and go on waiting.
+    Meanwhile {
+        /// What, in this order.
+        words: Vec<Words<'plan>>,
     },
     /// Say goodbye and end the call.
     End {

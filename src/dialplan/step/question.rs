@@ -7,7 +7,13 @@ use crate::understand::Universal;
 /// What follows when `event` happens to the question at place `quest`; answers of its own kind are the step's affair.
 pub const fn next<'plan>(quest: usize, question: &Question, event: &Event) -> Next<'plan> {
     match event {
-        Event::Entered | Event::Said | Event::Answered(_) | Event::Returned(_) | Event::Done(_) => Next::ask(quest),
+        Event::Entered
+        | Event::Said
+        | Event::Answered(_)
+        | Event::Waiting { .. }
+        | Event::Handed(_)
+        | Event::Done(_)
+        | Event::Returned(_) => Next::ask(quest),
         Event::NoInput => or_again(quest, question.no_input, Excuse::NoInput),
         Event::NoMatch { .. } => or_again(quest, question.no_match, Excuse::NoMatch),
         Event::Error => or_again(quest, question.error, Excuse::NoMatch),

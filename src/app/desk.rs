@@ -1,0 +1,218 @@
+//! The agents' desk: one queue for the whole house, and the calls to those it chooses.
+//!
+//! ```text
+//!   caller's call ── Wish ──▶ desk ── Ring ──▶ consult: INVITE, briefing, 1 ── Ready ──▶ desk ── Taken, Ready ──▶ caller's call
+//!                    ◀─ Place, Left ─┘ └── declined, busy, silence ── Over ──▶ the next one
+//! ```
+//!
+//! It lives in a task of its own; calls reach it through a bounded channel, and it never waits for any of them.
+
+mod driver;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tracing::{debug, error, info};
+
+use super::consult::OnBehalf;
+use crate::agents::{Agent, Input, Output, Queue, RingEnd, RingId, Roster, Ticket};
+use crate::call::driver::{Consultant as _, Consultation};
+use crate::call::{Consult, Consulted, Verdict, Wish};
+use crate::dialplan::handover::HandedEnd;
+use crate::time::{Clock, Now};
+
+/// Orders that may wait for the desk: every call of a full house enters and leaves at once, and rings report.
+const ORDERS: usize = 4_096;
+/// News for one caller that may wait: positions come every half minute.
+const NEWS: usize = 16;
+/// A call gives two verdicts.
+const VERDICTS: usize = 2;
+
+/// The way to the desk. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    orders: mpsc::Sender<Order>,
+}
+
+/// What the desk is told.
+enum Order {
+    Enter(Box<Guest>, mpsc::Receiver<Verdict>),
+    Leave(Ticket),
+    /// News of an agent's telephone; its silence is its end.
+    Rings(RingId, Consulted),
+}
+
+/// Somebody who waits, or talks to an agent.
+struct Guest {
+    wish: Wish,
+    behalf: OnBehalf,
+    news: mpsc::Sender<Consulted>,
+}
+
+/// A call to an agent.
+struct Called {
+    ticket: Ticket,
+    /// Dropped, the call is hung up.
+    verdict: mpsc::Sender<Verdict>,
+    joined: bool,
+}
+
+impl Desk {
+    /// Opens it; it closes when nobody can reach it any more.
+    pub fn open(roster: Arc<Roster>, clock: Arc<dyn Clock>) -> Self {
+        let (orders, inbox) = mpsc::channel(ORDERS);
+        driver::open(Room::new(roster, clock.now()), inbox, orders.downgrade(), clock);
+        Self { orders }
+    }
+
+    /// A caller comes, for whom agents are called as `behalf` would.
+    pub(super) fn enter(&self, wish: Wish, behalf: OnBehalf) -> Consultation {
+        let (news, receiver) = mpsc::channel(NEWS);
+        let (verdict, verdicts) = mpsc::channel(VERDICTS);
+        let guest = Box::new(Guest { wish, behalf, news });
+        if self.orders.try_send(Order::Enter(guest, verdicts)).is_err() {
+            // Its news end at once, which the call takes for the end.
+            error!("the agents' desk takes no more callers");
+        }
+        Consultation { news: receiver, verdict }
+    }
+}
+
+/// The desk's own state: the queue, and who hears what comes of it.
+struct Room {
+    queue: Queue,
+    guests: BTreeMap<Ticket, Guest>,
+    called: BTreeMap<RingId, Called>,
+    tickets: u64,
+}
+
+/// What the driver has to wait for.
+enum Wait {
+    /// For the caller's call to let go.
+    Guest(Ticket, mpsc::Receiver<Verdict>),
+    /// For an agent's telephone.
+    Telephone(RingId, mpsc::Receiver<Consulted>),
+}
+
+impl Room {
+    fn new(roster: Arc<Roster>, now: Now) -> Self {
+        let queue = Queue::new(roster, now.mono);
+        Self { queue, guests: BTreeMap::new(), called: BTreeMap::new(), tickets: 0 }
+    }
+
+    fn handle(&mut self, order: Order, now: Now) -> Vec<Wait> {
+        let mut waits = Vec::new();
+        match order {
+            Order::Enter(guest, verdicts) => {
+                self.tickets += 1;
+                let ticket = Ticket(self.tickets);
+                let mut needs = guest.wish.needs.clone();
+                let caller = guest.wish.introduction.caller.reveal();
+                needs.region = needs.region.or_else(|| self.queue.roster().region_of(caller).map(str::to_owned));
+                debug!(ticket = ticket.0, group = &*needs.group, "a caller waits for an agent");
+                self.guests.insert(ticket, *guest);
+                waits.push(Wait::Guest(ticket, verdicts));
+                self.queue.handle(Input::Enter { ticket, needs }, now.mono);
+            }
+            Order::Leave(ticket) => {
+                self.guests.remove(&ticket);
+                // Whoever talks to them is hung up on; who still rings, the queue cancels.
+                self.called.retain(|_, called| called.ticket != ticket || !called.joined);
+                self.queue.handle(Input::Leave { ticket }, now.mono);
+            }
+            Order::Rings(ring, news) => self.rings(ring, &news, now, &mut waits),
+        }
+        self.settle(&mut waits);
+        waits
+    }
+
+    fn handle_timeout(&mut self, now: Now) -> Vec<Wait> {
+        let mut waits = Vec::new();
+        self.queue.handle_timeout(now.mono);
+        self.settle(&mut waits);
+        waits
+    }
+
+    fn rings(&mut self, ring: RingId, news: &Consulted, now: Now, waits: &mut Vec<Wait>) {
+        let Some(called) = self.called.get_mut(&ring) else { return };
+        let ticket = called.ticket;
+        match news {
+            Consulted::Ready { leg } if !called.joined => {
+                called.joined = true;
+                let leg = *leg;
+                self.queue.handle(Input::Rung { ring, end: RingEnd::Accepted }, now.mono);
+                // The queue answers with `Joined`, which is told first.
+                self.settle(waits);
+                self.tell(ticket, Consulted::Ready { leg });
+            }
+            Consulted::Over { .. } if called.joined => {
+                self.called.remove(&ring);
+                self.tell(ticket, Consulted::Over { status: 487 });
+                self.guests.remove(&ticket);
+                self.queue.handle(Input::Done { ticket }, now.mono);
+            }
+            Consulted::Over { status } => {
+                self.called.remove(&ring);
+                let end = match HandedEnd::of_status(*status) {
+                    HandedEnd::Busy => RingEnd::Busy,
+                    HandedEnd::Declined => RingEnd::Declined,
+                    HandedEnd::NoAnswer => RingEnd::NoAnswer,
+                    _ => RingEnd::Failed,
+                };
+                self.queue.handle(Input::Rung { ring, end }, now.mono);
+            }
+            _ => {}
+        }
+    }
+
+    /// Does what the queue wants.
+    fn settle(&mut self, waits: &mut Vec<Wait>) {
+        while let Some(output) = self.queue.poll_output() {
+            match output {
+                Output::Ring { ring, ticket, agent, patience } => {
+                    let Some(guest) = self.guests.get(&ticket) else { continue };
+                    let agent = self.queue.roster().agent(agent);
+                    info!(ticket = ticket.0, agent = &*agent.name, "calling an agent");
+                    let consultation = guest.behalf.speaking_to(agent).consult(consult(agent, guest, patience));
+                    waits.push(Wait::Telephone(ring, consultation.news));
+                    self.called.insert(ring, Called { ticket, verdict: consultation.verdict, joined: false });
+                }
+                Output::Cancel { ring } => _ = self.called.remove(&ring),
+                Output::Joined { ticket, ring, agent, waited } => {
+                    let agent = self.queue.roster().agent(agent).name.clone();
+                    info!(ticket = ticket.0, agent = &*agent, waited_s = waited.as_secs(), "an agent takes the caller");
+                    if let Some(called) = self.called.get(&ring) {
+                        let _ = called.verdict.try_send(Verdict::Bridged);
+                    }
+                    self.tell(ticket, Consulted::Taken { agent, waited });
+                }
+                Output::Announce { ticket, position, wait } => self.tell(ticket, Consulted::Place { position, wait }),
+                Output::Overflow { ticket, why } => {
+                    info!(ticket = ticket.0, why = why.name(), "no agent for a caller");
+                    self.tell(ticket, Consulted::Left { why });
+                    self.guests.remove(&ticket);
+                }
+            }
+        }
+    }
+
+    fn tell(&self, ticket: Ticket, news: Consulted) {
+        if let Some(guest) = self.guests.get(&ticket)
+            && guest.news.try_send(news).is_err()
+        {
+            debug!(ticket = ticket.0, "a caller's call does not hear its news");
+        }
+    }
+}
+
+fn consult(agent: &Agent, guest: &Guest, patience: std::time::Duration) -> Consult {
+    let introduction = Some(Box::new(guest.wish.introduction.clone()));
+    Consult { to: agent.to.clone(), trunk: agent.trunk.clone(), briefing: None, ring: patience, introduction }
+}
+
+impl std::fmt::Debug for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Order")
+    }
+}
