@@ -20,7 +20,7 @@ use crate::value::Value;
 /// How sure an utterance is that is nothing but what the grammar hears…
 const WHOLE: f32 = 0.97;
 /// …and one that holds it among other words. 0..1.
-const INSIDE: f32 = 0.8;
+const INSIDE: f32 = 0.9;
 
 /// The grammars of one question.
 #[derive(Debug)]
@@ -91,8 +91,12 @@ impl Grammars {
                 .flat_map(|(language, files)| files.value.into_iter().map(move |file| (Some(language.clone()), file)))
                 .collect(),
         };
+        let mut whole = true;
         for (language, file) in files {
-            let Some(grammar) = cx.grammar(&file) else { continue };
+            let Some(grammar) = cx.grammar(&file) else {
+                whole = false;
+                continue;
+            };
             if grammar.mode() == Mode::Dtmf {
                 grammars.keys.push(grammar);
                 continue;
@@ -102,6 +106,7 @@ impl Grammars {
                 None => of.primary() == grammar.language().primary(),
             };
             let languages: Vec<Language> = cx.languages().iter().filter(spoken).cloned().collect();
+            whole &= !languages.is_empty();
             if languages.is_empty() {
                 let message = format!("that grammar is {}, which this plan does not speak", grammar.language());
                 cx.findings.error(file.at, message).help("name it under the language it is for: `{ en-US: … }`");
@@ -111,7 +116,7 @@ impl Grammars {
             }
         }
         for language in cx.languages().to_vec() {
-            if !grammars.voice.contains_key(&language) && !grammars.takes_keys() {
+            if whole && !grammars.voice.contains_key(&language) && !grammars.takes_keys() {
                 let message = format!("nothing that is said in {language} is understood here");
                 cx.findings.error(node.at, message).help(format!("add a grammar for it: `{{ {language}: … }}`"));
             }
