@@ -110,7 +110,7 @@ fn an_agent_gets_what_the_plan_asks_for_and_hears_what_is_known() {
     let known = &wish.introduction;
     assert_eq!(known.handoff.intent.as_deref(), Some("bill"), "the caller's last choice");
     assert!(!known.handoff.verified);
-    assert_eq!(known.words[0].1.reveal(), "twelve dollars and fifty cents are due.");
+    assert_eq!(known.words[0].1.reveal(), "Twelve dollars and fifty cents are due.");
     let slots: Vec<_> =
         known.handoff.slots.iter().map(|(name, value)| (name.as_str(), value.reveal().plain())).collect();
     assert_eq!(slots, [("due", "12.50".to_owned())]);
