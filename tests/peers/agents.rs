@@ -82,15 +82,16 @@ fn baresip_takes_a_caller_whom_sipp_was_too_busy_for() {
     let busy = Scenario::default().invited_again(&context).says("486 Busy Here", "a", "").receives("ACK");
     let Some(sipp) = Uas::start(&busy) else { return };
     let answer = spoken("kal", "Your refund was sent on Monday.");
-    // Said again and again, so that some of it falls into the talk.
+    // Quiet while the briefing is said: who talks into it passes for a machine. Then said again and again, so that some of
+    // it falls into the talk.
     let says = [answer.clone(), vec![0; 4_000]].concat();
-    let Some(phone) = Softphone::speaking(ACCOUNT, &says.repeat(20)) else { return };
+    let Some(phone) = Softphone::speaking(ACCOUNT, &[vec![0; 6 * 8_000], says.repeat(12)].concat()) else { return };
     let gateway =
         gateway(&[("sipp", format!("sip:bob@127.0.0.1:{}", sipp.port)), ("ann", format!("sip:ann@{}", phone.sip))]);
     let mut caller = Caller::dial(&gateway, NUMBER);
     caller.keep_silent(20);
     let once = says.len() / 160;
-    let (record, _, right) = talks_to_baresip(&gateway, &mut caller, &phone, (&[], 2 * once + 50));
+    let (record, _, right) = talks_to_baresip(&gateway, &mut caller, &phone, (&[], 350 + 2 * once));
     sipp.finish();
     let handed = record["outcomes"].as_array().into_iter().flatten().find(|outcome| outcome["kind"] == "handed");
     assert_eq!(handed.map(|handed| handed["agent"].clone()), Some("ann".into()), "{record:#}");

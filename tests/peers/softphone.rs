@@ -55,12 +55,13 @@ impl Softphone {
         let (control, sip) = (free_tcp(), free_udp());
         let sound = folder.path().join("says.wav");
         fs::write(&sound, wav(says.unwrap_or_default())).expect("a sound file");
-        let (source, player) = match says {
-            Some(_) => (format!("aufile,{}", sound.display()), "aufile,nowhere"),
-            None => ("aubridge,mirror".to_owned(), "aubridge,mirror"),
+        // A player that is loaded and not the one named spoils the call; none at all does not.
+        let (module, source, player) = match says {
+            Some(_) => ("aufile", format!("aufile,{}", sound.display()), "aufile,nowhere"),
+            None => ("aubridge", "aubridge,mirror".to_owned(), "aubridge,mirror"),
         };
         let config = format!(
-            "module_path {}\nmodule srtp.so\nmodule g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule_tmp account.so\nmodule_app menu.so\n\
+            "module_path {}\nmodule srtp.so\nmodule g711.so\nmodule {module}.so\nmodule_tmp account.so\nmodule_app menu.so\n\
              module_app ctrl_tcp.so\nctrl_tcp_listen {control}\naudio_source {source}\n\
              audio_player {player}\nsip_listen {sip}\n",
             modules(),
