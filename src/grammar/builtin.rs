@@ -101,7 +101,7 @@ impl Kind {
         }
     }
 
-    /// With the money and the country of the caller's language where the parameters leave them open; [`keys`] cannot know
+    /// With the money and the country of the caller's language where the parameters leave them open; [`keys()`] cannot know
     /// them otherwise.
     pub fn at_home(&self, language: &Language) -> Self {
         match self {

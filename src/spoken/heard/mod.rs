@@ -6,7 +6,7 @@
 //!   "下周五下午五点半吧"               moment ▸ 2026-03-13T17:30
 //! ```
 //!
-//! Each kind reads every place of the utterance by itself; [`settle`] then weighs what was found against the words around
+//! Each kind reads every place of the utterance by itself; `settle` then weighs what was found against the words around
 //! it. Languages other than Mandarin are read as English, whose figures they share.
 
 use jiff::civil::DateTime;
