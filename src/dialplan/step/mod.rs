@@ -373,6 +373,8 @@ pub struct Visit<'a> {
     pub said: Option<&'a Pii<String>>,
     /// Was what we said last heard whole: every prompt of it to its last frame?
     pub said_whole: bool,
+    /// How many tries of this step the call has used up: leaving it and coming back gives none of them back.
+    pub spent: &'a mut u32,
     /// What this step remembers until the call leaves it: a thing of each type.
     pub(super) memory: &'a mut Vec<Box<dyn Any + Send>>,
 }
