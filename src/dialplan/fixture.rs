@@ -205,6 +205,7 @@ pub fn next_of(step: &dyn Run, event: &Event) -> String {
         language: &mut language,
         now: hearing().now,
         wall: jiff::Timestamp::UNIX_EPOCH,
+        zone: &jiff::tz::TimeZone::UTC,
         step: "step",
         outcomes: &mut outcomes,
         faults: &mut faults,

@@ -328,6 +328,7 @@ impl Interpreter {
             language: &mut self.language,
             now,
             wall,
+            zone: &self.zone,
             step: &step.name,
             outcomes: &mut self.outcomes,
             faults: &mut self.faults,

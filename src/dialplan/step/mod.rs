@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 use super::compile::Compiler;
 use super::handover::{Handed, Handover};
@@ -363,6 +364,8 @@ pub struct Visit<'a> {
     pub now: DateTime,
     /// The moment, whatever the clocks there show.
     pub wall: Timestamp,
+    /// Whose clock and calendar the plan lives by.
+    pub zone: &'a TimeZone,
     /// The name of the step.
     pub step: &'a str,
     /// What came of it, kept with the call.
