@@ -3,6 +3,7 @@
 //! [`text_leg`] stands in for SIP, media and the recogniser, [`conversation`] drives a call through it,
 //! [`transcript`] reads and prints calls written as text, [`runner`] compares the two.
 
+pub mod came_to;
 pub mod conversation;
 pub mod coverage;
 pub mod runner;
