@@ -16,6 +16,7 @@
 pub mod compile;
 pub mod condition;
 pub mod diagnostic;
+pub mod edit;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod handover;
