@@ -211,6 +211,7 @@ pub fn next_of(step: &dyn Run, event: &Event) -> String {
         said: None,
         said_whole: true,
         memory: &mut memory,
+        told: None,
     };
     format!("{:?}", step.next(event, &mut visit))
 }

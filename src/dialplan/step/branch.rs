@@ -122,7 +122,9 @@ impl When {
 impl Run for Branch {
     fn next<'plan>(&'plan self, _: &Event, visit: &mut Visit<'_>) -> Next<'plan> {
         for (place, (when, go)) in self.ways.iter().enumerate() {
-            match when.is_taken(place, visit) {
+            let taken = when.is_taken(place, visit);
+            visit.weighed(&when.text(), &taken);
+            match taken {
                 Ok(true) => return Next::Go(*go),
                 Ok(false) => {}
                 Err(why) => {
