@@ -1,7 +1,8 @@
 //! Calls without a phone: the real call core on a simulated clock, with text where sound would be.
 //!
 //! [`text_leg`] stands in for SIP, media and the recogniser, [`conversation`] drives a call through it,
-//! [`transcript`] reads and prints calls written as text, [`runner`] compares the two. [`advice`] learns from real ones.
+//! [`transcript`] reads and prints calls written as text, [`runner`] compares the two.
+//! [`advice`] learns from calls that were real.
 
 pub mod advice;
 pub mod conversation;
