@@ -29,7 +29,7 @@ use crate::dialplan::interpreter::{Act, Asking, Interpreter, Line, Way};
 use crate::dialplan::outcome::OutcomeKind;
 use crate::dialplan::plan::{Plan, Step, StepIx};
 use crate::dialplan::scope::Scope;
-use crate::dialplan::step::{Event, verify};
+use crate::dialplan::step::{Event, Told, verify};
 use crate::id::{PlayId, UtteranceId};
 use crate::media::{BargeIn, Listen, MediaCommand, MediaSummary};
 use crate::pii::Pii;
@@ -280,6 +280,34 @@ impl Call {
     /// Every way through the plan that the call has taken.
     pub const fn taken(&self) -> &BTreeSet<Way> {
         self.interpreter.taken()
+    }
+
+    /// The question that is open.
+    pub const fn asking(&self) -> Option<&Asking> {
+        match &self.state {
+            State::Asking { asking, .. } => Some(asking),
+            _ => None,
+        }
+    }
+
+    /// What the call knows.
+    pub const fn scope(&self) -> &Scope {
+        self.interpreter.scope()
+    }
+
+    /// It begins in the middle of its plan, knowing this: for rehearsals, before the far end is there.
+    pub fn begin_at(&mut self, place: StepIx, scope: Scope) {
+        self.interpreter.begin_at(place, scope);
+    }
+
+    /// From now on it tells what happens in its plan ([`Call::take_told`]).
+    pub fn tell_all(&mut self) {
+        self.interpreter.tell_all();
+    }
+
+    /// What has happened in its plan since this was last asked.
+    pub fn take_told(&mut self) -> Vec<Told> {
+        self.interpreter.take_told()
     }
 
     /// Where a message of its caller is kept, below the folder of recordings.

@@ -213,6 +213,7 @@ pub fn next_of(step: &dyn Run, event: &Event) -> String {
         said_whole: true,
         spent: &mut spent,
         memory: &mut memory,
+        told: None,
     };
     format!("{:?}", step.next(event, &mut visit))
 }

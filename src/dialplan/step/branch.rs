@@ -142,7 +142,9 @@ impl When {
 impl Run for Branch {
     fn next<'plan>(&'plan self, _: &Event, visit: &mut Visit<'_>) -> Next<'plan> {
         for (when, go) in &self.ways {
-            match when.is_taken(visit) {
+            let taken = when.is_taken(visit);
+            visit.weighed(&when.text(), &taken);
+            match taken {
                 Ok(true) => return Next::Go(*go),
                 Ok(false) => {}
                 Err(why) => {
