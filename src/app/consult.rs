@@ -19,11 +19,13 @@ use super::house::House;
 use super::originate::{Originate, OriginateError};
 use super::plans::Plans;
 use super::{AppError, LivePlan};
+use crate::agents::driver::Line;
+use crate::agents::webhook::{About, Happening};
 use crate::agents::{Agent, briefing};
 use crate::call::driver::{Consultant, Consultation};
 use crate::call::record::{CallEnd, CallRecord};
 use crate::call::registry::Seat;
-use crate::call::{Consult, Consulted, TimelineEvent, Verdict, Wish};
+use crate::call::{Consult, Consulted, Introduction, TimelineEvent, Verdict, Wish};
 use crate::dialplan::scope::Variables;
 use crate::id::{CallId, LegId};
 use crate::language::Language;
@@ -54,6 +56,8 @@ pub(super) struct OnBehalf {
     pub trunk: Option<Arc<str>>,
     /// What is spoken.
     pub language: Language,
+    /// The agent who is called, where one is.
+    pub agent: Option<Arc<str>>,
 }
 
 impl Consultant for OnBehalf {
@@ -66,7 +70,12 @@ impl Consultant for OnBehalf {
             let caller = number.map(|number| CallerId { number, name: None, withheld: false });
             let consult = Consult { trunk, ..consult };
             let (call, language) = (self.call.clone(), self.language.clone());
-            driver::start(async move { house.consult(consult, (call, caller, language), report, verdicts).await });
+            let line = consult.introduction.as_deref().and_then(|known| {
+                let name = self.agent.as_deref().map_or_else(|| consult.to.clone(), |name| Pii::new(name.to_owned()));
+                house.line(known, Some(name))
+            });
+            let made_for = (call, caller, language);
+            driver::start(async move { house.consult(consult, made_for, line, report, verdicts).await });
         }
         Consultation { news, verdict }
     }
@@ -84,7 +93,15 @@ impl OnBehalf {
     /// The same, to somebody who is spoken to in a language of theirs.
     pub fn speaking_to(&self, agent: &Agent) -> Self {
         let language = agent.languages.first().cloned().unwrap_or_else(|| self.language.clone());
-        Self { language, ..self.clone() }
+        Self { language, agent: Some(agent.name.clone()), ..self.clone() }
+    }
+
+    /// The system of the house hears that nobody came for the caller.
+    pub fn tell_left(&self, wish: &Wish, why: &'static str) {
+        let line = self.house.upgrade().and_then(|house| house.line(&wish.introduction, None));
+        if let Some(line) = line {
+            line.tell(Happening::Left { why });
+        }
     }
 }
 
@@ -111,11 +128,18 @@ impl House {
         self.dialer.judge(to, trunk.as_deref()).map_err(|error| error.to_string())
     }
 
+    /// The way to the system of the house, where it wants to be told of agents and callers.
+    fn line(&self, known: &Introduction, agent: Option<Pii<String>>) -> Option<Line> {
+        let hooks = self.hooks.as_ref()?;
+        Some(hooks.line(About { handoff: known.handoff.clone(), caller: known.caller.clone(), agent }))
+    }
+
     /// Makes the other call, from INVITE to stored record.
     async fn consult(
         &self,
         consult: Consult,
         (made_for, caller, language): (CallId, Option<CallerId>, Language),
+        line: Option<Line>,
         report: mpsc::Sender<Consulted>,
         verdicts: mpsc::Receiver<Verdict>,
     ) {
@@ -142,10 +166,12 @@ impl House {
             stands_by: Some(stands_by),
             headers,
         };
-        let mut other = Other { begun: None, report, verdicts, verdict: None };
+        let mut other = Other { begun: None, report, verdicts, verdict: None, line, bridged_at: None };
+        other.tell(Happening::Ringing);
         match other.live(self, order, events).await {
             Ok((record, seat)) => {
                 let _ = other.report.send(Consulted::Over { status: status_of(&record) }).await;
+                other.tell_over(Some(status_of(&record)), self.clock.now().mono);
                 let record = match other.settled().await {
                     Verdict::TakenOver => CallRecord { end: CallEnd::Transferred, ..record },
                     // Hung up on by us, when the caller was gone.
@@ -161,6 +187,7 @@ impl House {
             Err(error) => {
                 warn!(%error, "whom the caller shall be sent to cannot be called");
                 let _ = other.report.send(Consulted::Over { status: status_of_error(&error) }).await;
+                other.tell_over(Some(status_of_error(&error)), self.clock.now().mono);
             }
         }
     }
@@ -173,6 +200,9 @@ struct Other {
     verdicts: mpsc::Receiver<Verdict>,
     /// The last one.
     verdict: Option<Verdict>,
+    /// To the system of the house.
+    line: Option<Line>,
+    bridged_at: Option<Instant>,
 }
 
 impl Other {
@@ -199,7 +229,11 @@ impl Other {
                 verdict = self.verdicts.recv(), if wanted => {
                     let now = house.clock.now().mono;
                     match verdict {
-                        Some(Verdict::Bridged) => self.verdict = Some(Verdict::Bridged),
+                        Some(Verdict::Bridged) => {
+                            self.verdict = Some(Verdict::Bridged);
+                            self.bridged_at = Some(now);
+                            self.tell(Happening::Joined);
+                        }
                         Some(Verdict::TakenOver) => {
                             self.verdict = Some(Verdict::TakenOver);
                             (wanted, hang_up_at) = (false, Some(now + TAKEN_OVER_WITHIN));
@@ -219,6 +253,21 @@ impl Other {
                 }
             }
         }
+    }
+
+    fn tell(&self, happening: Happening) {
+        if let Some(line) = &self.line {
+            line.tell(happening);
+        }
+    }
+
+    fn tell_over(&self, status: Option<u16>, now: Instant) {
+        let talked = self.bridged_at.map(|at| now.saturating_duration_since(at));
+        self.tell(match self.verdict {
+            Some(Verdict::TakenOver) => Happening::TRANSFERRED,
+            Some(Verdict::Over) if talked.is_none() => Happening::over(None, None),
+            _ => Happening::over(status, talked),
+        });
     }
 
     /// What became of it. Waits for the word of the call that it was made for.

@@ -167,6 +167,7 @@ impl House {
             far_end: setup.called.clone(),
             trunk: order.trunk.clone(),
             language: setup.language.clone(),
+            agent: None,
         };
         let agreement = Agreement::offered(negotiation);
         let watched = (orders, order.watch);

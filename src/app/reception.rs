@@ -126,6 +126,7 @@ impl House {
             far_end: setup.caller.clone(),
             trunk: self.trunk_named(&setup.peer),
             language: setup.language.clone(),
+            agent: None,
         };
         let mut ports = self.ports(leg, media_events, agreement, &live, (orders, None), Box::new(consultant));
         ports.answered = Some(self.records.answering(setup.id.clone(), setup.direction));
