@@ -201,6 +201,11 @@ impl Matcher {
         self.school.lessons.len()
     }
 
+    /// What it was taught: phrases and their meanings.
+    pub fn taught(&self) -> impl Iterator<Item = (&Meaning, &str)> {
+        self.school.lessons.iter().map(|(class, phrase)| (&self.meanings[*class], phrase.as_str()))
+    }
+
     /// A matcher that does not know every `of`-th phrase of each meaning, and those phrases, for measuring.
     pub fn without(&self, fold: usize, of: usize) -> (Self, Vec<(Meaning, String)>) {
         let mut known = Known::new(&self.language);
