@@ -195,6 +195,9 @@ impl Room {
                 Output::Overflow { ticket, why } => {
                     info!(ticket = ticket.0, why = why.name(), "no agent for a caller");
                     self.tell(ticket, Consulted::Left { why });
+                    if let Some(guest) = self.guests.get(&ticket) {
+                        guest.behalf.tell_left(&guest.wish, why.name());
+                    }
                     self.guests.remove(&ticket);
                 }
             }

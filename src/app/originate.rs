@@ -169,6 +169,7 @@ impl House {
             trunk: order.trunk.clone(),
             language: setup.language.clone(),
             theirs: None,
+            agent: None,
         };
         let agreement = Agreement::offered(negotiation);
         let watched = (orders, order.watch);

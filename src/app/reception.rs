@@ -140,6 +140,7 @@ impl House {
             trunk: self.trunk_named(&setup.peer),
             language: setup.language.clone(),
             theirs: None,
+            agent: None,
         };
         let mut ports = self.ports(leg, media_events, agreement, &live, (orders, watch), Box::new(consultant));
         ports.answered = Some(self.records.answering(setup.id.clone(), setup.direction));
