@@ -136,9 +136,10 @@ impl House {
         let consultant = OnBehalf {
             house: self.me.clone(),
             call: setup.id.clone(),
-            far_end: setup.caller.clone(),
+            far_end: setup.far_end().clone(),
             trunk: self.trunk_named(&setup.peer),
             language: setup.language.clone(),
+            theirs: None,
         };
         let mut ports = self.ports(leg, media_events, agreement, &live, (orders, watch), Box::new(consultant));
         ports.answered = Some(self.records.answering(setup.id.clone(), setup.direction));

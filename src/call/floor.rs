@@ -271,6 +271,7 @@ impl Call {
                         | State::Asking { .. }
                         | State::Handing(_)
                         | State::Parting { .. }
+                        | State::Standing { .. }
                 );
                 if talking && self.held_since.is_none() {
                     self.intended_end = Some(CallEnd::NoMedia);

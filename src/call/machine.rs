@@ -71,6 +71,8 @@ pub struct Call {
     pub(super) rang: bool,
     /// The far end does not hear us since then.
     pub(super) held_since: Option<Instant>,
+    /// We take them back from a hold of ours: last words wait for that.
+    pub(super) taking_back: bool,
     /// Errands begun.
     pub(super) errands: u64,
     /// They are being sent on, and somebody else is asked first.
@@ -150,6 +152,7 @@ impl Call {
             listen: None,
             rang: false,
             held_since: None,
+            taking_back: false,
             errands: 0,
             transfer: None,
             ends_at: now.mono + setup.longest,
@@ -419,8 +422,8 @@ impl Call {
         self.playing.clear();
         let until = self.play(step, lines, BargeIn::Off, false, now);
         self.state = State::Parting { until };
-        // On hold nobody would hear it, and it would wait for ever.
-        if self.playing.is_empty() || self.held_since.is_some() {
+        // On hold nobody would hear it, and it would wait for ever, unless the hold is over in a moment.
+        if self.playing.is_empty() || self.held_since.is_some() && !self.taking_back {
             self.prompts_over(now.mono, now);
         }
     }
@@ -464,7 +467,7 @@ fn interpreter_of(setup: &CallSetup) -> Interpreter {
         Direction::Outbound => "outbound",
     };
     let phone = |number: &Pii<String>| Pii::new(Value::Phone(number.reveal().clone()));
-    let region = region_of(setup.caller.reveal());
+    let region = region_of(setup.far_end().reveal());
     let of = |value: Option<&str>| text(value.unwrap_or_default());
     let area = region.as_ref().and_then(|region| region.area);
     let line = region.as_ref().map(|region| region.line.name());

@@ -8,7 +8,7 @@
 //! ```
 
 use std::any::Any;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,6 +139,8 @@ pub struct Interpreter {
     scope: Scope,
     /// What the step in hand remembers.
     memory: Vec<Box<dyn Any + Send>>,
+    /// Tries of each step that are used up for the whole call.
+    spent: BTreeMap<StepIx, u32>,
     /// What the caller said or typed last.
     said: Option<Pii<String>>,
     /// What we said last was heard whole.
@@ -188,6 +190,7 @@ impl Interpreter {
             asked: Vec::new(),
             scope: Scope::default(),
             memory: Vec::new(),
+            spent: BTreeMap::new(),
             said: None,
             said_whole: false,
             waiting: Vec::new(),
@@ -346,11 +349,13 @@ impl Interpreter {
             language: &mut self.language,
             now,
             wall,
+            zone: &self.zone,
             step: &step.name,
             outcomes: &mut self.outcomes,
             faults: &mut self.faults,
             said: self.said.as_ref(),
             said_whole: self.said_whole,
+            spent: self.spent.entry(self.at).or_default(),
             memory: &mut self.memory,
             told: self.told.as_mut(),
         };
@@ -537,7 +542,11 @@ pub fn line_of(prompt: &Prompt, view: View<'_>) -> (Line, Option<String>) {
         Ok(text) => (text.into_owned(), None),
         Err((text, why)) => (text, Some(why)),
     };
-    let text = markup::in_words(&text, view.language, view.now.date());
+    // Only the plan writes markup: in a text that was written without any, what looks like some came with a value.
+    let text = match markup::is_marked(written) {
+        true => markup::in_words(&text, view.language, view.now.date()),
+        false => markup::literal(text),
+    };
     (Line { text, file: prompt.files.get(view.language).cloned() }, fault)
 }
 
@@ -690,6 +699,21 @@ mod tests {
         assert_eq!(texts(&first), ["Please use the keys.", "What can I do for you?"]);
         assert!(matches!(first, Act::Ask(Asking { attempt: 1, .. })));
         assert_eq!(texts(&run.next(&Event::Error)), ["Connecting you."]);
+    }
+
+    #[test]
+    fn a_value_brings_no_markup_into_any_text() {
+        let plan = "dialplan: 1\ninputs: { name: text }\nstart: a\nsteps:\n  a: { say: { text: \"Hello {{ name }}.\", go: b \
+                    } }\n  b: { say: { text: \"<s>Hello {{ name }}.</s>\", go: $end } }\n";
+        let plan = crate::dialplan::load::load_str("p.yaml", plan).unwrap().plan;
+        let name = "<sub alias=\"PWNED\">x</sub><audio src=\"/etc/passwd\"/>";
+        let known = [("name".to_owned(), Pii::new(name.to_owned()))].into();
+        let mut call = Interpreter::new(plan, &Language::english(), TimeZone::UTC).knowing(Scope::default(), &known);
+        for act in [call.start(NOW), call.next(&Event::Said, NOW)] {
+            let Act::Say { lines, .. } = act else { panic!("{act:?}") };
+            assert_eq!(markup::recordings(&lines[0].text), Vec::<PathBuf>::new(), "{}", lines[0].text);
+            assert_eq!(markup::plain(&lines[0].text), format!("Hello {name}."));
+        }
     }
 
     #[test]

@@ -228,9 +228,10 @@ impl Conversation {
         self.drain_outputs();
     }
 
-    /// Goes on until the bot has finished and listens, and the caller has drawn breath; or the call is over.
+    /// Goes on until the bot has finished and listens, and the caller has drawn breath; or the call is over. It listens,
+    /// too, while it takes a message.
     pub fn until_listening(&mut self) {
-        self.go_on(PATIENCE, |this| this.call.listening());
+        self.go_on(PATIENCE, |this| this.call.listening() || this.call.takes_message());
         if !self.is_over() {
             self.go_on(REACTION, |_| false);
         }

@@ -5,6 +5,7 @@
 //! [`advice`] learns from calls that were real.
 
 pub mod advice;
+pub mod came_to;
 pub mod conversation;
 pub mod coverage;
 pub mod runner;

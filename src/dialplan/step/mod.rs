@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 use super::compile::Compiler;
 use super::handover::{Handed, Handover};
@@ -363,6 +364,8 @@ pub struct Visit<'a> {
     pub now: DateTime,
     /// The moment, whatever the clocks there show.
     pub wall: Timestamp,
+    /// Whose clock and calendar the plan lives by.
+    pub zone: &'a TimeZone,
     /// The name of the step.
     pub step: &'a str,
     /// What came of it, kept with the call.
@@ -373,6 +376,8 @@ pub struct Visit<'a> {
     pub said: Option<&'a Pii<String>>,
     /// Was what we said last heard whole: every prompt of it to its last frame?
     pub said_whole: bool,
+    /// How many tries of this step the call has used up: leaving it and coming back gives none of them back.
+    pub spent: &'a mut u32,
     /// What this step remembers until the call leaves it: a thing of each type.
     pub(super) memory: &'a mut Vec<Box<dyn Any + Send>>,
     /// What happens on the way, where somebody rehearses the plan and wants to know.
