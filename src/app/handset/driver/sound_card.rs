@@ -17,7 +17,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler as _};
 
-use super::Handset;
+use crate::app::handset::Handset;
 use crate::audio::{FRAME_8K, TELEPHONE_HZ};
 
 /// Sound kept on either side, in seconds: far more than the 20 ms beat and the card's own buffers differ by. What does not
