@@ -10,7 +10,7 @@
 mod driver;
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -31,6 +31,7 @@ use crate::id::{CallId, LegId};
 use crate::language::Language;
 use crate::pii::Pii;
 use crate::sip::{CallerId, DialError, refer};
+use crate::time::sleep_until;
 
 /// How long the one who was asked waits to be taken over: as long as a REFER may take, and a little.
 pub(super) const STANDS_BY: Duration = Duration::from_secs(100);
@@ -255,7 +256,7 @@ impl Other {
                         }
                     }
                 }
-                () = until(hang_up_at), if self.begun.is_some() => {
+                () = sleep_until(hang_up_at), if self.begun.is_some() => {
                     hang_up_at = None;
                     if let Some((call, _)) = &self.begun {
                         house.registry.hang_up(call);
@@ -286,13 +287,6 @@ impl Other {
             Some(verdict) => verdict,
             None => self.verdicts.recv().await.unwrap_or(Verdict::Over),
         }
-    }
-}
-
-async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -164,6 +164,9 @@ fn an_agent_takes_the_caller_both_hear_each_other_and_the_plan_goes_on() {
     assert_eq!(told["slots"]["topic"], "bicycle");
     let call = header(&agent.phone.invite, "X-Trunkline-Call").expect("the call's id").to_owned();
     assert_eq!(told["call"], call.as_str());
+    let log = gateway.log();
+    let calling = log.lines().find(|line| line.contains("calling an agent")).expect("the log tells");
+    assert!(calling.contains(&call), "what is done for a call is logged as of that call: {calling}");
 
     accepts(&gateway, &mut caller, &mut agent, 1);
     let (question, answer) = (words("Where is my refund?"), frames(&spoken("slt", "It was sent on Monday.")));
