@@ -23,16 +23,15 @@ use super::AppError;
 use crate::audio::TELEPHONE_HZ;
 use crate::config::Config;
 use crate::dialplan::diagnostic::Severity;
-use crate::dialplan::interpreter::Interpreter;
+use crate::dialplan::interpreter::{Interpreter, Line, line_of};
 use crate::dialplan::load::{Loaded, Texts, load, load_kept, load_str};
 use crate::dialplan::plan::{Plan, Prompt};
 use crate::dialplan::scope::{Scope, Variables, View};
-use crate::dialplan::template::{fill, is_template};
+use crate::dialplan::template::is_template;
 use crate::observe::metrics::PlansView;
 use crate::speech::Utter;
 use crate::speech::prompts::{PromptBook, Prompts};
 use crate::speech::voices::SystemVoices;
-use crate::spoken::markup;
 use crate::time::Clock;
 use crate::understand::Matcher;
 
@@ -307,14 +306,11 @@ pub fn utters(plan: &Arc<Plan>, variables: &Variables) -> Vec<Utter> {
     let known = Interpreter::new(plan.clone(), &plan.languages[0], TimeZone::UTC).knowing(Scope::default(), variables);
     let said = plan.utterances().filter_map(|(prompt, language)| {
         let view = View { scope: known.scope(), language, now: DateTime::default() };
-        let text = prompt.texts.get(language)?;
-        let text = match is_template(text) {
-            true if variables.is_empty() => return None,
-            true => fill(text, view).ok()?.into_owned(),
-            false => text.clone(),
-        };
-        let text = markup::in_words(&text, language, view.now.date());
-        Some(Utter { text, language: language.clone(), file: prompt.files.get(language).cloned() })
+        if is_template(prompt.texts.get(language)?) && variables.is_empty() {
+            return None;
+        }
+        let (Line { text, file }, fault) = line_of(prompt, view);
+        fault.is_none().then(|| Utter { text, language: language.clone(), file })
     });
     said.filter(|utter| !utter.text.trim().is_empty() || utter.file.is_some()).collect()
 }
