@@ -57,10 +57,10 @@ pub(super) struct OnBehalf {
     pub trunk: Option<Arc<str>>,
     /// What is spoken when the call begins; what is told of a caller knows what is spoken by then.
     pub language: Language,
-    /// What those who are called are spoken to in, where it is theirs and not the caller's.
-    pub theirs: Option<Language>,
     /// The agent who is called, where one is.
     pub agent: Option<Arc<str>>,
+    /// What those who are called are spoken to in, where it is theirs and not the caller's.
+    pub theirs: Option<Language>,
 }
 
 impl Consultant for OnBehalf {
@@ -94,7 +94,8 @@ impl Consultant for OnBehalf {
 impl OnBehalf {
     /// The same, to somebody who is spoken to in a language of theirs.
     pub fn speaking_to(&self, agent: &Agent) -> Self {
-        Self { theirs: agent.languages.first().cloned(), agent: Some(agent.name.clone()), ..self.clone() }
+        let (theirs, agent) = (agent.languages.first().cloned(), Some(agent.name.clone()));
+        Self { theirs, agent, ..self.clone() }
     }
 
     fn language_for(&self, consult: &Consult) -> Language {
@@ -192,13 +193,11 @@ impl House {
             }
             Err(error) => {
                 warn!(%error, "whom the caller shall be sent to cannot be called");
-                let untold = untold(&error);
-                let status = match untold {
-                    Consulted::Over { status } | Consulted::Untried { status } => Some(status),
-                    _ => None,
-                };
-                let _ = other.report.send(untold).await;
-                other.tell_over(status, self.clock.now().mono);
+                let told = untold(&error);
+                if let Consulted::Over { status } | Consulted::Untried { status } = &told {
+                    other.tell_over(Some(*status), self.clock.now().mono);
+                }
+                let _ = other.report.send(told).await;
             }
         }
     }
@@ -373,8 +372,8 @@ mod tests {
             far_end: Pii::default(),
             trunk: None,
             language: Language::english(),
-            theirs: None,
             agent: None,
+            theirs: None,
         };
         let handoff = Handoff::of(call, language("zh-CN"));
         let known = Introduction { handoff, words: Vec::new(), number: Pii::default() };

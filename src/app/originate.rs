@@ -168,8 +168,8 @@ impl House {
             far_end: setup.far_end().clone(),
             trunk: order.trunk.clone(),
             language: setup.language.clone(),
-            theirs: None,
             agent: None,
+            theirs: None,
         };
         let agreement = Agreement::offered(negotiation);
         let watched = (orders, order.watch);

@@ -139,8 +139,8 @@ impl House {
             far_end: setup.far_end().clone(),
             trunk: self.trunk_named(&setup.peer),
             language: setup.language.clone(),
-            theirs: None,
             agent: None,
+            theirs: None,
         };
         let mut ports = self.ports(leg, media_events, agreement, &live, (orders, watch), Box::new(consultant));
         ports.answered = Some(self.records.answering(setup.id.clone(), setup.direction));
