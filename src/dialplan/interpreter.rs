@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use crate::dialplan::ahead::Ahead;
 use crate::dialplan::handover::{HandedEnd, Handover};
 use crate::dialplan::outcome::{Outcome, OutcomeKind};
 use crate::dialplan::plan::{Plan, Prompt, Question, Step, StepIx, Target};
@@ -27,6 +28,7 @@ use crate::language::Language;
 use crate::media::BargeIn;
 use crate::pii::Pii;
 use crate::spoken::markup;
+use crate::understand::NBest;
 use crate::value::Value;
 
 /// Steps entered or asked again since a caller was last understood; beyond it the plan is going round in circles.
@@ -141,6 +143,8 @@ pub struct Interpreter {
     memory: Vec<Box<dyn Any + Send>>,
     /// What the caller said or typed last.
     said: Option<Pii<String>>,
+    /// What was said at the question that led here, for the questions it leads to.
+    ahead: Ahead,
     /// What we said last was heard whole.
     said_whole: bool,
     /// Plans that wait for the one that runs: their step, their values, their questions.
@@ -183,6 +187,7 @@ impl Interpreter {
             scope: Scope::default(),
             memory: Vec::new(),
             said: None,
+            ahead: Ahead::default(),
             said_whole: false,
             waiting: Vec::new(),
             outcomes: Vec::new(),
@@ -243,6 +248,18 @@ impl Interpreter {
     /// The caller has said or typed this; `None` for what must stay secret.
     pub fn note_said(&mut self, said: Option<Pii<String>>) {
         self.said = said.or(self.said.take());
+    }
+
+    /// The caller speaks this language of the plan, and the call goes on in it.
+    pub fn go_on_in(&mut self, language: Language) {
+        self.language = language;
+    }
+
+    /// In these words the caller has just answered; `None` for anything but words, or words that must stay secret. What
+    /// else they say is for the step that the answer leads to.
+    pub fn note_words(&mut self, nbest: Option<&NBest>) {
+        let plan = self.plan.clone();
+        self.ahead = Ahead::of(nbest, self.step(&plan).kind.hands_on());
     }
 
     /// What we said last is over; was it heard whole?
@@ -354,6 +371,11 @@ impl Interpreter {
                     let filler = self.lines(&filler, now);
                     return Act::Errand { step: self.at, errand, filler, after, patience };
                 }
+                Next::Ask { quest, before } if self.asking.is_none() && self.ahead.is_open() => {
+                    next = self.answered_ahead(plan, quest, now).unwrap_or(Next::Ask { quest, before });
+                    self.ahead.close(&next);
+                    continue;
+                }
                 Next::Ask { quest, before } => {
                     self.asking = Some((quest, 1));
                     return self.ask(&self.quest(plan, quest).question, quest, None, &before, now);
@@ -415,6 +437,17 @@ impl Interpreter {
                     self.consult(plan, &Event::Entered, now)
                 }
             }
+        }
+    }
+
+    /// What follows where the caller has answered this question before it was asked; `None` where they have not.
+    fn answered_ahead<'plan>(&mut self, plan: &'plan Plan, quest: usize, now: Timestamp) -> Option<Next<'plan>> {
+        let hearing = Hearing { language: self.language.clone(), now: self.civil(now) };
+        let answer = self.ahead.answer(self.quest(plan, quest).ear.as_ref(), &hearing)?;
+        match self.consult(plan, &Event::Answered(answer), now) {
+            // It is nothing that the step could take: as if it had not been said.
+            Next::AskAgain { .. } => Some(self.consult(plan, &Event::Entered, now)),
+            next => Some(next),
         }
     }
 
