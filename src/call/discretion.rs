@@ -62,9 +62,11 @@ impl Call {
     /// the piece. `None` where there is nothing to hide.
     pub(super) fn without_secrets(&mut self, asking: &Asking, end: &TurnEnd) -> Option<Box<TurnEnd>> {
         let heard = end.heard.as_ref().or(end.keys.as_ref())?.reveal();
-        if self.is_secret(asking) || heard.chars().count() < SHORTEST_SECRET {
+        if self.is_secret(asking) {
             return None;
         }
+        // Nearly every answer ends here.
+        redact::without_digits(heard, self.interpreter.language(), SHORTEST_SECRET, |_| false)?;
         let least = self.shortest_secret()?;
         let known: Vec<String> = end.answer.as_ref().map(values_of).unwrap_or_default();
         let keep = |digits: &str| known.iter().any(|value| value.contains(digits));

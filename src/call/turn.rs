@@ -305,7 +305,7 @@ impl Turn {
         }
         let first = self.first_words();
         match (result, first) {
-            (Ok(nbest), Some(first)) if self.understand(&nbest).judged.answer.is_none() => {
+            (Ok(nbest), Some(first)) if !self.settles(&nbest) => {
                 self.judge(offered, &first, now)
             }
             (Ok(nbest), _) => self.judge(offered, &nbest, now),

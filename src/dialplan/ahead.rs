@@ -189,6 +189,19 @@ steps:
     }
 
     #[test]
+    fn mandarin_is_not_something_else_in_english() {
+        let plan = PLAN.replace("start: main", "start: proposal").replace(
+            "steps:\n",
+            "steps:\n  proposal: { confirm: { prompt: { en-US: \"About a payment?\", zh-CN: \"还款的事？\" }, \"yes\": thanks, \
+             \"no\": main, else: main, language: any } }\n",
+        );
+        for (said, next) in [("是的", "好。 还多少，什么时候？"), ("不是", "您要办什么？"), ("我要还款", "好。 还多少，什么时候？")]
+        {
+            assert_eq!(Rehearsal::of(&plan, "en-US", &[("due", "500")]).say(said).bot(), next, "{said}");
+        }
+    }
+
+    #[test]
     fn whoever_swears_is_not_asked_again_but_gets_to_a_person() {
         for (language, said) in [("en-US", "this is bullshit, fuck you"), ("zh-CN", "你他妈的听不懂人话吗")] {
             assert_eq!(talk(language).say(said).bot(), "[agent]", "{said}");

@@ -336,6 +336,8 @@ impl Interpreter {
     /// Asks the step in hand what follows.
     fn consult<'plan>(&mut self, plan: &'plan Plan, event: &Event, now: Timestamp) -> Next<'plan> {
         let (wall, now) = (now, self.civil(now));
+        // A step, or the caller, may have changed it.
+        self.scope.set_fact("language", Value::text(self.language.as_str()));
         let step = self.step(plan);
         let mut visit = Visit {
             scope: &mut self.scope,

@@ -16,6 +16,7 @@ pub(crate) fn tidy(draft: &mut Draft, notes: &mut Notes) {
         }
     };
     with_bye(draft);
+    super::secrets::withhold(draft, notes);
     lead_nowhere(draft);
     cut_jumps(draft);
     // What nobody comes to must not keep two texts apart.

@@ -91,9 +91,33 @@ const MANDARIN: &[&str] = &[
 
 /// Does the text hold a swear word?
 pub fn is_upset(text: &str, language: &Language) -> bool {
-    let list = if language.primary() == "en" { ENGLISH } else { MANDARIN };
+    without_swearing(text, language).is_some()
+}
+
+/// What is left of a text without its swear words; `None` where it has none.
+pub fn without_swearing(text: &str, language: &Language) -> Option<String> {
+    let list = match language.primary() {
+        "en" => ENGLISH,
+        "zh" | "cmn" => MANDARIN,
+        _ => return None,
+    };
     let words = Words::of(text, language);
-    matches!(language.primary(), "en" | "zh" | "cmn") && (0..words.len()).any(|at| words.any(at, list).is_some())
+    let (mut kept, mut from, mut at, mut found) = (String::new(), 0, 0, false);
+    while at < words.len() {
+        let Some((_, end)) = words.any(at, list) else {
+            at += 1;
+            continue;
+        };
+        found = true;
+        // "You bastards": whom it is thrown at goes as well.
+        let start = if words.before(at) == "you" { at - 1 } else { at };
+        let gone = words.bytes(&(start..end));
+        kept.push_str(text.get(from..gone.start).unwrap_or_default());
+        (from, at) = (gone.end, end);
+    }
+    kept.push_str(text.get(from..).unwrap_or_default());
+    let kept = kept.split_whitespace().collect::<Vec<_>>().join(" ");
+    found.then(|| kept.trim_matches(|letter: char| !letter.is_alphanumeric()).to_owned())
 }
 
 #[cfg(test)]
@@ -122,5 +146,8 @@ mod tests {
             assert!(!upset(text, "zh-CN"), "{text}");
         }
         assert!(!upset("merde", "fr-FR"));
+        let rest = without_swearing("stop calling me, you bastards", &Language::english());
+        assert_eq!(rest.as_deref(), Some("stop calling me"));
+        assert_eq!(without_swearing("fuck you", &Language::english()).as_deref(), Some("you"));
     }
 }

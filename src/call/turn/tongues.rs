@@ -19,6 +19,11 @@ use crate::understand::NBest;
 pub(super) struct Tongues {
     /// Its sound, as long as there is another language to try.
     pub audio: Option<Arc<Pcm>>,
+    /// Do the words mean something known, in whatever language?
+    pub(super) fn settles(&self, nbest: &NBest) -> bool {
+        self.understand(nbest).judged.answer.is_some_and(|answer| self.quest().ear.settles(&answer))
+    }
+
     /// What the first language made of it.
     pub first: Option<NBest>,
     /// Languages tried besides that.
@@ -43,7 +48,7 @@ impl Turn {
     pub(super) fn try_next_language(&mut self, nbest: Option<&NBest>, now: Instant) -> bool {
         let languages = &self.setup.plan.languages;
         let others: Vec<_> = self.quest().others(&self.setup.hearing, languages).cloned().collect();
-        if others.is_empty() || nbest.is_some_and(|nbest| self.understand(nbest).judged.answer.is_some()) {
+        if others.is_empty() || nbest.is_some_and(|nbest| self.settles(nbest)) {
             return false;
         }
         let Voice::Thinking { offered, asked_at, tongues } = &mut self.voice else { return false };

@@ -148,6 +148,10 @@ impl Ear for OpenEar {
         }
     }
 
+    fn settles(&self, answer: &Answer) -> bool {
+        !matches!(answer, Answer::Value(value) if matches!(value.reveal(), Value::Text(_)))
+    }
+
     fn name(&self, answer: &Answer) -> String {
         match answer {
             Answer::Value(value) if matches!(value.reveal(), Value::Text(_)) => ELSE.to_owned(),

@@ -4,7 +4,8 @@
 use super::{Answer, Hearing, Judged, Quest, question};
 use crate::grammar::normalize::is_mandarin;
 use crate::language::Language;
-use crate::understand::upset::is_upset;
+use crate::pii::Pii;
+use crate::understand::upset::without_swearing;
 use crate::understand::{Fit, NBest, Universal};
 
 /// Words, understood.
@@ -19,29 +20,53 @@ pub struct Understood {
 impl Quest {
     /// What the words of an n-best list amount to; `languages` are those of the plan.
     pub fn understand(&self, nbest: &NBest, hearing: &Hearing, languages: &[Language]) -> Understood {
+        // Mandarin is no English, whatever an English question makes of it.
+        let own = nbest.hypotheses.first().is_none_or(|guess| may_be(guess.text.reveal(), &hearing.language));
+        if !own && let Some(understood) = self.in_another_language(nbest, hearing, languages) {
+            return understood;
+        }
         let judged = self.ear.speech(nbest, hearing);
         if judged.answer.is_some() {
             return Understood { judged, language: None };
         }
-        for language in self.others(hearing, languages) {
-            let theirs = Hearing { language: language.clone(), ..hearing.clone() };
-            let heard = nbest.hypotheses.first().is_some_and(|guess| may_be(guess.text.reveal(), language));
-            let judged = heard.then(|| self.ear.speech(nbest, &theirs)).filter(|judged| judged.answer.is_some());
-            if let Some(judged) = judged {
-                return Understood { judged, language: Some(language.clone()) };
-            }
+        if own && let Some(understood) = self.in_another_language(nbest, hearing, languages) {
+            return understood;
         }
-        let swears = |text: &str| {
-            is_upset(text, &hearing.language)
-                || self.others(hearing, languages).any(|language| is_upset(text, language))
-        };
-        let offered = self.question.universals.operator.is_some();
-        if offered && judged.heard.as_ref().is_some_and(|heard| swears(heard.reveal())) {
-            let meaning = Some(question::universal_name(Universal::Operator).to_owned());
-            let answer = Some(Answer::Universal(Universal::Operator));
-            return Understood { judged: Judged { answer, meaning, fit: Fit::Full, ..judged }, language: None };
-        }
+        let judged = self.calmly(nbest, hearing).unwrap_or(judged);
         Understood { judged, language: None }
+    }
+
+    fn in_another_language(&self, nbest: &NBest, hearing: &Hearing, languages: &[Language]) -> Option<Understood> {
+        let text = nbest.hypotheses.first()?.text.reveal();
+        self.others(hearing, languages).filter(|language| may_be(text, language)).find_map(|language| {
+            let judged = self.ear.speech(nbest, &Hearing { language: language.clone(), ..hearing.clone() });
+            judged.answer.is_some().then(|| Understood { judged, language: Some(language.clone()) })
+        })
+    }
+
+    /// Somebody swears: what they say besides counts, else they want a person.
+    fn calmly(&self, nbest: &NBest, hearing: &Hearing) -> Option<Judged> {
+        let mut calm = nbest.clone();
+        let mut upset = false;
+        for guess in &mut calm.hypotheses {
+            let rest = without_swearing(guess.text.reveal(), &hearing.language);
+            upset |= rest.is_some();
+            guess.text = rest.map_or_else(|| guess.text.clone(), Pii::new);
+        }
+        if !upset {
+            return None;
+        }
+        calm.hypotheses.retain(|guess| !guess.text.reveal().is_empty());
+        let heard = nbest.hypotheses.first().map(|guess| guess.text.clone());
+        let judged = self.ear.speech(&calm, hearing);
+        if judged.answer.as_ref().is_some_and(|answer| self.ear.settles(answer)) {
+            return Some(Judged { heard, ..judged });
+        }
+        self.question.universals.operator?;
+        let meaning = Some(question::universal_name(Universal::Operator).to_owned());
+        let answer = Some(Answer::Universal(Universal::Operator));
+        let confidence = nbest.hypotheses.first().map_or(0.0, |guess| guess.confidence);
+        Some(Judged { answer, meaning, heard, confidence, fit: Fit::Full, rejected: false })
     }
 
     /// The languages besides that of the call in which answers are understood here.

@@ -170,6 +170,11 @@ pub trait Ear: Any + Debug + Send + Sync {
     /// What the words of an n-best list amount to.
     fn speech(&self, nbest: &NBest, hearing: &Hearing) -> Judged;
 
+    /// Is this what the caller means, rather than what is left when they mean nothing known?
+    fn settles(&self, _: &Answer) -> bool {
+        true
+    }
+
     /// What words that led here say of this question already, before it is asked. Only what is known for what it is
     /// wherever it stands, and never a secret.
     fn ahead(&self, _: &NBest, _: &Hearing) -> Option<Answer> {

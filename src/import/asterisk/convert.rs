@@ -9,7 +9,7 @@ use super::parse::{Dialplan, Line, split_outside};
 use super::pattern::Pattern;
 use super::sounds;
 use crate::import::draft::{Asking, BYE, Draft, Kind, To, Words, quoted};
-use crate::import::vxml::is_secret;
+use crate::import::secrets::is_secret;
 use crate::import::{Notes, Place, plain_name};
 
 /// Steps at most: a plan takes 5,000.

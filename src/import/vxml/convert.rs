@@ -129,13 +129,6 @@ fn returns(element: &Element) -> bool {
     element.elements().any(|inner| inner.name == "return" || returns(inner))
 }
 
-/// Is this the name of something that nobody else should hear, read or keep?
-pub(in crate::import) fn is_secret(name: &str) -> bool {
-    const SECRET: [&str; 9] = ["pin", "passw", "passcode", "cvv", "cvc", "card_number", "cardnumber", "ssn", "secret"];
-    let name = name.to_lowercase();
-    SECRET.iter().any(|word| name.contains(word)) || matches!(name.as_str(), "card" | "cc" | "ccn" | "pass")
-}
-
 /// The names in an expression, roughly.
 pub(super) fn words(text: &str, mut found: impl FnMut(String)) {
     let split = text.split(|letter: char| !letter.is_alphanumeric() && !matches!(letter, '_' | '.' | '$'));

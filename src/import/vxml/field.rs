@@ -2,11 +2,12 @@
 
 use super::answers::{self, Answer, Wanted};
 use super::content::leaves;
-use super::convert::{Converter, Cx, is_secret, words};
+use super::convert::{Converter, Cx, words};
 use super::expr::{self, Expr, Known};
 use super::tree::{Element, Node};
 use crate::import::draft::{Asking, BYE, Choice, Kind, To, Words, quoted};
 use crate::import::plain_name;
+use crate::import::secrets::is_secret;
 
 /// Askings of a question at most.
 const MOST_TRIES: u32 = 10;

@@ -15,7 +15,6 @@ mod tree;
 use std::collections::VecDeque;
 use std::path::Path;
 
-pub(super) use self::convert::is_secret;
 use self::tree::Element;
 use super::{Draft, ImportError, Imported, Notes, Place, tidy};
 use crate::language::Language;

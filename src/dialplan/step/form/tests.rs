@@ -368,8 +368,7 @@ fn a_grammar_of_the_plan_fills_a_slot_beside_built_in_ones() {
         "en-US",
         &[
             ("what is the weather", "Sorry, I did not get that. From which account?"),
-            ("fifty dollars from our joint savings account", "Savings, fifty dollars. Is that right?"),
-            ("yes", "Fifty dollars from savings, jointly."),
+            ("fifty dollars from our joint savings account", "Fifty dollars from savings, jointly."),
         ],
     );
     let mut talk = Talk::about(ACCOUNT, "zh-CN");
