@@ -213,6 +213,7 @@ impl Compiler<'_> {
             no_match: no_match.map_or(Target::Repeat, |target| self.resolve(&target)),
             exhausted,
             error: error.map_or(exhausted, |target| self.resolve(&target)),
+            any_language: own.any_language.or(defaults.any_language).unwrap_or(false),
             universals: self.universals(&own.universals, &defaults.universals),
         }
     }

@@ -147,6 +147,8 @@ pub struct Question {
     pub exhausted: Target,
     /// The engine failed (no recogniser and no key came…); `Repeat` asks again and uses up a try.
     pub error: Target,
+    /// Answers are understood in every language of the plan, and the call goes on in the one that was spoken.
+    pub any_language: bool,
     /// Heard everywhere.
     pub universals: Universals,
 }

@@ -100,6 +100,7 @@ const HOUSE_KEYS: &[Key] = &[
     key("least", Shape::Text, "`{{ it }}` is the least that is taken."),
     key("most", Shape::Text, "`{{ it }}` is the most that is taken."),
     key("latest", Shape::Text, "`{{ it }}` is the last day that is taken."),
+    key("after", Shape::Text, "`{{ it }}` is the day of the payment before this one."),
     key("past", Shape::Text, "The moment asked for has passed."),
     key("hours", Shape::Text, "`{{ it }}` are the hours in which you call."),
 ];

@@ -43,6 +43,7 @@ pub mod tasks;
 mod terms;
 pub mod trained;
 mod universals;
+pub mod upset;
 
 use classifier::{Classifier, Evidence};
 use ending::Ending;
