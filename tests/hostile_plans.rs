@@ -99,7 +99,7 @@ fn call(plan: Arc<Plan>, answers: &[&str]) -> (Vec<String>, Vec<String>, CallRec
         match happening {
             Happening::Bot { text, .. } => said.push(text.clone()),
             Happening::Timeline(TimelineEvent::PlanFault { step, why }) => faults.push(format!("{step}: {why}")),
-            Happening::Timeline(_) => {}
+            _ => {}
         }
     }
     (said, faults, call.record().expect("a record").clone())

@@ -555,10 +555,7 @@ mod tests {
             3,
         );
         assert_eq!(lines.len(), 3);
-        assert!(
-            lines.iter().all(|line| text_width(line, 11.0) <= 150.0) && lines[2].ends_with('…'),
-            "{lines:?}"
-        );
+        assert!(lines.iter().all(|line| text_width(line, 11.0) <= 150.0) && lines[2].ends_with('…'), "{lines:?}");
         assert!(lines[..2].iter().all(|line| !line.ends_with('…')), "only what does not fit is cut: {lines:?}");
         let chinese = broken("您好，欢迎致电示例银行，您正在与自动语音助手通话，本次通话将被录音。", 150.0, 11.0, 9);
         assert!(chinese.len() > 2 && chinese.iter().all(|line| text_width(line, 11.0) <= 150.0), "{chinese:?}");
