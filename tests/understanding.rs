@@ -131,15 +131,16 @@ fn menus_trained_on_mishearings_understand_more_of_what_was_misheard() {
             let loaded =
                 load::load(&rooted(&format!("dialplans/{plan}.yaml"))).expect("the plans we ship are sound").plan;
             let rows = || rows.iter().filter(|row| row[0] == *plan);
-            let menus = loaded.steps.iter().filter_map(|step| Some(step.is::<Menu>()?.options()));
-            let named =
-                |options: &Vec<String>| rows().all(|row| row[1] == "-" || options.iter().any(|name| name == row[1]));
-            let names = menus.map(|menu| menu.options.iter().map(|option| option.name.clone()).collect::<Vec<_>>());
-            let options = names.into_iter().find(named).expect("a menu has all options of the rows");
-            let menu = loaded.steps.iter().filter_map(|step| Some(step.is::<Menu>()?.options()));
-            let menu =
-                menu.into_iter().find(|menu| menu.options.len() == options.len() && menu.options[0].name == options[0]);
-            let taught = menu.expect("it was found").matchers.get(&Language::english()).expect("it speaks English");
+            let names =
+                |menu: &Menu| menu.options().options.iter().map(|option| option.name.clone()).collect::<Vec<_>>();
+            let has_all = |menu: &&Menu| {
+                let options = names(menu);
+                rows().all(|row| row[1] == "-" || options.iter().any(|name| name == row[1]))
+            };
+            let mut menus = loaded.steps.iter().filter_map(|step| step.is::<Menu>());
+            let menu = menus.find(has_all).expect("a menu has all options of the rows");
+            let options = names(menu);
+            let taught = menu.options().matchers.get(&Language::english()).expect("it speaks English");
             let mut phrases = vec![Vec::new(); options.len()];
             for (meaning, phrase) in taught.taught() {
                 if let Meaning::Option(option) = meaning {

@@ -240,7 +240,7 @@ struct Luck(u64);
 
 impl Luck {
     fn of(text: &str, attempt: usize) -> Self {
-        let mut luck = Self(hash(0, &[text]) ^ (attempt as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        let mut luck = Self((hash(0, &[text]) ^ (attempt as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)) | 1);
         luck.below(2);
         luck
     }

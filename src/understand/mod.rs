@@ -705,7 +705,7 @@ mod tests {
             (&[("camp sell my a point meant", 0.5), ("cancel my appointment", 0.45)], 2, 1),
             // The first is something, but less so than the second.
             (&[("my results of the election", 0.5), ("are my results back", 0.5)], 1, 1),
-            (&[("new in sure", 0.5), ("I would like a new insurance card", 0.45)], 3, 1),
+            (&[("new in sure", 0.3), ("I would like a new insurance card", 0.45)], 3, 1),
             // The first is as good, and comes first.
             (&[("book an appointment", 0.8), ("cancel my appointment", 0.8)], 0, 0),
         ];
