@@ -9,6 +9,10 @@ use std::collections::BTreeMap;
 use jiff::civil::{Date, DateTime, Time};
 use serde::{Deserialize, Deserializer, Serialize};
 
+mod written;
+
+pub use written::{SORTS, Sort};
+
 /// One value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "type", content = "value")]

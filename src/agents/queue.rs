@@ -202,6 +202,16 @@ impl Queue {
         self.seats.get(agent.0).map_or(AgentState::Away, Seat::state)
     }
 
+    /// Does an agent take no more callers, whatever they are doing now?
+    pub fn is_away(&self, agent: AgentIx) -> bool {
+        self.seats.get(agent.0).is_none_or(Seat::is_away)
+    }
+
+    /// How many callers an agent has taken.
+    pub fn taken_by(&self, agent: AgentIx) -> u64 {
+        self.seats.get(agent.0).map_or(0, |seat| seat.taken)
+    }
+
     /// How many wait for a group.
     pub fn waiting(&self, group: &str) -> usize {
         self.stays.values().filter(|stay| &*stay.needs.group == group).count()

@@ -168,6 +168,7 @@ impl House {
             far_end: setup.far_end().clone(),
             trunk: order.trunk.clone(),
             language: setup.language.clone(),
+            agent: None,
             theirs: None,
         };
         let agreement = Agreement::offered(negotiation);

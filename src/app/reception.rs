@@ -139,6 +139,7 @@ impl House {
             far_end: setup.far_end().clone(),
             trunk: self.trunk_named(&setup.peer),
             language: setup.language.clone(),
+            agent: None,
             theirs: None,
         };
         let mut ports = self.ports(leg, media_events, agreement, &live, (orders, watch), Box::new(consultant));

@@ -29,13 +29,14 @@ use crate::dialplan::interpreter::{Act, Asking, Interpreter, Line, Way};
 use crate::dialplan::outcome::OutcomeKind;
 use crate::dialplan::plan::{Plan, Step, StepIx};
 use crate::dialplan::scope::Scope;
-use crate::dialplan::step::{Event, Told, verify};
+use crate::dialplan::step::{Event, REGION, Told, verify};
 use crate::id::{PlayId, UtteranceId};
 use crate::media::{BargeIn, Listen, MediaCommand, MediaSummary};
 use crate::pii::Pii;
 use crate::routing::region_of;
 use crate::rtp::Digit;
 use crate::sip::{LegCommand, LegEnd};
+use crate::spoken::home_region;
 use crate::time::Now;
 use crate::value::Value;
 
@@ -475,6 +476,7 @@ fn interpreter_of(setup: &CallSetup) -> Interpreter {
         ("country", of(region.as_ref().map(|region| region.country))),
         ("area", of(area.map(|area| area.english))),
         ("line", of(line)),
+        (REGION, of(setup.plan.languages.first().and_then(home_region))),
         (verify::VERIFIED, Pii::new(Value::Boolean(false))),
         ("id", text(&setup.id.to_string())),
         ("direction", text(direction)),

@@ -97,7 +97,8 @@ pub fn run(args: PlansArgs) -> ExitCode {
     shown
 }
 
-fn ask(socket: &Path, request: &Request) -> Result<Value, String> {
+/// What a running gateway answers to `request`, or a sentence.
+pub(super) fn ask(socket: &Path, request: &Request) -> Result<Value, String> {
     let asked = || -> std::io::Result<Value> {
         let mut stream = UnixStream::connect(socket)?;
         stream.set_read_timeout(Some(PATIENCE))?;

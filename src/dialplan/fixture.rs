@@ -128,6 +128,7 @@ pub fn question(text: &str, reprompts: &[&str]) -> Question {
         no_match: Target::Repeat,
         exhausted: Target::Step(StepIx(5)),
         error: Target::Step(StepIx(5)),
+        any_language: false,
         universals: Universals {
             operator: Some(Target::Step(StepIx(5))),
             repeat: Some(Target::Repeat),

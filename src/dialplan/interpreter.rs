@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use crate::dialplan::ahead::Ahead;
 use crate::dialplan::handover::{HandedEnd, Handover};
 use crate::dialplan::outcome::{Outcome, OutcomeKind};
 use crate::dialplan::plan::{Plan, Prompt, Question, Step, StepIx, Target};
@@ -27,6 +28,7 @@ use crate::language::Language;
 use crate::media::BargeIn;
 use crate::pii::Pii;
 use crate::spoken::markup;
+use crate::understand::NBest;
 use crate::value::Value;
 
 /// Steps entered or asked again since a caller was last understood; beyond it the plan is going round in circles.
@@ -143,6 +145,8 @@ pub struct Interpreter {
     spent: BTreeMap<StepIx, u32>,
     /// What the caller said or typed last.
     said: Option<Pii<String>>,
+    /// What was said at the question that led here, for the questions it leads to.
+    ahead: Ahead,
     /// What we said last was heard whole.
     said_whole: bool,
     /// Plans that wait for the one that runs: their step, their values, their questions.
@@ -192,6 +196,7 @@ impl Interpreter {
             memory: Vec::new(),
             spent: BTreeMap::new(),
             said: None,
+            ahead: Ahead::default(),
             said_whole: false,
             waiting: Vec::new(),
             outcomes: Vec::new(),
@@ -269,6 +274,18 @@ impl Interpreter {
         self.said = said.or(self.said.take());
     }
 
+    /// The caller speaks this language of the plan, and the call goes on in it.
+    pub fn go_on_in(&mut self, language: Language) {
+        self.language = language;
+    }
+
+    /// In these words the caller has just answered; `None` for anything but words, or words that must stay secret. What
+    /// else they say is for the step that the answer leads to.
+    pub fn note_words(&mut self, nbest: Option<&NBest>) {
+        let plan = self.plan.clone();
+        self.ahead = Ahead::of(nbest, self.step(&plan).kind.hands_on());
+    }
+
     /// What we said last is over; was it heard whole?
     pub const fn note_whole(&mut self, whole: bool) {
         self.said_whole = whole;
@@ -343,6 +360,8 @@ impl Interpreter {
     /// Asks the step in hand what follows.
     fn consult<'plan>(&mut self, plan: &'plan Plan, event: &Event, now: Timestamp) -> Next<'plan> {
         let (wall, now) = (now, self.civil(now));
+        // A step, or the caller, may have changed it.
+        self.scope.set_fact("language", Value::text(self.language.as_str()));
         let step = self.step(plan);
         let mut visit = Visit {
             scope: &mut self.scope,
@@ -380,6 +399,11 @@ impl Interpreter {
                 Next::Errand { errand, filler, after, patience } => {
                     let filler = self.lines(&filler, now);
                     return Act::Errand { step: self.at, errand, filler, after, patience };
+                }
+                Next::Ask { quest, before } if self.asking.is_none() && self.ahead.is_open() => {
+                    next = self.answered_ahead(plan, quest, now).unwrap_or(Next::Ask { quest, before });
+                    self.ahead.close(&next);
+                    continue;
                 }
                 Next::Ask { quest, before } => {
                     self.asking = Some((quest, 1));
@@ -442,6 +466,17 @@ impl Interpreter {
                     self.consult(plan, &Event::Entered, now)
                 }
             }
+        }
+    }
+
+    /// What follows where the caller has answered this question before it was asked; `None` where they have not.
+    fn answered_ahead<'plan>(&mut self, plan: &'plan Plan, quest: usize, now: Timestamp) -> Option<Next<'plan>> {
+        let hearing = Hearing { language: self.language.clone(), now: self.civil(now) };
+        let answer = self.ahead.answer(self.quest(plan, quest).ear.as_ref(), &hearing)?;
+        match self.consult(plan, &Event::Answered(answer), now) {
+            // It is nothing that the step could take: as if it had not been said.
+            Next::AskAgain { .. } => Some(self.consult(plan, &Event::Entered, now)),
+            next => Some(next),
         }
     }
 

@@ -13,6 +13,7 @@
 //!
 //! Every arrow may add findings, each with its line, its column and what to do about it, and goes on.
 
+pub mod ahead;
 pub mod compile;
 pub mod condition;
 pub mod diagnostic;

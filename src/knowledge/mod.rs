@@ -164,11 +164,6 @@ impl Knowledge {
         hits
     }
 
-    /// The answer, when there surely is one.
-    pub fn answer(&self, question: &str, language: &Language) -> Option<Hit<'_>> {
-        self.find(question, language).into_iter().next().filter(|hit| hit.score >= SURE)
-    }
-
     /// The shelf of the language, else of one with the same beginning: `en-GB` is served by `en-US`.
     fn shelf(&self, language: &Language) -> Option<&Shelf> {
         let near = || self.shelves.iter().find(|(other, _)| other.primary() == language.primary());

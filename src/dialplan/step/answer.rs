@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::confirm::YesNoEar;
 use super::value_ear::wish;
-use super::{Answer, Ear, Event, Hearing, Judged, Keyed, Next, Quest, Run, Visit, Word, Words, question};
+use super::{Answer, Ear, Event, HandsOn, Hearing, Judged, Keyed, Next, Quest, Run, Visit, Word, Words, question};
 use crate::dialplan::compile::{Compiler, INCOMPLETE};
 use crate::dialplan::diagnostic::Span;
 use crate::dialplan::interpreter::Line;
@@ -109,6 +109,10 @@ impl Run for AnswerStep {
 
     fn quests(&self) -> Vec<&Quest> {
         self.quests.iter().collect()
+    }
+
+    fn hands_on(&self) -> HandsOn {
+        HandsOn::Values
     }
 
     fn exits(&self) -> Vec<(String, Target)> {

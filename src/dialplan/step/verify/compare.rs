@@ -2,12 +2,11 @@
 
 use pinyin::ToPinyin;
 
-use crate::dialplan::scope::Sort;
 use crate::dialplan::step::Hearing;
 use crate::grammar::builtin::{self, Kind, When};
 use crate::grammar::normalize;
 use crate::understand::phonetic::{Sound, misheard};
-use crate::value::{Amount, Value};
+use crate::value::{Amount, Sort, Value};
 
 /// Two words whose sounds are as near as this are one, misheard. 0..1.
 const SAME_SOUND: f32 = 0.6;
