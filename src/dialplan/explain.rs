@@ -7,6 +7,7 @@
 use std::any::Any;
 
 use crate::dialplan::plan::Step;
+use crate::dialplan::step::answer::QuestionEar;
 use crate::dialplan::step::ask::Ask;
 use crate::dialplan::step::band::{Band, How};
 use crate::dialplan::step::form::ear::FormEar;
@@ -16,6 +17,7 @@ use crate::dialplan::step::value_ear::{ValueEar, WISH_BELOW, Want, guesses, wish
 use crate::dialplan::step::{Hearing, Judged, Keyed};
 use crate::grammar::normalize;
 use crate::grammar::semantics::RuleSpan;
+use crate::knowledge::{MAYBE, SURE};
 use crate::language::Language;
 use crate::understand::{Fit, Matcher, Meaning, NBest};
 
@@ -39,6 +41,8 @@ pub fn speech(step: &Step, quest: usize, nbest: &NBest, hearing: &Hearing) -> Ve
         }
     } else if let Some(value) = ear.downcast_ref::<ValueEar>() {
         lines = of_value(value, band_of(step), nbest, hearing);
+    } else if let Some(question) = ear.downcast_ref::<QuestionEar>() {
+        lines = of_question(question, nbest, hearing);
     } else if let Some(form) = ear.downcast_ref::<FormEar>() {
         lines = of_form(form, nbest, hearing);
     }
@@ -149,6 +153,18 @@ fn of_value(ear: &ValueEar, band: Option<&Band>, nbest: &NBest, hearing: &Hearin
         Some(Band { how: How::Never, .. }) | None => format!("takes {:.2} and more", ear.below),
     });
     lines
+}
+
+/// ```text
+/// “When are you open?” 0.62, “Where are you?” 0.20
+/// answers from 0.55, asks back from 0.35
+/// ```
+fn of_question(ear: &QuestionEar, nbest: &NBest, hearing: &Hearing) -> Vec<String> {
+    let hits = ear.knowledge.find_heard(nbest, &hearing.language);
+    let near: Vec<String> =
+        hits.iter().take(NAMED).map(|hit| format!("“{}” {:.2}", hit.entry.question(), hit.score)).collect();
+    let near = if near.is_empty() { "near no question of the file".to_owned() } else { near.join(", ") };
+    vec![near, format!("answers from {SURE:.2}, asks back from {MAYBE:.2}")]
 }
 
 fn of_form(ear: &FormEar, nbest: &NBest, hearing: &Hearing) -> Vec<String> {
@@ -272,6 +288,20 @@ mod tests {
         );
         let lines = at(&plan, "due", "purple", 0.7);
         assert_eq!(lines[0], "no due in it");
+    }
+
+    #[test]
+    fn a_question_of_the_callers_own_stands_beside_those_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = "dialplan: 1\nstart: wonder\ndefaults: { question: { go: end } }\nsteps:\n  wonder: { answer: { prompt: \
+                    \"Yes?\", file: answers.md, go: end, unknown: end } }\n  end: { hangup: }\n";
+        std::fs::write(folder.path().join("a.yaml"), plan).unwrap();
+        let answers = "# en-US\n\n## When are you open?\n\nFrom nine to five.\n";
+        std::fs::write(folder.path().join("answers.md"), answers).unwrap();
+        let plan = crate::dialplan::load::load(&folder.path().join("a.yaml")).unwrap().plan;
+        let lines = at(&plan, "wonder", "when do you open", 0.9);
+        assert!(lines[0].starts_with("“When are you open?” 0."), "{lines:?}");
+        assert!(lines[1].starts_with("answers from 0.") && lines[1].contains(", asks back from 0."), "{lines:?}");
     }
 
     #[test]

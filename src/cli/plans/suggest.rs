@@ -3,6 +3,7 @@
 //! What people said is shown here, on the terminal of whoever may read the database; it goes into no log.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -89,9 +90,9 @@ fn suggest(args: &SuggestArgs, config: Option<&Path>) -> Result<Vec<Told>, Strin
         (None, None) => Vec::new(),
     };
     for file in files {
-        if !plans.contains_key(&file) {
-            let loaded = load(&file).map_err(|found| found.to_string())?;
-            plans.insert(file, loaded);
+        if let Entry::Vacant(place) = plans.entry(file) {
+            let loaded = load(place.key()).map_err(|found| found.to_string())?;
+            place.insert(loaded);
         }
     }
     if let (None, Some(name)) = (wanted, &args.plan) {

@@ -67,8 +67,8 @@ pub struct AnswerStep {
 
 /// Takes a question in free words.
 #[derive(Debug)]
-struct QuestionEar {
-    knowledge: Arc<Knowledge>,
+pub(in crate::dialplan) struct QuestionEar {
+    pub knowledge: Arc<Knowledge>,
     matchers: BTreeMap<Language, Matcher>,
     operator: bool,
 }
