@@ -179,7 +179,7 @@ impl Config {
                 }
             }
         }
-        for (key, text) in headers.iter().map(|(_, value)| ("headers", value.reveal())).chain([("url", url)]) {
+        for (key, text) in headers.values().map(|value| ("headers", value.reveal())).chain([("url", url)]) {
             if let Some((_, name)) = env_names(text).find(|(_, name)| !self.lookups.secrets.contains(name)) {
                 let text = format!("agents.webhook.{key} uses `{name}`, which is not in `secrets` of [lookups]");
                 return fault(at(key), text);

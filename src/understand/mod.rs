@@ -700,7 +700,8 @@ mod tests {
     #[test]
     fn the_right_guess_is_found_in_second_place_and_below_by_what_the_guesses_are_worth() {
         let matcher = matcher_in(CLINIC, "en");
-        let rows: [(&[(&str, f32)], usize, usize); 4] = [
+        type Row<'a> = (&'a [(&'a str, f32)], usize, usize);
+        let rows: [Row<'_>; 4] = [
             // The first means nothing.
             (&[("camp sell my a point meant", 0.5), ("cancel my appointment", 0.45)], 2, 1),
             // The first is something, but less so than the second.
