@@ -1,8 +1,10 @@
 //! Calls without a phone: the real call core on a simulated clock, with text where sound would be.
 //!
 //! [`text_leg`] stands in for SIP, media and the recogniser, [`conversation`] drives a call through it,
-//! [`transcript`] reads and prints calls written as text, [`runner`] compares the two.
+//! [`transcript`] reads and prints calls written as text, [`runner`] compares the two; [`aloud`] has a caller play them by
+//! telephone.
 
+pub mod aloud;
 pub mod conversation;
 pub mod coverage;
 pub mod runner;

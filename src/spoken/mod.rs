@@ -14,4 +14,4 @@ pub mod markup;
 mod said;
 
 pub use currencies::{home_currency, home_region};
-pub use said::{SayAs, say};
+pub use said::{SayAs, say, yes_no};
