@@ -124,7 +124,7 @@ fn try_goes_on_to_the_end_of_what_is_piped_in() {
 #[test]
 fn understand_eval_wants_a_confidence() {
     let (code, _, complaint) =
-        Bench::new().run(&["understand", "eval", "x.tsv", "--plan", "hello.yaml", "--below", "7"]);
+        Bench::new().run(&["understand", "eval", "--cases", "x.tsv", "--plan", "hello.yaml", "--below", "7"]);
     assert_eq!(code, Some(2));
     assert!(complaint.contains("a confidence lies between 0 and 1"), "{complaint}");
 }

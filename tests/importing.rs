@@ -14,10 +14,12 @@ const SAMPLES: &[(&str, Option<&str>)] = &[
     ("vxml/menu.vxml", None),
     ("vxml/survey.vxml", None),
     ("vxml/bank", None),
+    ("vxml/rare.vxml", None),
     ("asterisk/office.conf", None),
     ("asterisk/numbers.conf", None),
     ("asterisk/old.conf", None),
     ("asterisk/support.conf", None),
+    ("asterisk/odd.conf", None),
     ("asterisk/freepbx.conf", Some("ivr-3")),
 ];
 
@@ -84,7 +86,7 @@ fn every_line_of_a_dialplan_that_does_something_is_in_the_plan_or_in_the_report(
     for (sample, context) in SAMPLES.iter().filter(|(sample, _)| sample.starts_with("asterisk")) {
         let made = imported(sample, *context);
         let text = fs::read_to_string(Path::new("tests/import").join(sample)).expect("a sample");
-        let comments = made.plan.lines().filter_map(|line| line.trim().strip_prefix("# tests/"));
+        let comments = made.plan.lines().filter_map(|line| line.trim().strip_prefix("# "));
         let numbers = comments.flat_map(|from| from.rsplit(':').next().unwrap_or_default().split(", "));
         let mut known: Vec<usize> = numbers.filter_map(|number| number.parse().ok()).collect();
         known.extend(made.notes.iter().map(|note| note.at.line));

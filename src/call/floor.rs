@@ -68,6 +68,8 @@ impl Call {
         let State::Asking { asking, .. } = std::mem::replace(&mut self.state, State::Saying { until: now.mono }) else {
             unreachable!("only an open question has a turn to end");
         };
+        let secretless = self.without_secrets(&asking, end);
+        let end = secretless.as_deref().unwrap_or(end);
         self.keep_turn(&asking, end, now);
         let answered_ahead_in_vain = !end.asked_aloud && end.outcome != TurnOutcome::Error && end.answer.is_none();
         if let Some(at) = end.ended_at.filter(|_| end.keys.is_some() && self.is_secret(&asking)) {
@@ -85,6 +87,10 @@ impl Call {
         let quest = plan.step(asking.step).quest(asking.quest);
         let open = quest.is_none_or(|quest| !quest.ear.sensitive());
         self.interpreter.note_said(end.keys.clone().or_else(|| end.heard.clone()).filter(|_| open));
+        if let Some(language) = end.language.clone() {
+            self.interpreter.go_on_in(language);
+        }
+        self.interpreter.note_words(end.nbest.as_ref().filter(|_| end.answer.is_some()));
         if matches!(end.error, Some(RecognizeError::Unavailable(_))) {
             self.hears = false;
         }
@@ -101,7 +107,8 @@ impl Call {
         let plan = self.plan.clone();
         let step = plan.steps.get(asking.step.0).expect("a turn is asked by a step of its plan");
         let next_play = PlayId(self.plays.len() as u64);
-        let shown = self.scribe.turn(step, (asking.quest, asking.attempt), end, next_play, now.mono);
+        let asked = (asking.quest, asking.attempt, &asking.hearing.language);
+        let shown = self.scribe.turn(step, asked, end, next_play, now.mono);
         self.outputs.extend(shown.map(Output::Timeline));
     }
 
@@ -270,6 +277,7 @@ impl Call {
                         | State::Asking { .. }
                         | State::Handing(_)
                         | State::Parting { .. }
+                        | State::Standing { .. }
                 );
                 if talking && self.held_since.is_none() {
                     self.intended_end = Some(CallEnd::NoMedia);
@@ -411,8 +419,8 @@ impl Call {
     fn turn_output(&mut self, output: TurnOutput) -> Option<Box<TurnEnd>> {
         match output {
             TurnOutput::Flush => self.flush(),
-            TurnOutput::Recognize { utterance, revision, audio } => {
-                let language = self.interpreter.language().clone();
+            TurnOutput::Recognize { utterance, revision, language, audio } => {
+                let language = language.unwrap_or_else(|| self.interpreter.language().clone());
                 self.outputs.push_back(Output::Recognize { utterance, revision, language, audio });
             }
             TurnOutput::Cancel { utterance, revision } => {

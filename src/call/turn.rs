@@ -18,8 +18,10 @@ use std::time::{Duration, Instant};
 use crate::call::Reason;
 use crate::call::record::TurnOutcome;
 use crate::dialplan::plan::{Plan, Question, StepIx};
+use crate::dialplan::step::listen::Understood;
 use crate::dialplan::step::{Answer, Hearing, Judged, Keyed, Quest};
 use crate::id::UtteranceId;
+use crate::language::Language;
 use crate::media::{BargeIn, Listen, Offer};
 use crate::pii::Pii;
 use crate::rtp::Digit;
@@ -29,8 +31,10 @@ use crate::understand::ending::Ending;
 
 mod outcome;
 mod pause;
+mod tongues;
 
 pub use self::outcome::{TurnEnd, TurnOutput};
+use self::tongues::Tongues;
 
 /// Silence after a key that ends an entry which could still grow.
 const INTER_DIGIT: Duration = Duration::from_secs(3);
@@ -96,6 +100,7 @@ enum Voice {
     Thinking {
         offered: Offered,
         asked_at: Instant,
+        tongues: Tongues,
     },
     /// The words are known; waiting to be sure that the caller has finished.
     Knowing {
@@ -119,6 +124,10 @@ struct Offered {
 #[derive(Debug)]
 struct Known {
     judged: Judged,
+    /// Understood in this language instead of the call's.
+    language: Option<Language>,
+    /// What was recognised, where it is no secret.
+    nbest: Option<NBest>,
     queued: Duration,
     ran: Duration,
 }
@@ -242,7 +251,8 @@ impl Turn {
             return;
         }
         let (utterance, revision) = (offer.utterance, offer.revision);
-        self.outputs.push_back(TurnOutput::Recognize { utterance, revision, audio: offer.audio.clone() });
+        let audio = offer.audio.clone();
+        self.outputs.push_back(TurnOutput::Recognize { utterance, revision, language: None, audio });
         let offered = Offered {
             utterance,
             revision,
@@ -251,7 +261,9 @@ impl Turn {
             closed: offer.cut,
             cut: offer.cut,
         };
-        self.voice = Voice::Thinking { offered, asked_at: now };
+        let audio = self.question().any_language.then(|| offer.audio.clone());
+        let tongues = Tongues { audio, ..Tongues::default() };
+        self.voice = Voice::Thinking { offered, asked_at: now, tongues };
     }
 
     /// The caller went on: the last offer is stale.
@@ -288,9 +300,15 @@ impl Turn {
         if self.done || (offered.utterance, offered.revision) != (utterance, revision) {
             return;
         }
-        match result {
-            Ok(nbest) => self.judge(offered, &nbest, now),
-            Err(error) => self.failed_to_hear(offered, error, now),
+        if self.try_next_language(result.as_ref().ok(), now) {
+            return;
+        }
+        let first = self.first_words();
+        match (result, first) {
+            (Ok(nbest), Some(first)) if !self.settles(&nbest) => self.judge(offered, &first, now),
+            (Ok(nbest), _) => self.judge(offered, &nbest, now),
+            (Err(_), Some(first)) => self.judge(offered, &first, now),
+            (Err(error), None) => self.failed_to_hear(offered, error, now),
         }
     }
 
@@ -402,13 +420,14 @@ impl Turn {
     }
 
     fn judge(&mut self, offered: Offered, nbest: &NBest, now: Instant) {
-        let judged = self.quest().ear.speech(nbest, &self.setup.hearing);
+        let Understood { judged, language } = self.understand(nbest);
         let question = self.question();
         let heard = judged.heard.as_ref();
         let ending = heard.map_or(Ending::Unknown, |words| Ending::of(words.reveal(), &self.setup.hearing.language));
         let pause = pause::pause_for(&judged, ending, question);
         let commit_at = if offered.closed { now } else { offered.ended_at + pause };
-        let known = Known { judged, queued: nbest.queued, ran: nbest.ran };
+        let open = (!self.quest().ear.sensitive()).then(|| nbest.clone());
+        let known = Known { judged, language, nbest: open, queued: nbest.queued, ran: nbest.ran };
         self.voice = Voice::Knowing { offered, known, commit_at };
         if commit_at <= now {
             self.commit(now);
@@ -423,7 +442,7 @@ impl Turn {
             return;
         };
         self.outputs.push_back(TurnOutput::Commit { utterance: offered.utterance });
-        let Known { judged, queued, ran } = known;
+        let Known { judged, language, nbest, queued, ran } = known;
         if judged.answer.is_none() && !self.typed.reveal().is_empty() {
             // Muttering while typing: the keys will tell.
             return;
@@ -438,6 +457,8 @@ impl Turn {
             meaning: judged.meaning,
             rejected: judged.rejected,
             heard: judged.heard,
+            language,
+            nbest,
             confidence: Some(judged.confidence),
             ended_at: Some(offered.ended_at),
             queued,
@@ -502,6 +523,8 @@ impl Turn {
             meaning: None,
             rejected: false,
             heard: None,
+            language: None,
+            nbest: None,
             keys: None,
             confidence: None,
             at,

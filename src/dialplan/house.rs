@@ -45,6 +45,8 @@ pub struct House {
     pub most: &'static str,
     /// `it` is the last day that is taken.
     pub latest: &'static str,
+    /// `it` is the day of the payment before this one.
+    pub after: &'static str,
     /// The moment has passed.
     pub past: &'static str,
     /// `it` are the hours in which we call.
@@ -72,6 +74,7 @@ const ENGLISH: House = House {
     least: "It has to be at least {{ it }}.",
     most: "It can be {{ it }} at most.",
     latest: "It can be {{ it }} at the latest.",
+    after: "It has to be after {{ it }}.",
     past: "That moment has passed.",
     hours: "We call between {{ it }}.",
 };
@@ -97,6 +100,7 @@ const MANDARIN: House = House {
     least: "至少要{{ it }}。",
     most: "最多{{ it }}。",
     latest: "最晚{{ it }}。",
+    after: "要在{{ it }}之后。",
     past: "这个时间已经过了。",
     hours: "我们只在{{ it }}之间致电。",
 };
@@ -134,6 +138,7 @@ impl House {
             "least" => Some(self.least),
             "most" => Some(self.most),
             "latest" => Some(self.latest),
+            "after" => Some(self.after),
             "past" => Some(self.past),
             "hours" => Some(self.hours),
             _ => None,

@@ -13,9 +13,12 @@
 //!
 //! Every arrow may add findings, each with its line, its column and what to do about it, and goes on.
 
+pub mod ahead;
 pub mod compile;
 pub mod condition;
 pub mod diagnostic;
+pub mod edit;
+pub mod explain;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod handover;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::pii::Pii;
+use crate::spoken::heard::{Dialled, dialled};
 use crate::value::Value;
 
 /// The scope of an opt-out that holds for every plan and campaign.
@@ -158,5 +159,55 @@ pub fn tidy_number(number: &str) -> String {
     }
 }
 
+/// The same number, complete with its country where that is left out: `(202) 555-0123`, dialled in the `US`, is
+/// `+12025550123`. One that is not complete in that region, such as an extension, stays as it is.
+pub fn number_in(number: &str, region: Option<&str>) -> String {
+    let tidy = tidy_number(number);
+    let Some(region) = region.filter(|_| tidy.bytes().all(|byte| byte.is_ascii_digit()) && !tidy.is_empty()) else {
+        return tidy;
+    };
+    if matches!(region, "US" | "CA")
+        && let Some(international) = tidy.strip_prefix(NORTH_AMERICAN_EXIT)
+        && international.len() >= SHORTEST_INTERNATIONAL
+    {
+        return format!("+{international}");
+    }
+    match dialled(&tidy, false, region) {
+        Dialled::Number(complete, sure) if sure >= COMPLETE && complete.starts_with('+') => complete,
+        _ => tidy,
+    }
+}
+
+/// What North Americans dial before the number of another country.
+const NORTH_AMERICAN_EXIT: &str = "011";
+/// Digits less likely than this to be a number of their region are left alone. 0..1.
+const COMPLETE: f32 = 0.9;
 /// Digits of the shortest number that a country and a subscriber in it make.
 const SHORTEST_INTERNATIONAL: usize = 7;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_without_its_country_is_the_one_with_it() {
+        for (number, region, expect) in [
+            ("(202) 555-0123", "US", "+12025550123"),
+            ("12025550123", "US", "+12025550123"),
+            ("+12025550123", "CN", "+12025550123"),
+            ("011 44 20 7946 0000", "US", "+442079460000"),
+            ("13800138000", "CN", "+8613800138000"),
+            ("010-6552-9988", "CN", "+861065529988"),
+            ("020 7946 0000", "GB", "+442079460000"),
+            // No number of the region: an extension, a service, a name, nothing.
+            ("1001", "US", "1001"),
+            ("0125550123", "US", "0125550123"),
+            ("95588", "CN", "95588"),
+            ("alice", "US", "alice"),
+            ("anonymous", "US", ""),
+        ] {
+            assert_eq!(number_in(number, Some(region)), expect, "{number} in {region}");
+        }
+        assert_eq!(number_in("(202) 555-0123", None), "2025550123");
+    }
+}

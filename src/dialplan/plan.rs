@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::dialplan::scope::Sort;
 use crate::dialplan::step::Run;
 use crate::language::Language;
 use crate::media::BargeIn;
 use crate::understand::{Matcher, Universal};
+use crate::value::Sort;
 
 /// Something known before the call, that the plan speaks of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,6 +147,8 @@ pub struct Question {
     pub exhausted: Target,
     /// The engine failed (no recogniser and no key came…); `Repeat` asks again and uses up a try.
     pub error: Target,
+    /// Answers are understood in every language of the plan, and the call goes on in the one that was spoken.
+    pub any_language: bool,
     /// Heard everywhere.
     pub universals: Universals,
 }

@@ -11,9 +11,11 @@ use crate::dialplan::load::load_str;
 use crate::dialplan::outcome::OutcomeKind;
 use crate::dialplan::plan::Plan;
 use crate::dialplan::scope::{Scope, Variables};
+use crate::dialplan::step::listen::Understood;
 use crate::dialplan::step::{Event, Keyed};
 use crate::language::Language;
 use crate::pii::Pii;
+use crate::spoken::home_region;
 use crate::value::Value;
 
 /// Monday, 2 March 2026, ten in the morning in New York.
@@ -41,6 +43,7 @@ impl Rehearsal {
             ("caller", Value::Phone(caller.to_owned())),
             ("called", Value::Phone("1000".to_owned())),
             ("plan", Value::text("spring")),
+            ("region", Value::text(plan.languages.first().and_then(home_region).unwrap_or_default())),
         ];
         let facts = Scope::of(facts.into_iter().map(|(name, value)| (name.to_owned(), Pii::new(value))).collect());
         let known: Variables =
@@ -67,7 +70,12 @@ impl Rehearsal {
     pub fn say_at(&mut self, words: &str, confidence: f32) -> &mut Self {
         let Act::Ask(asking) = &self.act else { panic!("nothing is asked: {:?}", self.act) };
         let quest = self.plan.step(asking.step).quest(asking.quest).unwrap();
-        let judged = quest.ear.speech(&heard(words, confidence), &asking.hearing);
+        let nbest = heard(words, confidence);
+        let Understood { judged, language } = quest.understand(&nbest, &asking.hearing, &self.plan.languages);
+        if let Some(language) = language {
+            self.interpreter.go_on_in(language);
+        }
+        self.interpreter.note_words(Some(&nbest).filter(|_| judged.answer.is_some() && !quest.ear.sensitive()));
         self.interpreter.note_said(judged.heard.clone().filter(|_| !quest.ear.sensitive()));
         let event = match judged.answer {
             Some(answer) => Event::Answered(answer),
@@ -80,6 +88,7 @@ impl Rehearsal {
     pub fn press(&mut self, keys: &str) -> &mut Self {
         let Act::Ask(asking) = &self.act else { panic!("nothing is asked: {:?}", self.act) };
         let quest = self.plan.step(asking.step).quest(asking.quest).unwrap();
+        self.interpreter.note_words(None);
         let event = match quest.ear.keys(keys, &asking.hearing) {
             Keyed::Complete(answer) | Keyed::More(Some(answer)) => Event::Answered(answer),
             _ => Event::NoMatch { rejected: false },
@@ -89,6 +98,7 @@ impl Rehearsal {
 
     /// The caller says nothing.
     pub fn wait(&mut self) -> &mut Self {
+        self.interpreter.note_words(None);
         self.happen(&Event::NoInput)
     }
 

@@ -18,12 +18,13 @@ use super::diagnostic::{Findings, Span, Spanned, listed, nearest};
 use super::key::{Key, Shape, key, names};
 use super::plan::PlanInput;
 use super::read::{self, Fields, Localized};
-use super::scope::{RESERVED_NAMES, SORTS, Sort, readable};
+use super::scope::{RESERVED_NAMES, readable};
 use super::step::WORDS;
 use super::yaml::{Node, Value};
 use crate::language::Language;
 use crate::media::BargeIn;
 use crate::routing::Calendar;
+use crate::value::{SORTS, Sort};
 
 /// The keys of a file.
 pub(super) const PLAN_KEYS: &[Key] = &[
@@ -99,6 +100,7 @@ const HOUSE_KEYS: &[Key] = &[
     key("least", Shape::Text, "`{{ it }}` is the least that is taken."),
     key("most", Shape::Text, "`{{ it }}` is the most that is taken."),
     key("latest", Shape::Text, "`{{ it }}` is the last day that is taken."),
+    key("after", Shape::Text, "`{{ it }}` is the day of the payment before this one."),
     key("past", Shape::Text, "The moment asked for has passed."),
     key("hours", Shape::Text, "`{{ it }}` are the hours in which you call."),
 ];

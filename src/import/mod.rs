@@ -11,6 +11,7 @@
 
 pub mod asterisk;
 mod draft;
+mod secrets;
 mod tidy;
 pub mod vxml;
 

@@ -11,6 +11,7 @@ mod currencies;
 pub mod digits;
 pub mod heard;
 pub mod markup;
+pub mod redact;
 mod said;
 
 pub use currencies::{home_currency, home_region};

@@ -63,6 +63,8 @@ pub(crate) fn full_record(number: u8) -> CallRecord {
     };
     let turn = |outcome, at_ms| TurnRecord {
         step: "main".into(),
+        quest: 0,
+        language: None,
         attempt: 1,
         at_ms,
         outcome,
@@ -98,6 +100,8 @@ pub(crate) fn full_record(number: u8) -> CallRecord {
                 meaning: Some("balance".into()),
                 barge_in_ms: Some(1_200),
                 latency: Some(latency),
+                quest: 2,
+                language: Language::parse("zh-CN").ok(),
                 attempt: 2,
                 ..turn(TurnOutcome::Speech, 11_400)
             },
@@ -300,7 +304,7 @@ pub(crate) fn closed(number: u8, scope: &str) -> Suppression {
 }
 
 async fn is_closed(store: &impl Store, scope: Option<&str>, now: Timestamp) -> Option<Suppression> {
-    let number = NumberPolicy::FULL.sought(&Pii::new("+12025550123".to_owned()));
+    let number = NumberPolicy::FULL.sought(&Pii::new("+12025550123".to_owned()), None);
     store.suppressed(&number, scope, now).await.unwrap()
 }
 
@@ -357,7 +361,7 @@ pub(crate) async fn a_number_is_closed_in_its_scope_and_until_its_end(store: &im
     // Everywhere is told first.
     store.suppress(&[closed(7, EVERYWHERE)]).await.unwrap();
     assert_eq!(is_closed(store, Some("spring"), arrival(9)).await, Some(closed(7, EVERYWHERE)));
-    let nobody = NumberPolicy::FULL.sought(&Pii::new(String::new()));
+    let nobody = NumberPolicy::FULL.sought(&Pii::new(String::new()), None);
     assert_eq!(store.suppressed(&nobody, Some("spring"), arrival(9)).await.unwrap(), None);
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::suppression::Sought;
-use crate::dialplan::outcome::tidy_number;
+use crate::dialplan::outcome::{number_in, tidy_number};
 use crate::files;
 use crate::pii::Pii;
 
@@ -114,17 +114,22 @@ impl NumberPolicy {
         })
     }
 
-    /// A number, to be looked for among the closed ones: with and without its `+`, plain and hashed.
-    pub fn sought(&self, number: &Pii<String>) -> Sought {
+    /// A number, to be looked for among the closed ones: with and without its `+`, plain and hashed. In `region`
+    /// (`US`), that of the plan that would call it, its country may be left out, here and where it was closed.
+    pub fn sought(&self, number: &Pii<String>, region: Option<&str>) -> Sought {
         let tidy = tidy_number(number.reveal());
         if tidy.is_empty() {
             return Sought(Pii::new(Vec::new()));
         }
-        let other = match tidy.strip_prefix('+') {
-            Some(bare) => bare.to_owned(),
-            None => format!("+{tidy}"),
-        };
-        let mut forms = vec![tidy, other];
+        let complete = number_in(&tidy, region);
+        let mut forms = vec![tidy];
+        forms.extend(region.into_iter().flat_map(|region| without_country(&complete, region)));
+        forms.push(complete);
+        let others: Vec<String> =
+            forms.iter().map(|form| form.strip_prefix('+').map_or_else(|| format!("+{form}"), str::to_owned)).collect();
+        forms.extend(others);
+        forms.sort();
+        forms.dedup();
         if self.salt.is_some() {
             let hashes: Vec<String> = forms.iter().map(|form| self.hash(form)).collect();
             forms.extend(hashes);
@@ -146,6 +151,20 @@ impl NumberPolicy {
             _ => call_id.to_owned(),
         }
     }
+}
+
+/// As people of `region` dial a number of theirs: without its country, with the `0` of its area where they have one.
+fn without_country(complete: &str, region: &str) -> Vec<String> {
+    let code = match region {
+        "US" | "CA" => "+1",
+        "CN" => "+86",
+        "GB" => "+44",
+        _ => return Vec::new(),
+    };
+    let Some(national) = complete.strip_prefix(code) else { return Vec::new() };
+    let forms = [national.to_owned(), format!("0{national}")];
+    // Only those that are this very number, dialled there.
+    forms.into_iter().filter(|form| number_in(form, Some(region)) == complete).collect()
 }
 
 /// A number shorter than this may stand in a Call-ID by chance.
@@ -256,7 +275,7 @@ mod tests {
         let written = [NUMBER, "12025550123", "0012025550123", "+1-202-555-0123", " +1.202.555.0123;user=phone"];
         let kept = full.key(&pii(NUMBER));
         for number in written {
-            assert!(full.sought(&pii(number)).0.reveal().contains(kept.reveal()), "{number}");
+            assert!(full.sought(&pii(number), None).0.reveal().contains(kept.reveal()), "{number}");
         }
         let hashing = open(KeepNumbers::Last4);
         let hash = hashing.key(&pii(NUMBER));
@@ -268,19 +287,41 @@ mod tests {
         for number in written {
             // Kept before the setting changed, or after; looked for after it has changed back.
             for policy in [&hashing, &open(KeepNumbers::Hashed), &open(KeepNumbers::Full)] {
-                let forms = policy.sought(&pii(number)).0;
+                let forms = policy.sought(&pii(number), None).0;
                 assert!(forms.reveal().contains(kept.reveal()) && forms.reveal().contains(hash.reveal()), "{number}");
             }
         }
-        let sought = full.sought(&pii("+12025550124")).0;
+        let sought = full.sought(&pii("+12025550124"), None).0;
         assert!(!sought.reveal().contains(kept.reveal()));
+    }
+
+    #[test]
+    fn a_number_closed_without_its_country_is_found_with_it_and_the_other_way_round() {
+        let home = tempfile::tempdir().unwrap();
+        let pii = |number: &str| Pii::new(number.to_owned());
+        for policy in
+            [NumberPolicy::FULL, NumberPolicy::open(KeepNumbers::Hashed, home.path(), [7; SALT_BYTES]).unwrap()]
+        {
+            for (region, whole, bare) in [
+                ("US", NUMBER, "(202) 555-0123"),
+                ("CN", "+8613800138000", "138 0013 8000"),
+                ("CN", "+861065529988", "01065529988"),
+            ] {
+                let finds = |sought: &str, region, closed: &str| {
+                    policy.sought(&pii(sought), region).0.reveal().contains(policy.key(&pii(closed)).reveal())
+                };
+                assert!(finds(bare, Some(region), whole), "{bare} in {region}");
+                assert!(finds(whole, Some(region), bare), "{whole} in {region}");
+                assert!(!finds(bare, Some("GB"), whole), "elsewhere it is another number");
+            }
+        }
     }
 
     #[test]
     fn a_number_that_was_withheld_closes_nothing() {
         for number in ["", " ", "anonymous", "Anonymous@anonymous.invalid", "Restricted"] {
             assert_eq!(NumberPolicy::FULL.key(&Pii::new(number.to_owned())).reveal(), "", "{number}");
-            assert_eq!(NumberPolicy::FULL.sought(&Pii::new(number.to_owned())).0.reveal().len(), 0, "{number}");
+            assert_eq!(NumberPolicy::FULL.sought(&Pii::new(number.to_owned()), None).0.reveal().len(), 0, "{number}");
         }
         assert_eq!(NumberPolicy::FULL.key(&Pii::new("Alice@example.com".to_owned())).reveal(), "alice");
     }

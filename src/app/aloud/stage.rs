@@ -222,7 +222,7 @@ impl Witness for Onlooker {
             let said = std::mem::take(&mut self.said).join(" ");
             self.tell(News::Says(said));
         }
-        let rests = (call.listening(), call.question());
+        let rests = (call.listening() || call.takes_message(), call.question());
         if self.rested.as_ref() != Some(&rests) {
             let (listening, question) = rests.clone();
             self.rested = Some(rests);

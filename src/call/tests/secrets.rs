@@ -113,3 +113,30 @@ fn no_digit_and_no_word_of_a_secret_is_in_the_record_the_timeline_or_anything_th
         assert!(timeline.concat().contains(HIDDEN));
     }
 }
+
+#[test]
+fn a_secret_volunteered_at_another_question_is_kept_nowhere_and_taken_out_of_the_recording() {
+    let mut rig = Rig::listening(bank());
+    let said = rig.now().mono;
+    rig.says(1, "I lost my card four one one one 2222 3333 4444");
+    rig.pass(2_500);
+    let [since] = pauses(&rig)[..] else { panic!("{:?}", pauses(&rig)) };
+    assert!(since <= said && rig.count(&resume) == 1, "the piece is taken out, and what follows is recorded");
+    let seen = format!("{:?}", rig.outputs);
+    rig.prompts_end();
+    let record = serde_json::to_string(&rig.goes_down()).unwrap();
+    for text in [&seen, &record] {
+        for secret in ["four one", "2222", "3333"] {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+    }
+    assert!(record.contains("I lost my card …"), "{record}");
+
+    // Fewer digits than any secret of this plan are none.
+    let mut rig = Rig::listening(bank());
+    rig.says(1, "I lost my card 22");
+    rig.pass(2_500);
+    assert!(pauses(&rig).is_empty());
+    rig.prompts_end();
+    assert!(serde_json::to_string(&rig.goes_down()).unwrap().contains("I lost my card 22"));
+}

@@ -7,8 +7,10 @@ use crate::audio::Pcm;
 use crate::call::record::TurnOutcome;
 use crate::dialplan::step::Answer;
 use crate::id::UtteranceId;
+use crate::language::Language;
 use crate::pii::Pii;
 use crate::speech::RecognizeError;
+use crate::understand::NBest;
 
 /// What a turn asks for while it lasts.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub enum TurnOutput {
         utterance: UtteranceId,
         /// The offer's revision.
         revision: u32,
+        /// In which language; that of the call if `None`.
+        language: Option<Language>,
         /// The sound.
         audio: Arc<Pcm>,
     },
@@ -53,6 +57,10 @@ pub struct TurnEnd {
     pub rejected: bool,
     /// Words recognised.
     pub heard: Option<Pii<String>>,
+    /// Everything that was recognised; `None` where nothing was, or it must stay secret.
+    pub nbest: Option<NBest>,
+    /// The language in which they were understood, where the call is held in another.
+    pub language: Option<Language>,
     /// Keys typed.
     pub keys: Option<Pii<String>>,
     /// 0..1, for speech.

@@ -25,6 +25,11 @@ pub(in crate::dialplan) const QUESTION_KEYS: &[Key] = &[
     key("no_match", Shape::Target, "Where to go when the words fit nothing."),
     key("error", Shape::Target, "Where to go when speech cannot be recognised."),
     key("hangup", Shape::Target, "Where the call stands when the caller hangs up here."),
+    key(
+        "language",
+        Shape::Word(LANGUAGES),
+        "`any`: answers are understood in every language of the plan, and the call goes on in that one.",
+    ),
     key("universals", Shape::Keys(UNIVERSALS_KEYS), "Wishes understood at every question."),
 ];
 /// `defaults.question` has these besides.
@@ -41,6 +46,8 @@ const TRIES_KEYS: &[Key] = &[
     key("go", Shape::Target, "Where to go when they are used up."),
 ];
 
+/// In which languages a question listens.
+const LANGUAGES: &[&str] = &["own", "any"];
 /// Most askings of one question: nobody stays longer, and the law calls it harassment.
 const MAX_TRIES: usize = 10;
 /// Bounds of `wait`: below nobody can answer, above the caller thinks the line is dead.
@@ -62,6 +69,7 @@ pub(in crate::dialplan) struct Question {
     pub no_input: Option<Target>,
     pub no_match: Option<Target>,
     pub error: Option<Target>,
+    pub any_language: Option<bool>,
     pub universals: Universals,
     pub hangup: Option<Target>,
 }
@@ -89,6 +97,7 @@ impl Question {
             no_input: self.no_input.or_else(|| base.no_input.clone()),
             no_match: self.no_match.or_else(|| base.no_match.clone()),
             error: self.error.or_else(|| base.error.clone()),
+            any_language: self.any_language.or(base.any_language),
             universals: Universals {
                 operator: self.universals.operator.or_else(|| base.universals.operator.clone()),
                 repeat: self.universals.repeat.or_else(|| base.universals.repeat.clone()),
@@ -125,6 +134,9 @@ pub(in crate::dialplan) fn question(fields: &mut Fields, findings: &mut Findings
         no_input: fields.read("no_input", findings, read::target),
         no_match: fields.read("no_match", findings, read::target),
         error: fields.read("error", findings, read::target),
+        any_language: fields
+            .read("language", findings, |node, findings| read::word(node, "`language`", LANGUAGES, findings))
+            .map(|word| word.value == "any"),
         universals: universals(fields, findings),
         hangup: fields.read("hangup", findings, read::target),
     }

@@ -13,7 +13,7 @@ use crate::dialplan::read::{self, Fields};
 use crate::dialplan::yaml::{Node, Value as Yaml};
 
 /// Values at least this sure need no confirmation. 0..1.
-const SURE: f32 = 0.85;
+pub const SURE: f32 = 0.85;
 
 /// Ways of an `ask`.
 pub const ASK_WORDS: &[&str] = &["never", "implicit", "explicit", "auto"];

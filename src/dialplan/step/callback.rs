@@ -11,7 +11,7 @@ use super::{Event, Next, Quest, Run, Visit, Word, Words};
 use crate::dialplan::compile::{Calculation, Compiler};
 use crate::dialplan::diagnostic::{Findings, Spanned};
 use crate::dialplan::key::{Key, Shape, key};
-use crate::dialplan::outcome::{OutcomeKind, tidy_number};
+use crate::dialplan::outcome::OutcomeKind;
 use crate::dialplan::plan::{Prompt, Target};
 use crate::dialplan::read;
 use crate::dialplan::schema::QUESTION_KEYS;
@@ -86,7 +86,7 @@ impl Run for CallBack {
         let number = self.number.as_ref().map(|number| number.value(visit.view()));
         let number = match number {
             None => None,
-            Some(Ok(number)) => Some(tidy_number(&number.plain())).filter(|number| !number.is_empty()),
+            Some(Ok(number)) => Some(visit.complete_number(&number.plain())).filter(|number| !number.is_empty()),
             Some(Err(why)) => {
                 visit.faults.push(format!("the number to call back cannot be told: {why}"));
                 None

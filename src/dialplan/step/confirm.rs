@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::value_ear::{Want, guesses, wish};
-use super::{Answer, Ear, Event, Hearing, Judged, Keyed, Next, Quest, Run, Visit, Word, question};
+use super::{Answer, Ear, Event, HandsOn, Hearing, Judged, Keyed, Next, Quest, Run, Visit, Word, question};
 use crate::dialplan::compile::{Compiler, INCOMPLETE};
 use crate::dialplan::key::{Key, Shape, key};
 use crate::dialplan::plan::Target;
@@ -12,16 +12,21 @@ use crate::dialplan::yaml::Node;
 use crate::grammar::builtin::Kind;
 use crate::language::Language;
 use crate::pii::Pii;
+use crate::understand::upset::is_upset;
 use crate::understand::{Matcher, NBest, Universal};
 use crate::value::Value;
 
 /// A yes or no less sure than this is asked for again. 0..1.
 const BELOW: f32 = 0.4;
 
+/// What records call words that are neither yes nor no.
+const ELSE: &str = "else";
+
 const KEYS: &[Key] = &[
     key("prompt", Shape::Text, "What is to be confirmed, as a question."),
     key("yes", Shape::Target, "Where a yes leads: also key 1."),
     key("no", Shape::Target, "Where a no leads: also key 2."),
+    key("else", Shape::Target, "Where anything else leads, instead of being asked again; what was said counts there."),
 ];
 
 /// The word.
@@ -42,6 +47,8 @@ pub struct Confirm {
     pub yes: Target,
     /// Where a no leads.
     pub no: Target,
+    /// Where anything else leads.
+    pub otherwise: Option<Target>,
 }
 
 /// Understands yes and no.
@@ -58,6 +65,7 @@ impl Run for Confirm {
         match event {
             Event::Answered(Answer::Value(value)) => match value.reveal() {
                 Value::Boolean(false) => Next::Go(self.no),
+                Value::Text(_) => Next::Go(self.otherwise.unwrap_or(self.no)),
                 _ => Next::Go(self.yes),
             },
             Event::Answered(Answer::Universal(universal)) => question::wish(0, &self.quest.question, *universal),
@@ -69,8 +77,13 @@ impl Run for Confirm {
         vec![&self.quest]
     }
 
+    fn hands_on(&self) -> HandsOn {
+        HandsOn::Wishes
+    }
+
     fn exits(&self) -> Vec<(String, Target)> {
-        vec![("yes".to_owned(), self.yes), ("no".to_owned(), self.no)]
+        let otherwise = self.otherwise.map(|target| ("else".to_owned(), target));
+        [("yes".to_owned(), self.yes), ("no".to_owned(), self.no)].into_iter().chain(otherwise).collect()
     }
 }
 
@@ -114,6 +127,39 @@ impl Ear for YesNoEar {
     }
 }
 
+/// Understands yes and no, and takes anything else for something else.
+#[derive(Debug)]
+struct OpenEar(YesNoEar);
+
+impl Ear for OpenEar {
+    fn keys(&self, typed: &str, hearing: &Hearing) -> Keyed {
+        self.0.keys(typed, hearing)
+    }
+
+    fn speech(&self, nbest: &NBest, hearing: &Hearing) -> Judged {
+        let judged = self.0.speech(nbest, hearing);
+        let words = judged.heard.clone().filter(|heard| !is_upset(heard.reveal(), &hearing.language));
+        match words {
+            Some(words) if judged.answer.is_none() && judged.confidence >= BELOW => {
+                let answer = Some(Answer::Value(Pii::new(Value::text(words.reveal().as_str()))));
+                Judged { answer, meaning: Some(ELSE.to_owned()), rejected: false, ..judged }
+            }
+            _ => judged,
+        }
+    }
+
+    fn settles(&self, answer: &Answer) -> bool {
+        !matches!(answer, Answer::Value(value) if matches!(value.reveal(), Value::Text(_)))
+    }
+
+    fn name(&self, answer: &Answer) -> String {
+        match answer {
+            Answer::Value(value) if matches!(value.reveal(), Value::Text(_)) => ELSE.to_owned(),
+            answer => self.0.name(answer),
+        }
+    }
+}
+
 fn truth(truth: bool) -> Answer {
     Answer::Value(Pii::new(Value::Boolean(truth)))
 }
@@ -131,10 +177,12 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
             Target::End
         }
     });
+    let otherwise = cx.target_of(&mut fields, "else");
     let question = cx.question(&written, INCOMPLETE);
     let matchers = cx.matchers(&[], &question.universals);
     let ear = YesNoEar { matchers, operator: question.universals.operator.is_some() };
-    Some(Box::new(Confirm { quest: Quest { question, ear: Box::new(ear) }, yes, no }))
+    let ear: Box<dyn Ear> = if otherwise.is_some() { Box::new(OpenEar(ear)) } else { Box::new(ear) };
+    Some(Box::new(Confirm { quest: Quest { question, ear }, yes, no, otherwise }))
 }
 
 #[cfg(test)]

@@ -43,6 +43,8 @@ pub const WORD: Word = Word {
 
 /// A slot that is filled already is filled anew without a word that takes it back only by a value this sure. 0..1.
 const PLAIN: f32 = 0.8;
+/// From this hour on it is afternoon.
+const NOON: i8 = 12;
 /// Answers to one form; a caller who needs more is going round in circles.
 const ROUNDS: u32 = 40;
 
@@ -114,6 +116,39 @@ struct Held {
     accepted: bool,
     /// What the caller has said it is not.
     denied: Vec<Value>,
+    /// The moment it was, or all that is known of it: its day, or its time.
+    before: Option<Value>,
+}
+
+impl Held {
+    /// Of a moment only the day was said, or only the time: the rest is what it was before.
+    fn completed(&self, slot: usize, filled: &Filled) -> Option<(Value, f32)> {
+        let before = self.value.as_ref().or(self.before.as_ref())?;
+        let parts = filled.parts.iter().filter(|(of, ..)| *of == slot);
+        let whole = parts.filter_map(|(_, part, sure)| {
+            let moment = match (part.reveal(), before) {
+                (Value::Time(time), Value::Moment(moment)) => moment.date().to_datetime(*time),
+                (Value::Date(day), Value::Moment(moment)) => day.to_datetime(moment.time()),
+                (Value::Time(time), Value::Date(day)) | (Value::Date(day), Value::Time(time)) => day.to_datetime(*time),
+                _ => return None,
+            };
+            Some((moment, *sure)).filter(|(moment, _)| !self.denied.contains(&Value::Moment(*moment)))
+        });
+        let whole: Vec<_> = whole.collect();
+        // "At five" instead of three in the afternoon is in the afternoon, too.
+        let afternoon = matches!(before, Value::Moment(before) if before.hour() >= NOON);
+        let same_half = whole.iter().find(|(moment, _)| afternoon && moment.hour() >= NOON);
+        same_half.or(whole.first()).map(|(moment, sure)| (Value::Moment(*moment), *sure))
+    }
+
+    /// Half of a moment is kept, until the other half is said.
+    fn note(&mut self, slot: usize, filled: &Filled) {
+        if let Some((_, part, _)) = filled.parts.iter().find(|(of, ..)| *of == slot)
+            && !matches!(self.before, Some(Value::Moment(_)))
+        {
+            self.before = Some(part.reveal().clone());
+        }
+    }
 }
 
 impl Form {
@@ -130,7 +165,9 @@ impl Form {
     /// Is the slot wanted as things stand? A condition that cannot be told wants it.
     fn wants(&self, slot: usize, visit: &mut Visit<'_>) -> bool {
         let Some(condition) = &self.slots[slot].condition else { return true };
-        match condition.holds(visit.view()) {
+        let holds = condition.holds(visit.view());
+        visit.weighed(condition.text(), &holds);
+        match holds {
             Ok(holds) => holds,
             Err(why) => {
                 let name = &self.wanted[slot].name;
@@ -255,26 +292,28 @@ impl Form {
             let secret = self.wanted[slot].sensitive;
             let asked = progress.at == Place::Slot(slot);
             let held = &progress.held[slot];
-            let mut likely = filled.values.iter().filter(|(of, ..)| *of == slot && (!secret || asked));
-            let Some((_, value, sure)) = likely.find(|(_, value, _)| !held.denied.contains(value.reveal())) else {
+            let likely = filled.values.iter().filter(|(of, ..)| *of == slot && (!secret || asked));
+            let mut likely = likely.map(|(_, value, sure)| (value.reveal().clone(), *sure));
+            let whole = |(value, _): &(Value, f32)| !held.denied.contains(value);
+            let Some((value, sure)) = held.completed(slot, filled).or_else(|| likely.find(whole)) else {
+                progress.held[slot].note(slot, filled);
                 continue;
             };
             if !self.wants(slot, visit) {
                 continue;
             }
-            let value = value.reveal().clone();
             if held.value.as_ref() == Some(&value) {
-                progress.held[slot].sure = held.sure.max(*sure);
+                progress.held[slot].sure = held.sure.max(sure);
                 repeated = true;
                 continue;
             }
             let free = held.value.is_none() || asked || matches!(progress.at, Place::Check | Place::Which);
-            if !(free || takes_back || *sure >= PLAIN) {
+            if !(free || takes_back || sure >= PLAIN) {
                 continue;
             }
             visit.keep(&self.wanted[slot].name, value.clone(), secret);
             let held = &mut progress.held[slot];
-            (held.value, held.sure, held.accepted) = (Some(value), *sure, false);
+            (held.value, held.sure, held.accepted) = (Some(value), sure, false);
             progress.unsaid.retain(|unsaid| *unsaid != slot);
             progress.said.retain(|said| *said != slot);
             progress.unsaid.push(slot);
@@ -316,8 +355,8 @@ impl Form {
 
     fn forget(&self, slot: usize, progress: &mut Progress, visit: &mut Visit<'_>) {
         visit.keep(&self.wanted[slot].name, Value::Nothing, self.wanted[slot].sensitive);
-        let denied = std::mem::take(&mut progress.held[slot].denied);
-        progress.held[slot] = Held { denied, ..Held::default() };
+        let Held { value, denied, before, .. } = std::mem::take(&mut progress.held[slot]);
+        progress.held[slot] = Held { denied, before: value.or(before), ..Held::default() };
         progress.unsaid.retain(|unsaid| *unsaid != slot);
     }
 
@@ -405,6 +444,7 @@ impl Run for Form {
         let next = match event {
             Event::Entered => {
                 (0..self.slots.len()).for_each(|slot| self.forget(slot, &mut progress, visit));
+                progress = Progress { held: vec![Held::default(); self.slots.len()], ..Progress::default() };
                 match self.opens {
                     true => Next::ask(self.place_of(Place::Opening)),
                     false => self.onward(&mut progress, visit, Vec::new()),

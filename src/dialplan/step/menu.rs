@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::question::{self, or_again};
-use super::{Answer, Ear, Event, Excuse, Hearing, Judged, Keyed, Next, Quest, Run, Visit, Word, answer_of};
+use super::{Answer, Ear, Event, Excuse, HandsOn, Hearing, Judged, Keyed, Next, Quest, Run, Visit, Word, answer_of};
 use crate::dialplan::compile::{Compiler, INCOMPLETE};
 use crate::dialplan::diagnostic::{Findings, Spanned};
 use crate::dialplan::key::{Key, Shape, key};
@@ -12,12 +12,15 @@ use crate::dialplan::plan::{Question, Target};
 use crate::dialplan::read::{self, Fields, Localized};
 use crate::dialplan::schema::{QUESTION_KEYS, exhausted_go};
 use crate::dialplan::yaml::{Node, Value};
+use crate::grammar::builtin::{self, Kind};
 use crate::language::Language;
+use crate::pii::Pii;
 use crate::rtp::Digit;
+use crate::spoken::heard::Words;
 use crate::understand::{Matcher, Meaning, NBest, Universal};
 
 /// Two candidates nearer to each other than this are a question, not an answer.
-const AMBIGUITY_MARGIN: f32 = 0.05;
+pub const AMBIGUITY_MARGIN: f32 = 0.05;
 /// Below this confidence the words count as not understood.
 pub const REJECT_BELOW: f32 = 0.5;
 
@@ -113,6 +116,10 @@ impl Run for Menu {
         vec![&self.quest]
     }
 
+    fn hands_on(&self) -> HandsOn {
+        HandsOn::Values
+    }
+
     fn exits(&self) -> Vec<(String, Target)> {
         let options = self.options().options.iter().zip(&self.goes).map(|(option, go)| (option.name.clone(), *go));
         options.chain(self.reject_go.map(|go| ("unsure".to_owned(), go))).collect()
@@ -156,6 +163,16 @@ impl Ear for Options {
         }
     }
 
+    /// A choice behind a yes or a no that answered something else.
+    fn overheard(&self, nbest: &NBest, hearing: &Hearing) -> Option<Answer> {
+        let mut rest = nbest.clone();
+        for guess in &mut rest.hypotheses {
+            guess.text = Pii::new(behind_consent(guess.text.reveal(), hearing));
+        }
+        rest.hypotheses.retain(|guess| !guess.text.reveal().is_empty());
+        self.speech(&rest, hearing).answer.filter(|answer| matches!(answer, Answer::Option(_)))
+    }
+
     fn name(&self, answer: &Answer) -> String {
         match answer {
             Answer::Option(place) => self.option_name(*place),
@@ -173,6 +190,16 @@ impl Options {
     pub fn option_name(&self, place: usize) -> String {
         self.options.get(place).map(|option| option.name.clone()).unwrap_or_default()
     }
+}
+
+/// What follows a yes or no at the beginning of a text; all of it where there is none.
+fn behind_consent(text: &str, hearing: &Hearing) -> String {
+    let words = Words::of(text, &hearing.language);
+    let found = builtin::find(text, &Kind::Boolean, &hearing.language, hearing.now).into_iter();
+    let first =
+        found.filter(|found| found.words.start == 0 && !found.value.is_nothing()).map(|found| found.words.end).max();
+    let behind = first.map_or(0, |end| words.bytes(&(0..end)).end);
+    text.get(behind..).unwrap_or_default().trim_matches(|letter: char| !letter.is_alphanumeric()).to_owned()
 }
 
 #[derive(Debug, PartialEq)]

@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 use super::compile::Compiler;
 use super::handover::{Handed, Handover};
 use super::key::Key;
-use super::outcome::{Outcome, OutcomeKind};
+use super::outcome::{Outcome, OutcomeKind, number_in};
 use super::scope::{Scope, View};
 use super::yaml::Node;
 use crate::dialplan::interpreter::Line;
@@ -43,6 +44,7 @@ pub mod grammars;
 mod handover;
 pub mod hangup;
 pub mod http;
+pub mod listen;
 pub mod menu;
 pub mod optout;
 pub mod promise;
@@ -59,6 +61,8 @@ pub mod value_ear;
 pub mod verify;
 pub mod voicemail;
 
+/// The fact of the call in which numbers are at home that come without a country: `US`.
+pub const REGION: &str = "region";
 /// Facts kept of one call; a plan that finds more goes round in circles.
 pub(super) const OUTCOMES: usize = 500;
 
@@ -128,10 +132,26 @@ pub trait Run: Any + Debug + Send + Sync {
         None
     }
 
+    /// What of that which callers say here is for the step it leads to.
+    fn hands_on(&self) -> HandsOn {
+        HandsOn::Nothing
+    }
+
     /// Names under which it keeps values, with whether they are secret.
     fn keeps(&self) -> Vec<(&str, bool)> {
         Vec::new()
     }
+}
+
+/// What of an answer is for the step that it leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandsOn {
+    /// Nothing of it.
+    Nothing,
+    /// Values: "I can pay two hundred on Friday", said at a menu.
+    Values,
+    /// Values, and what was wanted instead: "no, I want to pay", said to a proposal.
+    Wishes,
 }
 
 /// One question of a step: how it is asked, and who understands the answer.
@@ -151,6 +171,22 @@ pub trait Ear: Any + Debug + Send + Sync {
     /// What the words of an n-best list amount to.
     fn speech(&self, nbest: &NBest, hearing: &Hearing) -> Judged;
 
+    /// Is this what the caller means, rather than what is left when they mean nothing known?
+    fn settles(&self, _: &Answer) -> bool {
+        true
+    }
+
+    /// What words that led here say of this question already, before it is asked. Only what is known for what it is
+    /// wherever it stands, and never a secret.
+    fn ahead(&self, _: &NBest, _: &Hearing) -> Option<Answer> {
+        None
+    }
+
+    /// The same where what was said before was an answer to something else: "no, I want to pay" holds the choice of a menu.
+    fn overheard(&self, _: &NBest, _: &Hearing) -> Option<Answer> {
+        None
+    }
+
     /// What records and timelines call an answer; universal wishes have names of their own.
     fn name(&self, answer: &Answer) -> String;
 
@@ -162,6 +198,11 @@ pub trait Ear: Any + Debug + Send + Sync {
     /// Must the answer stay out of records, timelines, recordings and logs?
     fn sensitive(&self) -> bool {
         false
+    }
+
+    /// How many digits, at least, has the secret that is asked for here?
+    fn secret_digits(&self) -> Option<usize> {
+        None
     }
 }
 
@@ -195,6 +236,9 @@ pub struct Filled {
     /// Values by the place of their slot, with how sure they are (0..1). Of one slot there may be several, the likeliest
     /// first.
     pub values: Vec<(usize, Pii<Value>, f32)>,
+    /// Of a moment only the day or only the time, by the place of its slot, with how sure it is; the rest of it was said
+    /// before, or will be.
+    pub parts: Vec<(usize, Pii<Value>, f32)>,
     /// Slots that were named without a value: "change the date".
     pub named: Vec<usize>,
     /// Something said before is taken back: "no, the fifteenth", "make it Friday instead".
@@ -363,6 +407,8 @@ pub struct Visit<'a> {
     pub now: DateTime,
     /// The moment, whatever the clocks there show.
     pub wall: Timestamp,
+    /// Whose clock and calendar the plan lives by.
+    pub zone: &'a TimeZone,
     /// The name of the step.
     pub step: &'a str,
     /// What came of it, kept with the call.
@@ -373,8 +419,26 @@ pub struct Visit<'a> {
     pub said: Option<&'a Pii<String>>,
     /// Was what we said last heard whole: every prompt of it to its last frame?
     pub said_whole: bool,
+    /// How many tries of this step the call has used up: leaving it and coming back gives none of them back.
+    pub spent: &'a mut u32,
     /// What this step remembers until the call leaves it: a thing of each type.
     pub(super) memory: &'a mut Vec<Box<dyn Any + Send>>,
+    /// What happens on the way, where somebody rehearses the plan and wants to know.
+    pub(super) told: Option<&'a mut Vec<Told>>,
+}
+
+/// What happens in a plan between one question and the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The call has come to this step.
+    Came(StepIx),
+    /// A condition was looked at.
+    Weighed {
+        /// As it is written.
+        condition: String,
+        /// Does it hold? Or why that cannot be told.
+        holds: Result<bool, String>,
+    },
 }
 
 impl Visit<'_> {
@@ -402,11 +466,25 @@ impl Visit<'_> {
         self.scope.fact(if outbound { "called" } else { "caller" }).map(Value::plain).unwrap_or_default()
     }
 
+    /// A number as it is kept: complete with its country where the plan's region tells it.
+    pub fn complete_number(&self, number: &str) -> String {
+        let region = self.scope.fact(REGION).map(Value::plain).filter(|region| !region.is_empty());
+        number_in(number, region.as_deref())
+    }
+
     /// Keeps a value; a secret one stays out of everything but look-ups.
     pub fn keep(&mut self, name: &str, value: Value, secret: bool) {
         match secret {
             true => self.scope.keep_secret(name, value),
             false => self.scope.keep(name, value),
+        }
+    }
+
+    /// A condition was looked at: for who rehearses the plan.
+    pub(super) fn weighed(&mut self, condition: &str, holds: &Result<bool, String>) {
+        let weighed = Told::Weighed { condition: condition.to_owned(), holds: holds.clone() };
+        if let Some(told) = self.told.as_deref_mut().filter(|told| !told.contains(&weighed)) {
+            told.push(weighed);
         }
     }
 

@@ -6,7 +6,7 @@
 use super::{Event, Next, Run, Visit, Word, Words};
 use crate::dialplan::compile::{Calculation, Compiler};
 use crate::dialplan::key::{Key, Shape, key};
-use crate::dialplan::outcome::{EVERYWHERE, OutcomeKind, tidy_number};
+use crate::dialplan::outcome::{EVERYWHERE, OutcomeKind};
 use crate::dialplan::plan::{Prompt, Target};
 use crate::dialplan::read;
 use crate::dialplan::yaml::Node;
@@ -94,7 +94,7 @@ impl OptOut {
                 }
             },
         };
-        tidy_number(&number)
+        visit.complete_number(&number)
     }
 }
 

@@ -85,6 +85,8 @@ pub struct Texts {
     pub most: Prompt,
     /// The last day.
     pub latest: Prompt,
+    /// The day of the payment before.
+    pub after: Prompt,
     /// What is left.
     pub rest: Prompt,
 }
@@ -113,8 +115,8 @@ impl Run for Promise {
     }
 
     fn prompts(&self) -> Vec<&Prompt> {
-        let Texts { least, most, latest, rest } = &self.texts;
-        [least, most, latest, rest].into_iter().chain(self.form.prompts()).collect()
+        let Texts { least, most, latest, after, rest } = &self.texts;
+        [least, most, latest, after, rest].into_iter().chain(self.form.prompts()).collect()
     }
 
     fn exits(&self) -> Vec<(String, Target)> {
@@ -172,6 +174,14 @@ impl Promise {
             }
         }
         let latest = self.within.and_then(|days| visit.now.date().checked_add(days.days()).ok());
+        let Agreed(parts) = visit.memory::<Agreed>();
+        let before = parts.last().map(|(_, day)| day.clone());
+        if let (Value::Date(day), Some(Value::Date(before))) = (&day, before)
+            && *day <= before
+        {
+            let it = self.say_back(DAY, &Value::Date(before), visit);
+            return Some((DAY, about(&self.texts.after, it, visit)));
+        }
         match (day, latest) {
             (Value::Date(day), Some(latest)) if day > latest => {
                 let it = self.say_back(DAY, &Value::Date(latest), visit);
@@ -284,6 +294,7 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
         least: cx.house_prompt("least"),
         most: cx.house_prompt("most"),
         latest: cx.house_prompt("latest"),
+        after: cx.house_prompt("after"),
         rest: cx.house_prompt("rest"),
     };
     Some(Box::new(Promise { form, least, most, total, within, parts, texts, go }))

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::band::SURE;
 use super::grammars::{self, Grammars};
 use super::{Answer, Ear, Filled, Hearing, Judged, Keyed, answer_of, question};
 use crate::dialplan::compile::{Compiler, INCOMPLETE, INCOMPLETE_DIGITS};
@@ -21,7 +22,7 @@ use crate::understand::{Fit, Hypothesis, Matcher, Meaning, NBest};
 use crate::value::Value;
 
 /// A universal wish said instead of a value must be at least this sure. 0..1.
-const WISH_BELOW: f32 = 0.6;
+pub const WISH_BELOW: f32 = 0.6;
 /// Values less sure than this are asked for again, unless the plan says otherwise. 0..1.
 pub const VALUE_BELOW: f32 = 0.3;
 /// Longest string of digits. Card numbers have 19, IBANs 34.
@@ -102,6 +103,12 @@ impl Want {
         matches!(self, Self::Kind(Kind::Boolean))
     }
 
+    /// Is a value of this kind known for one wherever it stands? A bare number or a yes may belong to anything.
+    pub const fn speaks_for_itself(&self) -> bool {
+        let Self::Kind(kind) = self else { return true };
+        matches!(kind, Kind::Amount { .. } | Kind::Date { .. } | Kind::Time | Kind::Moment { .. } | Kind::Phone { .. })
+    }
+
     /// Silence that ends an answer which could still grow: people pause between groups of digits and letters.
     pub const fn incomplete(&self) -> Duration {
         match self {
@@ -115,6 +122,14 @@ impl Want {
         match self {
             Self::Kind(Kind::Digits { max, .. }) => *max,
             Self::Kind(_) | Self::Grammar(_) => 0,
+        }
+    }
+
+    /// Least digits an answer has, where it is a string of them.
+    pub const fn least_digits(&self) -> Option<usize> {
+        match self {
+            Self::Kind(Kind::Digits { min, .. }) => Some(*min),
+            Self::Kind(_) | Self::Grammar(_) => None,
         }
     }
 
@@ -294,6 +309,17 @@ impl Ear for ValueEar {
             .unwrap_or(nothing)
     }
 
+    fn ahead(&self, nbest: &NBest, hearing: &Hearing) -> Option<Answer> {
+        if self.sensitive || !self.want.speaks_for_itself() {
+            return None;
+        }
+        let (guesses, _) = guesses(&self.want, nbest, hearing);
+        // Nobody will read it back where it is never confirmed: only what is sure counts then.
+        let least = if self.weighs { self.below } else { self.below.max(SURE) };
+        let sure: Vec<Guess> = guesses.into_iter().take_while(|guess| guess.sure >= least).collect();
+        (!sure.is_empty()).then(|| self.answer(&sure))
+    }
+
     fn name(&self, _: &Answer) -> String {
         self.slot.clone()
     }
@@ -304,6 +330,10 @@ impl Ear for ValueEar {
 
     fn sensitive(&self) -> bool {
         self.sensitive
+    }
+
+    fn secret_digits(&self) -> Option<usize> {
+        self.want.least_digits().filter(|_| self.sensitive)
     }
 }
 

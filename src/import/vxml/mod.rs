@@ -15,7 +15,6 @@ mod tree;
 use std::collections::VecDeque;
 use std::path::Path;
 
-pub(super) use self::convert::is_secret;
 use self::tree::Element;
 use super::{Draft, ImportError, Imported, Notes, Place, tidy};
 use crate::language::Language;
@@ -127,7 +126,14 @@ fn read(folder: &Path, names: Vec<String>, notes: &mut Notes) -> Result<Vec<Docu
     let mut documents: Vec<Document> = Vec::new();
     let mut seen: Vec<String> = Vec::new();
     while let Some((name, from)) = wanted.pop_front() {
-        if seen.contains(&name) || documents.len() >= MOST_DOCUMENTS {
+        if seen.contains(&name) {
+            continue;
+        }
+        if documents.len() >= MOST_DOCUMENTS {
+            let at = from.unwrap_or(Place { file: name.clone(), line: 1 });
+            let why = format!("an application of more than {MOST_DOCUMENTS} documents");
+            notes.lost(&at, &name, why, "import a part of it at a time");
+            seen.push(name);
             continue;
         }
         seen.push(name.clone());

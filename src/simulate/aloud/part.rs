@@ -107,6 +107,10 @@ impl Part {
                 What::You { confidence, .. } if *confidence < USUAL_CONFIDENCE => {
                     return Err(Unplayable::Doubt(item.line));
                 }
+                // Several guesses at one utterance.
+                What::You { pieces, .. } if pieces.iter().any(|(_, words)| words.contains('|')) => {
+                    return Err(Unplayable::Doubt(item.line));
+                }
                 What::Agent(_) => return Err(Unplayable::Agent(item.line)),
                 _ => {}
             }
@@ -139,7 +143,7 @@ impl Part {
                     part.end = Some((item.line, text.clone()));
                     continue;
                 }
-                What::Http { .. } | What::Agent(_) => continue,
+                What::Http { .. } | What::Agent(_) | What::CameTo(_) => continue,
                 What::You { pieces, when, .. } => (Act::Speak(pieces.clone()), *when),
                 What::Keys { keys, when } => (Act::Press(keys.clone()), *when),
                 What::Noise { lasting, when } => (Act::Rustle(*lasting), *when),

@@ -277,6 +277,8 @@ impl Person {
         let Some(deed) = part.deeds.get(self.next) else { return self.decide_at_the_end(&part, now) };
         match self.fit(&deed.before) {
             Fit::Whole if at_its_moment || deed.when.into.is_none() => self.perform(self.next, now),
+            // A message is being taken, or the caller waits for somebody: more will be said.
+            Fit::Begun if self.question.is_none() => self.listening = None,
             _ => self.mend(&deed.before, deed.question.as_ref(), now),
         }
     }
@@ -288,6 +290,7 @@ impl Person {
             (Fit::Whole, None) => self.leave(),
             // It will come to it, or not: silence is what is written.
             (Fit::Whole | Fit::Begun, Some(_)) if !unheard => self.listening = None,
+            (Fit::Begun, None) if self.question.is_none() => self.listening = None,
             _ => self.mend(&part.last_words, None, now),
         }
     }

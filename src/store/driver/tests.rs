@@ -261,7 +261,7 @@ async fn an_opt_out_closes_the_number_while_the_call_goes_on_and_waits_in_a_file
     writer.close(opt_out("anonymous")).await;
     task.close().await;
     let store = SqliteStore::open_read_only(&data_dir.join(DATABASE_FILE)).await.unwrap();
-    let number = |number: &str| numbers.sought(&Pii::new(number.to_owned()));
+    let number = |number: &str| numbers.sought(&Pii::new(number.to_owned()), None);
     let found = store.suppressed(&number("12025550123"), None, arrival(2)).await.unwrap().unwrap();
     assert!(found.number.reveal().starts_with('#'), "the setting holds here too");
     assert_eq!((found.call, found.created_at), (Some(full_record(1).id), arrival(1)));
@@ -293,7 +293,7 @@ async fn an_opt_out_waits_in_a_file_for_a_database_that_is_locked() {
     other.close().await.unwrap();
     bench.wait().await;
     let store = SqliteStore::open_read_only(&bench.database()).await.unwrap();
-    let number = NumberPolicy::FULL.sought(&closed(1, EVERYWHERE).number);
+    let number = NumberPolicy::FULL.sought(&closed(1, EVERYWHERE).number, None);
     assert_eq!(store.suppressed(&number, None, arrival(9)).await.unwrap(), Some(closed(1, EVERYWHERE)));
     assert_eq!(bench.files().len(), 0);
 }

@@ -76,3 +76,32 @@ fn hours_that_are_none_are_an_error() {
         assert!(found.to_string().contains("are no hours of a day"), "{found}");
     }
 }
+
+#[test]
+fn who_corrects_only_the_time_keeps_the_day_and_who_corrects_only_the_day_keeps_the_time() {
+    for (language, first, correction, yes, agreed_on) in [
+        ("en-US", "tomorrow at three in the afternoon", "no, at five", "yes", "2026-03-03T17:00"),
+        ("en-US", "tomorrow at three in the afternoon", "no, on Wednesday", "yes", "2026-03-04T15:00"),
+        ("en-US", "tomorrow at ten in the morning", "make it half past eleven", "yes", "2026-03-03T11:30"),
+        ("zh-CN", "明天下午三点", "不，五点", "对", "2026-03-03T17:00"),
+        ("zh-CN", "明天下午三点", "不是，是后天", "对", "2026-03-04T15:00"),
+    ] {
+        let mut talk = Rehearsal::of(&plan(""), language, &[]);
+        talk.say(first).say(correction);
+        talk.say(yes);
+        assert_eq!(agreed(&talk), [(agreed_on.to_owned(), None)], "{first}, {correction}: {}", talk.bot());
+    }
+}
+
+#[test]
+fn what_was_said_of_a_moment_that_cannot_be_taken_counts_with_what_is_said_then() {
+    let mut talk = Rehearsal::of(&plan("hours: 09:00-18:00"), "en-US", &[]);
+    talk.say("tomorrow at eight in the evening").say("at ten in the morning");
+    talk.say("yes");
+    assert_eq!(agreed(&talk), [("2026-03-03T10:00".to_owned(), None)], "{}", talk.bot());
+    let mut talk = Rehearsal::of(&plan(""), "en-US", &[]);
+    assert!(talk.say("on Friday").bot().ends_with("When shall we call?"), "{}", talk.bot());
+    talk.say("at ten in the morning");
+    talk.say("yes");
+    assert_eq!(agreed(&talk), [("2026-03-06T10:00".to_owned(), None)], "{}", talk.bot());
+}

@@ -34,6 +34,8 @@ const CUED: f32 = 1.4;
 const CUE_REACH: usize = 3;
 /// Hypotheses looked at.
 const HYPOTHESES: usize = 5;
+/// A moment read from a time alone is less sure than this: which day it is was not said. 0..1.
+const WHOLE: f32 = 0.88;
 /// Values kept of one slot.
 const ALTERNATIVES: usize = 4;
 
@@ -83,6 +85,7 @@ pub struct FormEar {
 struct Said {
     consent: Option<(bool, f32, Fit)>,
     values: Vec<(usize, Heard)>,
+    parts: Vec<(usize, Value, f32)>,
     named: Vec<usize>,
     corrects: bool,
     /// Something has only begun.
@@ -91,7 +94,7 @@ struct Said {
 
 impl Said {
     fn is_empty(&self) -> bool {
-        self.consent.is_none() && self.values.is_empty() && self.named.is_empty()
+        self.consent.is_none() && self.values.is_empty() && self.parts.is_empty() && self.named.is_empty()
     }
 
     fn fit(&self, about: About, slots: usize) -> Fit {
@@ -125,7 +128,15 @@ impl FormEar {
             self.slots.iter().map(|slot| stand_at(&words, slot.phrases.get(language).into_iter().flatten())).collect();
         let mut said = Said::default();
         let mut taken = Vec::new();
-        for (place, heard) in self.candidates(text, hearing, &cues, &mut said.growing) {
+        let candidates = self.candidates(text, hearing, &cues, &mut said.growing);
+        if let Some(pair) = self.from_to(&words, &candidates, &cues, language) {
+            taken.extend(pair.iter().map(|(_, heard)| heard.words.clone()));
+            said.values.extend(pair);
+        }
+        for (place, heard) in candidates.iter().cloned() {
+            if self.is_a_guess(place, &heard, &candidates, &said, &cues) {
+                continue;
+            }
             let overlaps = |range: &Range<usize>| range.start < heard.words.end && heard.words.start < range.end;
             let same_words = |(slot, other): &(usize, Heard)| *slot == place && other.words == heard.words;
             if said.values.iter().any(same_words) {
@@ -142,7 +153,87 @@ impl FormEar {
         said.corrects =
             !stand_at(&words, words::takes_back(language)).is_empty() || matches!(said.consent, Some((false, ..)));
         said.named = self.named(&words, &cues, &said, language);
+        said.parts = self.parts(text, hearing);
         said
+    }
+
+    /// Could a value belong to another slot of its kind as well, and nothing says to which? Then each is asked for.
+    fn is_a_guess(
+        &self,
+        place: usize,
+        heard: &Heard,
+        candidates: &[(usize, Heard)],
+        said: &Said,
+        cues: &[Vec<Range<usize>>],
+    ) -> bool {
+        let filled = |slot: usize| said.values.iter().any(|(filled, _)| *filled == slot);
+        let told = self.focus() == Some(place) || is_cued(cues, place, &heard.words);
+        let rival = |(slot, other): &(usize, Heard)| {
+            *slot != place && other.words == heard.words && self.alike(*slot, place) && !filled(*slot)
+        };
+        !told && !filled(place) && candidates.iter().any(rival)
+    }
+
+    /// "From the first to the fifteenth": two values with a word of reaching between them are those of the only two slots
+    /// of their kind, in the order of the plan, where the caller names neither.
+    fn from_to(
+        &self,
+        words: &Words,
+        candidates: &[(usize, Heard)],
+        cues: &[Vec<Range<usize>>],
+        language: &Language,
+    ) -> Option<[(usize, Heard); 2]> {
+        let bare = |(place, heard): &&(usize, Heard)| !is_cued(cues, *place, &heard.words);
+        candidates.iter().filter(bare).find_map(|(from, first)| {
+            let alike: Vec<usize> = (0..self.slots.len()).filter(|slot| self.alike(*slot, *from)).collect();
+            let [one, to] = alike[..] else { return None };
+            let reaches = |(place, second): &&(usize, Heard)| {
+                let between = (first.words.end..second.words.start).map(|at| words.get(at));
+                let between: Vec<&str> = between.collect();
+                *place == to
+                    && !between.is_empty()
+                    && between.iter().all(|word| words::reaches(language).contains(word))
+            };
+            let (_, second) = candidates.iter().filter(bare).find(reaches)?;
+            (one == *from).then(|| [(one, first.clone()), (to, second.clone())])
+        })
+    }
+
+    /// Do both slots want the same kind of thing, and neither is secret?
+    fn alike(&self, one: usize, other: usize) -> bool {
+        let open = !self.slots[one].sensitive && !self.slots[other].sensitive;
+        let same = match (&self.slots[one].want, &self.slots[other].want) {
+            (Want::Kind(one), Want::Kind(other)) => one.name() == other.name(),
+            (Want::Grammar(_), Want::Grammar(_)) => true,
+            _ => false,
+        };
+        open && same
+    }
+
+    /// Of the moments that are wanted, what was said when it was only a day, or only a time.
+    fn parts(&self, text: &str, hearing: &Hearing) -> Vec<(usize, Value, f32)> {
+        let mut parts = Vec::new();
+        for (place, slot) in self.slots.iter().enumerate() {
+            let Want::Kind(Kind::Moment { when }) = &slot.want else { continue };
+            if slot.sensitive && self.focus() != Some(place) {
+                continue;
+            }
+            let find = |kind: &Kind| -> Vec<Heard> {
+                let found = Want::Kind(kind.clone()).find(text, hearing).into_iter();
+                found.filter(|heard| !heard.value.is_nothing() && heard.sure >= CONSENT).collect()
+            };
+            let (days, times) = (find(&Kind::Date { when: *when }), find(&Kind::Time));
+            // "In two hours" and "tonight at eight" are moments by themselves.
+            let longest = times.iter().map(|time| time.words.len()).max().unwrap_or(0);
+            let whole = |moment: &Heard| moment.words.len() > longest || moment.sure >= WHOLE;
+            let known = match (days.is_empty(), times.is_empty()) {
+                (true, false) if !find(&Kind::Moment { when: *when }).iter().any(whole) => times,
+                (false, true) => days,
+                _ => continue,
+            };
+            parts.extend(known.into_iter().take(ALTERNATIVES).map(|heard| (place, heard.value, heard.sure)));
+        }
+        parts
     }
 
     /// Every value that may be meant, likeliest first.
@@ -160,9 +251,9 @@ impl FormEar {
                 continue;
             }
             for mut heard in slot.want.find(text, hearing) {
-                let cued = cues[place].iter().any(|cue| beside(cue, &heard.words));
+                let cued = is_cued(cues, place, &heard.words);
                 // A bare number or a yes may belong to anything.
-                if !(focus || cued || speaks_for_itself(&slot.want)) {
+                if !(focus || cued || slot.want.speaks_for_itself()) {
                     continue;
                 }
                 if heard.value.is_nothing() {
@@ -281,6 +372,11 @@ impl Ear for FormEar {
                 if !said.named.is_empty() {
                     sure = sure.min(trust);
                 }
+                let parts = said.parts.iter().map(|(place, value, sure)| (*place, value, sure * trust));
+                for (place, value, weighed) in parts.filter(|(.., weighed)| *weighed >= self.below) {
+                    filled.parts.push((place, Pii::new(value.clone()), weighed));
+                    sure = sure.min(weighed);
+                }
                 (filled.corrects, filled.named) = (said.corrects, said.named.clone());
                 if sure.is_finite() {
                     best = Some((rank, said.fit(self.about, self.slots.len()), sure));
@@ -306,12 +402,24 @@ impl Ear for FormEar {
         wish.or(rejected).or(begun).unwrap_or(nothing)
     }
 
+    fn ahead(&self, nbest: &NBest, hearing: &Hearing) -> Option<Answer> {
+        let slots = Arc::clone(&self.slots);
+        let everything =
+            Self { slots, about: About::All, matchers: BTreeMap::new(), below: self.below, operator: false };
+        match everything.speech(nbest, hearing).answer {
+            Some(Answer::Filled(Filled { values, .. })) if !values.is_empty() => {
+                Some(Answer::Filled(Filled { values, ..Filled::default() }))
+            }
+            _ => None,
+        }
+    }
+
     /// `no, date, amount`.
     fn name(&self, answer: &Answer) -> String {
         let Answer::Filled(filled) = answer else { return String::new() };
         let consent = filled.consent.filter(|truth| !truth || filled.values.is_empty());
         let mut names: Vec<&str> = consent.map(|truth| if truth { "yes" } else { "no" }).into_iter().collect();
-        for place in filled.values.iter().map(|(place, ..)| place).chain(&filled.named) {
+        for place in filled.values.iter().chain(&filled.parts).map(|(place, ..)| place).chain(&filled.named) {
             if let Some(slot) = self.slots.get(*place).filter(|slot| !names.contains(&slot.name.as_str())) {
                 names.push(&slot.name);
             }
@@ -329,6 +437,10 @@ impl Ear for FormEar {
 
     fn sensitive(&self) -> bool {
         self.focus().is_some_and(|place| self.slots[place].sensitive)
+    }
+
+    fn secret_digits(&self) -> Option<usize> {
+        self.focus().filter(|_| self.sensitive()).and_then(|place| self.slots[place].want.least_digits())
     }
 }
 
@@ -357,17 +469,23 @@ fn stand_at<T: AsRef<str>>(words: &Words, phrases: impl IntoIterator<Item = T>) 
     (0..words.len()).filter_map(|at| longest(at).filter(|end| *end > at).map(|end| at..end)).collect()
 }
 
+/// Does a slot's name stand beside a value, and no other slot's between them or around it? "From savings to checking".
+fn is_cued(cues: &[Vec<Range<usize>>], place: usize, value: &Range<usize>) -> bool {
+    let others = || cues.iter().enumerate().filter(|(other, _)| *other != place).flat_map(|(_, theirs)| theirs);
+    let own = |theirs: &Range<usize>| cues[place].contains(theirs);
+    cues[place].iter().filter(|cue| beside(cue, value)).any(|cue| {
+        let covered =
+            others().any(|theirs| theirs.start <= cue.start && cue.end <= theirs.end && theirs.len() > cue.len());
+        let nearer = others().any(|theirs| !own(theirs) && cue.end <= theirs.start && theirs.end <= value.start);
+        !covered && !nearer
+    })
+}
+
 /// Is a slot's name near enough to a value to speak of it?
 fn beside(cue: &Range<usize>, value: &Range<usize>) -> bool {
     let before = cue.end <= value.start && value.start - cue.end <= CUE_REACH;
     let behind = value.end <= cue.start && cue.start == value.end;
     before || behind
-}
-
-/// Is a value of this kind known for one wherever it stands?
-const fn speaks_for_itself(want: &Want) -> bool {
-    let Want::Kind(kind) = want else { return true };
-    matches!(kind, Kind::Amount { .. } | Kind::Date { .. } | Kind::Time | Kind::Moment { .. } | Kind::Phone { .. })
 }
 
 /// Is nothing said but these words, and what may stand around them?

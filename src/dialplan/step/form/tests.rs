@@ -368,8 +368,7 @@ fn a_grammar_of_the_plan_fills_a_slot_beside_built_in_ones() {
         "en-US",
         &[
             ("what is the weather", "Sorry, I did not get that. From which account?"),
-            ("fifty dollars from our joint savings account", "Savings, fifty dollars. Is that right?"),
-            ("yes", "Fifty dollars from savings, jointly."),
+            ("fifty dollars from our joint savings account", "Fifty dollars from savings, jointly."),
         ],
     );
     let mut talk = Talk::about(ACCOUNT, "zh-CN");
@@ -476,4 +475,42 @@ fn whatever_is_said_in_whatever_order_a_form_comes_to_an_end() {
             }
         }
     }
+}
+
+/// Two slots of one kind.
+fn two(names: [&str; 2], phrases: [&str; 2], want: &str) -> String {
+    let slot = |name: &str, phrases: &str, ask: &str| {
+        format!("        {name}: {{ want: \"{want}\", prompt: \"{ask}\", phrases: [{phrases}] }}\n")
+    };
+    let slots = slot(names[0], phrases[0], "The first?") + &slot(names[1], phrases[1], "The last?");
+    format!(
+        "dialplan: 1\nzone: America/New_York\ndefaults: {{ question: {{ go: agent, tries: 3 }} }}\nstart: ask\nsteps:\n  \
+         ask:\n    form:\n      prompt: \"Tell me.\"\n      slots:\n{slots}      confirm: never\n      go: done\n  done: {{ hangup: {{ text: \
+         \"{{{{ {} }}}} and {{{{ {} }}}}.\" }} }}\n  agent: {{ hangup: {{ text: \"A person.\" }} }}\n",
+        names[0], names[1]
+    )
+}
+
+#[test]
+fn two_values_of_one_kind_go_where_the_words_before_them_say() {
+    let named = two(["leaves", "returns"], ["leaving, from", "returning, back, until"], "date?when=future");
+    for said in
+        ["leaving on Friday and back on Sunday", "back on Sunday, leaving on Friday", "from Friday until Sunday"]
+    {
+        let mut talk = Talk::about(&named, "en-US");
+        assert_eq!(talk.say(said), "Friday, March the sixth and Sunday, March the eighth.", "{said}");
+    }
+}
+
+#[test]
+fn a_range_fills_two_slots_in_order_and_a_value_that_may_be_either_is_asked_for() {
+    let bare = two(["first_day", "last_day"], ["", ""], "date?when=future");
+    let mut talk = Talk::about(&bare, "en-US");
+    assert_eq!(talk.say("Friday to Sunday"), "Friday, March the sixth and Sunday, March the eighth.");
+    let mut talk = Talk::about(&bare, "en-US");
+    assert!(talk.say("on Friday").ends_with("The first?"), "{}", talk.bot());
+    assert!(talk.say("on Friday").ends_with("The last?"), "{}", talk.bot());
+    assert_eq!(talk.say("on Sunday"), "Friday, March the sixth and Sunday, March the eighth.");
+    let mut talk = Talk::about(&bare, "en-US");
+    assert!(talk.say("Friday or maybe Sunday").ends_with("The first?"), "{}", talk.bot());
 }

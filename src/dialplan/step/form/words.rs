@@ -54,6 +54,15 @@ const CHANGES_MANDARIN: &[&str] = &["改", "换", "不对", "错", "不是", "�
 const AROUND: &[&str] = &["the", "my", "it is", "that is", "please", "um", "uh", "and", "both", "i think", "it was"];
 const AROUND_MANDARIN: &[&str] = &["是", "的", "那个", "我", "请", "吧", "啊", "嗯", "这个"];
 
+/// Words between the first value and the last of a range.
+const REACHES: &[&str] = &["to", "until", "till", "til", "through", "thru", "up"];
+const REACHES_MANDARIN: &[&str] = &["到", "至"];
+
+/// Words between the first value and the last of a range: "from the first to the fifteenth".
+pub fn reaches(language: &Language) -> &'static [&'static str] {
+    if is_mandarin(language) { REACHES_MANDARIN } else { REACHES }
+}
+
 pub fn takes_back(language: &Language) -> &'static [&'static str] {
     if is_mandarin(language) { TAKES_BACK_MANDARIN } else { TAKES_BACK }
 }

@@ -98,6 +98,40 @@ fn instalments_are_asked_for_until_all_is_promised() {
 }
 
 #[test]
+fn payments_follow_each_other_within_the_limits() {
+    let keys = "total: \"{{ due }}\"\n      parts: 3\n      within: 30 days";
+    let mut talk = Rehearsal::of(&plan(keys), "en-US", &[("due", "300")]);
+    talk.say("one hundred dollars on Friday").say("yes");
+    let same = talk.say("one hundred dollars on Friday").bot();
+    assert_eq!(same, "It has to be after Friday, March the sixth. On which day?");
+    let sooner = talk.say("tomorrow").bot();
+    assert_eq!(sooner, "It has to be after Friday, March the sixth. On which day?");
+    talk.say("on the thirteenth").say("yes");
+    assert_eq!(parts(&talk).len(), 2, "{}", talk.bot());
+    let late = talk.say("one hundred dollars on the first of June").bot();
+    assert!(late.starts_with("It can be Wednesday, April the first at the latest."), "{late}");
+    talk.say("on the first of April").say("yes");
+    let days: Vec<String> = parts(&talk).into_iter().map(|(_, day)| day).collect();
+    assert_eq!(days, ["2026-03-06", "2026-03-13", "2026-04-01"], "{}", talk.bot());
+
+    let mut talk = Rehearsal::of(&plan(keys), "zh-CN", &[("due", "300")]);
+    talk.say("周五还一百美元").say("对");
+    let sooner = talk.say("明天还一百美元").bot();
+    assert!(sooner.starts_with("要在") && sooner.contains("之后"), "{sooner}");
+}
+
+#[test]
+fn who_corrects_only_the_amount_keeps_the_day() {
+    let mut talk = Rehearsal::of(&plan(""), "en-US", &[]);
+    talk.say("two hundred dollars on Friday");
+    assert_eq!(talk.say("no, three hundred").bot(), "Three hundred dollars, Friday, March the sixth. Is that right?");
+    let mut talk = Rehearsal::of(&plan(""), "zh-CN", &[]);
+    talk.say("周五还两百美元");
+    let check = talk.say("不，三百美元").bot();
+    assert!(check.contains("三百美元") && check.contains("三月六号"), "{check}");
+}
+
+#[test]
 fn in_mandarin_too() {
     let mut talk = Rehearsal::of(&plan("least: 25"), "zh-CN", &[]);
     let check = talk.say("周五还两百美元").bot();
