@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// One reading of both clocks: `mono` for timers, `wall` for calendars and records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,24 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clocks")]
     fn now(&self) -> Now {
         Now { mono: Instant::now(), wall: Timestamp::now() }
+    }
+}
+
+/// The machine's clocks, with the calendar set to another day: for calls that are to happen then.
+#[derive(Clone, Copy, Debug)]
+pub struct ShiftedClock(SignedDuration);
+
+impl ShiftedClock {
+    /// It is `wall` now.
+    pub fn set_to(wall: Timestamp) -> Self {
+        Self(wall.duration_since(SystemClock.now().wall))
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> Now {
+        let now = SystemClock.now();
+        Now { wall: now.wall.checked_add(self.0).unwrap_or(now.wall), ..now }
     }
 }
 
@@ -66,6 +84,15 @@ pub async fn sleep_until(deadline: Option<Instant>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_set_to_another_day_goes_on_from_there() {
+        let clock = ShiftedClock::set_to(Timestamp::from_second(1_767_625_200).unwrap());
+        let (first, second) = (clock.now(), clock.now());
+        assert_eq!(first.wall.as_second(), 1_767_625_200);
+        assert!(second.wall >= first.wall && second.mono >= first.mono);
+        assert!(SystemClock.now().mono >= first.mono, "timers know nothing of it");
+    }
 
     #[test]
     fn a_simulated_clock_moves_both_hands_together() {

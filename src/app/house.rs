@@ -15,7 +15,7 @@ use super::ledger::Ledger;
 use super::plans::Plans;
 use crate::agents::driver::Hooks;
 use crate::call::TimelineEvent;
-use crate::call::driver::{Agreement, Consultant, Music, Ports, Voice};
+use crate::call::driver::{Agreement, Asks, Consultant, Music, Ports, Voice};
 use crate::call::record::{CallEnd, CallRecord, Direction};
 use crate::call::registry::{LiveCall, Ordered, Registry, Seat};
 use crate::config::{Config, JitterBounds};
@@ -233,7 +233,7 @@ impl House {
             agreement,
             recognizers: self.recognizers.clone(),
             voice: Voice::new(live.prompts.clone(), live.voices.clone()),
-            lookups: self.lookups.clone(),
+            lookups: self.lookups.clone().map(|lookups| Arc::new(lookups) as Arc<dyn Asks>),
             clock: self.clock.clone(),
             drain: self.goodbye.clone(),
             music: self.music.clone(),
@@ -243,6 +243,7 @@ impl House {
             do_not_call: Box::new(self.records.writer().clone()),
             recordings: self.config.recordings_dir(),
             answered: None,
+            witness: None,
         }
     }
 

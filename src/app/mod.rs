@@ -6,6 +6,7 @@
 //!
 //! [`serve`] is the gateway, [`call_once`] one that lives as long as the single call it makes.
 
+mod aloud;
 mod certificates;
 mod consult;
 pub mod control;
@@ -32,6 +33,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+pub use self::aloud::{Manner, Theatre};
 use self::certificates::Certificates;
 use self::control::{CallRequest, Control};
 use self::desk::Desk;

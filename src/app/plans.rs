@@ -295,7 +295,7 @@ async fn live_plan(path: &Path, prompts: &Arc<Prompts>) -> Result<LivePlan, AppE
 }
 
 /// Renders what a plan can say to somebody of whom this is known. Counts prompts recorded, cached and synthesized.
-async fn render(
+pub(super) async fn render(
     plan: Arc<Plan>,
     prompts: Arc<Prompts>,
     before: &PromptBook,

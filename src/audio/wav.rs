@@ -43,6 +43,21 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Pcm, AudioFileError> {
     Ok(Pcm { rate_hz: sample_rate, samples: super::file::mix_to_mono(&interleaved, usize::from(channels)) })
 }
 
+/// Reads the two sides of a recording of ours: 16-bit stereo.
+pub fn read_stereo(path: &Path) -> Result<(Pcm, Pcm), AudioFileError> {
+    let damaged = |cause: String| AudioFileError::Damaged { path: path.into(), cause };
+    let bytes = super::file::read_bytes(path)?;
+    let reader = WavReader::new(Cursor::new(bytes)).map_err(|cause| damaged(cause.to_string()))?;
+    let WavSpec { channels, sample_rate: rate_hz, bits_per_sample, sample_format } = reader.spec();
+    if (channels, bits_per_sample, sample_format) != (2, 16, SampleFormat::Int) {
+        return Err(damaged("it is no recording with two sides of 16 bits".to_owned()));
+    }
+    let both = reader.into_samples::<i16>().collect::<Result<Vec<_>, _>>();
+    let both = both.map_err(|cause| damaged(cause.to_string()))?;
+    let side = |side: usize| Pcm { rate_hz, samples: both.iter().skip(side).step_by(2).copied().collect() };
+    Ok((side(0), side(1)))
+}
+
 /// Writes 16-bit mono.
 pub fn write_mono(path: &Path, pcm: &Pcm) -> Result<(), AudioFileError> {
     write(path, 1, pcm.rate_hz, pcm.samples.iter().copied())
@@ -127,6 +142,8 @@ mod tests {
         let right = Pcm { rate_hz: 8_000, samples: vec![3_000] };
         write_stereo(&path, &left, &right).unwrap();
         assert_eq!(read(&path).unwrap().samples, [2_000, 1_000, 1_500]);
+        let filled = Pcm { rate_hz: 8_000, samples: vec![3_000, 0, 0] };
+        assert_eq!(read_stereo(&path).unwrap(), (left.clone(), filled));
         write_mono(&path, &left).unwrap();
         assert_eq!(read(&path).unwrap(), left);
     }

@@ -23,8 +23,8 @@ use super::{Call, Consult, Consulted, Input, MessageOrder, Order, Output, Timeli
 use crate::audio::Pcm;
 use crate::dialplan::step::{Done, Errand};
 use crate::id::{LegId, PlayId, UtteranceId};
-use crate::lookup::Failure;
 use crate::lookup::driver::Lookups;
+use crate::lookup::{Answer, Failure, Request};
 use crate::media::driver::MediaHandle;
 use crate::media::{MediaCommand, MediaEvent, MediaSummary, PlayEnd};
 use crate::rtp::Digit;
@@ -72,7 +72,7 @@ pub struct Ports {
     /// Everything the plan can say, as sound, and what makes the rest.
     pub voice: Voice,
     /// Who asks other systems, where plans may.
-    pub lookups: Option<Lookups>,
+    pub lookups: Option<Arc<dyn Asks>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Fires when the gateway shuts down.
@@ -91,6 +91,35 @@ pub struct Ports {
     pub recordings: PathBuf,
     /// Called once, when the call stands.
     pub answered: Option<Box<dyn FnOnce() + Send + Sync>>,
+    /// Who looks on from inside: rehearsals.
+    pub witness: Option<Box<dyn Witness>>,
+}
+
+/// Looks on as a call goes. It is called between two steps of the call and must not keep it waiting.
+pub trait Witness: Send + Sync {
+    /// The call wants this done.
+    fn sees(&mut self, output: &Output);
+
+    /// Nothing more happens for now.
+    fn rests(&mut self, call: &Call);
+}
+
+/// Asks other systems for plans.
+#[async_trait]
+pub trait Asks: Send + Sync {
+    /// Asks, and waits for what comes of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`], never later than the request's timeout.
+    async fn ask(&self, request: &Request) -> Result<Answer, Failure>;
+}
+
+#[async_trait]
+impl Asks for Lookups {
+    async fn ask(&self, request: &Request) -> Result<Answer, Failure> {
+        Self::ask(self, request).await
+    }
 }
 
 /// Keeps whom not to call again.
@@ -151,6 +180,9 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
     }
     loop {
         while let Some(output) = call.poll_output() {
+            if let Some(witness) = &mut ports.witness {
+                witness.sees(&output);
+            }
             let inputs = match output {
                 Output::Finished(record) => {
                     jobs.cancel_all();
@@ -186,6 +218,9 @@ pub async fn run(mut call: Call, mut ports: Ports) -> CallRecord {
             for input in inputs {
                 call.handle(input, ports.clock.now());
             }
+        }
+        if let Some(witness) = &mut ports.witness {
+            witness.rests(&call);
         }
         let deadline = call.poll_timeout().map(|(at, _)| at);
         let input = tokio::select! {

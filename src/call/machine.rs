@@ -24,7 +24,7 @@ use crate::call::record::{CallEnd, Direction, OptOut};
 use crate::call::scribe::Scribe;
 use crate::call::transfer::Transfer;
 use crate::call::turn::Turn;
-use crate::call::{CallSetup, Input, Output, Reason, TimelineEvent};
+use crate::call::{CallSetup, Input, Output, Question, Reason, TimelineEvent};
 use crate::dialplan::interpreter::{Act, Asking, Interpreter, Line, Way};
 use crate::dialplan::outcome::OutcomeKind;
 use crate::dialplan::plan::{Plan, Step, StepIx};
@@ -36,8 +36,9 @@ use crate::pii::Pii;
 use crate::routing::region_of;
 use crate::rtp::Digit;
 use crate::sip::{LegCommand, LegEnd};
-use crate::spoken::home_region;
+use crate::spoken::{home_region, yes_no};
 use crate::time::Now;
+use crate::understand::{Hypothesis, NBest};
 use crate::value::Value;
 
 /// A leg reports its end within this: 64·T1 for a lost ACK or BYE (RFC 3261 §17) and a little.
@@ -271,6 +272,18 @@ impl Call {
             _ => false,
         };
         idle && self.playing.is_empty()
+    }
+
+    /// The question that is open: its step, which of that step's, and whether "yes" would answer it.
+    pub fn question(&self) -> Option<Question> {
+        let State::Asking { asking, .. } = &self.state else { return None };
+        let quest = self.step(asking.step).quest(asking.quest)?;
+        let text = yes_no(true, &asking.hearing.language);
+        let guess = Hypothesis { text: Pii::new(text), confidence: 1.0, open_score: 0.0, grammar_score: None };
+        let (utterance, hypotheses) = (UtteranceId(0), vec![guess]);
+        let nbest = NBest { utterance, revision: 0, hypotheses, queued: Duration::ZERO, ran: Duration::ZERO };
+        let takes_yes = quest.ear.speech(&nbest, &asking.hearing).answer.is_some();
+        Some(Question { step: self.step(asking.step).name.clone(), place: asking.quest, takes_yes })
     }
 
     /// Has the record left?

@@ -200,6 +200,17 @@ pub enum NotNow {
     Busy,
 }
 
+/// A question that is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The step that asks.
+    pub step: String,
+    /// Which of its questions: the first asks, others read back.
+    pub place: usize,
+    /// Would "yes" answer it?
+    pub takes_yes: bool,
+}
+
 /// Somebody to be called before the far end is sent there, or joined with them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Consult {

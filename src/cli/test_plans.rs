@@ -8,6 +8,8 @@ use super::{complain, print};
 use crate::simulate::coverage::Coverage;
 use crate::simulate::runner::{self, FileReport, Plans};
 
+mod aloud;
+
 /// Run conversation tests (`*.test.md`) through the real call core.
 #[derive(Debug, clap::Args)]
 pub struct TestArgs {
@@ -15,20 +17,23 @@ pub struct TestArgs {
     #[arg(default_value = "dialplans")]
     pub paths: Vec<PathBuf>,
     /// Rewrite what the bot says and how calls end to what really happens (also: UPDATE=1).
-    #[arg(long)]
+    #[arg(long, conflicts_with = "audio")]
     pub update: bool,
     /// Only conversations whose heading holds this, in either case.
     #[arg(short = 'k', long, value_name = "WORDS", default_value = "")]
     pub filter: String,
     /// Say which steps, and which ways on from them, no conversation has tried.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "audio")]
     pub coverage: bool,
     /// Fail when a conversation leaves any of them untried.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "audio")]
     pub all_ways: bool,
-    /// Files run side by side; the machine's cores if left out.
+    /// Files run side by side, the machine's cores if left out; with --audio calls, 4 if left out.
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<usize>,
+    /// By voice.
+    #[command(flatten)]
+    pub aloud: aloud::AloudArgs,
 }
 
 /// What came of all files.
@@ -51,6 +56,9 @@ pub fn run(args: &TestArgs) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if args.aloud.audio {
+        return aloud::run(args, &files);
+    }
     let mut result = Tally::default();
     for (file, report) in files.iter().zip(side_by_side(&files, args)) {
         take(file, report, args, update, &mut result);

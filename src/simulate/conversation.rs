@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::call::record::{CallRecord, Direction};
-use crate::call::{Call, CallSetup, Input, Output, Reason, TimelineEvent};
+use crate::call::{Call, CallSetup, Input, Output, Question, Reason, TimelineEvent};
 use crate::dialplan::explain;
 use crate::dialplan::interpreter::{Asking, Way};
 use crate::dialplan::plan::{Plan, StepIx};
@@ -279,6 +279,11 @@ impl Conversation {
     /// Every way through the plan that the call has taken.
     pub const fn taken(&self) -> &BTreeSet<Way> {
         self.call.taken()
+    }
+
+    /// The question that is open.
+    pub fn question(&self) -> Option<Question> {
+        self.call.question()
     }
 
     /// Is the call over?

@@ -1,10 +1,11 @@
 //! Calls without a phone: the real call core on a simulated clock, with text where sound would be.
 //!
 //! [`text_leg`] stands in for SIP, media and the recogniser, [`conversation`] drives a call through it,
-//! [`transcript`] reads and prints calls written as text, [`runner`] compares the two.
-//! [`advice`] learns from calls that were real.
+//! [`transcript`] reads and prints calls written as text, [`runner`] compares the two; [`aloud`] has a caller play them by
+//! telephone. [`advice`] learns from calls that were real.
 
 pub mod advice;
+pub mod aloud;
 pub mod came_to;
 pub mod conversation;
 pub mod coverage;

@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Zoned;
 
+use crate::call::{Question, TimelineEvent};
 use crate::dialplan::interpreter::Way;
 use crate::dialplan::load;
 use crate::dialplan::plan::Plan;
@@ -49,6 +51,21 @@ pub struct Outcome {
     pub faults: Vec<(usize, String)>,
     /// Lines that a conversation may leave out, and that belong into one rewritten: what came of the call.
     pub unwritten: Vec<String>,
+    /// Where the call stood at each of the caller's lines, and what came of it.
+    pub cues: Vec<Cue>,
+    /// How long the call took, by its own clock.
+    pub lasted: Duration,
+}
+
+/// One of the caller's lines, as the call took it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cue {
+    /// In the file.
+    pub line: usize,
+    /// The question that was open.
+    pub question: Option<Question>,
+    /// What it meant there; of several things, the first.
+    pub meaning: Option<String>,
 }
 
 /// One line of a comparison.
@@ -156,20 +173,31 @@ impl Plans {
     }
 }
 
-/// Holds one conversation.
-pub fn run(script: &Script, plan: Arc<Plan>) -> Outcome {
+/// Who calls in a conversation.
+pub fn caller_of(script: &Script) -> Caller {
     let usual = Caller::default();
-    let caller = Caller {
+    Caller {
         language: script.header.language.clone(),
         number: script.header.caller.clone().map_or(usual.number, Pii::new),
         dialled: script.header.called.clone().map_or(usual.dialled, Pii::new),
         at: script.header.at.as_ref().map_or(usual.at, Zoned::timestamp),
         zone: script.header.at.as_ref().map_or(usual.zone, |at| at.time_zone().clone()),
         variables: script.header.with.iter().map(|(name, value)| (name.clone(), Pii::new(value.clone()))).collect(),
-    };
+    }
+}
+
+/// How other systems answer in a conversation.
+pub fn lookups_of(script: &Script) -> Vec<Expected> {
+    script.items.iter().filter_map(|item| expected(item.line, &item.what)).collect()
+}
+
+/// Holds one conversation.
+pub fn run(script: &Script, plan: Arc<Plan>) -> Outcome {
+    let caller = caller_of(script);
     let mut running =
         Running { talk: Conversation::begin(plan, &caller), outcome: Outcome::default(), expected: Vec::new() };
-    running.talk.expect_lookups(script.items.iter().filter_map(|item| expected(item.line, &item.what)));
+    running.talk.expect_lookups(lookups_of(script));
+    let began = running.talk.now();
     for item in &script.items {
         match &item.what {
             // It answers whenever it is asked.
@@ -187,6 +215,7 @@ pub fn run(script: &Script, plan: Arc<Plan>) -> Outcome {
         running.compare();
     }
     running.outcome.taken = running.talk.taken().clone();
+    running.outcome.lasted = running.talk.now().saturating_duration_since(began);
     for (line, fault) in running.talk.lookup_faults() {
         let line = if line == 0 { script.line } else { line };
         running.outcome.faults.push((line, fault));
@@ -248,6 +277,8 @@ impl Running {
             self.outcome.faults.push((item.line, why.to_owned()));
             return;
         }
+        let question = self.talk.question();
+        self.outcome.cues.push(Cue { line: item.line, question, meaning: None });
         let interruptions = self.talk.interruptions();
         if let Err(fault) = perform(&mut self.talk, &item.what) {
             self.outcome.faults.push((item.line, fault));
@@ -294,13 +325,20 @@ impl Running {
     /// Lines up what the bot said since the caller's last line with what it should have said.
     fn compare(&mut self) {
         let happened = self.talk.take_happenings();
-        let said: Vec<String> = happened
-            .into_iter()
-            .filter_map(|happening| match happening {
-                Happening::Bot { text, .. } => Some(text),
-                _ => None,
-            })
-            .collect();
+        let mut said = Vec::new();
+        for happening in happened {
+            match happening {
+                Happening::Bot { text, .. } => said.push(text),
+                Happening::Timeline(
+                    TimelineEvent::CallerSaid { meaning, .. } | TimelineEvent::Keys { meaning, .. },
+                ) => {
+                    if let Some(cue) = self.outcome.cues.last_mut() {
+                        cue.meaning = cue.meaning.take().or(meaning);
+                    }
+                }
+                _ => {}
+            }
+        }
         let expected = std::mem::take(&mut self.expected);
         self.outcome.lines.extend(line_up(&expected, &said, "bot"));
     }

@@ -15,4 +15,4 @@ pub mod redact;
 mod said;
 
 pub use currencies::{home_currency, home_region};
-pub use said::{SayAs, say};
+pub use said::{SayAs, say, yes_no};

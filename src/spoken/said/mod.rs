@@ -89,6 +89,11 @@ pub fn say(value: &Value, how: SayAs, language: &Language, today: Date) -> Strin
     wanted(value).unwrap_or_else(|| by_type(value, language, tongue.as_ref(), today))
 }
 
+/// "Yes" or "no".
+pub fn yes_no(truth: bool, language: &Language) -> String {
+    tongue_of(language).yes_no(truth)
+}
+
 fn by_type(value: &Value, language: &Language, tongue: &dyn Tongue, today: Date) -> String {
     match value {
         Value::Nothing => String::new(),
