@@ -297,6 +297,9 @@ async fn a_name_that_leads_to_this_machine_or_its_cloud_is_refused() {
     let with_home = |host: &str| vec![named(host), "127.0.0.1".to_owned()];
     assert_eq!(ask(with_home("home.example"), "home.example").await, Ok(200));
     assert_eq!(ask(with_home("both.example"), "both.example").await, Ok(200), "what may be asked of them is");
+    let on = |door: u16| vec![named("home.example"), format!("127.0.0.1:{door}")];
+    assert_eq!(ask(on(port), "home.example").await, Ok(200));
+    assert_eq!(ask(on(port ^ 1), "home.example").await, refused("home.example", Refusal::Loopback), "another door");
     let unknown = Failure::Unreachable { host: format!("nobody.example:{port}"), why: Trouble::Name };
     assert_eq!(ask(vec![named("nobody.example")], "nobody.example").await, Err(unknown));
 }

@@ -177,16 +177,15 @@ impl AllowList {
     }
 
     /// `host` was permitted, and its name leads to `address`: may that be asked? This machine and its network only
-    /// where the address is named too, with every port on which the host may be asked: a name resolves the same for
-    /// all of them.
+    /// where the address is named too: without a port, or with every port on which the host may be asked, since a name
+    /// resolves the same for all of them.
     ///
     /// # Errors
     ///
     /// Why not.
     pub fn permits_address(&self, host: &str, address: IpAddr) -> Result<(), Refusal> {
         let named = Named::Address(address.to_canonical());
-        let opens =
-            |port| self.0.iter().any(|pattern| pattern.host == named && pattern.ports().any(|open| open == port));
+        let opens = |port| self.0.iter().any(|line| line.host == named && line.port.is_none_or(|open| open == port));
         let mut asked =
             self.0.iter().filter(|pattern| pattern.names_host(host)).flat_map(HostPattern::ports).peekable();
         let mut is_named = || asked.peek().is_some() && asked.all(opens);
@@ -284,7 +283,7 @@ mod tests {
             (["crm.example", "127.0.0.1:9000"], refused),
             (["crm.example:9000", "127.0.0.1:9000"], Ok(())),
             (["http://crm.example", "https://127.0.0.1:443"], refused),
-            (["http://crm.example", "127.0.0.1"], Ok(())),
+            (["http://crm.example:8080", "127.0.0.1"], Ok(())),
             (["*.example:8443", "127.0.0.1:9000"], refused),
             (["shop.example:9000", "127.0.0.1:9000"], refused),
         ] {
