@@ -71,7 +71,7 @@ impl Call {
         let known: Vec<String> = end.answer.as_ref().map(values_of).unwrap_or_default();
         let keep = |digits: &str| known.iter().any(|value| value.contains(digits));
         let language = self.interpreter.language();
-        let open = |text: &Pii<String>| redact::without_digits(text.reveal(), language, least, &keep).map(Pii::new);
+        let open = |text: &Pii<String>| redact::without_digits(text.reveal(), language, least, keep).map(Pii::new);
         let (heard, keys) = (end.heard.as_ref().and_then(open), end.keys.as_ref().and_then(open));
         let answer = match &end.answer {
             Some(Answer::Value(value)) => match value.reveal() {

@@ -305,9 +305,7 @@ impl Turn {
         }
         let first = self.first_words();
         match (result, first) {
-            (Ok(nbest), Some(first)) if !self.settles(&nbest) => {
-                self.judge(offered, &first, now)
-            }
+            (Ok(nbest), Some(first)) if !self.settles(&nbest) => self.judge(offered, &first, now),
             (Ok(nbest), _) => self.judge(offered, &nbest, now),
             (Err(_), Some(first)) => self.judge(offered, &first, now),
             (Err(error), None) => self.failed_to_hear(offered, error, now),

@@ -195,7 +195,8 @@ steps:
             "steps:\n  proposal: { confirm: { prompt: { en-US: \"About a payment?\", zh-CN: \"还款的事？\" }, \"yes\": thanks, \
              \"no\": main, else: main, language: any } }\n",
         );
-        for (said, next) in [("是的", "好。 还多少，什么时候？"), ("不是", "您要办什么？"), ("我要还款", "好。 还多少，什么时候？")]
+        for (said, next) in
+            [("是的", "好。 还多少，什么时候？"), ("不是", "您要办什么？"), ("我要还款", "好。 还多少，什么时候？")]
         {
             assert_eq!(Rehearsal::of(&plan, "en-US", &[("due", "500")]).say(said).bot(), next, "{said}");
         }

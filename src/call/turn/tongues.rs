@@ -19,11 +19,6 @@ use crate::understand::NBest;
 pub(super) struct Tongues {
     /// Its sound, as long as there is another language to try.
     pub audio: Option<Arc<Pcm>>,
-    /// Do the words mean something known, in whatever language?
-    pub(super) fn settles(&self, nbest: &NBest) -> bool {
-        self.understand(nbest).judged.answer.is_some_and(|answer| self.quest().ear.settles(&answer))
-    }
-
     /// What the first language made of it.
     pub first: Option<NBest>,
     /// Languages tried besides that.
@@ -34,6 +29,11 @@ impl Turn {
     /// What the words amount to.
     pub(super) fn understand(&self, nbest: &NBest) -> Understood {
         self.quest().understand(nbest, &self.setup.hearing, &self.setup.plan.languages)
+    }
+
+    /// Do the words mean something known, in whatever language?
+    pub(super) fn settles(&self, nbest: &NBest) -> bool {
+        self.understand(nbest).judged.answer.is_some_and(|answer| self.quest().ear.settles(&answer))
     }
 
     /// What the first language made of the utterance in hand, where others were tried.
