@@ -50,6 +50,9 @@ PEER_PACKAGES=(sip-tester baresip sox tcpdump)
 # More far ends that only the tests need.
 TEST_PACKAGES=(kamailio rtpengine-daemon dnsmasq-base openssl libbcg729-0 linphone-cli ffmpeg tshark python3 systemd)
 
+# What rehearsals by voice are built with (`--features mic`).
+VOICE_PACKAGES=(libasound2-dev)
+
 # Model weights: a folder beside the checkout serves development and is only read; anyone else gets them fetched once
 # and kept. The runtime library is fetched for everybody.
 use_models() {

@@ -22,7 +22,7 @@ mod source;
 mod trunks;
 mod values;
 
-pub use agents::{AgentConfig, AgentsConfig, GroupConfig};
+pub use agents::{AgentConfig, AgentsConfig, GroupConfig, WebhookConfig};
 use check::Fault;
 pub use error::ConfigError;
 pub use lookups::LookupsConfig;

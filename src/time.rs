@@ -55,6 +55,14 @@ impl Clock for SimulatedClock {
     }
 }
 
+/// Sleeps until a core is due; for ever where it is not.
+pub async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

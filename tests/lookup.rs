@@ -12,6 +12,11 @@ use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use serde_json::{Value as Json, json};
+use trunkline::agents::driver::Hooks;
+use trunkline::agents::handoff::Handoff;
+use trunkline::agents::webhook::{About, Happening, Webhook};
+use trunkline::id::CallId;
+use trunkline::language::Language;
 use trunkline::lookup::driver::{Lookups, Names};
 use trunkline::lookup::mapping::{Path as JsonPath, Sort, Wanted};
 use trunkline::lookup::{
@@ -325,6 +330,21 @@ async fn more_look_ups_than_may_run_at_once_wait_their_turn() {
     assert_eq!(hanging.await.expect("no panic").map_err(|failure| failure.name()), Err("timeout"));
 }
 
+#[tokio::test]
+async fn who_waits_to_ask_again_keeps_nobody_else_waiting() {
+    let far_end = far_end!();
+    let lookups = far_end.lookups(|settings| settings.at_once = 1);
+    let later = Request::get(far_end.url("/flaky?times=1&after=2&who=later"));
+    let later = tokio::spawn({
+        let lookups = lookups.clone();
+        async move { lookups.ask(&later).await }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let hurried = Request { timeout: Some(Duration::from_millis(700)), ..Request::get(far_end.url("/order")) };
+    assert!(lookups.ask(&hurried).await.is_ok(), "the far end of the other one is busy, not we");
+    assert_eq!(later.await.expect("no panic").map(|answer| answer.attempts), Ok(2));
+}
+
 /// A certificate authority, and a server with a certificate of its own for `crm.example`.
 fn authority(folder: &Path) -> (PathBuf, PathBuf, PathBuf) {
     use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -374,4 +394,71 @@ fn authorities_that_cannot_be_read_are_a_sentence_before_any_call() {
         let fault = Lookups::new(settings, Arc::new(SystemClock)).err().expect("it cannot be used").to_string();
         assert!(fault.contains(why), "{fault}");
     }
+}
+
+impl FarEnd {
+    /// What its webhook heard: idempotency key, authorization, event.
+    async fn told(&self) -> Vec<(String, Option<String>, Json)> {
+        serde_json::from_value(self.ask("/told").await.expect("it always tells").json).expect("rows of three")
+    }
+
+    fn hooks(&self, path: &str, timeout: Duration) -> Hooks {
+        let headers = [("authorization".to_owned(), Pii::new("Bearer s3cret".to_owned()))].into();
+        let webhook = Webhook { url: Pii::new(self.url(path)), headers, timeout };
+        Hooks::new(webhook, self.lookups(|_| {}), Arc::new(SystemClock))
+    }
+}
+
+fn about(call: u128) -> About {
+    let call = CallId::new(jiff::Timestamp::UNIX_EPOCH, call);
+    let handoff = Handoff { intent: Some("refund".to_owned()), ..Handoff::of(call, Language::english()) };
+    About { handoff, caller: Pii::new("+12025550123".to_owned()), agent: Some(Pii::new("alice".to_owned())) }
+}
+
+#[tokio::test]
+async fn a_webhook_hears_the_events_of_a_call_in_order_whatever_it_answers_at_first() {
+    let far_end = far_end!();
+    let line = far_end.hooks("/hook?flaky=2", Duration::from_secs(10)).line(about(7));
+    line.tell(Happening::Ringing);
+    line.tell(Happening::Joined);
+    line.tell(Happening::over(Some(200), Some(Duration::from_secs(3))));
+    // What was said before is still told.
+    drop(line);
+    let give_up = Instant::now() + Duration::from_secs(10);
+    let told = loop {
+        let told = far_end.told().await;
+        if told.len() == 3 {
+            break told;
+        }
+        assert!(Instant::now() < give_up, "{told:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let names: Vec<&str> = told.iter().filter_map(|(_, _, event)| event["event"].as_str()).collect();
+    assert_eq!(names, ["agent.ringing", "agent.joined", "agent.over"]);
+    assert!(told.iter().all(|(_, proof, _)| proof.as_deref() == Some("Bearer s3cret")), "{told:?}");
+    assert_eq!((&told[0].2["caller"], &told[0].2["intent"]), (&"+12025550123".into(), &"refund".into()));
+    let keys: Vec<_> = far_end.seen("/hook").await.into_iter().filter_map(|(_, _, key)| key).collect();
+    assert_eq!(keys.len(), 5, "two were repeated: {keys:?}");
+    assert!(keys[0] == keys[1] && keys[1] == keys[2], "under the same key: {keys:?}");
+    assert!(keys[2] != keys[3] && keys[3] != keys[4], "and every event has its own: {keys:?}");
+}
+
+#[tokio::test]
+async fn a_webhook_that_hangs_or_is_refused_keeps_nobody_waiting() {
+    let far_end = far_end!();
+    let hooks = far_end.hooks("/hang", Duration::from_secs(30));
+    let began = Instant::now();
+    let lines: Vec<_> = (0..200).map(|call| hooks.line(about(call))).collect();
+    for line in &lines {
+        // More than can ever happen to a call: what does not fit is lost, and nobody waits.
+        (0..20).for_each(|_| line.tell(Happening::Ringing));
+    }
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    let elsewhere = Webhook {
+        url: Pii::new("http://127.0.0.1:9/elsewhere".to_owned()),
+        headers: BTreeMap::new(),
+        timeout: Duration::from_secs(1),
+    };
+    Hooks::new(elsewhere, far_end.lookups(|_| {}), Arc::new(SystemClock)).line(about(7)).tell(Happening::Joined);
+    assert!(far_end.told().await.is_empty());
 }

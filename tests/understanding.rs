@@ -24,7 +24,7 @@ use trunkline::understand::labelled::{Labelled, Sentence};
 use trunkline::understand::model::Example;
 use trunkline::understand::tasks::{self, Task};
 use trunkline::understand::trained::{Recipe, Trained};
-use trunkline::understand::{Matcher, Universal, features};
+use trunkline::understand::{Matcher, Meaning, Universal, features};
 
 /// What plans that care use (`reject: { below: 0.6 }`).
 const REJECT_BELOW: f32 = 0.6;
@@ -112,6 +112,78 @@ fn other_trades_are_understood_from_a_handful_of_phrases() {
         assert!(score.right_percent() >= least_right, "{name}: {:.1} % right", score.right_percent());
         assert!(score.refused_percent() >= least_refused, "{name}: {:.1} % refused", score.refused_percent());
     }
+}
+
+/// What callers said, and what a recogniser made of it: understood better by menus that were trained on mishearings, and
+/// no sentence that was heard well is understood worse for that.
+#[test]
+fn menus_trained_on_mishearings_understand_more_of_what_was_misheard() {
+    let text = read(&rooted("tests/data/misheard.tsv"));
+    let rows: Vec<Vec<&str>> =
+        text.lines().filter(|line| !line.starts_with('#')).skip(1).map(|line| line.split('\t').collect()).collect();
+    assert!(rows.len() > 450 && rows.iter().all(|row| row.len() == 5));
+    let universals = [Universal::Operator, Universal::Repeat, Universal::Back];
+    let mut plans: Vec<&str> = rows.iter().map(|row| row[0]).collect();
+    plans.dedup();
+    let measured = |mishears: bool| {
+        let (mut clean, mut heard) = (Vec::new(), Vec::new());
+        for plan in &plans {
+            let loaded =
+                load::load(&rooted(&format!("dialplans/{plan}.yaml"))).expect("the plans we ship are sound").plan;
+            let rows = || rows.iter().filter(|row| row[0] == *plan);
+            let names =
+                |menu: &Menu| menu.options().options.iter().map(|option| option.name.clone()).collect::<Vec<_>>();
+            let has_all = |menu: &&Menu| {
+                let options = names(menu);
+                rows().all(|row| row[1] == "-" || options.iter().any(|name| name == row[1]))
+            };
+            let mut menus = loaded.steps.iter().filter_map(|step| step.is::<Menu>());
+            let menu = menus.find(has_all).expect("a menu has all options of the rows");
+            let options = names(menu);
+            let taught = menu.options().matchers.get(&Language::english()).expect("it speaks English");
+            let mut phrases = vec![Vec::new(); options.len()];
+            for (meaning, phrase) in taught.taught() {
+                if let Meaning::Option(option) = meaning {
+                    phrases[*option].push(phrase.to_owned());
+                }
+            }
+            let matcher = Matcher::compile_with(&phrases, &universals, &Language::english(), mishears);
+            for row in rows() {
+                let meant = options.iter().position(|name| name == row[1]);
+                let outcome = |nbest: &trunkline::understand::NBest| {
+                    let best = matcher.understand(nbest).candidates.into_iter().next();
+                    let (best, confidence) = best.map_or((None, 0.0), |(meaning, sure)| (Some(meaning), sure));
+                    Outcome { case: eval::Case { meant, text: row[3].to_owned() }, best, confidence }
+                };
+                clean.push(outcome(&eval::heard_clearly(row[2])));
+                let mut nbest = eval::heard_clearly(row[3]);
+                nbest.hypotheses[0].confidence = row[4].parse().expect("a confidence");
+                heard.push(outcome(&nbest));
+            }
+        }
+        (clean, heard)
+    };
+    let best_right = |outcomes: &[Outcome]| Score::of(outcomes, 0.0).right_percent();
+    let ((plain_clean, plain_heard), (clean, heard)) = (measured(false), measured(true));
+    for (name, outcomes) in [
+        ("as said", &plain_clean),
+        ("as heard", &plain_heard),
+        ("as said, taught", &clean),
+        ("as heard, taught", &heard),
+    ] {
+        let score = Score::of(outcomes, 0.5);
+        println!(
+            "measured: misheard, {name}: best guess right {:.1} %, at 0.5 right {:.1} %, strangers refused {:.1} %",
+            best_right(outcomes),
+            score.right_percent(),
+            score.refused_percent()
+        );
+    }
+    let (before, after) = (Score::of(&plain_heard, 0.5), Score::of(&heard, 0.5));
+    assert!(after.right >= before.right && after.refused >= before.refused, "{before:?} {after:?}");
+    assert!(best_right(&heard) > best_right(&plain_heard));
+    let (before, after) = (Score::of(&plain_clean, 0.5), Score::of(&clean, 0.5));
+    assert!(after.right >= before.right && after.refused >= before.refused, "{before:?} {after:?}");
 }
 
 /// Where the labelled sentences are; says why not when nobody knows.

@@ -10,7 +10,7 @@
 //!
 //! `roster` is who there is, as the settings say; `queue` who waits and who is free, a pure core for the whole house,
 //! because agents serve several groups; `choose` which of the free; `handoff` what an agent and other machines are told
-//! of the caller, `briefing` what the agent hears.
+//! of the caller, `briefing` what the agent hears, `webhook` what a house's own system is told.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,9 +19,11 @@ use crate::language::Language;
 
 pub mod briefing;
 mod choose;
+pub mod driver;
 pub mod handoff;
 pub mod queue;
 pub mod roster;
+pub mod webhook;
 
 pub use queue::{Input, Output, Queue};
 pub use roster::{Agent, AgentIx, Group, Roster, RosterError, Strategy};
@@ -78,6 +80,8 @@ pub enum RingEnd {
     NoAnswer,
     /// Their telephone cannot be reached.
     Failed,
+    /// They were not called at all: the house itself had no room for the call.
+    Untried,
 }
 
 /// Why a caller leaves the queue without having met an agent.

@@ -5,7 +5,7 @@
 //!                        └ overflow, Leave ─▶ (gone)
 //!   agent    free ─▶ ringing ─ Accepted ─▶ talking ─ Done ─▶ wrap-up ─▶ free
 //!                       ├ Declined ─▶ free                 away: told so, or missed too often
-//!                       └ Busy, NoAnswer, Failed ─▶ resting ─▶ free
+//!                       └ Busy, NoAnswer, Failed, Untried ─▶ resting ─▶ free
 //! ```
 //!
 //! Whoever stands first among the callers chooses first. Standing is priority and age together: a point of priority is
@@ -202,6 +202,16 @@ impl Queue {
         self.seats.get(agent.0).map_or(AgentState::Away, Seat::state)
     }
 
+    /// Does an agent take no more callers, whatever they are doing now?
+    pub fn is_away(&self, agent: AgentIx) -> bool {
+        self.seats.get(agent.0).is_none_or(Seat::is_away)
+    }
+
+    /// How many callers an agent has taken.
+    pub fn taken_by(&self, agent: AgentIx) -> u64 {
+        self.seats.get(agent.0).map_or(0, |seat| seat.taken)
+    }
+
     /// How many wait for a group.
     pub fn waiting(&self, group: &str) -> usize {
         self.stays.values().filter(|stay| &*stay.needs.group == group).count()
@@ -263,7 +273,10 @@ impl Queue {
             return;
         }
         let group = self.roster.group(&stay.needs.group).cloned().unwrap_or_default();
-        stay.tried.insert(ring.agent, now + group.retry);
+        // Whom nobody has called has declined nothing.
+        if end != RingEnd::Untried {
+            stay.tried.insert(ring.agent, now + group.retry);
+        }
         self.seat(ring.agent, |seat| seat.missed(id, end, &group, now));
     }
 

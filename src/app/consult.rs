@@ -19,16 +19,19 @@ use super::house::House;
 use super::originate::{Originate, OriginateError};
 use super::plans::Plans;
 use super::{AppError, LivePlan};
+use crate::agents::driver::Line;
+use crate::agents::webhook::{About, Happening};
 use crate::agents::{Agent, briefing};
 use crate::call::driver::{Consultant, Consultation};
 use crate::call::record::{CallEnd, CallRecord};
 use crate::call::registry::Seat;
-use crate::call::{Consult, Consulted, TimelineEvent, Verdict, Wish};
+use crate::call::{Consult, Consulted, Introduction, TimelineEvent, Verdict, Wish};
 use crate::dialplan::scope::Variables;
 use crate::id::{CallId, LegId};
 use crate::language::Language;
 use crate::pii::Pii;
 use crate::sip::{CallerId, DialError, refer};
+use crate::time::sleep_until;
 
 /// How long the one who was asked waits to be taken over: as long as a REFER may take, and a little.
 pub(super) const STANDS_BY: Duration = Duration::from_secs(100);
@@ -52,8 +55,12 @@ pub(super) struct OnBehalf {
     pub far_end: Pii<String>,
     /// The trunk that the live call goes through: for numbers, which mean nothing elsewhere.
     pub trunk: Option<Arc<str>>,
-    /// What is spoken.
+    /// What is spoken when the call begins; what is told of a caller knows what is spoken by then.
     pub language: Language,
+    /// The agent who is called, where one is.
+    pub agent: Option<Arc<str>>,
+    /// What those who are called are spoken to in, where it is theirs and not the caller's.
+    pub theirs: Option<Language>,
 }
 
 impl Consultant for OnBehalf {
@@ -65,8 +72,12 @@ impl Consultant for OnBehalf {
             let number = Some(self.far_end.clone()).filter(|number| trunk.is_none() && !number.reveal().is_empty());
             let caller = number.map(|number| CallerId { number, name: None, withheld: false });
             let consult = Consult { trunk, ..consult };
-            let (call, language) = (self.call.clone(), self.language.clone());
-            driver::start(async move { house.consult(consult, (call, caller, language), report, verdicts).await });
+            let made_for = (self.call.clone(), caller, self.language_for(&consult));
+            let line = consult.introduction.as_deref().and_then(|known| {
+                let name = self.agent.as_deref().map_or_else(|| consult.to.clone(), |name| Pii::new(name.to_owned()));
+                house.line(known, Some(name))
+            });
+            driver::start(async move { house.consult(consult, made_for, line, report, verdicts).await });
         }
         Consultation { news, verdict }
     }
@@ -83,8 +94,21 @@ impl Consultant for OnBehalf {
 impl OnBehalf {
     /// The same, to somebody who is spoken to in a language of theirs.
     pub fn speaking_to(&self, agent: &Agent) -> Self {
-        let language = agent.languages.first().cloned().unwrap_or_else(|| self.language.clone());
-        Self { language, ..self.clone() }
+        let (theirs, agent) = (agent.languages.first().cloned(), Some(agent.name.clone()));
+        Self { theirs, agent, ..self.clone() }
+    }
+
+    fn language_for(&self, consult: &Consult) -> Language {
+        let spoken = consult.introduction.as_ref().map(|known| &known.handoff.language);
+        self.theirs.as_ref().or(spoken).unwrap_or(&self.language).clone()
+    }
+
+    /// The system of the house hears that nobody came for the caller.
+    pub fn tell_left(&self, wish: &Wish, why: &'static str) {
+        let line = self.house.upgrade().and_then(|house| house.line(&wish.introduction, None));
+        if let Some(line) = line {
+            line.tell(Happening::Left { why });
+        }
     }
 }
 
@@ -111,11 +135,18 @@ impl House {
         self.dialer.judge(to, trunk.as_deref()).map_err(|error| error.to_string())
     }
 
+    /// The way to the system of the house, where it wants to be told of agents and callers.
+    fn line(&self, known: &Introduction, agent: Option<Pii<String>>) -> Option<Line> {
+        let hooks = self.hooks.as_ref()?;
+        Some(hooks.line(About { handoff: known.handoff.clone(), caller: known.number.clone(), agent }))
+    }
+
     /// Makes the other call, from INVITE to stored record.
     async fn consult(
         &self,
         consult: Consult,
         (made_for, caller, language): (CallId, Option<CallerId>, Language),
+        line: Option<Line>,
         report: mpsc::Sender<Consulted>,
         verdicts: mpsc::Receiver<Verdict>,
     ) {
@@ -125,7 +156,7 @@ impl House {
             Ok(ready) => ready,
             Err(error) => {
                 warn!(%error, "whom the caller shall be sent to cannot be told why");
-                let _ = report.send(Consulted::Over { status: 500 }).await;
+                let _ = report.send(Consulted::Untried { status: 500 }).await;
                 return;
             }
         };
@@ -142,10 +173,12 @@ impl House {
             stands_by: Some(stands_by),
             headers,
         };
-        let mut other = Other { begun: None, report, verdicts, verdict: None };
+        let mut other = Other { begun: None, report, verdicts, verdict: None, line, bridged_at: None };
+        other.tell(Happening::Ringing);
         match other.live(self, order, events).await {
             Ok((record, seat)) => {
                 let _ = other.report.send(Consulted::Over { status: status_of(&record) }).await;
+                other.tell_over(Some(status_of(&record)), self.clock.now().mono);
                 let record = match other.settled().await {
                     Verdict::TakenOver => CallRecord { end: CallEnd::Transferred, ..record },
                     // Hung up on by us, when the caller was gone.
@@ -160,7 +193,11 @@ impl House {
             }
             Err(error) => {
                 warn!(%error, "whom the caller shall be sent to cannot be called");
-                let _ = other.report.send(Consulted::Over { status: status_of_error(&error) }).await;
+                let told = untold(&error);
+                if let Consulted::Over { status } | Consulted::Untried { status } = &told {
+                    other.tell_over(Some(*status), self.clock.now().mono);
+                }
+                let _ = other.report.send(told).await;
             }
         }
     }
@@ -173,6 +210,9 @@ struct Other {
     verdicts: mpsc::Receiver<Verdict>,
     /// The last one.
     verdict: Option<Verdict>,
+    /// To the system of the house.
+    line: Option<Line>,
+    bridged_at: Option<Instant>,
 }
 
 impl Other {
@@ -199,7 +239,11 @@ impl Other {
                 verdict = self.verdicts.recv(), if wanted => {
                     let now = house.clock.now().mono;
                     match verdict {
-                        Some(Verdict::Bridged) => self.verdict = Some(Verdict::Bridged),
+                        Some(Verdict::Bridged) => {
+                            self.verdict = Some(Verdict::Bridged);
+                            self.bridged_at = Some(now);
+                            self.tell(Happening::Joined);
+                        }
                         Some(Verdict::TakenOver) => {
                             self.verdict = Some(Verdict::TakenOver);
                             (wanted, hang_up_at) = (false, Some(now + TAKEN_OVER_WITHIN));
@@ -211,7 +255,7 @@ impl Other {
                         }
                     }
                 }
-                () = until(hang_up_at), if self.begun.is_some() => {
+                () = sleep_until(hang_up_at), if self.begun.is_some() => {
                     hang_up_at = None;
                     if let Some((call, _)) = &self.begun {
                         house.registry.hang_up(call);
@@ -221,19 +265,27 @@ impl Other {
         }
     }
 
+    fn tell(&self, happening: Happening) {
+        if let Some(line) = &self.line {
+            line.tell(happening);
+        }
+    }
+
+    fn tell_over(&self, status: Option<u16>, now: Instant) {
+        let talked = self.bridged_at.map(|at| now.saturating_duration_since(at));
+        self.tell(match self.verdict {
+            Some(Verdict::TakenOver) => Happening::TRANSFERRED,
+            Some(Verdict::Over) if talked.is_none() => Happening::over(None, None),
+            _ => Happening::over(status, talked),
+        });
+    }
+
     /// What became of it. Waits for the word of the call that it was made for.
     async fn settled(&mut self) -> Verdict {
         match self.verdict {
             Some(verdict) => verdict,
             None => self.verdicts.recv().await.unwrap_or(Verdict::Over),
         }
-    }
-}
-
-async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
     }
 }
 
@@ -260,10 +312,16 @@ fn status_of(record: &CallRecord) -> u16 {
     }
 }
 
-fn status_of_error(error: &OriginateError) -> u16 {
+/// The same of a call that was not even begun. What is wrong with whom we should call stays their affair; what we lack
+/// is not.
+const fn untold(error: &OriginateError) -> Consulted {
     match error {
-        OriginateError::Dial(DialError::NotDialable | DialError::NoSuchTrunk(_) | DialError::NoAddress { .. }) => 404,
-        OriginateError::Draining | OriginateError::NoRoom(_) | OriginateError::Dial(_) => 503,
+        OriginateError::Dial(DialError::NotDialable | DialError::NoSuchTrunk(_) | DialError::NoAddress { .. }) => {
+            Consulted::Over { status: 404 }
+        }
+        OriginateError::Draining
+        | OriginateError::NoRoom(_)
+        | OriginateError::Dial(DialError::Full(_) | DialError::Closed) => Consulted::Untried { status: 503 },
     }
 }
 
@@ -292,5 +350,57 @@ impl Plans {
              steps:\n  brief: {{ hangup: {{ {said}result: briefed }} }}\n"
         );
         self.spoken("consultation", &text, known).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agents::handoff::Handoff;
+    use crate::call::Introduction;
+
+    fn language(tag: &str) -> Language {
+        Language::parse(tag).unwrap()
+    }
+
+    #[test]
+    fn an_agent_without_a_language_is_spoken_to_in_what_the_call_is_held_in_by_then() {
+        let call = CallId::new(jiff::Timestamp::UNIX_EPOCH, 1);
+        let behalf = OnBehalf {
+            house: Weak::new(),
+            call: call.clone(),
+            far_end: Pii::default(),
+            trunk: None,
+            language: Language::english(),
+            agent: None,
+            theirs: None,
+        };
+        let handoff = Handoff::of(call, language("zh-CN"));
+        let known = Introduction { handoff, words: Vec::new(), number: Pii::default() };
+        let by_order = Consult {
+            to: Pii::default(),
+            trunk: None,
+            briefing: None,
+            ring: Duration::from_secs(20),
+            introduction: None,
+        };
+        let by_plan = Consult { introduction: Some(Box::new(known)), ..by_order.clone() };
+        assert_eq!(behalf.language_for(&by_order), Language::english());
+        assert_eq!(behalf.language_for(&by_plan), language("zh-CN"));
+        let of_their_own = OnBehalf { theirs: Some(language("en-GB")), ..behalf };
+        assert_eq!(of_their_own.language_for(&by_plan), language("en-GB"));
+    }
+
+    #[test]
+    fn what_we_lack_is_told_from_what_is_wrong_with_whom_we_call() {
+        let ours = [
+            OriginateError::Draining,
+            OriginateError::NoRoom(crate::app::house::NoRoom::Seats(2)),
+            OriginateError::Dial(DialError::Full("the trunk carries as many calls as its max_calls allows")),
+            OriginateError::Dial(DialError::Closed),
+        ];
+        assert!(ours.iter().all(|error| untold(error) == Consulted::Untried { status: 503 }));
+        let theirs = [DialError::NotDialable, DialError::NoSuchTrunk("carrier".into())];
+        assert!(theirs.into_iter().all(|error| untold(&error.into()) == Consulted::Over { status: 404 }));
     }
 }

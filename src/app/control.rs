@@ -22,6 +22,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
 use tracing::{info, warn};
 
+use super::desk::Presence;
 use super::house::House;
 use super::originate::Originate;
 use super::plans::orders;
@@ -101,6 +102,18 @@ pub enum Request {
         /// The version, or the beginning of it; absent: the one before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version: Option<String>,
+    },
+    /// Every agent, what they are doing, and how many callers wait for each group.
+    Agents,
+    /// An agent takes no more callers, until they are back; whom they talk to, they keep.
+    AgentAway {
+        /// Their name in the settings.
+        agent: String,
+    },
+    /// An agent takes callers again, at once.
+    AgentBack {
+        /// Their name in the settings.
+        agent: String,
     },
     /// Take no new calls, let the live ones end, stop: what SIGTERM does.
     Drain,
@@ -319,6 +332,9 @@ async fn answer(request: Request, house: &House) -> Value {
         Request::Plans => orders::listed(&house.plans, &house.registry),
         Request::ReloadPlans => orders::reload(&house.plans, &house.registry).await,
         Request::RollBackPlan { plan, version } => orders::roll_back(&house.plans, &plan, version.as_deref()).await,
+        Request::Agents => house.desk.look().await,
+        Request::AgentAway { agent } => house.desk.presence(&agent, Presence::Away).await,
+        Request::AgentBack { agent } => house.desk.presence(&agent, Presence::Back).await,
         Request::Hold { call } => ordered(call, Order::Hold).await,
         Request::Resume { call } => ordered(call, Order::Resume).await,
         Request::Drain => {

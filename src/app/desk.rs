@@ -7,14 +7,16 @@
 //!
 //! It lives in a task of its own; calls reach it through a bounded channel, and it never waits for any of them.
 
+mod board;
 mod driver;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
-use tracing::{debug, error, info};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{Span, debug, error, info};
 
+pub(super) use self::board::{Board, Presence};
 use super::consult::OnBehalf;
 use crate::agents::{Agent, Input, Output, Queue, RingEnd, RingId, Roster, Ticket};
 use crate::call::driver::{Consultant as _, Consultation};
@@ -41,6 +43,10 @@ enum Order {
     Leave(Ticket),
     /// News of an agent's telephone; its silence is its end.
     Rings(RingId, Consulted),
+    /// Somebody wants to know how it stands.
+    Look(oneshot::Sender<Board>),
+    /// An agent goes, or is back; there may be nobody of that name.
+    Presence(String, Presence, oneshot::Sender<Result<Board, String>>),
 }
 
 /// Somebody who waits, or talks to an agent.
@@ -48,6 +54,8 @@ struct Guest {
     wish: Wish,
     behalf: OnBehalf,
     news: mpsc::Sender<Consulted>,
+    /// What is logged of it is logged as of their call.
+    span: Span,
 }
 
 /// A call to an agent.
@@ -70,7 +78,7 @@ impl Desk {
     pub(super) fn enter(&self, wish: Wish, behalf: OnBehalf) -> Consultation {
         let (news, receiver) = mpsc::channel(NEWS);
         let (verdict, verdicts) = mpsc::channel(VERDICTS);
-        let guest = Box::new(Guest { wish, behalf, news });
+        let guest = Box::new(Guest { wish, behalf, news, span: Span::current() });
         if self.orders.try_send(Order::Enter(guest, verdicts)).is_err() {
             // Its news end at once, which the call takes for the end.
             error!("the agents' desk takes no more callers");
@@ -108,7 +116,7 @@ impl Room {
                 self.tickets += 1;
                 let ticket = Ticket(self.tickets);
                 let mut needs = guest.wish.needs.clone();
-                let caller = guest.wish.introduction.caller.reveal();
+                let caller = guest.wish.introduction.number.reveal();
                 needs.region = needs.region.or_else(|| self.queue.roster().region_of(caller).map(str::to_owned));
                 debug!(ticket = ticket.0, group = &*needs.group, "a caller waits for an agent");
                 self.guests.insert(ticket, *guest);
@@ -122,6 +130,11 @@ impl Room {
                 self.queue.handle(Input::Leave { ticket }, now.mono);
             }
             Order::Rings(ring, news) => self.rings(ring, &news, now, &mut waits),
+            Order::Look(answer) => _ = answer.send(Board::of(&self.queue)),
+            Order::Presence(name, presence, answer) => {
+                let told = presence.of(&name, &mut self.queue, now.mono);
+                let _ = answer.send(told.map(|()| Board::of(&self.queue)));
+            }
         }
         self.settle(&mut waits);
         waits
@@ -145,6 +158,10 @@ impl Room {
                 // The queue answers with `Joined`, which is told first.
                 self.settle(waits);
                 self.tell(ticket, Consulted::Ready { leg });
+            }
+            Consulted::Untried { .. } if !called.joined => {
+                self.called.remove(&ring);
+                self.queue.handle(Input::Rung { ring, end: RingEnd::Untried }, now.mono);
             }
             Consulted::Over { .. } if called.joined => {
                 self.called.remove(&ring);
@@ -173,15 +190,18 @@ impl Room {
                 Output::Ring { ring, ticket, agent, patience } => {
                     let Some(guest) = self.guests.get(&ticket) else { continue };
                     let agent = self.queue.roster().agent(agent);
-                    info!(ticket = ticket.0, agent = &*agent.name, "calling an agent");
-                    let consultation = guest.behalf.speaking_to(agent).consult(consult(agent, guest, patience));
+                    let consultation = guest.span.in_scope(|| {
+                        info!(agent = &*agent.name, "calling an agent");
+                        guest.behalf.speaking_to(agent).consult(consult(agent, guest, patience))
+                    });
                     waits.push(Wait::Telephone(ring, consultation.news));
                     self.called.insert(ring, Called { ticket, verdict: consultation.verdict, joined: false });
                 }
                 Output::Cancel { ring } => _ = self.called.remove(&ring),
                 Output::Joined { ticket, ring, agent, waited } => {
                     let agent = self.queue.roster().agent(agent).name.clone();
-                    info!(ticket = ticket.0, agent = &*agent, waited_s = waited.as_secs(), "an agent takes the caller");
+                    let waited_s = waited.as_secs();
+                    self.as_of(ticket, || info!(agent = &*agent, waited_s, "an agent takes the caller"));
                     if let Some(called) = self.called.get(&ring) {
                         let _ = called.verdict.try_send(Verdict::Bridged);
                     }
@@ -189,11 +209,22 @@ impl Room {
                 }
                 Output::Announce { ticket, position, wait } => self.tell(ticket, Consulted::Place { position, wait }),
                 Output::Overflow { ticket, why } => {
-                    info!(ticket = ticket.0, why = why.name(), "no agent for a caller");
+                    self.as_of(ticket, || info!(why = why.name(), "no agent for a caller"));
                     self.tell(ticket, Consulted::Left { why });
+                    if let Some(guest) = self.guests.get(&ticket) {
+                        guest.behalf.tell_left(&guest.wish, why.name());
+                    }
                     self.guests.remove(&ticket);
                 }
             }
+        }
+    }
+
+    /// Logs something as of the caller's call.
+    fn as_of(&self, ticket: Ticket, log: impl FnOnce()) {
+        match self.guests.get(&ticket) {
+            Some(guest) => guest.span.in_scope(log),
+            None => log(),
         }
     }
 

@@ -13,6 +13,7 @@ use super::LivePlan;
 use super::desk::Desk;
 use super::ledger::Ledger;
 use super::plans::Plans;
+use crate::agents::driver::Hooks;
 use crate::call::TimelineEvent;
 use crate::call::driver::{Agreement, Consultant, Music, Ports, Voice};
 use crate::call::record::{CallEnd, CallRecord, Direction};
@@ -63,6 +64,8 @@ pub struct House {
     pub clock: Arc<dyn Clock>,
     /// Who asks other systems, where the settings name any.
     pub lookups: Option<Lookups>,
+    /// Who tells a system of the house of agents and callers.
+    pub hooks: Option<Hooks>,
     /// What stands for the secrets of the house in the requests of plans.
     pub markers: Arc<BTreeMap<String, String>>,
     /// Itself, for calls that make calls.

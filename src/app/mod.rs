@@ -10,6 +10,7 @@ mod certificates;
 mod consult;
 pub mod control;
 mod desk;
+pub mod handset;
 mod house;
 mod ledger;
 mod ops;
@@ -42,6 +43,7 @@ pub use self::plans::{LivePlan, prompts};
 use self::plans::{Plans, Watcher};
 use self::settings::{media_config, music, sip_config, start_recognizers};
 use crate::agents::RosterError;
+use crate::agents::driver::Hooks;
 use crate::call::TimelineEvent;
 use crate::call::record::CallRecord;
 use crate::call::registry::Registry;
@@ -162,10 +164,19 @@ async fn open_house(config: Config, plans: Plans, clock: Arc<dyn Clock>) -> Resu
     let settings = config.lookups.settings(rand::rng().random());
     let markers = Arc::new(settings.secrets.markers());
     let asks = !config.lookups.allow.is_empty();
+    let hooks = match config.webhook(&settings.secrets) {
+        // A client of its own, so that a webhook that hangs takes no look-up's place.
+        Some(webhook) => {
+            let lookups = Lookups::new(settings.clone(), clock.clone()).map_err(AppError::Lookups)?;
+            Some(Hooks::new(webhook, lookups, clock.clone()))
+        }
+        None => None,
+    };
     let lookups = asks.then(|| Lookups::new(settings, clock.clone())).transpose().map_err(AppError::Lookups)?;
     let house = Arc::new_cyclic(|me| House {
         me: me.clone(),
         lookups,
+        hooks,
         markers,
         plans: Arc::new(plans),
         media,

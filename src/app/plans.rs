@@ -23,21 +23,22 @@ use super::AppError;
 use crate::audio::TELEPHONE_HZ;
 use crate::config::Config;
 use crate::dialplan::diagnostic::Severity;
-use crate::dialplan::interpreter::Interpreter;
+use crate::dialplan::interpreter::{Interpreter, Line, line_of};
 use crate::dialplan::load::{Loaded, Texts, load, load_kept, load_str};
 use crate::dialplan::plan::{Plan, Prompt};
 use crate::dialplan::scope::{Scope, Variables, View};
-use crate::dialplan::template::{fill, is_template};
+use crate::dialplan::template::is_template;
 use crate::observe::metrics::PlansView;
 use crate::speech::Utter;
 use crate::speech::prompts::{PromptBook, Prompts};
 use crate::speech::voices::SystemVoices;
-use crate::spoken::markup;
 use crate::time::Clock;
 use crate::understand::Matcher;
 
 /// Plans kept that no route leads to: those of `trunkline call`.
 const MORE: usize = 64;
+/// Plans of the gateway's own that are kept: a few for each language that agents speak.
+const OWN: usize = 64;
 
 /// A dial plan and everything it can say, ready for calls.
 #[derive(Clone, Debug)]
@@ -57,6 +58,8 @@ pub struct Plans {
     routed: BTreeMap<PathBuf, Routed>,
     /// Asked for by orders, as they were when their files were last written.
     more: Mutex<BTreeMap<PathBuf, (Stamps, LivePlan)>>,
+    /// The gateway's own, by their text.
+    own: Mutex<BTreeMap<String, LivePlan>>,
     /// Whoever changes what is in force does so alone.
     turn: tokio::sync::Mutex<()>,
     /// Edited files that came into force, and those that were broken.
@@ -72,6 +75,7 @@ impl Plans {
             clock,
             routed: BTreeMap::new(),
             more: Mutex::default(),
+            own: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             enforced: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -159,10 +163,29 @@ impl Plans {
         Ok(live)
     }
 
-    /// A plan of the gateway's own, written as text, ready to talk to somebody of whom this is known.
+    /// A plan of the gateway's own, written as text, ready to talk to somebody of whom this is known. One that talks to
+    /// everybody alike is made once.
     pub async fn spoken(&self, name: &str, text: &str, variables: &Variables) -> Result<LivePlan, AppError> {
-        let plan = load_str(name, text).map_err(AppError::Plan)?.plan;
-        Ok(render(plan, self.prompts.clone(), &PromptBook::default(), variables).await?.0)
+        let known = self.own().get(text).filter(|_| variables.is_empty()).cloned();
+        if let Some(live) = known {
+            return Ok(live);
+        }
+        let (called, written) = (name.to_owned(), text.to_owned());
+        let compile = move || load_str(&called, &written).map(Read::of).map_err(AppError::Plan);
+        let plan = off_the_beat(Path::new(name), compile).await?.plan;
+        let (live, _) = render(plan, self.prompts.clone(), &PromptBook::default(), variables).await?;
+        if variables.is_empty() {
+            let mut own = self.own();
+            if own.len() >= OWN {
+                own.pop_first();
+            }
+            own.insert(text.to_owned(), live.clone());
+        }
+        Ok(live)
+    }
+
+    fn own(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, LivePlan>> {
+        self.own.lock().expect("nobody panics while holding the plans")
     }
 
     /// Loaded when it is asked for first, and again when its file or a recording has changed.
@@ -307,16 +330,21 @@ pub fn utters(plan: &Arc<Plan>, variables: &Variables) -> Vec<Utter> {
     let known = Interpreter::new(plan.clone(), &plan.languages[0], TimeZone::UTC).knowing(Scope::default(), variables);
     let said = plan.utterances().filter_map(|(prompt, language)| {
         let view = View { scope: known.scope(), language, now: DateTime::default() };
-        let text = prompt.texts.get(language)?;
-        let text = match is_template(text) {
-            true if variables.is_empty() => return None,
-            true => fill(text, view).ok()?.into_owned(),
-            false => text.clone(),
-        };
-        let text = markup::in_words(&text, language, view.now.date());
-        Some(Utter { text, language: language.clone(), file: prompt.files.get(language).cloned() })
+        if is_template(prompt.texts.get(language)?) && variables.is_empty() {
+            return None;
+        }
+        let (Line { text, file }, fault) = line_of(prompt, view);
+        fault.is_none().then(|| Utter { text, language: language.clone(), file })
     });
     said.filter(|utter| !utter.text.trim().is_empty() || utter.file.is_some()).collect()
+}
+
+#[cfg(test)]
+impl Plans {
+    /// The same, in another voice.
+    pub(super) fn voiced(self, prompts: Prompts) -> Self {
+        Self { prompts: Arc::new(prompts), ..self }
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::*;
 use crate::audio::{Pcm, TELEPHONE_HZ, tone};
 use crate::config::LogFormat;
 use crate::dialplan::diagnostic::Severity;
+use crate::dialplan::scope::Variables;
 use crate::language::Language;
 use crate::observe::captured;
 use crate::speech::prompts::Prompts;
@@ -100,6 +101,21 @@ async fn a_plan_that_is_not_there_says_how_to_name_another() {
     let sentence = Plans::routed(&config, clock).await.unwrap_err().to_string();
     assert!(sentence.starts_with("the dial plan nowhere/ship.yaml does not exist; set `plan` of"), "{sentence}");
     assert!(sentence.contains("[[route]] in trunkline.toml") && sentence.contains("`-c FILE`"), "{sentence}");
+}
+
+#[tokio::test]
+async fn a_plan_of_our_own_is_made_once_unless_it_speaks_of_somebody() {
+    let home = tempfile::tempdir().unwrap();
+    let config = Config { data_dir: home.path().to_owned(), ..Config::default() };
+    let voice = Prompts::new(home.path().join("prompts"), TELEPHONE_HZ, Arc::new(Speaks("")));
+    let plans = Plans::none(&config, Arc::new(crate::time::SystemClock)).voiced(voice);
+    let text = crate::agents::briefing::plan(&Language::english());
+    let spoken = async |variables: &Variables| plans.spoken("briefing", &text, variables).await.unwrap().plan;
+    let nobody = Variables::new();
+    assert!(Arc::ptr_eq(&spoken(&nobody).await, &spoken(&nobody).await), "no ring waits for it to be compiled again");
+    let somebody: Variables =
+        [(crate::agents::briefing::SENTENCE.to_owned(), crate::pii::Pii::new("A caller.".to_owned()))].into();
+    assert!(!Arc::ptr_eq(&spoken(&somebody).await, &spoken(&somebody).await), "their words are nobody else's");
 }
 
 #[test]

@@ -31,7 +31,7 @@ use crate::rtp::Digit;
 use crate::sip::{LegCommand, LegCommands, LegEnd, LegEvent};
 use crate::speech::driver::RecognizerPool;
 use crate::speech::{Cancel, RecognizeJob};
-use crate::time::Clock;
+use crate::time::{Clock, sleep_until};
 
 mod agreement;
 mod voice;
@@ -467,13 +467,6 @@ async fn carry(ports: &Ports, settled: Settled) -> Option<Input> {
         }
     }
     input
-}
-
-async fn sleep_until(deadline: Option<std::time::Instant>) {
-    match deadline {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Milestones for a reader holding a call id; the words stay in the record.

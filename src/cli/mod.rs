@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub mod agents;
 pub mod call;
 pub mod calls;
 pub mod check;
@@ -70,6 +71,8 @@ enum Command {
     Calls(calls::Args),
     /// Dial plans of the running gateway: versions, calls on each; put an earlier one back
     Plans(plans::PlansArgs),
+    /// Agents of the running gateway: what they are doing, who waits; send one away, or back
+    Agents(agents::AgentsArgs),
     /// Would calls be served? What is wrong, and what to do about it
     Doctor(doctor::DoctorArgs),
     /// Which version this is
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Transfer(args) => transfer::run(args),
         Command::Calls(args) => calls::run(args),
         Command::Plans(args) => plans::run(args),
+        Command::Agents(args) => agents::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Version => print(concat!("trunkline ", env!("CARGO_PKG_VERSION"), "\n")),
     }

@@ -14,7 +14,7 @@ use crate::language::Language;
 use crate::time::{Clock, SystemClock};
 use crate::understand::benchmark::{self, Findings, Judged, Measures};
 use crate::understand::eval::{self, Outcome, Report};
-use crate::understand::labelled::{Labelled, Sentence};
+use crate::understand::labelled::{self, Labelled, Sentence};
 use crate::understand::model::Example;
 use crate::understand::tasks::{self, Task};
 use crate::understand::trained::{Recipe, Trained};
@@ -56,8 +56,8 @@ struct EvalArgs {
     /// Try the sentences of this file, written the same way.
     #[arg(long, requires = "train")]
     test: Option<PathBuf>,
-    /// The intent of sentences that belong to none of the others.
-    #[arg(long, requires = "train")]
+    /// The intent of sentences that belong to none of the others; in cases of a plan `-` says that too.
+    #[arg(long)]
     oos: Option<String>,
     /// Learn from so many sentences of each intent only.
     #[arg(long, requires = "train", value_parser = clap::value_parser!(u32).range(1..))]
@@ -71,13 +71,14 @@ struct EvalArgs {
     /// Measure a menu of this dial plan instead.
     #[arg(long, requires = "cases")]
     plan: Option<PathBuf>,
-    /// What to try on the menu: lines of `option<TAB>text`; `-` as the option of a sentence that is out of scope.
+    /// What to try on the menu: lines of `option<TAB>text`, or of `text<TAB>intent` under that heading; `-` as the
+    /// option of a sentence that is out of scope.
     #[arg(long, requires = "plan")]
     cases: Option<PathBuf>,
-    /// The menu; the plan's first when left out.
+    /// The menu; the plan's first that has all the options of the cases when left out.
     #[arg(long, requires = "plan")]
     step: Option<String>,
-    /// The language of the sentences; told by their letters, or the plan's first, when left out.
+    /// The language of the sentences; told by their letters when left out.
     #[arg(long, value_parser = Language::parse)]
     lang: Option<Language>,
     /// Refuse below this confidence; what the menu says when left out.
@@ -220,8 +221,16 @@ fn write_json(args: &EvalArgs, findings: &Findings) -> Result<(), String> {
 
 fn evaluate_plan(args: &EvalArgs, file: &Path, cases: &Path) -> Result<String, String> {
     let plan = load::load(file).map_err(|found| found.to_string())?.plan;
-    let (name, menu) = menu_of(&plan, args.step.as_deref())?;
-    let language = args.lang.as_ref().unwrap_or(&plan.languages[0]);
+    let path = cases.display();
+    let bytes = fs::read(cases).map_err(|error| format!("cannot read {path}: {error}"))?;
+    let lines = eval::parse_lines(&bytes).map_err(|error| format!("{path}: {error}"))?;
+    let oos = args.oos.as_deref();
+    let (name, menu) = menu_of(&plan, args.step.as_deref(), &lines, oos)?;
+    let written = labelled::language_of(lines.iter().map(|line| line.text.as_str()));
+    let language = match &args.lang {
+        Some(language) => language,
+        None => plan.languages.iter().find(|one| one.primary() == written.primary()).unwrap_or(&plan.languages[0]),
+    };
     let spoken = || plan.languages.iter().map(Language::as_str).collect::<Vec<_>>().join(", ");
     let menu = menu.options();
     let matcher = menu
@@ -229,10 +238,8 @@ fn evaluate_plan(args: &EvalArgs, file: &Path, cases: &Path) -> Result<String, S
         .get(language)
         .ok_or_else(|| format!("the plan does not speak {language}; it speaks {}", spoken()))?;
     let options: Vec<String> = menu.options.iter().map(|option| option.name.clone()).collect();
-    let path = cases.display();
-    let cases = eval::parse_cases(&read(cases)?, &options).map_err(|error| format!("{path}: {error}"))?;
+    let cases = eval::cases(&lines, &options, oos).map_err(|error| format!("{path}: {error}"))?;
     let reject_below = args.below.unwrap_or(menu.reject_below);
-    let since = |began: Instant| (SystemClock.now().mono - began).as_secs_f64();
     let began = SystemClock.now().mono;
     matcher.warm();
     let train_ms = since(began) * 1e3;
@@ -250,7 +257,7 @@ fn evaluate_plan(args: &EvalArgs, file: &Path, cases: &Path) -> Result<String, S
         test_strangers: cases.len() - of_options,
         classes: options.len(),
         measures: Measures::of(&judged, options.len(), thresholds, train_ms, classify_us),
-        yardstick: None,
+        yardstick: Some(plan_yardstick(matcher, &cases, options.len(), language)),
         confusions: benchmark::confusions(&judged, &options),
     };
     write_json(args, &findings)?;
@@ -259,14 +266,61 @@ fn evaluate_plan(args: &EvalArgs, file: &Path, cases: &Path) -> Result<String, S
     Ok(format!("{} step `{name}`\n{findings}\n{report}{misses}", file.display()))
 }
 
-fn menu_of<'a>(plan: &'a Plan, wanted: Option<&str>) -> Result<(&'a str, &'a Menu), String> {
-    let mut menus = plan.steps.iter().filter_map(|step| Some((step.name.as_str(), step.is::<Menu>()?)));
-    match wanted {
-        Some(wanted) => {
-            menus.find(|(name, _)| *name == wanted).ok_or_else(|| format!("the plan has no menu named `{wanted}`"))
+/// What words weighed by tf-idf and a linear model make of the same phrases and cases. A universal is a class of its
+/// own, and no option.
+fn plan_yardstick(matcher: &Matcher, cases: &[eval::Case], options: usize, language: &Language) -> Measures {
+    let mut universals: Vec<Universal> = Vec::new();
+    let mut class = |meaning: &Meaning| match meaning {
+        Meaning::Option(option) => *option,
+        Meaning::Universal(universal) => {
+            options
+                + universals.iter().position(|known| known == universal).unwrap_or_else(|| {
+                    universals.push(*universal);
+                    universals.len() - 1
+                })
         }
-        None => menus.next().ok_or_else(|| "the plan has no menu".to_owned()),
+    };
+    let began = SystemClock.now().mono;
+    let examples: Vec<Example> =
+        matcher.taught().map(|(meaning, phrase)| Example::new(phrase, Some(class(meaning)), language)).collect();
+    let trained = Trained::learn(&examples, options + universals.len(), language, &Recipe::plain());
+    let train_ms = since(began) * 1e3;
+    let began = SystemClock.now().mono;
+    let judge = |case: &eval::Case| {
+        let verdict = trained.classify(&features::features(&case.text, language));
+        let (taken, belongs) = (Some(verdict.class).filter(|class| *class < options), verdict.belongs);
+        Judged { meant: case.meant, taken, confidence: verdict.confidence, belongs }
+    };
+    let judged: Vec<Judged> = cases.iter().map(judge).collect();
+    let classify_us = since(began) * 1e6 / cases.len().max(1) as f64;
+    Measures::of(&judged, options, trained.thresholds(), train_ms, classify_us)
+}
+
+/// Seconds since then.
+fn since(began: Instant) -> f64 {
+    (SystemClock.now().mono - began).as_secs_f64()
+}
+
+/// The menu that was named; else the plan's first that has every option of the cases, so that a complaint is about the
+/// first where none has.
+fn menu_of<'a>(
+    plan: &'a Plan,
+    wanted: Option<&str>,
+    lines: &[eval::Line],
+    oos: Option<&str>,
+) -> Result<(&'a str, &'a Menu), String> {
+    let menus = || plan.steps.iter().filter_map(|step| Some((step.name.as_str(), step.is::<Menu>()?)));
+    if let Some(wanted) = wanted {
+        let found = menus().find(|(name, _)| *name == wanted);
+        let known = || menus().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
+        return found.ok_or_else(|| format!("the plan has no menu named `{wanted}`; its menus are {}", known()));
     }
+    let has_all = |menu: &Menu| {
+        let options: Vec<String> = menu.options().options.iter().map(|option| option.name.clone()).collect();
+        eval::cases(lines, &options, oos).is_ok()
+    };
+    let fits = menus().find(|(_, menu)| has_all(menu));
+    fits.or_else(|| menus().next()).ok_or_else(|| "the plan has no menu".to_owned())
 }
 
 fn fit(args: &FitArgs) -> Result<String, String> {
@@ -392,6 +446,83 @@ mod tests {
         assert!(typo.contains("good.tsv:1: no sentence has the intent `chta`"), "{typo}");
         let none = evaluated(&["eval", "--train", &good, "--test", &good, "--shots", "0"]).unwrap_err();
         assert!(none.contains("--shots"), "{none}");
+    }
+
+    #[test]
+    fn every_shipped_plan_that_has_cases_is_measured_by_them() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("dialplans");
+        let mut files: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|path| path.to_string_lossy().ends_with(".cases.tsv"));
+        files.sort();
+        assert!(files.len() >= 8, "{files:?}");
+        for cases in files {
+            let name = cases.file_name().unwrap().to_string_lossy().into_owned();
+            let plan = folder.join(format!("{}.yaml", name.split('.').next().unwrap()));
+            let json = tempfile::NamedTempFile::new().unwrap();
+            let words = [
+                "eval",
+                "--plan",
+                plan.to_str().unwrap(),
+                "--cases",
+                cases.to_str().unwrap(),
+                "--json",
+                json.path().to_str().unwrap(),
+            ];
+            let table = evaluated(&words).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let written: serde_json::Value = serde_json::from_slice(&fs::read(json.path()).unwrap()).unwrap();
+            for measure in [
+                "accuracy",
+                "macro_f1",
+                "micro_f1",
+                "oos_recall_at_3",
+                "oos_recall_at_5",
+                "ece",
+                "train_ms",
+                "classify_us",
+            ] {
+                assert!(written[measure].is_f64(), "{name}: {measure} is missing from {written}");
+                assert!(written["yardstick"][measure].is_f64(), "{name}: the yardstick lacks {measure}");
+                assert!(table.lines().any(|line| line.starts_with(measure)), "{measure} is missing from\n{table}");
+            }
+            let (ours, plain) =
+                (written["accuracy"].as_f64().unwrap(), written["yardstick"]["accuracy"].as_f64().unwrap());
+            println!("measured: {name}: accuracy {ours:.3}, tf-idf and a linear model {plain:.3}");
+            assert!(ours >= 0.7 && ours >= plain, "{name}: {ours} against {plain}\n{table}");
+            assert_eq!(written["language"], if name.contains("zh-CN") { "zh-CN" } else { "en-US" }, "{name}");
+        }
+    }
+
+    #[test]
+    fn cases_that_cannot_be_used_are_complained_of_in_a_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = Path::new(env!("CARGO_MANIFEST_DIR")).join("dialplans/pharmacy.yaml");
+        let plan = plan.to_str().unwrap();
+        let write = |bytes: &[u8]| {
+            let path = folder.path().join("c.tsv");
+            fs::write(&path, bytes).unwrap();
+            path.to_string_lossy().into_owned()
+        };
+        let rows: [(&[u8], &str); 5] = [
+            (b"", "c.tsv: no cases in the file"),
+            (b"refill\tfill it \xff again\n", "c.tsv: line 1: these bytes are not UTF-8; save the file as UTF-8"),
+            (b"option\ttext\nrefil\tfill it\n", "c.tsv: line 2: the menu has no option `refil`; it has refill, hours"),
+            (b"refill\tfill\tit\n", "c.tsv: line 1: there are 3 columns where 2 belong"),
+            (b"refill fill it\n", "c.tsv: line 1: expected `option<TAB>text`"),
+        ];
+        for (bytes, said) in rows {
+            let cases = write(bytes);
+            let found = evaluated(&["eval", "--plan", plan, "--cases", &cases]).unwrap_err();
+            assert!(found.contains(said), "{found}");
+        }
+        let cases = write("\u{FEFF}text\tintent\r\nmore of my pills please\trefill\r\npizza\tchat\r\n".as_bytes());
+        let found = evaluated(&["eval", "--plan", plan, "--cases", &cases, "--oos", "chat"]).unwrap();
+        assert!(found.contains("step `main`") && found.contains("tried on 1 and 1 strangers"), "{found}");
+        let found = evaluated(&["eval", "--plan", plan, "--cases", &cases]).unwrap_err();
+        assert!(found.contains("the menu has no option `chat`"), "{found}");
+        let found = evaluated(&["eval", "--plan", plan, "--cases", &cases, "--step", "mian"]).unwrap_err();
+        assert!(found.contains("no menu named `mian`; its menus are main, was_that_a_refill"), "{found}");
+        let found = evaluated(&["eval", "--plan", plan, "--cases", "/nowhere.tsv"]).unwrap_err();
+        assert!(found.contains("cannot read /nowhere.tsv"), "{found}");
     }
 
     #[test]

@@ -41,6 +41,7 @@ impl Config {
         self.check_trunks()?;
         self.lookups.check()?;
         self.roster().map_err(|RosterError { at, text }| Fault { at, text })?;
+        self.check_webhook()?;
         self.check_routes()
     }
 

@@ -421,6 +421,39 @@ fn the_most_particular_route_answers() {
 }
 
 #[test]
+fn a_webhook_goes_where_look_ups_may_and_proves_itself_by_their_secrets() {
+    let lookups = "[lookups]\nallow = [\"crm.example\"]\nsecrets = [\"CRM_TOKEN\"]\n";
+    let hook = "[agents.webhook]\nurl = \"https://crm.example/calls\"\n";
+    let headers = "headers = { Authorization = \"Bearer {{ env.CRM_TOKEN }}\" }\n";
+    let config = load(&format!("{lookups}{hook}{headers}"), &[("CRM_TOKEN", "s3cret")]).unwrap();
+    let settings = config.lookups.settings(7);
+    let webhook = config.webhook(&settings.secrets).unwrap();
+    let (key, marker) = ("Authorization", format!("Bearer {}", settings.secrets.marker("CRM_TOKEN")));
+    assert_eq!((webhook.headers[key].reveal(), webhook.timeout), (&marker, Duration::from_secs(10)));
+    let request = webhook.request(serde_json::json!({}), "k".to_owned());
+    assert!(request.prepare(&settings).is_ok());
+    assert!(load("", &[]).unwrap().webhook(&settings.secrets).is_none());
+    let rows = [
+        (hook.to_owned(), "2:1: agents.webhook.url: `crm.example` is not on the allow list"),
+        (hook.replace("https://", ""), "2:1: agents.webhook.url cannot be used: write the URL out up to its path"),
+        (hook.replace("crm.example", "{{ env.HOST }}"), "2:1: agents.webhook.url cannot be used: whom to ask"),
+        (
+            format!("{hook}headers = {{ a = \"{{{{ env.TOKEN }}}}\" }}\n[lookups]\nallow = [\"crm.example\"]"),
+            "3:1: agents.webhook.headers uses `TOKEN`, which is not in `secrets`",
+        ),
+        (
+            format!("{hook}timeout = \"2m\"\n[lookups]\nallow = [\"crm.example\"]"),
+            "3:1: agents.webhook.timeout is out of reach",
+        ),
+        (format!("{hook}uri = 1"), "agents.webhook.uri is not a setting; did you mean `url`?"),
+    ];
+    for (text, fault) in rows {
+        let error = load(&text, &[]).unwrap_err();
+        assert!(error.contains(fault), "{error}\n{text}");
+    }
+}
+
+#[test]
 fn agents_are_checked_with_the_trunks_they_are_called_through() {
     let trunk = "[[trunk]]\nname = \"c\"\nuri = \"sip:c.example\"\n";
     let desk = "[agents.group.desk]\nring = \"12s\"\nannounce = \"never\"\nstrategy = \"ring_all\"\n";
@@ -475,6 +508,7 @@ fn the_example_explains_every_key_and_what_is_commented_out_is_valid() {
         "[[route]]",
         "[[agents.agent]]",
         "[agents.group.desk]",
+        "[agents.webhook]",
         "[speech]",
         "[lookups]",
         "[recording]",

@@ -8,13 +8,13 @@
 mod unit;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub(super) use self::unit::compile;
 pub use self::unit::{Unit, Workshop};
 pub use self::words::Calculation;
-use super::diagnostic::{Findings, Spanned, listed, nearest};
+use super::diagnostic::{Findings, Span, Spanned, listed, nearest};
 use super::key::Key;
 use super::plan::{Question, Step, StepIx, Target, Universals};
 use super::read::{self, Fields};
@@ -34,6 +34,8 @@ const COMPLETE: Duration = Duration::from_millis(300);
 pub const INCOMPLETE: Duration = Duration::from_millis(1200);
 /// The same while digits are read out: people pause between the groups.
 pub const INCOMPLETE_DIGITS: Duration = Duration::from_millis(2000);
+/// So many findings are helped with a name that is near.
+const HELPED: usize = 200;
 /// Words that begin with `$`.
 pub(super) const RESERVED: [&str; 3] = ["$repeat", "$back", "$end"];
 
@@ -53,6 +55,8 @@ pub struct Compiler<'a> {
     read_names: Vec<(Spanned<String>, bool)>,
     /// What is compiled now goes to another system.
     for_system: bool,
+    /// Where targets stand that do not exist, and have been told.
+    unknown: BTreeSet<Span>,
 }
 
 impl Compiler<'_> {
@@ -82,7 +86,7 @@ impl Compiler<'_> {
     }
 
     /// Where the step in hand is written.
-    pub(super) const fn at(&self) -> super::diagnostic::Span {
+    pub(super) const fn at(&self) -> Span {
         self.name.at
     }
 
@@ -245,14 +249,16 @@ impl Compiler<'_> {
     /// A target for a caller who has gone.
     fn hung_up(&mut self, target: &schema::Target) -> Target {
         let resolved = self.resolve(target);
-        let word_of = |name: &str| {
-            let step = self.written.steps.iter().find(|step| step.name.value == name)?;
+        // Names lead to places behind those of the plans before this one.
+        let before = self.written.steps.first().and_then(|first| self.names.get(first.name.value.as_str()));
+        let word_of = |place: usize| {
+            let step = self.written.steps.get(place.checked_sub(*before?)?)?;
             step.kind.as_ref().map(|(word, _)| word.value.as_str())
         };
         let fits = match resolved {
             Target::End => true,
             Target::Repeat | Target::Back => false,
-            Target::Step(_) => word_of(&target.value).is_none_or(|word| word == "hangup"),
+            Target::Step(StepIx(place)) => word_of(place).is_none_or(|word| word == "hangup"),
         };
         if !fits {
             self.findings
@@ -282,9 +288,15 @@ impl Compiler<'_> {
 
     fn unknown_target(&mut self, target: &schema::Target) {
         let name = &target.value;
+        // What stands in `defaults` is looked up again by every step.
+        if !self.unknown.insert(target.at) {
+            return;
+        }
+        // Looking for what was meant costs a look at every name: not for thousands of faults.
+        let few = self.findings.len() < HELPED;
         let (sort, near) = match name.starts_with('$') {
             true => ("reserved target", nearest(name, RESERVED)),
-            false => ("step", nearest(name, self.names.keys().copied())),
+            false => ("step", nearest(name, self.names.keys().copied().filter(|_| few))),
         };
         let reserved = RESERVED.iter().find(|word| word[1..] == **name);
         let help = match (reserved, near) {

@@ -4,9 +4,12 @@
 //! (`since < "2026-03-01"`, `now.time >= "17:00"`), what is not known as `null`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use cel::common::ast::{CallExpr, EntryExpr, Expr};
 use cel::objects::{Key, Map};
-use cel::{Context, Program};
+use cel::{Context, ExecutionError, IdedExpr, Program};
 
 use crate::dialplan::scope::{View, readable};
 use crate::value::{Currency, Value};
@@ -16,10 +19,19 @@ const LONGEST: usize = 2_000;
 /// Deepest nesting of brackets.
 const DEEPEST: usize = 40;
 
+/// Most items that one evaluation looks at, over all its lists and lists in lists: `all` in `all` in `all` would
+/// otherwise keep a call, and every other, waiting for minutes.
+const MOST_ROUNDS: usize = 20_000;
+/// What a comparison with a pattern counts for: the pattern is read anew each time.
+const PATTERN: usize = 100;
+/// Counts items, and patterns; no author can write these names.
+const ROUNDS: &str = "@rounds";
+const PATTERNS: &str = "@patterns";
+
 /// A compiled condition or calculation.
 pub struct Condition {
     text: String,
-    program: Program,
+    program: IdedExpr,
     names: BTreeSet<String>,
 }
 
@@ -34,7 +46,6 @@ impl Condition {
             match letter {
                 '(' | '[' | '{' | '?' | '!' | '-' => depth += 1,
                 ')' | ']' | '}' => depth = depth.saturating_sub(1),
-                letter if letter.is_alphanumeric() => {}
                 _ => {}
             }
             if depth > DEEPEST {
@@ -46,6 +57,8 @@ impl Condition {
             format!("this is no condition{why}")
         })?;
         let names = program.references().variables().into_iter().map(str::to_owned).collect();
+        let mut program = program.expression().clone();
+        count(&mut program);
         Ok(Self { text: text.to_owned(), program, names })
     }
 
@@ -62,6 +75,12 @@ impl Condition {
     /// What it comes to; the error names no value.
     pub fn value(&self, view: View<'_>) -> Result<Value, String> {
         let mut context = Context::default();
+        let rounds = Arc::new(AtomicUsize::new(0));
+        for (function, cost) in [(ROUNDS, None), (PATTERNS, Some(PATTERN))] {
+            let rounds = rounds.clone();
+            let counted = move |value: cel::Value| counted(&rounds, value, cost);
+            context.add_function(function, counted).map_err(|_| "it cannot be counted".to_owned())?;
+        }
         for name in &self.names {
             let value = match name.as_str() {
                 "call" => map_of(view.scope.facts()),
@@ -71,7 +90,12 @@ impl Condition {
             };
             context.add_variable_from_value(name.clone(), value);
         }
-        self.program.execute(&context).map(|value| from_cel(&value)).map_err(|error| failure(&error))
+        let value = cel::Value::resolve(&self.program, &context);
+        // An `all` goes on behind a failure, and may come to something all the same.
+        if rounds.load(Ordering::Relaxed) > MOST_ROUNDS {
+            return Err(too_long());
+        }
+        value.map(|value| from_cel(&value)).map_err(|error| self.failure(&error))
     }
 
     /// Does it hold? What is neither true nor false does not.
@@ -79,6 +103,23 @@ impl Condition {
         match self.value(view)? {
             Value::Boolean(truth) => Ok(truth),
             other => Err(format!("it came to a {}, neither true nor false", other.sort())),
+        }
+    }
+
+    /// The evaluator's own words may hold values: only the sort of failure is told, and names that the author wrote.
+    fn failure(&self, error: &ExecutionError) -> String {
+        use ExecutionError as E;
+        match error {
+            E::NoSuchKey(key) if self.text.contains(key.as_str()) => format!("there is no `{key}`"),
+            E::NoSuchKey(_) => "a map has no such entry".to_owned(),
+            E::UndeclaredReference(name) => format!("there is no `{name}`"),
+            E::DivisionByZero(_) | E::RemainderByZero(_) => "it divides by zero".to_owned(),
+            E::Overflow(..) => "a number became too large".to_owned(),
+            E::IndexOutOfBounds(_) => "the list is shorter than that".to_owned(),
+            E::ValuesNotComparable(left, right) => {
+                format!("a {} cannot be compared with a {}", left.type_of(), right.type_of())
+            }
+            _ => "its values do not fit together".to_owned(),
         }
     }
 }
@@ -89,20 +130,64 @@ impl std::fmt::Debug for Condition {
     }
 }
 
-/// The evaluator's own words may hold values: only the sort of failure is told.
-fn failure(error: &cel::ExecutionError) -> String {
-    use cel::ExecutionError as E;
-    match error {
-        E::NoSuchKey(key) => format!("there is no `{key}`"),
-        E::UndeclaredReference(name) => format!("there is no `{name}`"),
-        E::DivisionByZero(_) | E::RemainderByZero(_) => "it divides by zero".to_owned(),
-        E::Overflow(..) => "a number became too large".to_owned(),
-        E::IndexOutOfBounds(_) => "the list is shorter than that".to_owned(),
-        E::ValuesNotComparable(left, right) => {
-            format!("a {} cannot be compared with a {}", left.type_of(), right.type_of())
+/// Has every list counted before it is gone through, and every text before it is held against a pattern.
+fn count(expression: &mut IdedExpr) {
+    match &mut expression.expr {
+        Expr::Call(call) => {
+            call.target.iter_mut().for_each(|target| count(target));
+            call.args.iter_mut().for_each(count);
+            if call.func_name == "matches" {
+                let text = call.target.as_deref_mut().or(call.args.first_mut());
+                text.into_iter().for_each(|text| wrap(text, PATTERNS));
+            }
         }
-        _ => "its values do not fit together".to_owned(),
+        Expr::Comprehension(inner) => {
+            for part in [&mut inner.accu_init, &mut inner.loop_cond, &mut inner.loop_step, &mut inner.result] {
+                count(part);
+            }
+            count(&mut inner.iter_range);
+            wrap(&mut inner.iter_range, ROUNDS);
+        }
+        Expr::List(list) => list.elements.iter_mut().for_each(count),
+        Expr::Map(map) => map.entries.iter_mut().for_each(|entry| count_entry(&mut entry.expr)),
+        Expr::Struct(made) => made.entries.iter_mut().for_each(|entry| count_entry(&mut entry.expr)),
+        Expr::Select(select) => count(&mut select.operand),
+        Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => {}
     }
+}
+
+fn count_entry(entry: &mut EntryExpr) {
+    match entry {
+        EntryExpr::StructField(field) => count(&mut field.value),
+        EntryExpr::MapEntry(entry) => {
+            count(&mut entry.key);
+            count(&mut entry.value);
+        }
+    }
+}
+
+fn wrap(expression: &mut IdedExpr, function: &str) {
+    let id = expression.id;
+    let inner = std::mem::take(expression);
+    *expression =
+        IdedExpr { id, expr: Expr::Call(CallExpr { func_name: function.into(), target: None, args: vec![inner] }) };
+}
+
+/// Lets a value through while there is patience for it.
+fn counted(rounds: &AtomicUsize, value: cel::Value, cost: Option<usize>) -> Result<cel::Value, ExecutionError> {
+    let cost = cost.unwrap_or(match &value {
+        cel::Value::List(items) => items.len(),
+        cel::Value::Map(entries) => entries.map.len(),
+        _ => 1,
+    });
+    if rounds.fetch_add(cost, Ordering::Relaxed) + cost > MOST_ROUNDS {
+        return Err(ExecutionError::function_error(ROUNDS, too_long()));
+    }
+    Ok(value)
+}
+
+fn too_long() -> String {
+    format!("its lists in lists have more than {MOST_ROUNDS} items to look at")
 }
 
 fn now(view: View<'_>) -> cel::Value {
@@ -212,6 +297,39 @@ mod tests {
         {
             let why = value(text).unwrap_err();
             assert!(!why.contains("gold"), "{text}: {why}");
+        }
+        assert_eq!(value("order[tier] == 1").unwrap_err(), "a map has no such entry");
+        assert_eq!(value("order.nothing == 1").unwrap_err(), "there is no `nothing`");
+    }
+
+    #[test]
+    fn lists_in_lists_in_lists_are_not_gone_through_for_ever() {
+        let list = format!("[{}]", vec!["1"; 100].join(","));
+        for inner in ["true", "'aaaa'.matches('a{1,9}')", "[1].all(e, e == 1)"] {
+            let bomb = ["a", "b", "c", "d"]
+                .iter()
+                .rev()
+                .fold(inner.to_owned(), |inner, name| format!("{list}.all({name}, {inner})"));
+            assert_eq!(value(&bomb).unwrap_err(), too_long(), "{inner}");
+        }
+        let bomb = format!("{list}.map(a, {list}.map(b, {list}.filter(c, c > b)))");
+        assert_eq!(value(&bomb).unwrap_err(), too_long());
+        // What fails within an `exists` may be passed over, but not that.
+        let bomb = format!("{list}.exists(a, {list}.all(b, {list}.all(c, c == 1)) && a == 100)");
+        assert_eq!(value(&bomb).unwrap_err(), too_long());
+    }
+
+    #[test]
+    fn lists_are_gone_through_as_before() {
+        for (text, expected) in [
+            ("order.lines.exists(line, line.sku == 'a')", Value::Boolean(true)),
+            ("order.lines.all(line, line.sku.matches('^[a-z]$'))", Value::Boolean(true)),
+            ("[1, 2, 3].filter(n, n > 1)", Value::List(vec![Value::Integer(2), Value::Integer(3)])),
+            ("size([1, 2, 3].map(n, [n].map(m, m * 2)))", Value::Integer(3)),
+            ("order.all(key, key.matches('^[a-z]+$'))", Value::Boolean(true)),
+            ("tier.matches('gold') && {'a': [1].all(x, x == 1)}.a", Value::Boolean(true)),
+        ] {
+            assert_eq!(value(text), Ok(expected), "{text}");
         }
     }
 }

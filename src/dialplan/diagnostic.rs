@@ -141,6 +141,16 @@ impl Findings {
         self.file
     }
 
+    /// How many there are so far.
+    pub const fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Is there none yet?
+    pub const fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     /// Is there an error among them?
     pub fn has_errors(&self) -> bool {
         self.list.iter().any(|finding| finding.severity == Severity::Error)

@@ -200,18 +200,21 @@ pub fn question_mut<'plan>(plan: &'plan mut Plan, name: &str) -> &'plan mut Ques
 /// What follows, formatted, when `event` happens to a step of which nothing is known.
 pub fn next_of(step: &dyn Run, event: &Event) -> String {
     let (mut scope, mut language, mut memory) = (Scope::default(), Language::english(), Vec::new());
-    let (mut outcomes, mut faults) = (Vec::new(), Vec::new());
+    let (mut outcomes, mut faults, mut spent) = (Vec::new(), Vec::new(), 0);
     let mut visit = Visit {
         scope: &mut scope,
         language: &mut language,
         now: hearing().now,
         wall: jiff::Timestamp::UNIX_EPOCH,
+        zone: &jiff::tz::TimeZone::UTC,
         step: "step",
         outcomes: &mut outcomes,
         faults: &mut faults,
         said: None,
         said_whole: true,
+        spent: &mut spent,
         memory: &mut memory,
+        told: None,
     };
     format!("{:?}", step.next(event, &mut visit))
 }

@@ -8,7 +8,7 @@
 //! ```
 
 use std::any::Any;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::dialplan::handover::{HandedEnd, Handover};
 use crate::dialplan::outcome::{Outcome, OutcomeKind};
 use crate::dialplan::plan::{Plan, Prompt, Question, Step, StepIx, Target};
 use crate::dialplan::scope::{Scope, Variables, View};
-use crate::dialplan::step::{Errand, Event, Excuse, Hearing, Next, OUTCOMES, Visit, Words};
+use crate::dialplan::step::{Errand, Event, Excuse, Hearing, Next, OUTCOMES, Told, Visit, Words};
 use crate::dialplan::template;
 use crate::language::Language;
 use crate::media::BargeIn;
@@ -141,6 +141,8 @@ pub struct Interpreter {
     scope: Scope,
     /// What the step in hand remembers.
     memory: Vec<Box<dyn Any + Send>>,
+    /// Tries of each step that are used up for the whole call.
+    spent: BTreeMap<StepIx, u32>,
     /// What the caller said or typed last.
     said: Option<Pii<String>>,
     /// What was said at the question that led here, for the questions it leads to.
@@ -155,6 +157,10 @@ pub struct Interpreter {
     taken: BTreeSet<Way>,
     steps_without_answer: u32,
     keys_only_said: bool,
+    /// Where the call begins.
+    start: StepIx,
+    /// What happens on the way; `None` where nobody asks.
+    told: Option<Vec<Told>>,
 }
 
 /// A plan that runs another one.
@@ -179,6 +185,8 @@ impl Interpreter {
             .clone();
         Self {
             at: plan.start,
+            start: plan.start,
+            told: None,
             zone: plan.zone.clone().unwrap_or(zone),
             plan,
             language,
@@ -186,6 +194,7 @@ impl Interpreter {
             asked: Vec::new(),
             scope: Scope::default(),
             memory: Vec::new(),
+            spent: BTreeMap::new(),
             said: None,
             ahead: Ahead::default(),
             said_whole: false,
@@ -219,10 +228,25 @@ impl Interpreter {
         self
     }
 
+    /// In the middle of the plan instead, knowing this; for rehearsals, before the call has begun.
+    pub fn begin_at(&mut self, place: StepIx, scope: Scope) {
+        (self.at, self.start, self.scope) = (place, place, scope);
+    }
+
+    /// From now on it tells what happens on the way.
+    pub fn tell_all(&mut self) {
+        self.told.get_or_insert_default();
+    }
+
+    /// What has happened since this was last asked; nothing where nobody wanted to be told.
+    pub fn take_told(&mut self) -> Vec<Told> {
+        self.told.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// The first act of the call.
     pub fn start(&mut self, now: Timestamp) -> Act {
         let plan = self.plan.clone();
-        let start = Next::Go(Target::Step(plan.start));
+        let start = Next::Go(Target::Step(self.start));
         self.follow(&plan, start, now)
     }
 
@@ -344,12 +368,15 @@ impl Interpreter {
             language: &mut self.language,
             now,
             wall,
+            zone: &self.zone,
             step: &step.name,
             outcomes: &mut self.outcomes,
             faults: &mut self.faults,
             said: self.said.as_ref(),
             said_whole: self.said_whole,
+            spent: self.spent.entry(self.at).or_default(),
             memory: &mut self.memory,
+            told: self.told.as_mut(),
         };
         let next = step.kind.next(event, &mut visit);
         self.faults.truncate(FAULTS);
@@ -474,7 +501,7 @@ impl Interpreter {
                 if self.asked.last() == Some(&self.at) && self.asked.len() > 1 {
                     self.asked.pop();
                 }
-                let before = self.asked.last().copied().unwrap_or(self.plan.start);
+                let before = self.asked.last().copied().unwrap_or(self.start);
                 self.arrive(before);
             }
             Target::End => unreachable!("ends are followed before places are taken"),
@@ -484,6 +511,9 @@ impl Interpreter {
     fn arrive(&mut self, place: StepIx) {
         (self.at, self.asking, self.memory) = (place, None, Vec::new());
         self.scope.set_it(None);
+        if let Some(told) = &mut self.told {
+            told.push(Told::Came(place));
+        }
         if self.path.len() < PATH {
             let plan = self.plan.clone();
             self.path.push(self.step(&plan).name.clone());
@@ -547,7 +577,11 @@ pub fn line_of(prompt: &Prompt, view: View<'_>) -> (Line, Option<String>) {
         Ok(text) => (text.into_owned(), None),
         Err((text, why)) => (text, Some(why)),
     };
-    let text = markup::in_words(&text, view.language, view.now.date());
+    // Only the plan writes markup: in a text that was written without any, what looks like some came with a value.
+    let text = match markup::is_marked(written) {
+        true => markup::in_words(&text, view.language, view.now.date()),
+        false => markup::literal(text),
+    };
     (Line { text, file: prompt.files.get(view.language).cloned() }, fault)
 }
 
@@ -700,6 +734,21 @@ mod tests {
         assert_eq!(texts(&first), ["Please use the keys.", "What can I do for you?"]);
         assert!(matches!(first, Act::Ask(Asking { attempt: 1, .. })));
         assert_eq!(texts(&run.next(&Event::Error)), ["Connecting you."]);
+    }
+
+    #[test]
+    fn a_value_brings_no_markup_into_any_text() {
+        let plan = "dialplan: 1\ninputs: { name: text }\nstart: a\nsteps:\n  a: { say: { text: \"Hello {{ name }}.\", go: b \
+                    } }\n  b: { say: { text: \"<s>Hello {{ name }}.</s>\", go: $end } }\n";
+        let plan = crate::dialplan::load::load_str("p.yaml", plan).unwrap().plan;
+        let name = "<sub alias=\"PWNED\">x</sub><audio src=\"/etc/passwd\"/>";
+        let known = [("name".to_owned(), Pii::new(name.to_owned()))].into();
+        let mut call = Interpreter::new(plan, &Language::english(), TimeZone::UTC).knowing(Scope::default(), &known);
+        for act in [call.start(NOW), call.next(&Event::Said, NOW)] {
+            let Act::Say { lines, .. } = act else { panic!("{act:?}") };
+            assert_eq!(markup::recordings(&lines[0].text), Vec::<PathBuf>::new(), "{}", lines[0].text);
+            assert_eq!(markup::plain(&lines[0].text), format!("Hello {name}."));
+        }
     }
 
     #[test]

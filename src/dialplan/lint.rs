@@ -23,6 +23,8 @@ const MAX_OPTIONS: usize = 5;
 const MAX_WORDS: usize = 48;
 /// The same for scripts written without spaces.
 const MAX_CHARACTERS: usize = 88;
+/// Steps of a ring that are named.
+const MAX_ROUTE: usize = 12;
 /// Payment cards have 13 digits or more (ISO/IEC 7812).
 const CARD_DIGITS: usize = 13;
 
@@ -119,10 +121,15 @@ fn used_up(question: &Question) -> Option<StepIx> {
     }
 }
 
-/// `a` → `b` → `a`.
+/// `a` → `b` → `a`; of a long way only the beginning.
 fn route(plan: &Plan, cycle: &[StepIx]) -> String {
-    let names = cycle.iter().chain(&cycle[..1]).map(|place| format!("`{}`", plan.step(*place).name));
-    names.collect::<Vec<_>>().join(" → ")
+    let name = |place: &StepIx| format!("`{}`", plan.step(*place).name);
+    let mut names: Vec<String> = cycle.iter().take(MAX_ROUTE).map(name).collect();
+    if cycle.len() > MAX_ROUTE {
+        names.push(format!("… ({} more)", cycle.len() - MAX_ROUTE));
+    }
+    names.extend(cycle.first().map(name));
+    names.join(" → ")
 }
 
 fn unreachable(plan: &Plan, written: &schema::Plan, findings: &mut Findings) {

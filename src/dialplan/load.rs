@@ -14,8 +14,9 @@ const MAX_PLAN_BYTES: u64 = 8 * 1024 * 1024;
 /// Largest recording: half an hour of telephone sound.
 const MAX_RECORDING_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Most files that one plan is read from.
+/// Most files that one plan is read from, and most that they hold together.
 const MAX_FILES: usize = 200;
+const MAX_BYTES: usize = 32 * 1024 * 1024;
 
 /// A plan fit to run.
 #[derive(Debug)]
@@ -58,14 +59,14 @@ pub fn load_str(name: &str, text: &str) -> Result<Loaded, Diagnostics> {
 pub fn load_kept(path: &Path, texts: Texts) -> Result<Loaded, Diagnostics> {
     let mut texts = texts.into_iter();
     let text = texts.next().map(|(_, text)| text).unwrap_or_default();
-    load_with(path, &text, texts.collect())
+    load_with(path, &text, Some(texts.collect()))
 }
 
 fn load_text(path: &Path, text: &str) -> Result<Loaded, Diagnostics> {
-    load_with(path, text, BTreeMap::new())
+    load_with(path, text, None)
 }
 
-fn load_with(path: &Path, text: &str, kept: BTreeMap<PathBuf, String>) -> Result<Loaded, Diagnostics> {
+fn load_with(path: &Path, text: &str, kept: Option<BTreeMap<PathBuf, String>>) -> Result<Loaded, Diagnostics> {
     let mut findings = Findings::default();
     let mut files = Files { kept, ..Files::default() };
     files.list.push((path.to_owned(), without_mark(text).to_owned()));
@@ -93,8 +94,8 @@ fn load_with(path: &Path, text: &str, kept: BTreeMap<PathBuf, String>) -> Result
 pub struct Files {
     list: Texts,
     recordings: Vec<PathBuf>,
-    /// What files say, instead of what stands there.
-    kept: BTreeMap<PathBuf, String>,
+    /// What files said once; `None`: what stands there now.
+    kept: Option<BTreeMap<PathBuf, String>>,
 }
 
 impl Files {
@@ -153,11 +154,7 @@ impl Files {
             findings.error(named.at, format!("a plan cannot be read from more than {MAX_FILES} files"));
             return None;
         }
-        let bytes = match self.kept.get(&path).cloned() {
-            Some(text) => Ok(text.into_bytes()),
-            None => read_bounded(&path, MAX_PLAN_BYTES),
-        };
-        match bytes {
+        match self.bytes_of(&path) {
             Ok(bytes) => {
                 let place = self.list.len();
                 let before = findings.file();
@@ -221,13 +218,23 @@ impl Files {
         if self.list.len() >= MAX_FILES {
             return Err(format!("a plan cannot be read from more than {MAX_FILES} files"));
         }
-        let bytes = match self.kept.get(path) {
-            Some(text) => text.clone().into_bytes(),
-            None => read_bounded(path, MAX_PLAN_BYTES)?,
-        };
-        let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8: save the file as UTF-8 text".to_owned())?;
+        let text = String::from_utf8(self.bytes_of(path)?)
+            .map_err(|_| "it is not UTF-8: save the file as UTF-8 text".to_owned())?;
         self.list.push((path.to_owned(), text.clone()));
         Ok(text.into_bytes())
+    }
+
+    /// What stands in a file, or stood there; otherwise the end of a sentence that begins with its name.
+    fn bytes_of(&self, path: &Path) -> Result<Vec<u8>, String> {
+        let bytes = match &self.kept {
+            None => read_bounded(path, MAX_PLAN_BYTES)?,
+            Some(kept) => kept.get(path).ok_or("is not among the texts of this plan")?.clone().into_bytes(),
+        };
+        let before: usize = self.list.iter().map(|(_, text)| text.len()).sum();
+        if before + bytes.len() > MAX_BYTES {
+            return Err(format!("is too much: a plan and its files may have {} MiB together", MAX_BYTES / 1024 / 1024));
+        }
+        Ok(bytes)
     }
 
     /// The bytes of a recording that can be played.

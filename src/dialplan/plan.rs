@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::dialplan::scope::Sort;
 use crate::dialplan::step::Run;
 use crate::language::Language;
 use crate::media::BargeIn;
 use crate::understand::{Matcher, Universal};
+use crate::value::Sort;
 
 /// Something known before the call, that the plan speaks of.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,12 +18,13 @@ use super::diagnostic::{Findings, Span, Spanned, listed, nearest};
 use super::key::{Key, Shape, key, names};
 use super::plan::PlanInput;
 use super::read::{self, Fields, Localized};
-use super::scope::{RESERVED_NAMES, SORTS, Sort, readable};
+use super::scope::{RESERVED_NAMES, readable};
 use super::step::WORDS;
 use super::yaml::{Node, Value};
 use crate::language::Language;
 use crate::media::BargeIn;
 use crate::routing::Calendar;
+use crate::value::{SORTS, Sort};
 
 /// The keys of a file.
 pub(super) const PLAN_KEYS: &[Key] = &[

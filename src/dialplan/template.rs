@@ -22,6 +22,8 @@ use crate::value::Value;
 const FUEL: u64 = 20_000;
 /// Longest text after it was filled in, in bytes: some ten minutes of speech.
 const LONGEST: usize = 16 * 1024;
+/// The same for data, and for other systems.
+const LONGEST_DATA: usize = 64 * 1024;
 /// Names under which a text knows how it is spoken; no plan can use them, names of values hold no `$`.
 const LANGUAGE: &str = "$language";
 const TODAY: &str = "$today";
@@ -139,27 +141,59 @@ pub fn fill<'text>(text: &'text str, view: View<'_>) -> Result<Cow<'text, str>, 
         return Ok(Cow::Borrowed(text));
     }
     let jinja = if markup::is_marked(text) { &MARKED } else { &JINJA };
-    let filled = jinja.render_str(text, context(view, For::Ears)).map_err(|error| sentence(&error));
-    match filled {
-        Ok(filled) if filled.len() <= LONGEST => Ok(Cow::Owned(filled)),
-        Ok(_) => Err((without_braces(text), format!("the text became longer than {LONGEST} bytes"))),
+    match render(jinja, text, context(view, For::Ears), LONGEST) {
+        Ok(filled) => Ok(Cow::Owned(filled)),
         Err(why) => Err((without_braces(text), why)),
     }
 }
 
 /// `text` with its values as they are written: `12.50`, `2026-03-01`.
 pub fn fill_data(text: &str, view: View<'_>) -> Result<String, String> {
-    JINJA.render_str(text, context(view, For::Data)).map_err(|error| sentence(&error))
+    render(&JINJA, text, context(view, For::Data), LONGEST_DATA)
 }
 
 /// The same for another system, which may see secrets.
 pub fn fill_request(text: &str, view: View<'_>) -> Result<String, String> {
-    JINJA.render_str(text, context(view, For::System)).map_err(|error| sentence(&error))
+    render(&JINJA, text, context(view, For::System), LONGEST_DATA)
 }
 
 /// The same for a URL: no value can end a path in it or begin a query.
 pub fn fill_url(text: &str, view: View<'_>) -> Result<String, String> {
-    URLS.render_str(text, context(view, For::System)).map_err(|error| sentence(&error))
+    render(&URLS, text, context(view, For::System), LONGEST_DATA)
+}
+
+/// Fills in, and stops where that becomes longer than `most` bytes: a loop may write for ever.
+fn render(jinja: &Environment<'_>, text: &str, values: minijinja::Value, most: usize) -> Result<String, String> {
+    let mut page = Page { bytes: Vec::new(), most, full: false };
+    let done =
+        jinja.template_from_str(text).and_then(|template| template.render_captured_to(values, &mut page).map(drop));
+    match done {
+        _ if page.full => Err(format!("the text became longer than {most} bytes")),
+        Ok(()) => Ok(String::from_utf8_lossy(&page.bytes).into_owned()),
+        Err(error) => Err(sentence(&error)),
+    }
+}
+
+/// Takes so many bytes, and not one more.
+struct Page {
+    bytes: Vec<u8>,
+    most: usize,
+    full: bool,
+}
+
+impl std::io::Write for Page {
+    fn write(&mut self, more: &[u8]) -> std::io::Result<usize> {
+        self.full |= self.bytes.len() + more.len() > self.most;
+        if self.full {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(more);
+        Ok(more.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What is left of a text when everything in braces is cut out.
@@ -315,6 +349,10 @@ mod tests {
         assert!(!why.is_empty() && !why.contains("Ada"), "{why}");
         let bomb = "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}";
         assert!(filled(bomb).is_err());
+        // A hundred gigabytes, were they kept.
+        let bomb = "{% for a in range(1000) %}{{ 'x' * 99999999 }}{% endfor %}";
+        let (said, why) = filled(bomb).unwrap_err();
+        assert_eq!((said.as_str(), why.as_str()), ("", "the text became longer than 16384 bytes"));
     }
 
     #[test]

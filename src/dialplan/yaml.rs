@@ -15,6 +15,8 @@ use super::diagnostic::{Findings, Span, Spanned};
 const MAX_DEPTH: usize = 32;
 /// Most nodes in one file, aliases counted each time they are used. A thousand rich menus have some 110,000.
 const MAX_NODES: usize = 400_000;
+/// So many bytes of a text behind an alias count as a value more.
+const TEXT_A_NODE: usize = 64;
 
 /// A piece of YAML and where it stands.
 #[derive(Clone, Debug)]
@@ -50,11 +52,13 @@ impl Node {
         }
     }
 
+    /// In values. A long text counts as many: an alias of a megabyte is five letters long.
     fn size(&self) -> usize {
+        let long = |text: &str| text.len() / TEXT_A_NODE;
         1 + match &self.value {
-            Value::Scalar { .. } => 0,
+            Value::Scalar { text, .. } => long(text),
             Value::List(items) => items.iter().map(Node::size).sum(),
-            Value::Map(entries) => entries.iter().map(|(_, value)| 1 + value.size()).sum(),
+            Value::Map(entries) => entries.iter().map(|(key, value)| 1 + long(&key.value) + value.size()).sum(),
         }
     }
 }
@@ -327,6 +331,9 @@ mod tests {
         }
         assert!(faults(&bomb).contains("more than 400000 values"));
         assert!(faults("a: &a [*a]\n").contains("would never end"));
+        // One long text, named over and over: 200 GB.
+        let bomb = format!("a: &a {}\nb: [{}]\n", "x".repeat(1_000_000), vec!["*a"; 200_000].join(", "));
+        assert!(faults(&bomb).starts_with("x.yaml:2:"), "{}", faults(&bomb));
         tree("a: &a {b: c}\nd: *a\n");
     }
 

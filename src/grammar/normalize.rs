@@ -442,11 +442,20 @@ fn longest(frames: &[&str], matches: impl Fn(&str) -> Option<usize>) -> Option<u
 }
 
 fn starts_with(words: &[String], frame: &str) -> Option<usize> {
+    // Most frames differ in their first word: plans of a thousand menus have millions of looks here.
+    let rest = frame.strip_prefix(words.first()?.as_str())?;
+    if !rest.is_empty() && !rest.starts_with(' ') {
+        return None;
+    }
     let length = frame.split(' ').count();
     (length < words.len() && frame.split(' ').zip(words).all(|(a, b)| a == b)).then_some(length)
 }
 
 fn ends_with(words: &[String], frame: &str) -> Option<usize> {
+    let rest = frame.strip_suffix(words.last()?.as_str())?;
+    if !rest.is_empty() && !rest.ends_with(' ') {
+        return None;
+    }
     let length = frame.split(' ').count();
     let start = words.len().checked_sub(length).filter(|start| *start > 0)?;
     frame.split(' ').zip(&words[start..]).all(|(a, b)| a == b).then_some(length)

@@ -12,7 +12,7 @@
 use super::model::{Exit, Graph, Kind};
 
 /// Width of a box, in pixels.
-pub(super) const WIDTH: f64 = 248.0;
+pub(super) const WIDTH: f64 = 272.0;
 /// Height of its head, of a line of words, and of a row.
 pub(super) const HEAD: f64 = 30.0;
 pub(super) const LINE: f64 = 15.0;
@@ -25,6 +25,8 @@ pub(super) const PAD: f64 = 8.0;
 const GUTTER: f64 = 84.0;
 const APART: f64 = 26.0;
 const LINE_APART: f64 = 12.0;
+/// Widest band in which nothing stands.
+const BAND: f64 = 48.0;
 pub(super) const MARGIN: f64 = 32.0;
 pub(super) const TITLE: f64 = 58.0;
 /// Rounds of ordering and of straightening.
@@ -106,6 +108,7 @@ pub fn layout(graph: &Graph, figures: bool) -> Layout {
     (0..items.len()).for_each(|item| order[items[item].layer].push(item));
     sort(&items, &mut order);
     straighten(&mut items, &order);
+    close_gaps(&mut items);
     let highest = items.iter().map(|item| item.y).fold(f64::INFINITY, f64::min);
     let shift = if highest.is_finite() { TITLE + MARGIN - highest } else { 0.0 };
     let column = |layer: usize| MARGIN + layer as f64 * (WIDTH + GUTTER);
@@ -136,9 +139,36 @@ pub fn layout(graph: &Graph, figures: bool) -> Layout {
     Layout { width: column(count.max(1)) - GUTTER + MARGIN, height: lowest + MARGIN, boxes, wires }
 }
 
-/// Longest way from where nothing leads, ends one behind the last that leads there.
-fn layers(graph: &Graph) -> Vec<usize> {
-    let mut layers = vec![0; graph.nodes.len()];
+/// Longest way from where nothing leads. What is reached by name only would stand before everything: it stands behind
+/// whoever leads there first, ends a little further off.
+pub(super) fn layers(graph: &Graph) -> Vec<usize> {
+    let layers = longest(graph, vec![0; graph.nodes.len()]);
+    let mut led_by_line = vec![false; graph.nodes.len()];
+    let mut named_by: Vec<Option<usize>> = vec![None; graph.nodes.len()];
+    for (place, row) in
+        graph.nodes.iter().enumerate().flat_map(|(place, node)| node.rows.iter().map(move |row| (place, row)))
+    {
+        match row.exit {
+            Exit::Line(to) => led_by_line[to] = true,
+            Exit::Named(to) => {
+                let layer = named_by[to].map_or(layers[place], |known| known.min(layers[place]));
+                named_by[to] = Some(layer);
+            }
+            Exit::End => {}
+        }
+    }
+    let last = layers.iter().copied().max().unwrap_or(0);
+    let begins = |place: usize| match named_by[place] {
+        _ if led_by_line[place] || place == graph.start => 0,
+        None => 0,
+        Some(layer) if graph.nodes[place].kind == Kind::Ends => last.min(layer + 2),
+        Some(layer) => layer + 1,
+    };
+    longest(graph, (0..graph.nodes.len()).map(begins).collect())
+}
+
+/// One layer behind the last that leads there by a line, and none before its first.
+fn longest(graph: &Graph, mut layers: Vec<usize>) -> Vec<usize> {
     let mut waits = vec![0_usize; graph.nodes.len()];
     let lines = |place: usize| {
         graph.nodes[place].rows.iter().filter_map(|row| match row.exit {
@@ -155,20 +185,6 @@ fn layers(graph: &Graph) -> Vec<usize> {
             if waits[to] == 0 {
                 ready.push(to);
             }
-        }
-    }
-    // What is reached by name only would stand before everything: it stands beside whoever leads there first.
-    for place in 0..graph.nodes.len() {
-        let led_by_line = (0..graph.nodes.len()).any(|other| lines(other).any(|to| to == place));
-        if led_by_line || place == graph.start {
-            continue;
-        }
-        let leads = |other: &usize| graph.nodes[*other].rows.iter().any(|row| row.exit == Exit::Named(place));
-        let named_by = (0..graph.nodes.len()).filter(leads).map(|other| layers[other]).min();
-        let alone = graph.nodes[place].rows.iter().all(|row| !matches!(row.exit, Exit::Line(_)));
-        if let Some(layer) = named_by.filter(|_| alone) {
-            let last = layers.iter().copied().max().unwrap_or(0);
-            layers[place] = if graph.nodes[place].kind == Kind::Ends { last.min(layer + 2) } else { layer + 1 };
         }
     }
     layers
@@ -206,46 +222,47 @@ fn join(items: &mut [Item], (one, from): (usize, f64), (other, to): (usize, f64)
 
 /// Orders each layer by the middle of its neighbours, there and back, and keeps the order with the fewest crossings.
 fn sort(items: &[Item], order: &mut Vec<Vec<usize>>) {
+    let mut place = vec![0.0; items.len()];
+    order.iter().for_each(|layer| number(layer, &mut place));
     let mut best = order.clone();
-    let mut fewest = crossings(items, order);
+    let mut fewest = crossings(items, order, &place);
     for sweep in 0..SWEEPS {
         let forward = sweep % 2 == 0;
         let layers: Vec<usize> =
             if forward { (1..order.len()).collect() } else { (0..order.len().saturating_sub(1)).rev().collect() };
         for layer in layers {
-            let place = positions(items, order);
             let middle = |item: usize| {
                 let near = if forward { &items[item].left } else { &items[item].right };
-                let all: Vec<f64> = near.iter().map(|(other, _, there)| place[*other] + there / 10_000.0).collect();
-                if all.is_empty() { place[item] } else { all.iter().sum::<f64>() / all.len() as f64 }
+                let sum: f64 = near.iter().map(|(other, _, there)| place[*other] + there / 10_000.0).sum();
+                if near.is_empty() { place[item] } else { sum / near.len() as f64 }
             };
             let mut keyed: Vec<(f64, usize)> = order[layer].iter().map(|item| (middle(*item), *item)).collect();
             keyed.sort_by(|one, other| one.0.total_cmp(&other.0));
             order[layer] = keyed.into_iter().map(|(_, item)| item).collect();
+            number(&order[layer], &mut place);
         }
-        swap_neighbours(items, order);
-        let now = crossings(items, order);
+        swap_neighbours(items, order, &mut place);
+        let now = crossings(items, order, &place);
         if now < fewest {
             (fewest, best) = (now, order.clone());
+        }
+        if fewest == 0 {
+            break;
         }
     }
     *order = best;
 }
 
-fn positions(items: &[Item], order: &[Vec<usize>]) -> Vec<f64> {
-    let mut place = vec![0.0; items.len()];
-    for layer in order {
-        layer.iter().enumerate().for_each(|(at, item)| place[*item] = at as f64);
-    }
-    place
+/// Tells everything in a layer where it stands there.
+fn number(layer: &[usize], place: &mut [f64]) {
+    layer.iter().enumerate().for_each(|(at, item)| place[*item] = at as f64);
 }
 
 /// Swaps neighbours where that undoes crossings.
-fn swap_neighbours(items: &[Item], order: &mut [Vec<usize>]) {
-    for layer in 0..order.len() {
-        for at in 1..order[layer].len() {
-            let place = positions(items, order);
-            let (upper, lower) = (order[layer][at - 1], order[layer][at]);
+fn swap_neighbours(items: &[Item], order: &mut [Vec<usize>], place: &mut [f64]) {
+    for layer in order {
+        for at in 1..layer.len() {
+            let (upper, lower) = (layer[at - 1], layer[at]);
             let count = |one: usize, other: usize| {
                 let pairs = |near: fn(&Item) -> &Vec<(usize, f64, f64)>| {
                     let key = |(item, _, there): &(usize, f64, f64)| place[*item] + there / 10_000.0;
@@ -257,15 +274,16 @@ fn swap_neighbours(items: &[Item], order: &mut [Vec<usize>]) {
                 pairs(|item| &item.left) + pairs(|item| &item.right)
             };
             if count(lower, upper) < count(upper, lower) {
-                order[layer].swap(at - 1, at);
+                layer.swap(at - 1, at);
+                number(layer, place);
             }
         }
     }
 }
 
-/// How often lines cross between neighbouring layers.
-fn crossings(items: &[Item], order: &[Vec<usize>]) -> usize {
-    let place = positions(items, order);
+/// How often lines cross between neighbouring layers: of all lines in the order of their beginnings, how many pairs end
+/// the other way round.
+fn crossings(items: &[Item], order: &[Vec<usize>], place: &[f64]) -> usize {
     let mut count = 0;
     for layer in order {
         let mut ends: Vec<(f64, f64)> = Vec::new();
@@ -274,8 +292,30 @@ fn crossings(items: &[Item], order: &[Vec<usize>]) -> usize {
                 ends.push((place[*item] + here / 10_000.0, place[*other] + there / 10_000.0));
             }
         }
-        for (number, one) in ends.iter().enumerate() {
-            count += ends[number + 1..].iter().filter(|other| (one.0 - other.0) * (one.1 - other.1) < 0.0).count();
+        ends.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.total_cmp(&other.1)));
+        let mut ends: Vec<f64> = ends.into_iter().map(|(_, end)| end).collect();
+        count += turned(&mut ends);
+    }
+    count
+}
+
+/// Pairs that stand the wrong way round; sorts them, by merging.
+fn turned(ends: &mut [f64]) -> usize {
+    if ends.len() < 2 {
+        return 0;
+    }
+    let middle = ends.len() / 2;
+    let mut count = turned(&mut ends[..middle]) + turned(&mut ends[middle..]);
+    let (first, second) = (ends[..middle].to_vec(), ends[middle..].to_vec());
+    let (mut one, mut other) = (0, 0);
+    for end in ends {
+        let from_first = one < first.len() && (other == second.len() || first[one] <= second[other]);
+        *end = if from_first { first[one] } else { second[other] };
+        if from_first {
+            one += 1;
+        } else {
+            other += 1;
+            count += first.len() - one;
         }
     }
     count
@@ -318,6 +358,19 @@ fn straighten(items: &mut [Item], order: &[Vec<usize>]) {
     }
 }
 
+/// Bands in which nothing stands, all across the picture, become narrow.
+fn close_gaps(items: &mut [Item]) {
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    order.sort_by(|one, other| items[*one].y.total_cmp(&items[*other].y));
+    let (mut low, mut shift) = (f64::INFINITY, 0.0);
+    for item in order {
+        let item = &mut items[item];
+        shift += (item.y - low - BAND).max(0.0);
+        low = if low.is_finite() { low.max(item.y + item.height) } else { item.y + item.height };
+        item.y -= shift;
+    }
+}
+
 fn gap(items: &[Item], item: usize) -> f64 {
     if items[item].node.is_some() { APART } else { 2.0 }
 }
@@ -347,14 +400,15 @@ fn spread(wanted: &[(f64, f64)], room: &[f64]) -> Vec<f64> {
     values.zip(offsets).map(|(value, offset)| value + offset).collect()
 }
 
-/// About how wide a text is, in pixels: letters of East Asia are as wide as they are high.
+/// How wide a text is at most, in pixels: by the letters of DejaVu Sans, the widest that programs fall back on.
 pub(super) fn text_width(text: &str, size: f64) -> f64 {
     let width = |letter: char| match letter {
-        'i' | 'l' | 'j' | 't' | 'f' | 'r' | 'I' | ' ' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' => 0.33,
-        'm' | 'w' | 'M' | 'W' | '@' | '—' | '…' | '→' | '↩' => 0.92,
-        letter if letter.is_uppercase() => 0.69,
+        'i' | 'l' | 'j' | 'I' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' | ' ' => 0.34,
+        't' | 'f' | 'r' | '(' | ')' | '[' | ']' | '-' | '‹' | '›' => 0.42,
+        'm' | 'w' | 'M' | 'W' | '@' | '—' | '…' | '→' | '↪' | '⏹' | '%' => 1.0,
+        letter if letter.is_uppercase() => 0.76,
         letter if u32::from(letter) >= 0x1100 && !('\u{2000}'..='\u{206f}').contains(&letter) => 1.02,
-        _ => 0.57,
+        _ => 0.64,
     };
     text.chars().map(width).sum::<f64>() * size
 }
@@ -379,7 +433,7 @@ pub(super) fn broken(text: &str, width: f64, size: f64, most: usize) -> Vec<Stri
         }
     }
     for word in words {
-        if !line.is_empty() && text_width(line.trim_end(), size) + text_width(word.trim_end(), size) > width {
+        if !line.is_empty() && text_width(&line, size) + text_width(word.trim_end(), size) > width {
             lines.push(std::mem::take(&mut line));
         }
         line.push_str(&word);
@@ -459,9 +513,28 @@ mod tests {
         join(&mut items, (0, 5.0), (3, 5.0));
         join(&mut items, (1, 5.0), (2, 5.0));
         let mut order = vec![vec![0, 1], vec![2, 3]];
-        assert_eq!(crossings(&items, &order), 1);
+        let crossed = |order: &[Vec<usize>]| {
+            let mut place = vec![0.0; 4];
+            order.iter().for_each(|layer| number(layer, &mut place));
+            crossings(&items, order, &place)
+        };
+        assert_eq!(crossed(&order), 1);
         sort(&items, &mut order);
-        assert_eq!(crossings(&items, &order), 0);
+        assert_eq!(crossed(&order), 0);
+        for (ends, pairs) in
+            [(vec![], 0), (vec![1.0, 1.0, 2.0], 0), (vec![3.0, 2.0, 1.0], 3), (vec![2.0, 1.0, 2.0, 0.0], 4)]
+        {
+            assert_eq!(turned(&mut ends.clone()), pairs, "{ends:?}");
+        }
+    }
+
+    #[test]
+    fn empty_bands_become_narrow_and_all_else_keeps_its_distance() {
+        let item = |y| Item { layer: 0, height: 10.0, node: Some(0), left: Vec::new(), right: Vec::new(), y };
+        let mut items = vec![item(500.0), item(0.0), item(30.0), item(505.0), item(900.0)];
+        close_gaps(&mut items);
+        let places: Vec<f64> = items.iter().map(|item| item.y).collect();
+        assert_eq!(places, [40.0 + BAND, 0.0, 30.0, 45.0 + BAND, 55.0 + 2.0 * BAND]);
     }
 
     #[test]
@@ -482,10 +555,8 @@ mod tests {
             3,
         );
         assert_eq!(lines.len(), 3);
-        assert!(
-            lines.iter().all(|line| text_width(line, 11.0) <= 150.0 + 12.0) && lines[2].ends_with('…'),
-            "{lines:?}"
-        );
+        assert!(lines.iter().all(|line| text_width(line, 11.0) <= 150.0) && lines[2].ends_with('…'), "{lines:?}");
+        assert!(lines[..2].iter().all(|line| !line.ends_with('…')), "only what does not fit is cut: {lines:?}");
         let chinese = broken("您好，欢迎致电示例银行，您正在与自动语音助手通话，本次通话将被录音。", 150.0, 11.0, 9);
         assert!(chinese.len() > 2 && chinese.iter().all(|line| text_width(line, 11.0) <= 150.0), "{chinese:?}");
         assert_eq!(fitting("short", 150.0, 11.0), "short");

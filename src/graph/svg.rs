@@ -9,6 +9,8 @@ use super::traffic::{StepTraffic, Traffic};
 /// Sizes of letters, in pixels.
 const NAME: f64 = 13.0;
 const SMALL: f64 = 11.0;
+/// How much wider heavy letters are.
+const BOLD: f64 = 1.12;
 /// How far in from the side of a box its words begin.
 const INSET: f64 = 14.0;
 /// Widest line, for the way that most callers take.
@@ -16,28 +18,74 @@ const WIDEST: f64 = 7.0;
 /// So many of those who came leave here, and the step is marked: 0..1.
 const MANY_LEAVE: f64 = 0.1;
 
-/// Colours by day, then by night; the classes of steps are [`class`]es.
+/// How things look by day, and the same by night. Written out: programs that draw SVG outside a browser know no
+/// variables, and paint black what is given by one. Colours of steps are those of their [`class`]es.
 const STYLE: &str = "\
-:root{--page:#fcfcfd;--ink:#1d2330;--soft:#697386;--box:#ffffff;--edge:#d5dae3;--wire:#9aa5b8;--fail:#b9795f;--leave:#c8372d}
-.says{--c:#3f74c9}.asks{--c:#16897b}.decides{--c:#a8741a}.looks{--c:#7c58c2}.hands{--c:#c2528b}.notes{--c:#4f7d2f}.ends{--c:#5d6675}
-@media(prefers-color-scheme:dark){:root{--page:#12151b;--ink:#e6e9ef;--soft:#99a3b5;--box:#1b2029;--edge:#343c4a;--wire:#5d6980;--fail:#d59a80;--leave:#ff7a6e}
-.says{--c:#7fabf5}.asks{--c:#4cc7b6}.decides{--c:#e0ae58}.looks{--c:#b79bf2}.hands{--c:#ee93bf}.notes{--c:#97c774}.ends{--c:#a3adbd}}
-svg{background:var(--page);font-family:ui-sans-serif,system-ui,'Noto Sans','Noto Sans CJK SC','PingFang SC','Microsoft YaHei',sans-serif}
-text{fill:var(--ink);font-size:11px}a{text-decoration:none}
-.name{font-size:13px;font-weight:600}.word{fill:var(--c);font-weight:600}.soft{fill:var(--soft)}.go{fill:var(--c)}
-.box{fill:var(--box);stroke:var(--edge)}.bar{fill:var(--c)}.head{fill:var(--c);opacity:.1}
-.wire{fill:none;stroke:var(--wire);stroke-width:1.4}.wire.fail{stroke:var(--fail);stroke-dasharray:4 3}
-.port{fill:var(--wire)}.port.fail{fill:var(--fail)}.tip{fill:var(--wire)}.tip.fail{fill:var(--fail)}
-.rule{stroke:var(--edge)}.leave{fill:var(--leave);font-weight:600}.title{font-size:20px;font-weight:700}
-.begin{fill:var(--ink)}.here:target .box{stroke:var(--c);stroke-width:2.5}";
+svg{font-family:ui-sans-serif,system-ui,'Noto Sans','Noto Sans CJK SC','PingFang SC','Microsoft YaHei',sans-serif}
+text{font-size:11px}a{text-decoration:none}.name{font-size:13px;font-weight:600}.word{font-weight:600}
+.head{opacity:.1}.wire{fill:none;stroke-width:1.4}.wire.fail{stroke-dasharray:4 3}
+.leave{font-weight:600}.title{font-size:20px;font-weight:700}";
+const DAY: [(&str, &str); 12] = [
+    (".page", "fill:#fcfcfd"),
+    ("text,.begin", "fill:#1d2330"),
+    (".soft", "fill:#5d6679"),
+    (".box", "fill:#ffffff;stroke:#d5dae3"),
+    (".rule", "stroke:#d5dae3"),
+    (".wire", "stroke:#9aa5b8"),
+    (".port,.tip", "fill:#9aa5b8"),
+    (".wire.fail", "stroke:#b9795f"),
+    (".port.fail,.tip.fail", "fill:#b9795f"),
+    (".leave", "fill:#c8372d"),
+    (".here:target .box", "stroke:#1d2330;stroke-width:2.5"),
+    ("svg", "background:#fcfcfd"),
+];
+const NIGHT: [(&str, &str); 12] = [
+    (".page", "fill:#12151b"),
+    ("text,.begin", "fill:#e6e9ef"),
+    (".soft", "fill:#99a3b5"),
+    (".box", "fill:#1b2029;stroke:#343c4a"),
+    (".rule", "stroke:#343c4a"),
+    (".wire", "stroke:#5d6980"),
+    (".port,.tip", "fill:#5d6980"),
+    (".wire.fail", "stroke:#d59a80"),
+    (".port.fail,.tip.fail", "fill:#d59a80"),
+    (".leave", "fill:#ff7a6e"),
+    (".here:target .box", "stroke:#e6e9ef;stroke-width:2.5"),
+    ("svg", "background:#12151b"),
+];
+/// Kinds of steps by day and by night.
+const KINDS: [(Kind, &str, &str); 7] = [
+    (Kind::Says, "#3f74c9", "#7fabf5"),
+    (Kind::Asks, "#16897b", "#4cc7b6"),
+    (Kind::Decides, "#a8741a", "#e0ae58"),
+    (Kind::Looks, "#7c58c2", "#b79bf2"),
+    (Kind::Hands, "#c2528b", "#ee93bf"),
+    (Kind::Notes, "#4f7d2f", "#97c774"),
+    (Kind::Ends, "#5d6675", "#a3adbd"),
+];
+
+/// The whole style sheet.
+fn style() -> String {
+    let rules = |night: bool| {
+        let plain = if night { NIGHT } else { DAY };
+        let mut rules: String = plain.iter().map(|(what, how)| format!("{what}{{{how}}}\n")).collect();
+        for (kind, day, dark) in KINDS {
+            let (class, colour) = (class(kind), if night { dark } else { day });
+            let _ = writeln!(rules, ".{class}>.bar,.{class}>.head,.{class}>.word,.{class}>.go{{fill:{colour}}}");
+        }
+        rules
+    };
+    format!("{STYLE}\n{}@media(prefers-color-scheme:dark){{\n{}}}", rules(false), rules(true))
+}
 
 /// Draws it.
 pub fn svg(graph: &Graph, layout: &Layout, traffic: Option<&Traffic>) -> String {
     let (width, height) = (layout.width.ceil(), layout.height.ceil());
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"img\">\n\
-         <title>{}</title>\n<style>{STYLE}</style>\n<rect width=\"{width}\" height=\"{height}\" style=\"fill:var(--page)\"/>\n",
-        escaped(&format!("Dial plan {}", graph.name))
+         <title>{}</title>\n<style>{}</style>\n<rect class=\"page\" width=\"{width}\" height=\"{height}\"/>\n",
+        escaped(&format!("Dial plan {}", graph.name)),
+        style()
     );
     title(&mut out, graph, layout, traffic);
     let most = traffic.map_or(0, |traffic| traffic.ways.values().copied().max().unwrap_or(0));
@@ -58,7 +106,7 @@ pub fn svg(graph: &Graph, layout: &Layout, traffic: Option<&Traffic>) -> String 
 fn title(out: &mut String, graph: &Graph, layout: &Layout, traffic: Option<&Traffic>) {
     let (x, y) = (MARGIN, MARGIN + 14.0);
     let _ = writeln!(out, "<text class=\"title\" x=\"{x}\" y=\"{y}\">{}</text>", escaped(&graph.name));
-    let mut below = format!("version {} · {} steps", graph.version, graph.nodes.len());
+    let mut below = format!("version {} · {} steps · {}", graph.version, graph.nodes.len(), graph.languages.join(", "));
     if let Some(traffic) = traffic {
         let _ = write!(below, " · {} calls", traffic.calls);
         if let (Some(from), Some(to)) = (&traffic.from, &traffic.to) {
@@ -76,7 +124,7 @@ fn title(out: &mut String, graph: &Graph, layout: &Layout, traffic: Option<&Traf
         (Kind::Decides, "decides"),
         (Kind::Looks, "asks systems"),
         (Kind::Hands, "hands on"),
-        (Kind::Notes, "keeps for the law"),
+        (Kind::Notes, "takes down"),
         (Kind::Ends, "ends"),
     ];
     let used = known.iter().filter(|(kind, _)| graph.nodes.iter().any(|node| node.kind == *kind));
@@ -162,10 +210,10 @@ fn draw_box(out: &mut String, graph: &Graph, layout: &Layout, place: usize, node
         placed.height - 16.0,
         placed.height,
     );
-    let word_width = text_width(node.word, SMALL);
+    let word_width = text_width(node.word, SMALL) * BOLD;
     let begins = place == graph.start;
     let room = WIDTH - INSET * 2.0 - word_width - 10.0 - if begins { 16.0 } else { 0.0 };
-    let name = fitting(&node.name, room, NAME);
+    let name = fitting(&node.name, room / BOLD, NAME);
     let mut left = x + INSET;
     if begins {
         // ▶ marks where calls begin.

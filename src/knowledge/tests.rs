@@ -169,6 +169,11 @@ fn unseen_questions_find_their_answer_and_strange_ones_find_none() {
     }
 }
 
+/// The answer, when there surely is one.
+fn sure<'a>(bank: &'a Knowledge, question: &str, language: &Language) -> Option<Hit<'a>> {
+    bank.find(question, language).into_iter().next().filter(|hit| hit.score >= SURE)
+}
+
 #[test]
 fn a_question_as_it_stands_in_the_file_is_answered_as_it_stands_there() {
     let bank = bank();
@@ -179,7 +184,7 @@ fn a_question_as_it_stands_in_the_file_is_answered_as_it_stands_there() {
         assert!(entries.len() >= 25, "{}", entries.len());
         for entry in entries {
             for (wording, line) in &entry.wordings {
-                let hit = bank.answer(wording, language);
+                let hit = sure(&bank, wording, language);
                 assert_eq!(hit.map(|hit| hit.entry.line), Some(entry.line), "line {line}: {wording}");
             }
         }
@@ -193,10 +198,10 @@ fn nothing_is_found_for_nothing() {
     for question in
         ["", "   ", "?!", "the of to", "um", "\u{0}", "\u{1F600}", &"word ".repeat(5_000), &"a".repeat(100_000)]
     {
-        assert_eq!(bank.answer(question, &english), None);
+        assert_eq!(sure(&bank, question, &english), None);
     }
     assert!(bank.find("opening hours", &Language::parse("de-DE").unwrap()).is_empty());
-    assert!(bank.answer("what are your opening hours", &Language::parse("en-GB").unwrap()).is_some());
+    assert!(sure(&bank, "what are your opening hours", &Language::parse("en-GB").unwrap()).is_some());
 }
 
 #[test]

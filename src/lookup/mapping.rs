@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime, Time};
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use super::failure::Failure;
-use crate::value::{Amount, Currency, Value};
+use crate::value::{Amount, Currency, Sort as Written, Value};
 
 /// Deepest path.
 const MAX_STEPS: usize = 32;
@@ -223,34 +223,32 @@ impl Sort {
         }
     }
 
-    /// `json` as a value of this sort; `None` when it is another.
+    /// `json` as a value of this sort; `None` when it is another. Words are read as those of lists are
+    /// ([`Sort::take`](Written::take)); beyond that there is what JSON has of its own, and moments with an offset.
     pub fn read(self, json: &Json, zone: &TimeZone) -> Option<Value> {
+        let words = |sort: Written| sort.take(&scalar(json).filter(|_| !json.is_boolean())?).ok();
         match self {
             Self::Any => Some(clean(Value::from_json(json))),
             Self::Boolean => match json {
                 Json::Bool(truth) => Some(Value::Boolean(*truth)),
-                Json::String(text) => Some(Value::Boolean(text.trim().to_ascii_lowercase().parse().ok()?)),
+                Json::String(text) => Written::Boolean.take(text).ok(),
                 _ => None,
             },
             Self::Text => scalar(json).map(|text| Value::Text(tidy(&text))),
-            Self::Digits => digits(&scalar(json).filter(|_| !json.is_boolean())?).map(Value::Digits),
-            Self::Phone => phone(&scalar(json).filter(|_| !json.is_boolean())?).map(Value::Phone),
-            Self::Number => number(scalar(json).filter(|_| !json.is_boolean())?.trim()),
-            Self::Amount(currency) => {
-                Amount::parse(scalar(json).filter(|_| !json.is_boolean())?.trim(), currency).map(Value::Amount)
-            }
+            Self::Digits => words(Written::Digits),
+            Self::Phone => words(Written::Phone),
+            Self::Number => words(Written::Number),
+            Self::Amount(currency) => words(Written::Amount(currency)),
             Self::Minor(currency) => {
                 let text = scalar(json).filter(|_| !json.is_boolean())?;
                 Some(Value::Amount(Amount { minor: text.trim().parse().ok()?, currency }))
             }
-            Self::Date => civil(json, zone).map(|moment| Value::Date(moment.date())).or_else(|| {
-                let text = json.as_str()?.trim();
-                text.parse::<Date>().ok().map(Value::Date)
-            }),
-            Self::Time => civil(json, zone).map(|moment| Value::Time(moment.time())).or_else(|| {
-                let text = json.as_str()?.trim();
-                text.parse::<Time>().ok().map(Value::Time)
-            }),
+            Self::Date => civil(json, zone)
+                .map(|moment| Value::Date(moment.date()))
+                .or_else(|| Written::Date.take(json.as_str()?).ok()),
+            Self::Time => civil(json, zone)
+                .map(|moment| Value::Time(moment.time()))
+                .or_else(|| Written::Time.take(json.as_str()?).ok()),
             Self::Moment => civil(json, zone).map(Value::Moment),
         }
     }
@@ -269,26 +267,6 @@ fn scalar(json: &Json) -> Option<String> {
         Json::Bool(truth) => Some(truth.to_string()),
         _ => None,
     }
-}
-
-fn number(text: &str) -> Option<Value> {
-    match text.parse::<i64>() {
-        Ok(whole) => Some(Value::Integer(whole)),
-        Err(_) => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::Number),
-    }
-}
-
-/// Digits, with whatever people put between them.
-fn digits(text: &str) -> Option<String> {
-    let bare: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '.')).collect();
-    (!bare.is_empty() && bare.bytes().all(|byte| byte.is_ascii_digit()) && bare.len() <= 64).then_some(bare)
-}
-
-fn phone(text: &str) -> Option<String> {
-    let bare: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '/')).collect();
-    let number = bare.strip_prefix('+').unwrap_or(&bare);
-    // ITU-T E.164: at most 15 digits; three are the shortest that anybody dials.
-    ((3..=15).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(bare)
 }
 
 /// A moment, as the clock of `zone` shows it: RFC 3339 with an offset, or a civil one that is taken as it stands.
@@ -389,6 +367,10 @@ mod tests {
         assert_eq!(read("account", "digits"), Some(Value::Digits("00421234".into())));
         assert_eq!(read("open", "boolean"), Some(Value::Boolean(true)));
         assert_eq!(read("cents", "number"), Some(Value::Integer(1_250)));
+        let english = |text: &str, sort: &str| Sort::parse(sort).unwrap().read(&json!(text), &TimeZone::UTC);
+        assert_eq!(english("yes", "boolean"), Some(Value::Boolean(true)), "as lists write it");
+        assert_eq!(english("$12.50", "amount USD"), usd(1_250));
+        assert_eq!(english("call 555", "phone"), None);
         assert_eq!(read("order.items[0].title", "text"), Some(Value::text("Blue lamp")));
         assert_eq!(read("phone", "phone"), Some(Value::Phone("+12025550143".into())));
         assert_eq!(read("order.due", "date"), Some(Value::Date("2026-03-09".parse().unwrap())));

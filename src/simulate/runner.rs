@@ -135,11 +135,15 @@ pub fn run_some(path: &Path, plans: &mut Plans, wanted: &str) -> FileReport {
 pub struct Plans(BTreeMap<PathBuf, Result<Arc<Plan>, String>>);
 
 impl Plans {
+    /// Where the plan that a test names lies.
+    pub fn find(named: &Path, test: &Path) -> Option<PathBuf> {
+        let absolute = std::path::absolute(test).unwrap_or_else(|_| test.to_owned());
+        absolute.ancestors().skip(1).map(|folder| folder.join(named)).find(|path| path.is_file())
+    }
+
     /// The plan a test names: a path from the test's folder or one above it (so from the repository's root).
     pub fn load(&mut self, named: &Path, test: &Path) -> Result<Arc<Plan>, String> {
-        let absolute = std::path::absolute(test).unwrap_or_else(|_| test.to_owned());
-        let beside = absolute.ancestors().skip(1).map(|folder| folder.join(named)).find(|path| path.is_file());
-        let Some(path) = beside else {
+        let Some(path) = Self::find(named, test) else {
             return Err(format!("there is no `{}` beside this test or in a folder above it", named.display()));
         };
         self.0
@@ -165,14 +169,7 @@ pub fn run(script: &Script, plan: Arc<Plan>) -> Outcome {
     };
     let mut running =
         Running { talk: Conversation::begin(plan, &caller), outcome: Outcome::default(), expected: Vec::new() };
-    running.talk.expect_lookups(script.items.iter().filter_map(|item| match &item.what {
-        What::Http { asked, answer } => Some(Expected {
-            line: item.line,
-            asked: asked.clone(),
-            answer: answer.clone().map(|(status, json)| Answer { status, json, attempts: 1 }),
-        }),
-        _ => None,
-    }));
+    running.talk.expect_lookups(script.items.iter().filter_map(|item| expected(item.line, &item.what)));
     for item in &script.items {
         match &item.what {
             // It answers whenever it is asked.
@@ -195,6 +192,37 @@ pub fn run(script: &Script, plan: Arc<Plan>) -> Outcome {
         running.outcome.faults.push((line, fault));
     }
     running.outcome
+}
+
+/// The caller, or whoever they are handed to, does this now. What cannot be done is told in a sentence.
+pub fn perform(talk: &mut Conversation, what: &What) -> Result<(), String> {
+    match what {
+        What::You { pieces, confidence, .. } => talk.speak(pieces.iter().map(|(after, words)| {
+            let after = *after;
+            Piece { after, ..Piece::words(words, *confidence) }
+        })),
+        What::Keys { keys, .. } => talk.press(keys),
+        What::Noise { lasting, .. } => talk.speak([Piece::noise(*lasting)]),
+        What::Silence(time) => {
+            talk.wait_for_bot(*time);
+        }
+        What::HangsUp { .. } => talk.hang_up(),
+        What::Agent(does) => {
+            if !talk.agent(does) {
+                return Err("nobody is being handed over here".to_owned());
+            }
+        }
+        What::Http { .. } => talk.expect_lookups(expected(0, what)),
+        What::Bot(_) | What::End(_) | What::CameTo(_) => {}
+    }
+    Ok(())
+}
+
+/// The answer of another system that a line tells.
+fn expected(line: usize, what: &What) -> Option<Expected> {
+    let What::Http { asked, answer } = what else { return None };
+    let answer = answer.clone().map(|(status, json)| Answer { status, json, attempts: 1 });
+    Some(Expected { line, asked: asked.clone(), answer })
 }
 
 struct Running {
@@ -221,25 +249,8 @@ impl Running {
             return;
         }
         let interruptions = self.talk.interruptions();
-        match &item.what {
-            What::You { pieces, confidence, .. } => self.talk.speak(pieces.iter().map(|(after, words)| {
-                let after = *after;
-                Piece { after, ..Piece::words(words, *confidence) }
-            })),
-            What::Keys { keys, .. } => self.talk.press(keys),
-            What::Noise { lasting, .. } => self.talk.speak([Piece::noise(*lasting)]),
-            What::Silence(time) => {
-                self.talk.wait_for_bot(*time);
-            }
-            What::HangsUp { .. } => self.talk.hang_up(),
-            What::Agent(does) => {
-                if !self.talk.agent(does) {
-                    self.outcome.faults.push((item.line, "nobody is being handed over here".to_owned()));
-                }
-            }
-            What::Bot(_) | What::End(_) | What::CameTo(_) | What::Http { .. } => {
-                unreachable!("these are expected, not acted")
-            }
+        if let Err(fault) = perform(&mut self.talk, &item.what) {
+            self.outcome.faults.push((item.line, fault));
         }
         if when_of(&item.what).interrupts && self.talk.interruptions() == interruptions {
             self.outcome.faults.push((item.line, "this interrupted nothing".to_owned()));
@@ -287,7 +298,7 @@ impl Running {
             .into_iter()
             .filter_map(|happening| match happening {
                 Happening::Bot { text, .. } => Some(text),
-                Happening::Timeline(_) => None,
+                _ => None,
             })
             .collect();
         let expected = std::mem::take(&mut self.expected);
@@ -325,11 +336,12 @@ fn line_up(expected: &[Item], said: &[String], verb: &str) -> Vec<Compared> {
     lines
 }
 
-fn when_of(what: &What) -> When {
+/// When a line is said or done.
+pub const fn when_of(what: &What) -> When {
     match what {
         What::You { when, .. } | What::Keys { when, .. } | What::Noise { when, .. } | What::HangsUp { when } => *when,
         What::Bot(_) | What::Silence(_) | What::Agent(_) | What::Http { .. } | What::End(_) | What::CameTo(_) => {
-            When::default()
+            When { into: None, interrupts: false }
         }
     }
 }
@@ -352,7 +364,7 @@ fn print_failure(path: &Path, script: &Script, outcome: &Outcome) -> String {
 }
 
 /// The block's lines after its header, as they would be written now.
-fn print_updated(outcome: &Outcome) -> Vec<String> {
+pub fn print_updated(outcome: &Outcome) -> Vec<String> {
     let mut lines = Vec::new();
     for line in &outcome.lines {
         match line {

@@ -4,6 +4,7 @@
 //! plan: dialplans/pharmacy.yaml      at: Mon 10:00 America/New_York   lang: en-US   caller: +12025550123
 //! bot   Say refill, or …                       what the bot says; … stands for anything
 //! you   I need a fill up (0.41)                speech, and how sure the recogniser is (0.95 when not said)
+//! you   pay (0.6) | play (0.3)                 … and what else it may have been
 //! you   yes   @0.8s  interrupts                … begun 0.8 s into the bot's last line, which it must cut short
 //! you   one two <0.6s> three four              … with a pause in it
 //! keys  1234#                                  keys; @ and interrupts as above
@@ -388,7 +389,8 @@ fn weekday(name: &str) -> Option<Weekday> {
     Some(day)
 }
 
-fn what(line: &str) -> Result<What, String> {
+/// What one line of a conversation says.
+pub fn what(line: &str) -> Result<What, String> {
     let (verb, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let rest = rest.trim();
     match verb {
@@ -405,7 +407,11 @@ fn what(line: &str) -> Result<What, String> {
             if squeeze(words) == "hangs up" {
                 return Ok(What::HangsUp { when });
             }
-            let (words, confidence) = confidence(words)?;
+            // Of several guesses each says for itself how sure it is.
+            let (words, confidence) = match words.contains('|') {
+                true => (words, USUAL_CONFIDENCE),
+                false => confidence(words)?,
+            };
             Ok(What::You { pieces: pieces(words)?, confidence, when })
         }
         "keys" => {

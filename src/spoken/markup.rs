@@ -128,9 +128,14 @@ pub fn in_words(text: &str, language: &Language, today: Date) -> String {
     let said = |text: &str, how: SayAs| say(&Value::text(text), how, language, today);
     let Ok(pieces) = Parse { said: &said }.run(text) else { return stripped(text) };
     if let [Piece::Words { text, rate: 1.0 }] = pieces.as_slice() {
-        return text.clone();
+        return literal(text.clone());
     }
     pieces.iter().map(print).collect()
+}
+
+/// The same text, to be said letter by letter whatever it looks like: values in a text without markup bring none.
+pub fn literal(text: String) -> String {
+    if is_marked(&text) { format!("<speak>{}</speak>", escape(&text)) } else { text }
 }
 
 fn read(text: &str) -> Result<Vec<Piece>, String> {
@@ -384,6 +389,18 @@ mod tests {
         let paused = in_words("Due <break time=\"300ms\"/><say-as interpret-as=\"ordinal\">3</say-as> &lt;");
         assert_eq!(paused, "Due <break time=\"300ms\"/>third &lt;");
         assert_eq!(in_words(&paused), paused);
+    }
+
+    #[test]
+    fn what_is_meant_letter_by_letter_is_never_obeyed() {
+        let today = jiff::civil::date(2026, 3, 2);
+        let name = "<sub alias=\"PWNED\">x</sub><audio src=\"/etc/passwd\"/>";
+        for text in [literal(format!("Hello {name}")), format!("<s>Hello {}</s>", escape(name))] {
+            let text = in_words(&text, &Language::english(), today);
+            assert_eq!(pieces(&text), [words(&format!("Hello {name}"), 1.0)]);
+            assert_eq!(in_words(&text, &Language::english(), today), text);
+        }
+        assert_eq!(literal("5 < 6 & 7".to_owned()), "5 < 6 & 7");
     }
 
     #[test]

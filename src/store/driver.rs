@@ -25,7 +25,7 @@ use super::{DATABASE_FILE, Store as _, StoreError};
 use crate::call::driver::DoNotCall;
 use crate::call::record::{CallRecord, OptOut};
 use crate::dialplan::outcome::OutcomeKind;
-use crate::time::Clock;
+use crate::time::{Clock, sleep_until};
 
 /// Records on their way to the writer. Two thirds of a second of set-ups at 1,500 a second, while one transaction of
 /// [`BATCH`] takes a few dozen milliseconds; when it is full a call that is over anyway waits.
@@ -150,7 +150,7 @@ async fn run(
         if backlog.is_done() {
             break;
         }
-        let timeout = backlog.poll_timeout().map(tokio::time::Instant::from_std);
+        let timeout = backlog.poll_timeout();
         let mut arrived = Vec::new();
         let input = tokio::select! {
             // None means that every call is over.
@@ -188,13 +188,6 @@ async fn gather(arriving: &mut mpsc::Receiver<Entry>, arrived: &mut Vec<Entry>, 
         && let Ok(entry) = arriving.try_recv()
     {
         arrived.push(entry);
-    }
-}
-
-async fn sleep_until(at: Option<tokio::time::Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }
 

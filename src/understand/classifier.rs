@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::features;
 use super::linear::Settings;
+use super::mishear;
 use super::model::{Example, Model};
 use super::strangers;
 use super::terms::{Term, terms};
@@ -24,6 +25,11 @@ const NAMING: f32 = 0.15;
 const KNOWN: f32 = 0.3;
 /// Smoothing of the share each rival gets of a word.
 const SHARE_FLOOR: f32 = 0.08;
+
+/// Ways in which a phrase is misheard for training. More of them helped no further (docs/performance.md).
+const WAYS: usize = 1;
+/// Phrases that are misheard at most, so that a plan of any size is put live at once.
+const MOST_MISHEARD: usize = 400;
 
 /// Numbers in one row of [`Evidence`].
 pub const NUMBERS: usize = 17;
@@ -119,8 +125,14 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// Trains on pairs of option (below `options`) and phrase text.
+    /// Trains on pairs of option (below `options`) and phrase text, as they are written and as a recogniser would mangle
+    /// them.
     pub fn train(phrases: &[(usize, String)], options: usize, language: &Language) -> Self {
+        Self::train_with(phrases, options, language, true)
+    }
+
+    /// The same, or from nothing but what is written: for measuring what mishearings are worth.
+    pub fn train_with(phrases: &[(usize, String)], options: usize, language: &Language, mishears: bool) -> Self {
         let mut vocabulary: Vec<Term> = Vec::new();
         let mut places: BTreeMap<String, usize> = BTreeMap::new();
         let mut known = Vec::new();
@@ -142,8 +154,12 @@ impl Classifier {
         let examples: Vec<Example> =
             phrases.iter().map(|(option, text)| Example::new(text, Some(*option), language)).collect();
         let scale = features::scale(language);
-        let strangers = strangers::apart_from(&examples, language, scale);
-        let lessons: Vec<&Example> = examples.iter().chain(&strangers).collect();
+        let strangers = match mishears {
+            true => strangers::misheard_apart_from(&examples, language, scale),
+            false => strangers::apart_from(&examples, language, scale),
+        };
+        let misheard = if mishears { misheard(phrases, language) } else { Vec::new() };
+        let lessons: Vec<&Example> = examples.iter().chain(&misheard).chain(&strangers).collect();
         let model = Model::train(&lessons, options, scale, &Settings::default());
         Self { language: language.clone(), options, vocabulary, share, uneven, phrases: known, model }
     }
@@ -164,6 +180,7 @@ impl Classifier {
         let mut evidence: Vec<Evidence> =
             (0..self.options).map(|option| self.explained(option, &heard, &best, bayes[option])).collect();
         let mut near: Vec<[f32; 3]> = vec![[0.0; 3]; self.options];
+        let likeness = Likeness::of(&likeness, self.vocabulary.len());
         for phrase in &self.phrases {
             let (likeness, said, order) = self.compare(phrase, &heard, &likeness);
             let of = &mut evidence[phrase.option];
@@ -248,42 +265,17 @@ impl Classifier {
 
     /// Likeness of what was heard to one phrase (soft F-measure over weights), the share of the phrase that was said,
     /// and the share of its neighbouring pairs that were said in its order.
-    fn compare(&self, phrase: &Phrase, heard: &[Term], likeness: &[Vec<(usize, f32)>]) -> (f32, f32, f32) {
-        let to_phrase = |near: &Vec<(usize, f32)>| {
-            near.iter().filter(|(place, _)| phrase.terms.contains(place)).map(|(_, like)| *like).fold(0.0, f32::max)
-        };
-        let explained: f32 = heard.iter().zip(likeness).map(|(term, near)| term.weight * to_phrase(near)).sum();
+    fn compare(&self, phrase: &Phrase, heard: &[Term], likeness: &Likeness) -> (f32, f32, f32) {
+        let to_phrase = |near: &[f32]| phrase.terms.iter().map(|place| near[*place]).fold(0.0, f32::max);
+        let explained: f32 = heard.iter().zip(likeness.rows()).map(|(term, near)| term.weight * to_phrase(near)).sum();
         let total: f32 = heard.iter().map(|term| term.weight).sum();
         let worth = |place: usize| self.vocabulary[place].weight * (0.4 + 0.6 * self.uneven[place]);
-        let said = |place: usize| {
-            likeness.iter().flatten().filter(|(near, _)| *near == place).map(|(_, like)| *like).fold(0.0, f32::max)
-        };
+        let said = |place: usize| likeness.best[place];
         let wanted: f32 = phrase.terms.iter().map(|place| worth(*place)).sum();
         let got: f32 = phrase.terms.iter().map(|place| worth(*place) * said(*place)).sum();
         let (precision, recall) = (explained / total.max(f32::EPSILON), got / wanted.max(f32::EPSILON));
         let harmonic = 2.0 * precision * recall / (precision + recall).max(f32::EPSILON);
-        (harmonic, recall, self.in_order(phrase, likeness))
-    }
-
-    fn in_order(&self, phrase: &Phrase, likeness: &[Vec<(usize, f32)>]) -> f32 {
-        let pairs = phrase.terms.windows(2);
-        if pairs.len() == 0 {
-            return 0.0;
-        }
-        let at = |near: &[(usize, f32)], place: usize| {
-            near.iter().find(|(known, _)| *known == place).map_or(0.0, |(_, likeness)| *likeness)
-        };
-        let kept: f32 = phrase
-            .terms
-            .windows(2)
-            .map(|pair| {
-                likeness
-                    .windows(2)
-                    .map(|near| (at(&near[0], pair[0]) * at(&near[1], pair[1])).sqrt())
-                    .fold(0.0, f32::max)
-            })
-            .sum();
-        kept / (phrase.terms.len() - 1) as f32
+        (harmonic, recall, in_order(phrase, likeness))
     }
 
     /// Log posterior of each option under naive Bayes with soft counts and a uniform prior.
@@ -302,6 +294,57 @@ impl Classifier {
         let sum: f32 = log.iter().map(|log| (log - top).exp()).sum();
         log.iter().map(|log| (log - top - sum.ln()).max(-8.0)).collect()
     }
+}
+
+/// Share of the phrase's neighbouring pairs that were said side by side, softly.
+fn in_order(phrase: &Phrase, likeness: &Likeness) -> f32 {
+    let pairs = phrase.terms.windows(2);
+    if pairs.len() == 0 {
+        return 0.0;
+    }
+    let of_pair = |pair: &[usize]| {
+        let next = likeness.rows().skip(1);
+        let both = likeness.rows().zip(next).map(|(one, two)| one[pair[0]] * two[pair[1]]);
+        both.fold(0.0, f32::max).sqrt()
+    };
+    phrase.terms.windows(2).map(of_pair).sum::<f32>() / (phrase.terms.len() - 1) as f32
+}
+
+/// How like each word heard is to each of the vocabulary: looked up for every word of every phrase.
+struct Likeness {
+    vocabulary: usize,
+    /// `[heard][vocabulary]`.
+    cells: Vec<f32>,
+    /// `[vocabulary]`: the most that any word heard is like it.
+    best: Vec<f32>,
+}
+
+impl Likeness {
+    fn of(near: &[Vec<(usize, f32)>], vocabulary: usize) -> Self {
+        let mut all = Self { vocabulary, cells: vec![0.0; near.len() * vocabulary], best: vec![0.0; vocabulary] };
+        for (at, near) in near.iter().enumerate() {
+            for (place, likeness) in near {
+                all.cells[at * vocabulary + place] = *likeness;
+                all.best[*place] = all.best[*place].max(*likeness);
+            }
+        }
+        all
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        // A chunk of nothing would be a fault; without words there is nothing to compare.
+        self.cells.chunks(self.vocabulary.max(1))
+    }
+}
+
+/// Each phrase, or of a menu with very many every so-manieth, misheard in one way. The evidence of single words is not
+/// told of them: that compares sounds by itself.
+fn misheard(phrases: &[(usize, String)], language: &Language) -> Vec<Example> {
+    let step = phrases.len().div_ceil(MOST_MISHEARD).max(1);
+    let ways = phrases.iter().step_by(step).flat_map(|(option, text)| {
+        mishear::misheard(text, WAYS, language).into_iter().map(|heard| Example::new(&heard, Some(*option), language))
+    });
+    ways.collect()
 }
 
 /// The weightiest word among the things named (a determiner and the telling words after it) of which the option knows

@@ -22,11 +22,27 @@ pub struct Case {
 /// Why a file of cases cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum CasesError {
+    /// The bytes are not text.
+    #[error("line {0}: these bytes are not UTF-8; save the file as UTF-8")]
+    NotText(usize),
     /// A line without a tab.
     #[error("line {0}: expected `option<TAB>text`, with `-` as the option of what is out of scope")]
     NoTab(usize),
+    /// A line with more columns, or fewer, than the heading, or than two where there is none.
+    #[error("line {line}: there are {found} columns where {due} belong; no text may hold a tab")]
+    Columns {
+        /// Counted from 1.
+        line: usize,
+        /// As written.
+        found: usize,
+        /// As the heading has them.
+        due: usize,
+    },
+    /// Nothing before or behind the tab.
+    #[error("line {0}: the option or the text is missing")]
+    Blank(usize),
     /// An option the menu does not have.
-    #[error("line {line}: the menu has no option `{option}`; it has {known}")]
+    #[error("line {line}: the menu has no option `{option}`; it has {known} (and `-` for what is out of scope)")]
     UnknownOption {
         /// Counted from 1.
         line: usize,
@@ -36,31 +52,87 @@ pub enum CasesError {
         known: String,
     },
     /// Nothing in it.
-    #[error("no cases in the file")]
+    #[error("no cases in the file; a line is `option<TAB>text`")]
     Empty,
 }
 
-/// Reads `option<TAB>text` lines; `-` is out of scope. Blank lines, `#` comments and an `option<TAB>text` heading are
-/// passed over.
-pub fn parse_cases(text: &str, options: &[String]) -> Result<Vec<Case>, CasesError> {
-    let mut cases = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        let line = line.trim_end();
-        if line.is_empty() || line.starts_with('#') || line.starts_with("option\t") {
+/// One line of a file of cases, before anybody knows the menu.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Counted from 1.
+    pub number: usize,
+    /// As written; `-` is out of scope.
+    pub option: String,
+    /// As a recogniser would write it.
+    pub text: String,
+}
+
+/// Reads `option<TAB>text` lines. Blank lines and `#` comments are passed over. A heading may name the columns, in any
+/// order and among others: `option` or `intent`, and `text`.
+///
+/// # Errors
+///
+/// [`CasesError`], with the line.
+pub fn parse_lines(bytes: &[u8]) -> Result<Vec<Line>, CasesError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        CasesError::NotText(1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count())
+    })?;
+    let written = text.trim_start_matches('\u{FEFF}').lines().enumerate();
+    let mut lines: Vec<Line> = Vec::new();
+    let (mut columns, mut due, mut at_top) = ((0, 1), 2, true);
+    for (number, line) in written.map(|(at, line)| (at + 1, line.trim_end_matches('\r'))) {
+        if line.trim().is_empty() || line.starts_with('#') {
             continue;
         }
-        let (option, text) = line.split_once('\t').ok_or(CasesError::NoTab(number + 1))?;
-        let meant = match options.iter().position(|name| name == option.trim()) {
+        let cells: Vec<&str> = line.split('\t').map(str::trim).collect();
+        let named = |names: &[&str]| cells.iter().position(|cell| names.contains(&cell.to_lowercase().as_str()));
+        if let Some(heading) = named(&["option", "intent"]).zip(named(&["text"])).filter(|_| at_top) {
+            (columns, due, at_top) = (heading, cells.len(), false);
+            continue;
+        }
+        at_top = false;
+        if cells.len() == 1 {
+            return Err(CasesError::NoTab(number));
+        }
+        if cells.len() != due {
+            return Err(CasesError::Columns { line: number, found: cells.len(), due });
+        }
+        let (option, text) = (cells[columns.0].to_owned(), cells[columns.1].to_owned());
+        if option.is_empty() || text.is_empty() {
+            return Err(CasesError::Blank(number));
+        }
+        lines.push(Line { number, option, text });
+    }
+    if lines.is_empty() { Err(CasesError::Empty) } else { Ok(lines) }
+}
+
+/// What the lines mean for a menu with these options. `-`, and `oos` where it is given, are out of scope.
+///
+/// # Errors
+///
+/// [`CasesError::UnknownOption`].
+pub fn cases(lines: &[Line], options: &[String], oos: Option<&str>) -> Result<Vec<Case>, CasesError> {
+    let case = |line: &Line| {
+        let meant = match options.iter().position(|name| *name == line.option) {
             Some(place) => Some(place),
-            None if option.trim() == "-" => None,
+            None if line.option == "-" || Some(line.option.as_str()) == oos => None,
             None => {
-                let (option, known) = (option.trim().to_owned(), options.join(", "));
-                return Err(CasesError::UnknownOption { line: number + 1, option, known });
+                let (option, known) = (line.option.clone(), options.join(", "));
+                return Err(CasesError::UnknownOption { line: line.number, option, known });
             }
         };
-        cases.push(Case { meant, text: text.trim().to_owned() });
-    }
-    if cases.is_empty() { Err(CasesError::Empty) } else { Ok(cases) }
+        Ok(Case { meant, text: line.text.clone() })
+    };
+    lines.iter().map(case).collect()
+}
+
+/// Both at once, out of a text.
+///
+/// # Errors
+///
+/// [`CasesError`], with the line.
+pub fn parse_cases(text: &str, options: &[String]) -> Result<Vec<Case>, CasesError> {
+    cases(&parse_lines(text.as_bytes())?, options, None)
 }
 
 /// A recogniser's answer that is sure of `text`.
@@ -286,7 +358,35 @@ mod tests {
         assert_eq!(parse_cases("lost my card", &names()), Err(CasesError::NoTab(1)));
         assert_eq!(parse_cases("# nothing", &names()), Err(CasesError::Empty));
         let wrong = parse_cases("\nlots\tmy card", &names()).unwrap_err();
-        assert_eq!(wrong.to_string(), "line 2: the menu has no option `lots`; it has balance, lost");
+        let said = "line 2: the menu has no option `lots`; it has balance, lost (and `-` for what is out of scope)";
+        assert_eq!(wrong.to_string(), said);
+    }
+
+    #[test]
+    fn cases_come_out_of_whatever_a_spreadsheet_or_an_editor_makes_of_them() {
+        let due = [Case { meant: Some(1), text: "my card is gone".into() }, Case { meant: None, text: "pizza".into() }];
+        for written in [
+            "lost\tmy card is gone\n-\tpizza",
+            "\u{FEFF}option\ttext\r\nlost\tmy card is gone\r\n-\tpizza\r\n",
+            "# why\n\nText\tIntent\nmy card is gone\tlost\npizza\toos\n",
+            "id\toption\ttext\tnote\n1\tlost\tmy card is gone\t\n\n2\t-\tpizza\tout\n",
+        ] {
+            let lines = parse_lines(written.as_bytes()).unwrap_or_else(|error| panic!("{error}: {written:?}"));
+            assert_eq!(cases(&lines, &names(), Some("oos")).as_deref(), Ok(&due[..]), "{written:?}");
+        }
+        let rows: [(&[u8], &str); 7] = [
+            (b"", "no cases in the file"),
+            (b"\xef\xbb\xbf\r\n", "no cases in the file"),
+            (b"option\ttext\n", "no cases in the file"),
+            (b"lost\tmy card\nlost\tmy \xffcard\n", "line 2: these bytes are not UTF-8"),
+            (b"lost\tmy card\tgone\n", "line 1: there are 3 columns where 2 belong"),
+            (b"lost\t \n", "line 1: the option or the text is missing"),
+            (b"lost my card\n", "line 1: expected `option<TAB>text`"),
+        ];
+        for (bytes, said) in rows {
+            let error = parse_lines(bytes).expect_err(said).to_string();
+            assert!(error.starts_with(said), "{error}");
+        }
     }
 
     #[test]

@@ -60,15 +60,23 @@ impl Labelled {
             return Err(wrong(1, "the file is empty; the first line is the heading `text<TAB>intent`".to_owned()));
         }
         let names: Vec<String> = heading.split('\t').map(|name| name.trim().to_lowercase()).collect();
-        if names != ["text", "intent"] {
+        let column = |wanted: &str| names.iter().position(|name| name == wanted);
+        let Some(columns) = column("text").zip(column("intent")) else {
             let found: String = heading.chars().take(60).collect();
             return Err(wrong(1, format!("the first line must be the heading `text<TAB>intent`, not `{found}`")));
-        }
+        };
         let mut sentences = Vec::new();
         for (at, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
             let line_number = at + 1;
-            let Some((text, intent)) = line.rsplit_once('\t') else {
-                return Err(wrong(line_number, "there is no tab; a line is `text<TAB>intent`".to_owned()));
+            let cells: Vec<&str> = line.split('\t').collect();
+            let (text, intent) = match cells.as_slice() {
+                [_] => return Err(wrong(line_number, "there is no tab; a line is `text<TAB>intent`".to_owned())),
+                cells if cells.len() != names.len() => {
+                    let (found, due) = (cells.len(), names.len());
+                    let why = format!("there are {found} columns, and {due} in the heading; no text may hold a tab");
+                    return Err(wrong(line_number, why));
+                }
+                cells => (cells[columns.0], cells[columns.1]),
             };
             let (text, intent) = (text.trim(), intent.trim());
             if text.is_empty() {
@@ -130,12 +138,16 @@ impl Labelled {
 
     /// The language the sentences are in, told by their letters: Mandarin or English.
     pub fn language(&self) -> Language {
-        let letters =
-            || self.sentences.iter().take(LOOKED_AT).flat_map(|row| row.text.chars()).filter(|c| c.is_alphabetic());
-        let chinese = letters().filter(|c| matches!(c, '\u{3400}'..='\u{9FFF}')).count();
-        let is_mandarin = chinese as f32 > MANDARIN_SHARE * letters().count() as f32;
-        if is_mandarin { Language::parse("zh-CN").expect("a tag") } else { Language::english() }
+        language_of(self.sentences.iter().map(|row| row.text.as_str()))
     }
+}
+
+/// The language the first of these texts are in, told by their letters: Mandarin or English.
+pub fn language_of<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Language {
+    let letters = || texts.clone().take(LOOKED_AT).flat_map(str::chars).filter(|c| c.is_alphabetic());
+    let chinese = letters().filter(|c| matches!(c, '\u{3400}'..='\u{9FFF}')).count();
+    let is_mandarin = chinese as f32 > MANDARIN_SHARE * letters().count() as f32;
+    if is_mandarin { Language::parse("zh-CN").expect("a tag") } else { Language::english() }
 }
 
 #[cfg(test)]
@@ -155,6 +167,13 @@ mod tests {
     }
 
     #[test]
+    fn columns_are_found_by_their_names_and_others_passed_over() {
+        let found = read(b"id\tIntent\tText\tsplit\r\n1\ton\tturn it on\ttest\r\n2\toff\tturn it off\t\r\n").unwrap();
+        let row = |place: usize| (found.sentences[place].text.as_str(), found.sentences[place].intent.as_str());
+        assert_eq!((row(0), row(1)), (("turn it on", "on"), ("turn it off", "off")));
+    }
+
+    #[test]
     fn what_is_wrong_is_said_with_file_and_line() {
         for (bytes, said) in [
             (&b""[..], "a.tsv:1: the file is empty"),
@@ -163,6 +182,12 @@ mod tests {
                 "a.tsv:1: the first line must be the heading `text<TAB>intent`, not `turn it on\ton`",
             ),
             (b"text\tintent\n", "a.tsv:1: there is nothing below the heading"),
+            (
+                b"text\tlabel\na\tb\n",
+                "a.tsv:1: the first line must be the heading `text<TAB>intent`, not `text\tlabel`",
+            ),
+            (b"text\tintent\na\tb\tc\n", "a.tsv:2: there are 3 columns, and 2 in the heading; no text may hold a tab"),
+            (b"\xef\xbb\xbf\r\n", "a.tsv:1: the file is empty"),
             (b"text\tintent\na\tb\nno tab\n", "a.tsv:3: there is no tab"),
             (b"text\tintent\na\t \n", "a.tsv:2: there is no intent behind the tab"),
             (b"text\tintent\n\tb\n", "a.tsv:2: there is no text before the tab"),

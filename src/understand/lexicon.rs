@@ -21,6 +21,9 @@ const FAMILY_ENDING: usize = 5;
 /// What an expression of several words ("can not find") tells, 0..1.
 const EXPRESSION_WEIGHT: f32 = 0.45;
 
+const FIELDS_ENGLISH: &str = include_str!("words/en-fields.txt");
+const FIELDS_MANDARIN: &str = include_str!("words/zh-fields.txt");
+
 /// Words that may stand inside an expression, as stems.
 const SMALL: &[&str] = &["it", "this", "that", "them", "these", "those", "the", "my", "me", "a", "your", "just", "all"];
 
@@ -40,6 +43,21 @@ pub struct Lexicon {
     lines: BTreeMap<String, Lines>,
     /// Expressions as stems, by their first stem, longest first.
     expressions: BTreeMap<String, Vec<Vec<String>>>,
+}
+
+/// English words that everyday speech and telephone services are full of, some of them twice.
+pub fn everyday_words() -> impl Iterator<Item = &'static str> {
+    let lists = [include_str!("words/en-common.txt"), include_str!("words/en-synonyms.txt"), FIELDS_ENGLISH];
+    let words = lists.into_iter().flat_map(lines_of).flat_map(|line| line.split([' ', '_']));
+    words.filter(|word| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_lowercase()))
+}
+
+/// The same of Mandarin characters.
+pub fn everyday_characters() -> impl Iterator<Item = &'static str> {
+    let lists = [FIELDS_MANDARIN, include_str!("words/zh-strangers.txt")];
+    let lines = lists.into_iter().flat_map(lines_of);
+    let pieces = lines.flat_map(|line| line.split_inclusive(|_| true));
+    pieces.filter(|piece| piece.chars().all(|one| matches!(one, '\u{4E00}'..='\u{9FFF}')))
 }
 
 impl Lexicon {

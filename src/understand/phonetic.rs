@@ -31,6 +31,15 @@ impl Sound {
         Some(Self { primary: codes.primary(), alternate: codes.alternate() }).filter(|sound| sound.primary.len() >= 2)
     }
 
+    /// The sound of a word however short, for making up what it may be taken for.
+    pub fn of_any(word: &str) -> Option<Self> {
+        if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+            return None;
+        }
+        let codes = DoubleMetaphone::new(Some(CODE_LENGTH)).double_metaphone(word);
+        Some(Self { primary: codes.primary(), alternate: codes.alternate() }).filter(|sound| !sound.primary.is_empty())
+    }
+
     /// The first of the codes.
     pub fn primary(&self) -> &str {
         &self.primary

@@ -6,6 +6,7 @@
 
 use std::sync::LazyLock;
 
+use super::mishear;
 use super::model::Example;
 use super::sparse::{Dictionary, Postings, VIEWS};
 use crate::grammar::normalize::is_mandarin;
@@ -14,14 +15,28 @@ use crate::language::Language;
 /// A stranger this like one of our own sentences (cosine over all features) is no stranger.
 const TOO_NEAR: f32 = 0.3;
 
-static ENGLISH: LazyLock<Vec<Example>> =
-    LazyLock::new(|| read(include_str!("words/en-strangers.txt"), &Language::english()));
+const ENGLISH_TEXT: &str = include_str!("words/en-strangers.txt");
+const MANDARIN_TEXT: &str = include_str!("words/zh-strangers.txt");
+
+static ENGLISH: LazyLock<Vec<Example>> = LazyLock::new(|| read(ENGLISH_TEXT, &Language::english()));
 static MANDARIN: LazyLock<Vec<Example>> =
-    LazyLock::new(|| read(include_str!("words/zh-strangers.txt"), &Language::parse("zh-CN").expect("a tag")));
+    LazyLock::new(|| read(MANDARIN_TEXT, &Language::parse("zh-CN").expect("a tag")));
+static ENGLISH_MISHEARD: LazyLock<Vec<Option<Example>>> =
+    LazyLock::new(|| read_misheard(ENGLISH_TEXT, &Language::english()));
+static MANDARIN_MISHEARD: LazyLock<Vec<Option<Example>>> =
+    LazyLock::new(|| read_misheard(MANDARIN_TEXT, &Language::parse("zh-CN").expect("a tag")));
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
 
 fn read(text: &str, language: &Language) -> Vec<Example> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.map(|line| Example::new(line, None, language)).collect()
+    lines(text).map(|line| Example::new(line, None, language)).collect()
+}
+
+fn read_misheard(text: &str, language: &Language) -> Vec<Option<Example>> {
+    let heard = |line| mishear::misheard(line, 1, language).pop().map(|heard| Example::new(&heard, None, language));
+    lines(text).map(heard).collect()
 }
 
 /// The strangers of `language`, taken apart; none in a language without a list.
@@ -36,16 +51,33 @@ pub fn examples(language: &Language) -> &'static [Example] {
 /// Those that are strangers to `own` as well.
 pub fn apart_from(own: &[Example], language: &Language, scale: [f32; VIEWS]) -> Vec<Example> {
     let all = examples(language);
+    places_apart_from(own, language, scale).into_iter().map(|place| all[place].clone()).collect()
+}
+
+/// The same, each of them also as a recogniser would mangle it: what is misheard is not ours for that.
+pub fn misheard_apart_from(own: &[Example], language: &Language, scale: [f32; VIEWS]) -> Vec<Example> {
+    let all = examples(language);
+    let misheard: &[Option<Example>] = match language.primary() {
+        "en" => &ENGLISH_MISHEARD,
+        _ if is_mandarin(language) => &MANDARIN_MISHEARD,
+        _ => &[],
+    };
+    let both = |place: usize| [Some(&all[place]), misheard.get(place).and_then(Option::as_ref)];
+    places_apart_from(own, language, scale).into_iter().flat_map(both).flatten().cloned().collect()
+}
+
+fn places_apart_from(own: &[Example], language: &Language, scale: [f32; VIEWS]) -> Vec<usize> {
+    let all = examples(language);
     // Weighed among both: what only strangers say is rare there, what everybody says is not.
     let dictionary = Dictionary::learn(own.iter().chain(all).map(|example| example.features.as_slice()), scale, 1);
     let rows: Vec<_> = own.iter().map(|example| dictionary.row(&example.features)).collect();
     let postings = Postings::of(&rows, dictionary.len());
     let length: f32 = scale.iter().map(|scale| scale * scale).sum();
-    let is_apart = |stranger: &&Example| {
-        let row = dictionary.row(&stranger.features);
+    let is_apart = |place: &usize| {
+        let row = dictionary.row(&all[*place].features);
         postings.products(&row).into_iter().all(|product| product < TOO_NEAR * length)
     };
-    all.iter().filter(is_apart).cloned().collect()
+    (0..all.len()).filter(is_apart).collect()
 }
 
 #[cfg(test)]
@@ -67,6 +99,16 @@ mod tests {
         let ordered = Example::new("order a pizza", None, &language);
         assert!(pizza.iter().all(|stranger| stranger.features != ordered.features));
         assert_eq!(apart_from(&[], &language, scale).len(), all);
+    }
+
+    #[test]
+    fn a_stranger_misheard_is_a_stranger_still() {
+        let language = Language::english();
+        let own = [Example::new("I want to order a large pizza", Some(0), &language)];
+        let scale = features::scale(&language);
+        let (apart, both) = (apart_from(&own, &language, scale), misheard_apart_from(&own, &language, scale));
+        assert!(both.len() > apart.len() * 3 / 2 && both.len() <= apart.len() * 2, "{} {}", apart.len(), both.len());
+        assert!(both.iter().all(|example| example.class.is_none()));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Callers handed to agents: who is asked, what they are told, what both hear, and how the caller comes back.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -162,6 +164,9 @@ fn an_agent_takes_the_caller_both_hear_each_other_and_the_plan_goes_on() {
     assert_eq!(told["slots"]["topic"], "bicycle");
     let call = header(&agent.phone.invite, "X-Trunkline-Call").expect("the call's id").to_owned();
     assert_eq!(told["call"], call.as_str());
+    let log = gateway.log();
+    let calling = log.lines().find(|line| line.contains("calling an agent")).expect("the log tells");
+    assert!(calling.contains(&call), "what is done for a call is logged as of that call: {calling}");
 
     accepts(&gateway, &mut caller, &mut agent, 1);
     let (question, answer) = (words("Where is my refund?"), frames(&spoken("slt", "It was sent on Monday.")));
@@ -196,6 +201,72 @@ fn an_agent_takes_the_caller_both_hear_each_other_and_the_plan_goes_on() {
     assert_eq!(others[0]["media"]["recording"]["state"], "off", "one recording holds both");
     // The agent's name is no secret; numbers and words are.
     assert!(!gateway.log().contains(NUMBER) && !gateway.log().contains("bicycle"), "{}", gateway.log());
+}
+
+/// What the webhook heard so far.
+fn told(port: u16) -> Vec<Value> {
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).expect("the far end listens");
+    stream.write_all(b"GET /told HTTP/1.0\r\n\r\n").expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+    let rows: Vec<(String, Option<String>, Value)> = serde_json::from_str(body).expect("rows of three");
+    rows.into_iter().map(|(_, _, event)| event).collect()
+}
+
+#[test]
+fn a_system_of_the_house_is_told_of_caller_and_agent_and_of_no_secret() {
+    let far_end = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lookup/far_end.py");
+    let server = Command::new("python3").arg(far_end).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let Ok(mut server) = server else {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "python3 must be here in CI");
+        println!("skipped: no python3");
+        return;
+    };
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().expect("it was piped")).read_line(&mut line).expect("it says its port");
+    let port: u16 = line.trim().parse().expect("a port");
+
+    let mut agent = Agent::new();
+    let extra = format!(
+        "[agents.group.desk]\nwrap_up = \"0s\"\n[[agents.agent]]\nname = \"ada\"\nto = {:?}\ngroups = [\"desk\"]\n\
+         [lookups]\nallow = [\"127.0.0.1:{port}\"]\n[agents.webhook]\nurl = \"http://127.0.0.1:{port}/hook\"\n",
+        agent.phone.uri()
+    );
+    let gateway = Gateway::start(Settings { plan: "tests/gateway/webhook.yaml".into(), extra, ..Settings::default() });
+    let mut caller = Caller::dial(&gateway, NUMBER);
+    for key in ['4', '7', '1', '1'] {
+        caller.keep_silent(20);
+        caller.press(key);
+    }
+    agent.picks_up(&mut caller);
+    accepts(&gateway, &mut caller, &mut agent, 1);
+    talk(&mut caller, &mut agent, &[SILENCE; 60], &[]);
+    agent.hangs_up();
+    caller.stay_silent();
+    let (record, _) = the_call(gateway.wait_for_records(2));
+    let give_up = Instant::now() + LONG_ENOUGH;
+    while told(port).len() < 3 {
+        assert!(Instant::now() < give_up, "{:#?}\n{}", told(port), gateway.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let events = told(port);
+    let names: Vec<_> = events.iter().filter_map(|event| event["event"].as_str()).collect();
+    assert_eq!(names, ["agent.ringing", "agent.joined", "agent.over"]);
+    for event in &events {
+        assert_eq!((&event["call"], &event["agent"]), (&record["id"], &"ada".into()), "{event:#}");
+        assert_eq!((&event["intent"], &event["slots"]["topic"]), (&"refund".into(), &"bicycle".into()), "{event:#}");
+        assert_eq!(event["caller"], NUMBER);
+        assert!(event["slots"].get("pin").is_none(), "{event:#}");
+        assert!(event["transcript"].as_array().is_some_and(|said| !said.is_empty()), "{event:#}");
+    }
+    assert_eq!(events[2]["end"], "served");
+    assert!(events[2]["talked_s"].as_u64() >= Some(1), "{:#}", events[2]);
+    let all = Value::from(events).to_string();
+    assert!(!all.contains("4711") && !all.contains("4 7 1 1"), "{all}");
+    assert!(!gateway.log().contains(NUMBER) && !gateway.log().contains("4711"), "{}", gateway.log());
+    let _ = server.kill();
+    let _ = server.wait();
 }
 
 #[test]

@@ -22,6 +22,7 @@ ORDER = {
 }
 
 seen = []  # (method, path, idempotency key) of every request
+told = []  # what a webhook heard: (idempotency key, authorization, JSON)
 lock = threading.Lock()
 
 
@@ -80,6 +81,18 @@ class Handler(BaseHTTPRequestHandler):
             self.say(503, {}, **headers)
         else:
             self.say(200, {"asked": before})
+
+    def answer_hook(self, query, body, before):
+        """Hears events; is out of order for the first so many."""
+        if before <= int(query.get("flaky", 0)):
+            return self.say(503, {})
+        with lock:
+            told.append((self.headers.get("Idempotency-Key"), self.headers.get("Authorization"), json.loads(body)))
+        self.say(200, b"thanks", kind="text/html")
+
+    def answer_told(self, query, body, before):
+        with lock:
+            self.say(200, told)
 
     def answer_hang(self, query, body, before):
         time.sleep(30)

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::{Order, Room, Wait};
 use crate::call::{Consulted, Verdict};
-use crate::time::Clock;
+use crate::time::{Clock, sleep_until};
 
 /// Keeps the desk open until nobody can reach it.
 pub(super) fn open(
@@ -23,7 +23,7 @@ pub(super) fn open(
                     Some(order) => room.handle(order, clock.now()),
                     None => return,
                 },
-                () = until(deadline) => room.handle_timeout(clock.now()),
+                () = sleep_until(deadline) => room.handle_timeout(clock.now()),
             };
             for wait in waits {
                 // None: the house is closing, and nobody needs to be told.
@@ -33,13 +33,6 @@ pub(super) fn open(
             }
         }
     });
-}
-
-async fn until(deadline: Option<std::time::Instant>) {
-    match deadline {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Brings what happens there to the desk.

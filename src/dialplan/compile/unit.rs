@@ -1,6 +1,6 @@
 //! Whole plans within a compilation: the one asked for, and those it runs as parts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
@@ -113,6 +113,7 @@ impl Workshop {
             shop: self,
             read_names: Vec::new(),
             for_system: false,
+            unknown: BTreeSet::new(),
         };
         let phrases = compiler.house();
         let start = match written.start.as_ref().map(|start| (start, compiler.resolve(start))) {

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dialplan::diagnostic::{Findings, Span};
 use crate::dialplan::plan::{Plan, Prompt, StepIx, Target};
-use crate::dialplan::scope::Sort;
 use crate::dialplan::template;
 use crate::language::Language;
+use crate::value::Sort;
 
 /// Words of plans that call people.
 const CALLING: [&str; 5] = ["verify", "promise", "optout", "rate", "voicemail"];

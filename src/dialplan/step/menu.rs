@@ -20,7 +20,7 @@ use crate::spoken::heard::Words;
 use crate::understand::{Matcher, Meaning, NBest, Universal};
 
 /// Two candidates nearer to each other than this are a question, not an answer.
-const AMBIGUITY_MARGIN: f32 = 0.05;
+pub const AMBIGUITY_MARGIN: f32 = 0.05;
 /// Below this confidence the words count as not understood.
 pub const REJECT_BELOW: f32 = 0.5;
 

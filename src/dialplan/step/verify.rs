@@ -121,8 +121,13 @@ impl Verify {
             visit.faults.push(format!("{} of {} factors are known of this person", asked.len(), self.factors.len()));
             return Next::Go(self.unknown);
         }
-        *visit.memory() = Progress { asked, fitted: Vec::new(), tries: 1 };
+        // Tries count for the whole call: who goes back and comes here again has as many left as before.
+        let tries = visit.spent.saturating_add(1);
+        *visit.memory() = Progress { asked, fitted: Vec::new(), tries: tries.min(self.tries) };
         self.note(false, visit);
+        if tries > self.tries {
+            return Next::Go(self.failed);
+        }
         Next::ask(visit.memory::<Progress>().asked[0])
     }
 
@@ -156,15 +161,17 @@ impl Verify {
         }
         let passed = progress.fitted.iter().filter(|fitted| **fitted).count() >= self.needed.min(progress.asked.len());
         self.note(passed, visit);
-        let progress = visit.memory::<Progress>();
+        let tries = visit.memory::<Progress>().tries;
         if passed {
             visit.scope.set_fact(VERIFIED, Value::Boolean(true));
             return Next::Go(self.passed);
         }
-        if progress.tries >= self.tries {
+        *visit.spent = tries;
+        if tries >= self.tries {
             return Next::Go(self.failed);
         }
-        (progress.tries, progress.fitted) = (progress.tries + 1, Vec::new());
+        let progress = visit.memory::<Progress>();
+        (progress.tries, progress.fitted) = (tries + 1, Vec::new());
         Next::Ask { quest: progress.asked[0], before: vec![Words::Prompt(&self.mismatch)] }
     }
 

@@ -24,7 +24,7 @@ use crate::sip::stats::SipStats;
 use crate::sip::transport::{Hop, Path, Target};
 use crate::sip::trunk::{TrunkState, TrunkStatus};
 use crate::sip::{Dial, DialError, IncomingLeg, LegCommand, LegEvent, OutgoingLeg, Rejection};
-use crate::time::Clock;
+use crate::time::{Clock, sleep_until};
 
 /// Events in flight per leg: a call never has more than a handful.
 const LEG_CHANNEL: usize = 16;
@@ -361,13 +361,6 @@ fn report(status: &TrunkStatus) {
 
 fn unspoken(hop: &Hop) -> String {
     format!("{hop} wants a transport that is switched off here")
-}
-
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
-    }
 }
 
 async fn pause_after(error: &io::Error) {

@@ -2,12 +2,11 @@
 
 use pinyin::ToPinyin;
 
-use crate::dialplan::scope::Sort;
 use crate::dialplan::step::Hearing;
 use crate::grammar::builtin::{self, Kind, When};
 use crate::grammar::normalize;
 use crate::understand::phonetic::{Sound, misheard};
-use crate::value::{Amount, Value};
+use crate::value::{Amount, Sort, Value};
 
 /// Two words whose sounds are as near as this are one, misheard. 0..1.
 const SAME_SOUND: f32 = 0.6;
@@ -76,8 +75,12 @@ fn digits_of(text: &str) -> String {
 
 fn same_number(one: &str, other: &str) -> bool {
     let long = |number: &str| number.len() >= TELLING_DIGITS;
-    let ends = |one: &str, other: &str| one.ends_with(other.trim_start_matches('0'));
-    !one.is_empty() && (one == other || (long(one) && long(other) && (ends(one, other) || ends(other, one))))
+    // A number dialled at home begins with zeros that it has not abroad; nothing but zeros is no number.
+    let ends = |one: &str, other: &str| {
+        let other = other.trim_start_matches('0');
+        long(other) && one.ends_with(other)
+    };
+    !one.is_empty() && (one == other || ends(one, other) || ends(other, one))
 }
 
 /// Are all words of what we expect among those that were said, in their order, however they were spelled?
@@ -147,6 +150,13 @@ mod tests {
         assert!(fit(&phone("4155550100"), "+1 415 555 0100", "en-US"));
         assert!(!fit(&phone("+14155550101"), "+14155550100", "en-US"));
         assert!(!fit(&phone("100"), "+14155550100", "en-US"));
+        assert!(
+            fit(&phone("02079460958"), "+442079460958", "en-GB") && fit(&phone("5550100"), "+14155550100", "en-US")
+        );
+        for guess in ["0000000", "0000003", "00000000000", "0555010", "0000000100"] {
+            assert!(!fit(&phone(guess), "+12025550103", "en-US"), "{guess}");
+            assert!(!fit(&phone(guess), "+14155550100", "en-US"), "{guess}");
+        }
         let amount = Value::Amount(Amount { minor: 12_050, currency: Currency::USD });
         assert!(fit(&amount, "120.50", "en-US") && !fit(&amount, "120", "en-US"));
         assert!(fit(&Value::Integer(12), "12", "en-US") && fit(&Value::Integer(12), "12.0", "en-US"));

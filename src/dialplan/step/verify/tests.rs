@@ -67,6 +67,37 @@ fn enough_is_enough_and_nobody_learns_which_was_wrong() {
 }
 
 #[test]
+fn tries_are_counted_for_the_whole_call_whoever_goes_back_has_no_new_ones() {
+    let plan = r#"
+dialplan: 1
+inputs: { born: date, zip: digits }
+defaults: { question: { go: bye } }
+start: hello
+steps:
+  hello: { confirm: { prompt: "Are you Ada?", yes: who, no: bye } }
+  who:
+    verify:
+      factors:
+        born: { prompt: "Born?", want: date, expect: "{{ born }}" }
+        zip: { prompt: "Zip?", digits: 5, expect: "{{ zip }}" }
+      passed: in
+      failed: hello
+  in: { hangup: { result: in } }
+  bye: { hangup: { result: bye } }
+"#;
+    let mut talk = Rehearsal::of(plan, "en-US", &ADA[..2]);
+    talk.say("yes").say("March fourth nineteen eighty five");
+    assert!(talk.press("11111").bot().ends_with("Born?"), "a second try: {}", talk.bot());
+    assert_eq!(talk.say("go back").bot(), "Are you Ada?");
+    assert_eq!(talk.say("yes").bot(), "Born?", "it is still the second");
+    assert_eq!(talk.say("March fourth nineteen eighty five").press("22222").bot(), "Are you Ada?", "and the last");
+    assert_eq!(talk.say("yes").bot(), "Are you Ada?", "nothing is asked any more");
+    let OutcomeKind::Verified { passed: false, tries: 2, .. } = talk.outcomes()[2] else {
+        panic!("{:?}", talk.outcomes())
+    };
+}
+
+#[test]
 fn who_does_not_answer_is_not_the_right_person_and_wishes_lead_on() {
     let mut talk = Rehearsal::of(PLAN, "en-US", ADA);
     assert_eq!(talk.wait().wait().bot(), "Sorry. [out]");
