@@ -424,3 +424,27 @@ fn the_latency_of_a_turn_has_its_parts_and_they_add_up() {
     rig.media_closes();
     assert_eq!(rig.record().turns[0].latency, Some(latency));
 }
+
+#[test]
+fn what_means_nothing_is_recognised_once_more_in_the_other_language_of_the_plan() {
+    let mut plan = bank();
+    plan.languages.push(crate::language::Language::parse("zh-CN").unwrap());
+    crate::dialplan::fixture::question_mut(&mut plan, "main").any_language = true;
+    let mut rig = Rig::listening(plan);
+    rig.offer(1, 0, None);
+    rig.pass(30);
+    rig.result(1, 0, Ok(heard("woe yow hwan chen", 0.4)));
+    let asked = |rig: &Rig| -> Vec<String> {
+        let language = |output: &Output| match output {
+            Output::Recognize { language, .. } => Some(language.as_str().to_owned()),
+            _ => None,
+        };
+        rig.outputs.iter().filter_map(language).collect()
+    };
+    assert_eq!(asked(&rig), ["en-US", "zh-CN"]);
+    rig.pass(30);
+    rig.result(1, 0, Ok(heard("我要还钱", 0.9)));
+    rig.pass(2_000);
+    assert_eq!(asked(&rig).len(), 2, "each language once");
+    assert_eq!(rig.said().last(), Some(&"Say balance, or lost card."), "nobody understood it, so it is asked again");
+}

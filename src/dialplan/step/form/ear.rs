@@ -129,7 +129,7 @@ impl FormEar {
         let mut said = Said::default();
         let mut taken = Vec::new();
         let candidates = self.candidates(text, hearing, &cues, &mut said.growing);
-        if let Some(pair) = self.span_of(&words, &candidates, &cues, language) {
+        if let Some(pair) = self.range(&words, &candidates, &cues, language) {
             taken.extend(pair.iter().map(|(_, heard)| heard.words.clone()));
             said.values.extend(pair);
         }
@@ -176,7 +176,7 @@ impl FormEar {
 
     /// "From the first to the fifteenth": two values with a word of reaching between them are those of the only two slots
     /// of their kind, in the order of the plan, where the caller names neither.
-    fn span_of(
+    fn range(
         &self,
         words: &Words,
         candidates: &[(usize, Heard)],
