@@ -15,7 +15,7 @@ use crate::value::Value;
 const KEYS: &[Key] = &[
     key(
         "when",
-        Shape::List(&Shape::Keys(WAY_KEYS)),
+        Shape::List(&Shape::OneOf(WAY_KEYS, &CONDITIONS)),
         "Ways on, tried in order: the first whose condition holds is taken.",
     ),
     key("else", Shape::Target, "Where to when none holds, or one cannot be told."),
@@ -26,6 +26,9 @@ const WAY_KEYS: &[Key] = &[
     key("share", Shape::Count(1, 100), "Taken by so many calls of a hundred, by lot."),
     key("go", Shape::Target, "Where it leads."),
 ];
+
+/// Of these a way has one.
+const CONDITIONS: [&str; 3] = ["if", "open", "share"];
 
 /// The word.
 pub const WORD: Word =
@@ -82,20 +85,27 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
 }
 
 fn when(way: &mut Fields, cx: &mut Compiler<'_>) -> Option<When> {
-    if let Some(node) = way.take("if") {
-        return cx.condition(&node).map(When::If);
+    match CONDITIONS.map(|key| way.take(key)) {
+        [Some(node), None, None] => cx.condition(&node).map(When::If),
+        [None, Some(node), None] => {
+            let name = read::line(&node, cx.findings)?;
+            cx.calendar(&name).map(|calendar| When::Open(name.value, calendar))
+        }
+        [None, None, Some(node)] => {
+            let share = read::count(&node, "`share`", 1..=100, cx.findings)?;
+            Some(When::Share(u32::try_from(share.value).unwrap_or(100)))
+        }
+        [None, None, None] => {
+            let help = "add `if: …`, `open: …` with the name of a calendar, or `share: 20`";
+            cx.findings.error(way.start(), "this way has no condition").help(help);
+            None
+        }
+        _ => {
+            let help = "for both, let the first way lead to another `branch`";
+            cx.findings.error(way.start(), "a way has one of `if`, `open` and `share`, not several").help(help);
+            None
+        }
     }
-    if let Some(name) = way.read("open", cx.findings, read::line) {
-        return cx.calendar(&name).map(|calendar| When::Open(name.value, calendar));
-    }
-    if let Some(share) =
-        way.read("share", cx.findings, |node, findings| read::count(node, "`share`", 1..=100, findings))
-    {
-        return Some(When::Share(u32::try_from(share.value).unwrap_or(100)));
-    }
-    let help = "add `if: …`, `open: …` with the name of a calendar, or `share: 20`";
-    cx.findings.error(way.start(), "this way has no condition").help(help);
-    None
 }
 
 impl When {
@@ -137,5 +147,26 @@ impl Run for Branch {
     fn exits(&self) -> Vec<(String, Target)> {
         let ways = self.ways.iter().map(|(when, go)| (when.text(), *go));
         ways.chain([("else".to_owned(), self.otherwise)]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::dialplan::load::load_str;
+
+    #[test]
+    fn a_way_has_one_condition_and_no_second_that_would_not_count() {
+        let error = |way: &str| {
+            let plan = format!(
+                "dialplan: 1\nstart: a\ncalendars: {{ desk: {{ hours: {{ mon: \"8-9\" }} }} }}\nsteps: {{ a: {{ branch: {{ \
+                 when: [{way}], else: b }} }}, b: {{ hangup: }} }}\n"
+            );
+            load_str("p.yaml", &plan).err().map(|found| found.to_string()).unwrap_or_default()
+        };
+        for way in ["{ if: now.hour > 1, open: desk, go: b }", "{ open: desk, share: 5, go: b }"] {
+            assert!(error(way).contains("one of `if`, `open` and `share`, not several"), "{way}: {}", error(way));
+        }
+        assert!(error("{ go: b }").contains("has no condition"));
+        assert_eq!(error("{ open: desk, go: b }"), "");
     }
 }
