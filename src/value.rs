@@ -108,15 +108,16 @@ impl From<Currency> for String {
 }
 
 impl Amount {
-    /// `12.5`, `12.50` or `1250` (with 0 decimals) of `currency`; `None` when it is no number, has more decimals than
-    /// the currency, or does not fit.
+    /// `12.5`, `12.50`, `1,234.50` or `1250` (with 0 decimals) of `currency`; `None` when it is no number, has more
+    /// decimals than the currency, or does not fit. A comma stands between thousands and nowhere else: `12,50`, which
+    /// half of the world writes for twelve and a half, is nobody's thousand.
     pub fn parse(text: &str, currency: Currency) -> Option<Self> {
         let (sign, text) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
-        let text = text.replace(',', "");
-        let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
+        let (whole, part) = text.split_once('.').unwrap_or((text, ""));
         let decimals = currency.decimals() as usize;
         let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.is_empty() || part.len() > decimals || !digits(whole) || !digits(part) {
+        let whole = ungrouped(whole)?;
+        if whole.is_empty() || part.len() > decimals || !digits(&whole) || !digits(part) {
             return None;
         }
         let minor: i64 = format!("{whole}{part:0<decimals$}").parse().ok()?;
@@ -138,6 +139,14 @@ impl Amount {
             decimals => format!("{sign}{whole}.{part:0decimals$}"),
         }
     }
+}
+
+/// `1,234,567` as `1234567`; `None` where a comma stands anywhere but between thousands.
+fn ungrouped(whole: &str) -> Option<String> {
+    let (first, groups) = whole.split_once(',').map_or((whole, None), |(first, rest)| (first, Some(rest)));
+    let well =
+        groups.is_none_or(|groups| (1..=3).contains(&first.len()) && groups.split(',').all(|group| group.len() == 3));
+    well.then(|| whole.replace(',', ""))
 }
 
 impl Value {
@@ -226,13 +235,15 @@ mod tests {
         for (text, currency, minor, plain) in [
             ("12.5", Currency::USD, 1250, "12.50"),
             ("1,234", Currency::USD, 123_400, "1234.00"),
+            ("-1,234,567.8", Currency::USD, -123_456_780, "-1234567.80"),
             ("-0.05", Currency::EUR, -5, "-0.05"),
             ("300", yen, 300, "300"),
         ] {
             let amount = Amount::parse(text, currency).unwrap();
             assert_eq!((amount.minor, amount.plain().as_str()), (minor, plain), "{text}");
         }
-        for text in ["", "-", ".5", "12.505", "twelve", "99999999999999999999"] {
+        let commas = ["12,50", "1,2345", "1234,567", ",123", "1,,234", "1,23,456", "1.234,56", "1.2,3"];
+        for text in ["", "-", ".5", "12.505", "twelve", "99999999999999999999"].into_iter().chain(commas) {
             assert_eq!(Amount::parse(text, Currency::USD), None, "{text}");
         }
         assert_eq!(Amount::parse("1.5", yen), None);

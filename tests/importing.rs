@@ -14,10 +14,12 @@ const SAMPLES: &[(&str, Option<&str>)] = &[
     ("vxml/menu.vxml", None),
     ("vxml/survey.vxml", None),
     ("vxml/bank", None),
+    ("vxml/rare.vxml", None),
     ("asterisk/office.conf", None),
     ("asterisk/numbers.conf", None),
     ("asterisk/old.conf", None),
     ("asterisk/support.conf", None),
+    ("asterisk/odd.conf", None),
     ("asterisk/freepbx.conf", Some("ivr-3")),
 ];
 

@@ -325,6 +325,21 @@ async fn more_look_ups_than_may_run_at_once_wait_their_turn() {
     assert_eq!(hanging.await.expect("no panic").map_err(|failure| failure.name()), Err("timeout"));
 }
 
+#[tokio::test]
+async fn who_waits_to_ask_again_keeps_nobody_else_waiting() {
+    let far_end = far_end!();
+    let lookups = far_end.lookups(|settings| settings.at_once = 1);
+    let later = Request::get(far_end.url("/flaky?times=1&after=2&who=later"));
+    let later = tokio::spawn({
+        let lookups = lookups.clone();
+        async move { lookups.ask(&later).await }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let hurried = Request { timeout: Some(Duration::from_millis(700)), ..Request::get(far_end.url("/order")) };
+    assert!(lookups.ask(&hurried).await.is_ok(), "the far end of the other one is busy, not we");
+    assert_eq!(later.await.expect("no panic").map(|answer| answer.attempts), Ok(2));
+}
+
 /// A certificate authority, and a server with a certificate of its own for `crm.example`.
 fn authority(folder: &Path) -> (PathBuf, PathBuf, PathBuf) {
     use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};

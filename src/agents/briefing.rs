@@ -49,33 +49,27 @@ pub fn sentence(handoff: &Handoff, language: &Language) -> String {
     format!("A caller: {}.", parts.join(", "))
 }
 
-/// The plan that says `{{ briefing }}` and takes yes or no by key or word, in `language` ([`heard_in`]). Whoever does neither
-/// is not there.
+/// The plan that says `{{ briefing }}` and takes yes or no by key, in `language` ([`heard_in`]). Whoever presses neither is
+/// not there.
+///
+/// No word is a yes: a mailbox says "I can't take your call right now", and whoever picks up says "hello?", before the
+/// first word of ours, which stops nothing for that reason and is repeated whole.
 pub fn plan(language: &Language) -> String {
-    let (prompt, again, yes, no) = match is_chinese(language) {
-        true => (
-            "接听请按一，不接请按二。",
-            "接听请按一，不接请按二。",
-            "[是, 好, 好的, 可以, 接听, 我接]",
-            "[不, 不要, 不接, 不行, 没空]",
-        ),
-        false => (
-            "Press 1 to take the call, or 2 to decline.",
-            "Press 1 to take the call, or 2 to decline.",
-            "[\"yes\", take it, take the call, okay, sure, go ahead]",
-            "[\"no\", decline, not now, no thanks, i am busy]",
-        ),
+    let prompt = match is_chinese(language) {
+        true => "接听请按一，不接请按二。",
+        false => "Press 1 to take the call, or 2 to decline.",
     };
     format!(
         "dialplan: 1\nname: briefing\nlanguages: [{language}]\nstart: offer\nsteps:\n\
          \x20 offer:\n\
          \x20   menu:\n\
          \x20     prompt: \"{{{{{SENTENCE}}}}} {prompt}\"\n\
-         \x20     reprompt: [\"{again}\"]\n\
+         \x20     reprompt: [\"{{{{{SENTENCE}}}}} {prompt}\"]\n\
+         \x20     barge_in: keys\n\
          \x20     options:\n\
-         \x20       take: {{ key: 1, phrases: {yes}, go: taken }}\n\
-         \x20       leave: {{ key: 2, phrases: {no}, go: left }}\n\
-         \x20     tries: 2\n\
+         \x20       take: {{ key: 1, go: taken }}\n\
+         \x20       leave: {{ key: 2, go: left }}\n\
+         \x20     tries: 3\n\
          \x20     wait: 5s\n\
          \x20     go: silent\n\
          \x20 taken: {{ hangup: {{ result: {ACCEPTED} }} }}\n\
@@ -125,7 +119,9 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::dialplan::fixture::{heard, hearing};
     use crate::dialplan::load::load_str;
+    use crate::dialplan::step::{Hearing, Keyed};
     use crate::id::CallId;
 
     fn language(tag: &str) -> Language {
@@ -162,6 +158,31 @@ mod tests {
             let loaded = load_str("briefing", &plan(&heard_in)).unwrap_or_else(|faults| panic!("{tag}: {faults}"));
             assert_eq!(loaded.plan.languages, [language(heard)]);
             assert_eq!(loaded.plan.steps.len(), 4);
+        }
+    }
+
+    #[test]
+    fn no_word_takes_a_call_and_a_mailbox_has_nothing_but_words() {
+        let english = [
+            "sorry i can't take the call right now please leave a message",
+            "no one is available to take your call",
+            "take the call",
+            "yes",
+            "okay go ahead",
+        ];
+        for (tag, sayings) in [("en-US", english.as_slice()), ("zh-CN", &["您好，我现在不方便接听", "好", "是"])]
+        {
+            let loaded = load_str("briefing", &plan(&language(tag))).unwrap_or_else(|faults| panic!("{faults}"));
+            let offer =
+                loaded.plan.steps.iter().find(|step| step.name == "offer").and_then(|step| step.quest(0)).unwrap();
+            let hearing = Hearing { language: language(tag), ..hearing() };
+            for words in sayings {
+                let judged = offer.ear.speech(&heard(words, 0.95), &hearing);
+                assert!(judged.answer.is_none(), "{words}: {judged:?}");
+            }
+            for key in ["1", "2"] {
+                assert!(matches!(offer.ear.keys(key, &hearing), Keyed::Complete(_)), "{key}");
+            }
         }
     }
 }

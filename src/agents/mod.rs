@@ -78,6 +78,8 @@ pub enum RingEnd {
     NoAnswer,
     /// Their telephone cannot be reached.
     Failed,
+    /// They were not called at all: the house itself had no room for the call.
+    Untried,
 }
 
 /// Why a caller leaves the queue without having met an agent.

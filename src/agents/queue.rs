@@ -5,7 +5,7 @@
 //!                        └ overflow, Leave ─▶ (gone)
 //!   agent    free ─▶ ringing ─ Accepted ─▶ talking ─ Done ─▶ wrap-up ─▶ free
 //!                       ├ Declined ─▶ free                 away: told so, or missed too often
-//!                       └ Busy, NoAnswer, Failed ─▶ resting ─▶ free
+//!                       └ Busy, NoAnswer, Failed, Untried ─▶ resting ─▶ free
 //! ```
 //!
 //! Whoever stands first among the callers chooses first. Standing is priority and age together: a point of priority is
@@ -263,7 +263,10 @@ impl Queue {
             return;
         }
         let group = self.roster.group(&stay.needs.group).cloned().unwrap_or_default();
-        stay.tried.insert(ring.agent, now + group.retry);
+        // Whom nobody has called has declined nothing.
+        if end != RingEnd::Untried {
+            stay.tried.insert(ring.agent, now + group.retry);
+        }
         self.seat(ring.agent, |seat| seat.missed(id, end, &group, now));
     }
 

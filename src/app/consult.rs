@@ -52,8 +52,10 @@ pub(super) struct OnBehalf {
     pub far_end: Pii<String>,
     /// The trunk that the live call goes through: for numbers, which mean nothing elsewhere.
     pub trunk: Option<Arc<str>>,
-    /// What is spoken.
+    /// What is spoken when the call begins; what is told of a caller knows what is spoken by then.
     pub language: Language,
+    /// What those who are called are spoken to in, where it is theirs and not the caller's.
+    pub theirs: Option<Language>,
 }
 
 impl Consultant for OnBehalf {
@@ -65,7 +67,7 @@ impl Consultant for OnBehalf {
             let number = Some(self.far_end.clone()).filter(|number| trunk.is_none() && !number.reveal().is_empty());
             let caller = number.map(|number| CallerId { number, name: None, withheld: false });
             let consult = Consult { trunk, ..consult };
-            let (call, language) = (self.call.clone(), self.language.clone());
+            let (call, language) = (self.call.clone(), self.language_for(&consult));
             driver::start(async move { house.consult(consult, (call, caller, language), report, verdicts).await });
         }
         Consultation { news, verdict }
@@ -83,8 +85,12 @@ impl Consultant for OnBehalf {
 impl OnBehalf {
     /// The same, to somebody who is spoken to in a language of theirs.
     pub fn speaking_to(&self, agent: &Agent) -> Self {
-        let language = agent.languages.first().cloned().unwrap_or_else(|| self.language.clone());
-        Self { language, ..self.clone() }
+        Self { theirs: agent.languages.first().cloned(), ..self.clone() }
+    }
+
+    fn language_for(&self, consult: &Consult) -> Language {
+        let spoken = consult.introduction.as_ref().map(|known| &known.handoff.language);
+        self.theirs.as_ref().or(spoken).unwrap_or(&self.language).clone()
     }
 }
 
@@ -125,7 +131,7 @@ impl House {
             Ok(ready) => ready,
             Err(error) => {
                 warn!(%error, "whom the caller shall be sent to cannot be told why");
-                let _ = report.send(Consulted::Over { status: 500 }).await;
+                let _ = report.send(Consulted::Untried { status: 500 }).await;
                 return;
             }
         };
@@ -160,7 +166,7 @@ impl House {
             }
             Err(error) => {
                 warn!(%error, "whom the caller shall be sent to cannot be called");
-                let _ = other.report.send(Consulted::Over { status: status_of_error(&error) }).await;
+                let _ = other.report.send(untold(&error)).await;
             }
         }
     }
@@ -260,10 +266,16 @@ fn status_of(record: &CallRecord) -> u16 {
     }
 }
 
-fn status_of_error(error: &OriginateError) -> u16 {
+/// The same of a call that was not even begun. What is wrong with whom we should call stays their affair; what we lack
+/// is not.
+const fn untold(error: &OriginateError) -> Consulted {
     match error {
-        OriginateError::Dial(DialError::NotDialable | DialError::NoSuchTrunk(_) | DialError::NoAddress { .. }) => 404,
-        OriginateError::Draining | OriginateError::NoRoom(_) | OriginateError::Dial(_) => 503,
+        OriginateError::Dial(DialError::NotDialable | DialError::NoSuchTrunk(_) | DialError::NoAddress { .. }) => {
+            Consulted::Over { status: 404 }
+        }
+        OriginateError::Draining
+        | OriginateError::NoRoom(_)
+        | OriginateError::Dial(DialError::Full(_) | DialError::Closed) => Consulted::Untried { status: 503 },
     }
 }
 
@@ -292,5 +304,56 @@ impl Plans {
              steps:\n  brief: {{ hangup: {{ {said}result: briefed }} }}\n"
         );
         self.spoken("consultation", &text, known).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agents::handoff::Handoff;
+    use crate::call::Introduction;
+
+    fn language(tag: &str) -> Language {
+        Language::parse(tag).unwrap()
+    }
+
+    #[test]
+    fn an_agent_without_a_language_is_spoken_to_in_what_the_call_is_held_in_by_then() {
+        let call = CallId::new(jiff::Timestamp::UNIX_EPOCH, 1);
+        let behalf = OnBehalf {
+            house: Weak::new(),
+            call: call.clone(),
+            far_end: Pii::default(),
+            trunk: None,
+            language: Language::english(),
+            theirs: None,
+        };
+        let handoff = Handoff::of(call, language("zh-CN"));
+        let known = Introduction { handoff, words: Vec::new(), number: Pii::default() };
+        let by_order = Consult {
+            to: Pii::default(),
+            trunk: None,
+            briefing: None,
+            ring: Duration::from_secs(20),
+            introduction: None,
+        };
+        let by_plan = Consult { introduction: Some(Box::new(known)), ..by_order.clone() };
+        assert_eq!(behalf.language_for(&by_order), Language::english());
+        assert_eq!(behalf.language_for(&by_plan), language("zh-CN"));
+        let of_their_own = OnBehalf { theirs: Some(language("en-GB")), ..behalf };
+        assert_eq!(of_their_own.language_for(&by_plan), language("en-GB"));
+    }
+
+    #[test]
+    fn what_we_lack_is_told_from_what_is_wrong_with_whom_we_call() {
+        let ours = [
+            OriginateError::Draining,
+            OriginateError::NoRoom(crate::app::house::NoRoom::Seats(2)),
+            OriginateError::Dial(DialError::Full("the trunk carries as many calls as its max_calls allows")),
+            OriginateError::Dial(DialError::Closed),
+        ];
+        assert!(ours.iter().all(|error| untold(error) == Consulted::Untried { status: 503 }));
+        let theirs = [DialError::NotDialable, DialError::NoSuchTrunk("carrier".into())];
+        assert!(theirs.into_iter().all(|error| untold(&error.into()) == Consulted::Over { status: 404 }));
     }
 }

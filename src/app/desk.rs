@@ -108,7 +108,7 @@ impl Room {
                 self.tickets += 1;
                 let ticket = Ticket(self.tickets);
                 let mut needs = guest.wish.needs.clone();
-                let caller = guest.wish.introduction.caller.reveal();
+                let caller = guest.wish.introduction.number.reveal();
                 needs.region = needs.region.or_else(|| self.queue.roster().region_of(caller).map(str::to_owned));
                 debug!(ticket = ticket.0, group = &*needs.group, "a caller waits for an agent");
                 self.guests.insert(ticket, *guest);
@@ -145,6 +145,10 @@ impl Room {
                 // The queue answers with `Joined`, which is told first.
                 self.settle(waits);
                 self.tell(ticket, Consulted::Ready { leg });
+            }
+            Consulted::Untried { .. } if !called.joined => {
+                self.called.remove(&ring);
+                self.queue.handle(Input::Rung { ring, end: RingEnd::Untried }, now.mono);
             }
             Consulted::Over { .. } if called.joined => {
                 self.called.remove(&ring);

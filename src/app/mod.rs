@@ -10,6 +10,7 @@ mod certificates;
 mod consult;
 pub mod control;
 mod desk;
+pub mod handset;
 mod house;
 mod ledger;
 mod ops;

@@ -83,7 +83,8 @@ impl House {
         order: Originate,
         begun: impl FnOnce(&CallId, LegId) + Send,
     ) -> Result<(CallRecord, Seat), OriginateError> {
-        if self.draining.is_cancelled() {
+        // Whoever is on the line gets what they were promised, a person too, until the goodbye.
+        if self.draining.is_cancelled() && order.made_for.is_none() {
             return Err(OriginateError::Draining);
         }
         let now = self.clock.now();
@@ -164,9 +165,10 @@ impl House {
         let consultant = OnBehalf {
             house: self.me.clone(),
             call: setup.id.clone(),
-            far_end: setup.called.clone(),
+            far_end: setup.far_end().clone(),
             trunk: order.trunk.clone(),
             language: setup.language.clone(),
+            theirs: None,
         };
         let agreement = Agreement::offered(negotiation);
         let watched = (orders, order.watch);

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tracing::{Instrument, info, warn};
 
 use super::LivePlan;
@@ -12,7 +13,7 @@ use super::house::{House, Leg, Place, Unspoken};
 use crate::call::driver::{self, Agreement};
 use crate::call::record::{CallEnd, CallRecord, Direction};
 use crate::call::registry::LiveCall;
-use crate::call::{Call, CallSetup};
+use crate::call::{Call, CallSetup, TimelineEvent};
 use crate::dialplan::scope::Variables;
 use crate::id::CallId;
 use crate::language::Language;
@@ -39,17 +40,22 @@ struct Accepted {
 impl House {
     /// Takes one leg from INVITE to stored record.
     pub async fn receive(&self, leg: IncomingLeg) {
+        let record = self.talk(leg, None).await;
+        self.records.save(Box::new(record)).await;
+    }
+
+    /// Takes one leg from INVITE to its end, under the eyes of `watch`; what remains of it is the caller's to keep.
+    pub(super) async fn talk(&self, leg: IncomingLeg, watch: Option<mpsc::Sender<TimelineEvent>>) -> CallRecord {
         let now = self.clock.now();
         let (id, span) = (leg.call.clone(), leg.span.clone());
         let record = async {
             info!("incoming call");
             match self.accept(&id, &leg, now) {
-                Ok(accepted) => self.answer(id, leg, accepted, now).await,
+                Ok(accepted) => self.answer(id, leg, accepted, watch, now).await,
                 Err(rejection) => self.refuse(id, leg, rejection, now).await,
             }
         };
-        let record = record.instrument(span).await;
-        self.records.save(Box::new(record)).await;
+        record.instrument(span).await
     }
 
     /// Takes one leg only to refuse it: we are shutting down.
@@ -90,7 +96,14 @@ impl House {
         })
     }
 
-    async fn answer(&self, id: CallId, leg: IncomingLeg, accepted: Accepted, now: Now) -> CallRecord {
+    async fn answer(
+        &self,
+        id: CallId,
+        leg: IncomingLeg,
+        accepted: Accepted,
+        watch: Option<mpsc::Sender<TimelineEvent>>,
+        now: Now,
+    ) -> CallRecord {
         let Accepted { live, recorded, place: Place { seat, port, orders }, sdp, params, agreement } = accepted;
         let peer = self.config.peers.iter().find(|peer| peer.name == leg.peer);
         let jitter = peer.and_then(|peer| peer.jitter);
@@ -123,11 +136,12 @@ impl House {
         let consultant = OnBehalf {
             house: self.me.clone(),
             call: setup.id.clone(),
-            far_end: setup.caller.clone(),
+            far_end: setup.far_end().clone(),
             trunk: self.trunk_named(&setup.peer),
             language: setup.language.clone(),
+            theirs: None,
         };
-        let mut ports = self.ports(leg, media_events, agreement, &live, (orders, None), Box::new(consultant));
+        let mut ports = self.ports(leg, media_events, agreement, &live, (orders, watch), Box::new(consultant));
         ports.answered = Some(self.records.answering(setup.id.clone(), setup.direction));
         let record = driver::run(Call::inbound(setup, now), ports).await;
         drop(seat);

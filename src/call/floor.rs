@@ -101,7 +101,8 @@ impl Call {
         let plan = self.plan.clone();
         let step = plan.steps.get(asking.step.0).expect("a turn is asked by a step of its plan");
         let next_play = PlayId(self.plays.len() as u64);
-        let shown = self.scribe.turn(step, (asking.quest, asking.attempt), end, next_play, now.mono);
+        let asked = (asking.quest, asking.attempt, &asking.hearing.language);
+        let shown = self.scribe.turn(step, asked, end, next_play, now.mono);
         self.outputs.extend(shown.map(Output::Timeline));
     }
 
@@ -270,6 +271,7 @@ impl Call {
                         | State::Asking { .. }
                         | State::Handing(_)
                         | State::Parting { .. }
+                        | State::Standing { .. }
                 );
                 if talking && self.held_since.is_none() {
                     self.intended_end = Some(CallEnd::NoMedia);

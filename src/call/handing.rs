@@ -28,6 +28,9 @@ use crate::media::{BargeIn, MediaCommand};
 use crate::sip::LegCommand;
 use crate::time::Now;
 
+/// What a transfer by order is told to have come to when the plan hands over: a request withdrawn (RFC 3261 §21.4.25).
+const GIVEN_UP: u16 = 487;
+
 /// A caller who is being handed over.
 #[derive(Debug)]
 pub(super) struct Handing {
@@ -54,6 +57,10 @@ impl Call {
     pub(super) fn hand_over(&mut self, handover: Handover, now: Now) {
         let Handover { to, brief } = handover;
         self.forget_spoken_ahead();
+        // What the caller has answered leads to a person of the plan's, whoever else was being asked by order.
+        if self.transfer.is_some() {
+            self.take_back(GIVEN_UP);
+        }
         let introduction = self.introduce(brief);
         let (how, group, until) = match &to {
             Whom::Group(wanted) => (How::Bridge, Some(Arc::from(wanted.group.as_str())), None),
@@ -100,6 +107,7 @@ impl Call {
     pub(super) fn handing_news(&mut self, news: Consulted, now: Now) {
         let State::Handing(handing) = &mut self.state else { return };
         match (news, handing.talk) {
+            (Consulted::Untried { status }, None) => self.handed_back(HandedEnd::of_status(status), now),
             (Consulted::Place { position, wait }, None) => self.follow(&Event::Waiting { position, wait }, now),
             (Consulted::Taken { agent, waited }, None) => (handing.agent, handing.waited) = (Some(agent), waited),
             (Consulted::Ready { leg }, None) => {
@@ -211,7 +219,7 @@ impl Call {
             transcript: self.scribe.transcript(),
             ..Handoff::of(setup.id.clone(), self.interpreter.language().clone())
         };
-        Introduction { handoff, words: brief.words, caller: setup.caller.clone() }
+        Introduction { handoff, words: brief.words, number: setup.far_end().clone() }
     }
 }
 

@@ -90,10 +90,11 @@ impl Call {
     pub(super) fn leg_ended(&mut self, why: LegEnd, now: Now) {
         if self.leg_ended.is_none() {
             self.leg_ended = Some(why);
-            if let Some(end) = self.drop_transfer(Some(why)) {
+            let sent_on = self.drop_transfer(Some(why));
+            self.end_handing(if sent_on.is_some() { "transferred" } else { "hung_up" }, now);
+            if let Some(end) = sent_on {
                 self.intended_end.get_or_insert(end);
             }
-            self.end_handing("hung_up", now);
             self.close_turn(now);
             self.leave(MEDIA_PATIENCE, now);
         }
@@ -132,6 +133,7 @@ impl Call {
     /// One end does not want to hear the other, or wants to again. Meanwhile nothing is asked of the far end: prompts
     /// wait, what it sends (music, as a rule) is no answer, and no silence of it counts.
     pub(super) fn held(&mut self, held: bool, now: Now) {
+        self.taking_back = false;
         match (self.held_since, held) {
             (None, true) => {
                 self.held_since = Some(now.mono);

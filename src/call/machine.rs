@@ -29,7 +29,7 @@ use crate::dialplan::interpreter::{Act, Asking, Interpreter, Line, Way};
 use crate::dialplan::outcome::OutcomeKind;
 use crate::dialplan::plan::{Plan, Step, StepIx};
 use crate::dialplan::scope::Scope;
-use crate::dialplan::step::{Event, verify};
+use crate::dialplan::step::{Event, Told, verify};
 use crate::id::{PlayId, UtteranceId};
 use crate::media::{BargeIn, Listen, MediaCommand, MediaSummary};
 use crate::pii::Pii;
@@ -71,6 +71,8 @@ pub struct Call {
     pub(super) rang: bool,
     /// The far end does not hear us since then.
     pub(super) held_since: Option<Instant>,
+    /// We take them back from a hold of ours: last words wait for that.
+    pub(super) taking_back: bool,
     /// Errands begun.
     pub(super) errands: u64,
     /// They are being sent on, and somebody else is asked first.
@@ -150,6 +152,7 @@ impl Call {
             listen: None,
             rang: false,
             held_since: None,
+            taking_back: false,
             errands: 0,
             transfer: None,
             ends_at: now.mono + setup.longest,
@@ -279,6 +282,34 @@ impl Call {
         self.interpreter.taken()
     }
 
+    /// The question that is open.
+    pub const fn asking(&self) -> Option<&Asking> {
+        match &self.state {
+            State::Asking { asking, .. } => Some(asking),
+            _ => None,
+        }
+    }
+
+    /// What the call knows.
+    pub const fn scope(&self) -> &Scope {
+        self.interpreter.scope()
+    }
+
+    /// It begins in the middle of its plan, knowing this: for rehearsals, before the far end is there.
+    pub fn begin_at(&mut self, place: StepIx, scope: Scope) {
+        self.interpreter.begin_at(place, scope);
+    }
+
+    /// From now on it tells what happens in its plan ([`Call::take_told`]).
+    pub fn tell_all(&mut self) {
+        self.interpreter.tell_all();
+    }
+
+    /// What has happened in its plan since this was last asked.
+    pub fn take_told(&mut self) -> Vec<Told> {
+        self.interpreter.take_told()
+    }
+
     /// Where a message of its caller is kept, below the folder of recordings.
     pub fn message_file(&self, number: u32) -> PathBuf {
         let CallSetup { id, arrived_at, .. } = self.scribe.setup();
@@ -391,8 +422,8 @@ impl Call {
         self.playing.clear();
         let until = self.play(step, lines, BargeIn::Off, false, now);
         self.state = State::Parting { until };
-        // On hold nobody would hear it, and it would wait for ever.
-        if self.playing.is_empty() || self.held_since.is_some() {
+        // On hold nobody would hear it, and it would wait for ever, unless the hold is over in a moment.
+        if self.playing.is_empty() || self.held_since.is_some() && !self.taking_back {
             self.prompts_over(now.mono, now);
         }
     }
@@ -436,7 +467,7 @@ fn interpreter_of(setup: &CallSetup) -> Interpreter {
         Direction::Outbound => "outbound",
     };
     let phone = |number: &Pii<String>| Pii::new(Value::Phone(number.reveal().clone()));
-    let region = region_of(setup.caller.reveal());
+    let region = region_of(setup.far_end().reveal());
     let of = |value: Option<&str>| text(value.unwrap_or_default());
     let area = region.as_ref().and_then(|region| region.area);
     let line = region.as_ref().map(|region| region.line.name());

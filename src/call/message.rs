@@ -46,6 +46,11 @@ impl Take {
 }
 
 impl Call {
+    /// Is the caller's message being taken?
+    pub fn takes_message(&self) -> bool {
+        self.message_due().is_some()
+    }
+
     /// Begins to take a message; the errand's own patience ends it if media never says a word.
     pub(super) fn take_message(&mut self, errand: u64, taking: Taking, now: Now) -> Instant {
         let until = now.mono + taking.longest + FILE_PATIENCE;

@@ -85,6 +85,16 @@ pub struct CallSetup {
     pub made_for: Option<CallId>,
 }
 
+impl CallSetup {
+    /// The number at the other end of the line; empty where it was not told.
+    pub const fn far_end(&self) -> &Pii<String> {
+        match self.direction {
+            record::Direction::Inbound => &self.caller,
+            record::Direction::Outbound => &self.called,
+        }
+    }
+}
+
 /// What a deadline is for, for traces and tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -185,6 +195,9 @@ pub enum NotNow {
     /// One thing at a time.
     #[error("the far end is being sent on already")]
     Transferring,
+    /// The same, of the plan's own.
+    #[error("the plan waits for something that is done for the caller; try again in a moment")]
+    Busy,
 }
 
 /// Somebody to be called before the far end is sent there, or joined with them.
@@ -209,8 +222,8 @@ pub struct Introduction {
     pub handoff: Handoff,
     /// The plan's own words for their ear, by language; none: a sentence of the engine's.
     pub words: Vec<(Language, Pii<String>)>,
-    /// Who calls.
-    pub caller: Pii<String>,
+    /// Their number, whoever called.
+    pub number: Pii<String>,
 }
 
 /// Somebody of a group to be found for the caller.
@@ -262,6 +275,11 @@ pub enum Consulted {
     },
     /// Nobody took it, or they are gone.
     Over {
+        /// As a SIP status.
+        status: u16,
+    },
+    /// They were not even called, for want of something of ours: a seat, a port, a line of the trunk, words to say.
+    Untried {
         /// As a SIP status.
         status: u16,
     },

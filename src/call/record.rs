@@ -134,6 +134,12 @@ pub enum CallEnd {
 pub struct TurnRecord {
     /// The step that asked.
     pub step: String,
+    /// Which of its questions.
+    #[serde(default)]
+    pub quest: u32,
+    /// The language in which it was asked; unknown of calls from before this was kept.
+    #[serde(default)]
+    pub language: Option<Language>,
     /// 1 for the first asking.
     pub attempt: u32,
     /// Milliseconds from the answer to the caller's first voiced frame, first key, or the no-input.

@@ -14,6 +14,7 @@ use crate::dialplan::interpreter::Interpreter;
 use crate::dialplan::outcome::{Outcome, OutcomeKind};
 use crate::dialplan::plan::{Plan, Step};
 use crate::id::PlayId;
+use crate::language::Language;
 use crate::media::{MediaSummary, PlayEnd};
 use crate::pii::Pii;
 use crate::sip::Reason;
@@ -168,7 +169,7 @@ impl Scribe {
     pub(super) fn turn(
         &mut self,
         step: &Step,
-        (quest, attempt): (usize, u32),
+        (quest, attempt, language): (usize, u32, &Language),
         end: &TurnEnd,
         next_play: PlayId,
         now: Instant,
@@ -178,6 +179,8 @@ impl Scribe {
         let shown = |words: &Pii<String>| if sensitive { Pii::new(HIDDEN.to_owned()) } else { words.clone() };
         let record = TurnRecord {
             step: step.name.clone(),
+            quest: u32::try_from(quest).unwrap_or(u32::MAX),
+            language: Some(language.clone()),
             attempt,
             at_ms: self.since_answer_ms(end.at),
             outcome: end.outcome,

@@ -55,6 +55,8 @@ impl Call {
             (State::Handing(_), Order::Transfer { .. } | Order::Attend(_) | Order::Hold | Order::Resume) => {
                 Err(NotNow::Transferring)
             }
+            // What is waited for may be the plan's own wish for a person.
+            (State::Waiting(_), Order::Attend(_)) => Err(NotNow::Busy),
             (State::Parting { .. } | State::Standing { .. }, Order::Attend(_)) => Err(NotNow::Ending),
             _ => Ok(()),
         }
@@ -72,6 +74,10 @@ impl Call {
         if self.transfer.is_none() {
             return self.handing_news(news, now);
         }
+        let news = match news {
+            Consulted::Untried { status } => Consulted::Over { status },
+            news => news,
+        };
         match (&mut self.transfer, news) {
             (Some(Transfer::Asking { .. }), Consulted::Ready { leg }) => {
                 let until = now.mono + REFER_PATIENCE;
@@ -137,11 +143,18 @@ impl Call {
 
     /// It came to nothing: the other one is let go, they are taken back, and the plan goes on.
     fn transfer_failed(&mut self, status: u16, now: Now) {
-        self.drop_transfer(None);
-        self.outputs.push_back(Output::Timeline(TimelineEvent::TransferFailed { status }));
-        self.outputs.push_back(Output::Hold(false));
+        self.take_back(status);
         if self.hands_over(How::Attended) {
             self.handed_back(HandedEnd::of_status(status), now);
         }
+    }
+
+    /// The other one is let go, and they are taken back: the hold is not over before [`Input::Held`](crate::call::Input)
+    /// says so.
+    pub(super) fn take_back(&mut self, status: u16) {
+        self.drop_transfer(None);
+        self.taking_back = self.held_since.is_some();
+        self.outputs.push_back(Output::Timeline(TimelineEvent::TransferFailed { status }));
+        self.outputs.push_back(Output::Hold(false));
     }
 }

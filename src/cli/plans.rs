@@ -15,6 +15,8 @@ use super::{complain, fail, harmless, note, print};
 use crate::app::control::Request;
 use crate::config::Config;
 
+mod suggest;
+
 /// Reading a plan again may mean rendering what it says: a large one takes its time.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Earlier versions shown of a plan, unless all are wanted.
@@ -40,6 +42,8 @@ pub struct PlansArgs {
 enum What {
     /// Read every plan again now; fails when one is broken
     Reload,
+    /// What callers say that a plan does not understand, and the options it should teach: from the calls stored here
+    Suggest(suggest::SuggestArgs),
     /// Put an earlier version in force, until the plan's file is edited; live calls keep theirs
     Rollback {
         /// The plan's name, or its file
@@ -52,6 +56,12 @@ enum What {
 
 /// Asks the gateway that runs here.
 pub fn run(args: PlansArgs) -> ExitCode {
+    let args = match args {
+        PlansArgs { what: Some(What::Suggest(wanted)), config, json, .. } => {
+            return suggest::run(&wanted, config.as_deref(), json);
+        }
+        others => others,
+    };
     let config = match Config::load_without_passwords(args.config.as_deref()) {
         Ok(config) => config,
         Err(error) => {
@@ -60,7 +70,7 @@ pub fn run(args: PlansArgs) -> ExitCode {
         }
     };
     let request = match &args.what {
-        None => Request::Plans,
+        None | Some(What::Suggest(_)) => Request::Plans,
         Some(What::Reload) => Request::ReloadPlans,
         Some(What::Rollback { plan, to }) => Request::RollBackPlan { plan: plan.clone(), version: to.clone() },
     };

@@ -1,21 +1,50 @@
 //! `trunkline try PLAN`: talk to a dial plan in text. The real call core answers, on a clock that jumps.
+//!
+//! ```text
+//! bot  What can I do for you?
+//! you  pay my bill (0.6) | play my bill (0.3)
+//!      · “pay my bill” 0.60: repay 0.81 (known phrase), balance 0.07
+//!      · “play my bill” 0.30: repay 0.42
+//!      · takes 0.50 and more, 0.05 ahead of the next
+//!      ← repay (0.81) from “pay my bill”
+//! bot  How much would you like to pay?
+//! ```
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
+use self::line::{Command, Line};
+use self::show::{Level, Screen};
+use self::stage::Stage;
 use super::{Halt, complain, unwritten};
-use crate::call::TimelineEvent;
 use crate::dialplan::diagnostic::listed;
 use crate::dialplan::load;
+use crate::dialplan::scope::Variables;
 use crate::language::Language;
-use crate::rtp::Digit;
-use crate::simulate::conversation::{Caller, Conversation, Happening};
-use crate::simulate::transcript::{USUAL_CONFIDENCE, print_end, print_line};
+use crate::pii::Pii;
+use crate::simulate::conversation::Caller;
+use crate::simulate::transcript::{print_end, print_line};
 
-/// An empty line is silence for this long, or until the bot speaks.
-const SILENCE: Duration = Duration::from_secs(60);
+mod line;
+mod show;
+mod stage;
+#[cfg(feature = "mic")]
+mod voice;
+
+/// What may be typed.
+const HELP: &str = "\
+Speak in lines. What else may be typed:
+  pay my bill (0.6) | play my bill (0.3)   what the recogniser may have heard, and how sure it is
+  one two <0.6s> three                     with a pause in it
+  stop that @0.8s                          0.8 s into what the bot says
+  #1234        keys             (an empty line)   silence       hangup   hangs up
+  :why         why the last words were taken so        :values      what the call knows
+  :back        the last line was never said            :goto STEP   a new call begins there, knowing the same
+  :save FILE   as a conversation test                  :explain, :usual, :quiet   how much is shown
+  :http 200 {\"due\": 5}   what another system will answer   :noise 2s    a sound without words
+  :agent Ada accepts        who is asked to take over; also declines, busy, no answer, hangs up
+";
 
 /// Talk to a dial plan in text.
 #[derive(Debug, clap::Args)]
@@ -25,29 +54,28 @@ pub struct TryArgs {
     /// What you speak; the plan's first language when not given.
     #[arg(long)]
     pub lang: Option<String>,
-}
-
-/// One line of a rehearsing caller.
-#[derive(Clone, Debug, PartialEq)]
-enum Turn {
-    Says(String),
-    Keys(Vec<Digit>),
-    Silence,
-    HangsUp,
-}
-
-impl Turn {
-    const fn verb(&self) -> &'static str {
-        match self {
-            Self::Says(_) | Self::HangsUp => "you",
-            Self::Keys(_) => "keys",
-            Self::Silence => "...",
-        }
-    }
+    /// Something known of the caller beforehand, such as `due=20`. May be given again.
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    pub variables: Vec<String>,
+    /// Show every step, condition, value and deadline too.
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub explain: bool,
+    /// Show only what was understood, not why.
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// By voice, with the microphone and loudspeaker of this machine.
+    #[arg(long, conflicts_with_all = ["lang", "variables", "explain", "quiet"])]
+    pub mic: bool,
+    /// Settings for `--mic` [default: trunkline.toml, if there is one]
+    #[arg(short, long, value_name = "FILE", requires = "mic")]
+    pub config: Option<PathBuf>,
 }
 
 /// Rehearses on the terminal, or on lines piped in. Succeeds when the call came to its end.
 pub fn run(args: &TryArgs) -> ExitCode {
+    if args.mic {
+        return by_voice(args);
+    }
     let stdin = std::io::stdin();
     let echo = !stdin.is_terminal();
     match rehearse(args, stdin.lock(), &mut std::io::stdout().lock(), echo) {
@@ -60,6 +88,17 @@ pub fn run(args: &TryArgs) -> ExitCode {
     }
 }
 
+#[cfg(feature = "mic")]
+fn by_voice(args: &TryArgs) -> ExitCode {
+    voice::run(&args.plan, args.config.as_deref())
+}
+
+#[cfg(not(feature = "mic"))]
+fn by_voice(_: &TryArgs) -> ExitCode {
+    complain(&"this trunkline was built without a voice for rehearsals; build it with `cargo build --features mic`");
+    ExitCode::from(2)
+}
+
 fn rehearse(args: &TryArgs, lines: impl BufRead, out: &mut impl Write, echo: bool) -> Result<(), Halt> {
     let language = args.lang.as_deref().map(Language::parse).transpose().map_err(|wrong| wrong.to_string())?;
     let plan = load::load(&args.plan).map_err(|wrong| wrong.to_string())?.plan;
@@ -67,162 +106,109 @@ fn rehearse(args: &TryArgs, lines: impl BufRead, out: &mut impl Write, echo: boo
         let spoken = listed(plan.languages.iter().map(Language::as_str));
         return Err(Halt::Failed(format!("{} does not speak {wrong}; it speaks {spoken}", args.plan.display())));
     }
-    let mut talk = Conversation::begin(plan, &Caller { language, ..Caller::default() });
-    hold(&mut talk, lines, out, echo)
+    let variables = known(&args.variables)?;
+    let level = match (args.explain, args.quiet) {
+        (true, _) => Level::All,
+        (_, true) => Level::Quiet,
+        _ => Level::Usual,
+    };
+    let stage = Stage::new(plan, Caller { language, variables, ..Caller::default() });
+    hold(stage, Screen::new(level), lines, out, echo)
+}
+
+fn known(with: &[String]) -> Result<Variables, String> {
+    let one = |text: &String| match text.split_once('=') {
+        Some((name, value)) => Ok((name.trim().to_owned(), Pii::new(value.trim().to_owned()))),
+        None => Err(format!("`{text}` is no value; write `--var due=20`")),
+    };
+    with.iter().map(one).collect()
 }
 
 /// `echo` repeats the caller's lines, for those whose lines come from a pipe.
-fn hold(talk: &mut Conversation, lines: impl BufRead, out: &mut impl Write, echo: bool) -> Result<(), Halt> {
+fn hold(
+    mut stage: Stage,
+    mut screen: Screen,
+    lines: impl BufRead,
+    out: &mut impl Write,
+    echo: bool,
+) -> Result<(), Halt> {
     if !echo {
-        writeln!(out, "Speak in lines. `#1234` presses keys, an empty line is silence, `hangup` hangs up.\n")?;
+        writeln!(
+            out,
+            "Speak in lines. `#1234` presses keys, an empty line is silence, `hangup` hangs up, `:help` helps.\n"
+        )?;
     }
-    talk.until_listening();
-    show(talk, out)?;
+    screen.exchange(&mut stage, out)?;
+    let mut told = end(&stage, false, echo, out)?;
     for line in lines.lines() {
-        if talk.is_over() {
-            break;
-        }
         let line = line.map_err(|error| format!("the rehearsal was cut off: {error}"))?;
-        let turn = read(&line);
-        if echo {
-            writeln!(out, "{}", print_line(turn.verb(), line.trim()).trim_end())?;
-        }
-        match turn {
-            Turn::Says(words) => talk.say(&words, USUAL_CONFIDENCE),
-            Turn::Keys(keys) => talk.press(&keys),
-            Turn::HangsUp => talk.hang_up(),
-            Turn::Silence => {
-                talk.wait_for_bot(SILENCE);
+        match line::read(&line) {
+            // Nobody is there any more who could hear it.
+            Ok(Line::Act(_)) if stage.is_over() => return Ok(()),
+            Ok(Line::Act(act)) => {
+                if echo {
+                    writeln!(out, "{}", act.raw)?;
+                }
+                match stage.act(act) {
+                    Ok(()) => screen.exchange(&mut stage, out)?,
+                    Err(why) => screen.remark(&why, out)?,
+                }
             }
+            Ok(Line::Command(command)) => {
+                if echo {
+                    writeln!(out, "{}", line.trim())?;
+                }
+                order(&command, &mut stage, &mut screen, out)?;
+            }
+            Err(why) => screen.remark(&why, out)?,
         }
-        talk.until_listening();
-        show(talk, out)?;
+        told = end(&stage, told, echo, out)?;
     }
     // The script has run out: nobody is on the line any more.
-    if !talk.is_over() {
-        talk.hang_up();
-    }
-    show(talk, out)?;
-    if let Some(record) = talk.record() {
-        let end = print_end(&record.end, record.result.as_deref());
-        writeln!(out, "{}", print_line("end", &end))?;
-    }
+    stage.leave();
+    screen.exchange(&mut stage, out)?;
+    end(&stage, told, true, out)?;
     Ok(())
 }
 
-/// `#1234` and `keys 1234` are keys; so is a lone `#…` of keys only, anything else is speech.
-fn read(line: &str) -> Turn {
-    let line = line.trim();
-    let keys = line.strip_prefix("keys ").or_else(|| line.strip_prefix('#').filter(|rest| !rest.is_empty()));
-    let keys = keys.and_then(|keys| keys.trim().chars().map(Digit::new).collect::<Option<Vec<Digit>>>());
-    match (line, keys) {
-        ("", _) => Turn::Silence,
-        ("hangup" | "hang up", _) => Turn::HangsUp,
-        (_, Some(keys)) => Turn::Keys(keys),
-        ("#", None) => Turn::Keys(Digit::new('#').into_iter().collect()),
-        (words, None) => Turn::Says(words.to_owned()),
+/// Says how the call has ended, once. Returns whether that has been said.
+fn end(stage: &Stage, told: bool, echo: bool, out: &mut impl Write) -> std::io::Result<bool> {
+    let Some(record) = stage.talk().record() else { return Ok(false) };
+    if !told {
+        let end = print_end(&record.end, record.result.as_deref());
+        writeln!(out, "{}", print_line("end", &end))?;
+        if !echo {
+            writeln!(out, "\n`:save FILE`, `:back` and `:goto STEP` still work; Enter leaves.")?;
+        }
     }
+    Ok(true)
 }
 
-fn show(talk: &mut Conversation, out: &mut impl Write) -> std::io::Result<()> {
-    for happening in talk.take_happenings() {
-        match happening {
-            Happening::Bot { text, .. } => writeln!(out, "{}", print_line("bot", &text))?,
-            Happening::Timeline(event) => {
-                if let Some(line) = describe(&event) {
-                    writeln!(out, "{}", print_line("", &line))?;
-                }
+fn order(command: &Command, stage: &mut Stage, screen: &mut Screen, out: &mut impl Write) -> std::io::Result<()> {
+    match command {
+        Command::Help => write!(out, "{HELP}"),
+        Command::Why => screen.why(out),
+        Command::Values => screen.values(stage.talk().scope(), out),
+        Command::Show(level) => {
+            screen.show_from_now_on(*level);
+            Ok(())
+        }
+        Command::Back => {
+            if !stage.back() {
+                return screen.remark("nothing has been said yet", out);
             }
+            screen.exchange(stage, out)
         }
-    }
-    out.flush()
-}
-
-/// What the bot made of the caller. The words are the rehearser's own, so they may be shown.
-fn describe(event: &TimelineEvent) -> Option<String> {
-    match event {
-        TimelineEvent::CallerSaid { confidence, meaning, heard, .. } => {
-            let meaning = meaning.as_deref().unwrap_or("not understood");
-            Some(format!("← {meaning} ({confidence:.2}) from “{}”", heard.reveal()))
+        Command::Goto(step) => match stage.go_to(step) {
+            Ok(()) => screen.exchange(stage, out),
+            Err(why) => screen.remark(&why, out),
+        },
+        Command::Save(file, heading) => {
+            let told = stage.save(file, heading).unwrap_or_else(|why| why);
+            screen.remark(&told, out)
         }
-        TimelineEvent::Keys { meaning, keys } => {
-            let meaning = meaning.as_deref().unwrap_or("not understood");
-            Some(format!("← {meaning} from keys {}", keys.reveal()))
-        }
-        TimelineEvent::NoInput => Some("← silence".to_owned()),
-        TimelineEvent::PlanFault { step, why } => Some(format!("! step `{step}`: {why}")),
-        TimelineEvent::Waiting { group } => Some(format!("← waits for an agent of {group}")),
-        TimelineEvent::HandedBack { end } => Some(format!("← back with the plan: {end}")),
-        TimelineEvent::Ringing
-        | TimelineEvent::Joined { .. }
-        | TimelineEvent::Answered
-        | TimelineEvent::Held
-        | TimelineEvent::Resumed
-        | TimelineEvent::Consulting
-        | TimelineEvent::TakenOver
-        | TimelineEvent::StandsBy
-        | TimelineEvent::Transferring
-        | TimelineEvent::TransferFailed { .. }
-        | TimelineEvent::BotSaid { .. }
-        | TimelineEvent::Waits { .. }
-        | TimelineEvent::Replied { .. }
-        | TimelineEvent::Ended { .. } => None,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::dialplan::fixture::bank;
-
-    fn rehearsed(lines: &str) -> String {
-        let mut talk = Conversation::begin(Arc::new(bank()), &Caller::default());
-        let mut out = Vec::new();
-        hold(&mut talk, lines.as_bytes(), &mut out, true).unwrap();
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn keys_and_words_walk_the_plan_to_its_end() {
-        let shown = rehearsed("balance\n#123456\n");
-        assert!(shown.contains("bot  Welcome to the bank.\nbot  What can I do for you?\nyou  balance\n"), "{shown}");
-        assert!(shown.contains("← balance ("), "{shown}");
-        assert!(shown.contains("← pin from keys (hidden)\nbot  You have ten dollars.\n"), "{shown}");
-        assert!(shown.ends_with("end  completed: balance\n"), "{shown}");
-    }
-
-    #[test]
-    fn an_empty_line_is_silence_and_the_end_of_input_hangs_up() {
-        let shown = rehearsed("\n");
-        assert!(shown.contains("← silence\nbot  I did not hear you. Say balance, or lost card.\n"), "{shown}");
-        assert!(shown.ends_with("end  caller hung up\n"), "{shown}");
-    }
-
-    #[test]
-    fn a_language_the_plan_does_not_speak_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let plan = folder.path().join("a.yaml");
-        std::fs::write(&plan, "dialplan: 1\nstart: a\nsteps: { a: { hangup: } }\n").unwrap();
-        let tried = |lang: &str| {
-            let args = TryArgs { plan: plan.clone(), lang: Some(lang.to_owned()) };
-            rehearse(&args, &b""[..], &mut Vec::new(), true)
-        };
-        assert!(tried("en-US").is_ok());
-        let Err(Halt::Failed(why)) = tried("fr-FR") else { panic!("French was taken") };
-        assert!(why.contains("does not speak fr-FR; it speaks") && why.contains("en-US"), "{why}");
-    }
-
-    #[test]
-    fn a_line_is_keys_only_when_all_of_it_is() {
-        let keys = |keys: &str| Turn::Keys(keys.chars().filter_map(Digit::new).collect());
-        assert_eq!(read("#1234"), keys("1234"));
-        assert_eq!(read("keys 12#"), keys("12#"));
-        assert_eq!(read("#"), keys("#"));
-        assert_eq!(read("#hello"), Turn::Says("#hello".into()));
-        assert_eq!(read("  "), Turn::Silence);
-        assert_eq!(read("hangup"), Turn::HangsUp);
-        assert_eq!(read("one two"), Turn::Says("one two".into()));
-    }
-}
+mod tests;

@@ -206,6 +206,7 @@ pub fn next_of(step: &dyn Run, event: &Event) -> String {
         language: &mut language,
         now: hearing().now,
         wall: jiff::Timestamp::UNIX_EPOCH,
+        zone: &jiff::tz::TimeZone::UTC,
         step: "step",
         outcomes: &mut outcomes,
         faults: &mut faults,
@@ -213,6 +214,7 @@ pub fn next_of(step: &dyn Run, event: &Event) -> String {
         said_whole: true,
         spent: &mut spent,
         memory: &mut memory,
+        told: None,
     };
     format!("{:?}", step.next(event, &mut visit))
 }

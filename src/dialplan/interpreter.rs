@@ -21,7 +21,7 @@ use crate::dialplan::handover::{HandedEnd, Handover};
 use crate::dialplan::outcome::{Outcome, OutcomeKind};
 use crate::dialplan::plan::{Plan, Prompt, Question, Step, StepIx, Target};
 use crate::dialplan::scope::{Scope, Variables, View};
-use crate::dialplan::step::{Errand, Event, Excuse, Hearing, Next, OUTCOMES, Visit, Words};
+use crate::dialplan::step::{Errand, Event, Excuse, Hearing, Next, OUTCOMES, Told, Visit, Words};
 use crate::dialplan::template;
 use crate::language::Language;
 use crate::media::BargeIn;
@@ -153,6 +153,10 @@ pub struct Interpreter {
     taken: BTreeSet<Way>,
     steps_without_answer: u32,
     keys_only_said: bool,
+    /// Where the call begins.
+    start: StepIx,
+    /// What happens on the way; `None` where nobody asks.
+    told: Option<Vec<Told>>,
 }
 
 /// A plan that runs another one.
@@ -179,6 +183,8 @@ impl Interpreter {
             .clone();
         Self {
             at: plan.start,
+            start: plan.start,
+            told: None,
             zone: plan.zone.clone().unwrap_or(zone),
             plan,
             language,
@@ -219,10 +225,25 @@ impl Interpreter {
         self
     }
 
+    /// In the middle of the plan instead, knowing this; for rehearsals, before the call has begun.
+    pub fn begin_at(&mut self, place: StepIx, scope: Scope) {
+        (self.at, self.start, self.scope) = (place, place, scope);
+    }
+
+    /// From now on it tells what happens on the way.
+    pub fn tell_all(&mut self) {
+        self.told.get_or_insert_default();
+    }
+
+    /// What has happened since this was last asked; nothing where nobody wanted to be told.
+    pub fn take_told(&mut self) -> Vec<Told> {
+        self.told.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// The first act of the call.
     pub fn start(&mut self, now: Timestamp) -> Act {
         let plan = self.plan.clone();
-        let start = Next::Go(Target::Step(plan.start));
+        let start = Next::Go(Target::Step(self.start));
         self.follow(&plan, start, now)
     }
 
@@ -330,6 +351,7 @@ impl Interpreter {
             language: &mut self.language,
             now,
             wall,
+            zone: &self.zone,
             step: &step.name,
             outcomes: &mut self.outcomes,
             faults: &mut self.faults,
@@ -337,6 +359,7 @@ impl Interpreter {
             said_whole: self.said_whole,
             spent: self.spent.entry(self.at).or_default(),
             memory: &mut self.memory,
+            told: self.told.as_mut(),
         };
         let next = step.kind.next(event, &mut visit);
         self.faults.truncate(FAULTS);
@@ -446,7 +469,7 @@ impl Interpreter {
                     self.asked.pop();
                 }
                 // Where nothing was asked yet: the beginning of the plan that runs, which has values of its own.
-                let start = self.waiting.last().map_or(self.plan.start, |waiting| waiting.part);
+                let start = self.waiting.last().map_or(self.start, |waiting| waiting.part);
                 let before = self.asked.last().copied().unwrap_or(start);
                 self.arrive(before);
             }
@@ -457,6 +480,9 @@ impl Interpreter {
     fn arrive(&mut self, place: StepIx) {
         (self.at, self.asking, self.memory) = (place, None, Vec::new());
         self.scope.set_it(None);
+        if let Some(told) = &mut self.told {
+            told.push(Told::Came(place));
+        }
         if self.path.len() < PATH {
             let plan = self.plan.clone();
             self.path.push(self.step(&plan).name.clone());

@@ -16,6 +16,8 @@
 pub mod compile;
 pub mod condition;
 pub mod diagnostic;
+pub mod edit;
+pub mod explain;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod handover;

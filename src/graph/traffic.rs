@@ -128,6 +128,8 @@ mod tests {
         };
         let turn = |(step, at): &(&str, u64)| TurnRecord {
             step: (*step).to_owned(),
+            quest: 0,
+            language: None,
             at_ms: *at,
             outcome: TurnOutcome::Keys,
             ..record.turns[0].clone()

@@ -18,7 +18,7 @@ pub(crate) fn tidy(draft: &mut Draft, notes: &mut Notes) {
     with_bye(draft);
     super::secrets::withhold(draft, notes);
     lead_nowhere(draft);
-    cut_jumps(draft);
+    cut_jumps(draft, notes);
     // What nobody comes to must not keep two texts apart.
     drop_unreached(draft);
     while merge_texts(draft) {}
@@ -42,8 +42,8 @@ fn lead_nowhere(draft: &mut Draft) {
     }
 }
 
-/// Whatever leads to a jump leads to where that leads.
-fn cut_jumps(draft: &mut Draft) {
+/// Whatever leads to a jump leads to where that leads. Jumps in a ring lead nowhere: the call ends there.
+fn cut_jumps(draft: &mut Draft, notes: &mut Notes) {
     let jumps: BTreeMap<String, To> = draft
         .steps
         .iter()
@@ -52,7 +52,8 @@ fn cut_jumps(draft: &mut Draft) {
             _ => None,
         })
         .collect();
-    let end = |from: &To| {
+    let mut rings = BTreeSet::new();
+    let mut end = |from: &To| {
         let mut to = from;
         // Jumps in a ring end after as many as there are.
         for _ in 0..=jumps.len() {
@@ -61,13 +62,21 @@ fn cut_jumps(draft: &mut Draft) {
                 other => return other.clone(),
             }
         }
+        if let To::Step(name) = to {
+            rings.insert(name.clone());
+        }
         To::step(BYE)
     };
-    for step in &mut draft.steps {
+    for step in draft.steps.iter_mut().filter(|step| !matches!(step.kind, Kind::Goto(_))) {
         step.kind.targets().into_iter().for_each(|to| *to = end(to));
     }
     if let To::Step(start) = end(&To::step(&draft.start)) {
         draft.start = start;
+    }
+    for name in rings {
+        let from = draft.step(&name).and_then(|step| step.from.first().cloned()).unwrap_or_default();
+        let why = "this goes round for ever and says nothing: the plan ends the call instead";
+        notes.changed(&from, format!("step {name}"), why, "lead it where such callers should go");
     }
 }
 
@@ -283,8 +292,8 @@ mod tests {
 
     #[test]
     fn jumps_in_a_ring_and_to_nowhere_end_the_call() {
-        let (draft, _) = tidied(vec![("a", Kind::Goto(To::step("b"))), ("b", Kind::Goto(To::step("a")))]);
-        assert_eq!(names(&draft), [BYE]);
+        let (draft, notes) = tidied(vec![("a", Kind::Goto(To::step("b"))), ("b", Kind::Goto(To::step("a")))]);
+        assert_eq!((names(&draft), notes.len()), (vec![BYE], 1), "{notes:?}");
         let (draft, _) = tidied(vec![("a", say("Hello.", "nowhere"))]);
         assert_eq!(names(&draft), ["a"]);
     }

@@ -63,6 +63,8 @@ pub struct Hit<'a> {
     pub entry: &'a Entry,
     /// 0..1, how surely.
     pub score: f32,
+    /// Which guess of the recogniser it answers, where there were several; 0: the first.
+    pub guess: usize,
 }
 
 /// Something wrong with the file, for its author.
@@ -140,7 +142,7 @@ impl Knowledge {
     pub fn find(&self, question: &str, language: &Language) -> Vec<Hit<'_>> {
         let Some(shelf) = self.shelf(language) else { return Vec::new() };
         let found = shelf.find(question, MOST_HITS).into_iter().filter(|(_, score)| *score >= MAYBE);
-        found.map(|(entry, score)| Hit { entry: &shelf.entries[entry], score }).collect()
+        found.map(|(entry, score)| Hit { entry: &shelf.entries[entry], score, guess: 0 }).collect()
     }
 
     /// The same for what a recogniser heard: every guess is looked at, a later one counts a little less.
@@ -148,10 +150,11 @@ impl Knowledge {
         let mut hits: Vec<Hit<'_>> = Vec::new();
         for (rank, guess) in heard.hypotheses.iter().take(MOST_GUESSES).enumerate() {
             for hit in self.find(guess.text.reveal(), language) {
-                let score = hit.score * RANK_COST.powi(rank as i32);
+                let hit = Hit { score: hit.score * RANK_COST.powi(rank as i32), guess: rank, ..hit };
                 match hits.iter_mut().find(|known| std::ptr::eq(known.entry, hit.entry)) {
-                    Some(known) => known.score = known.score.max(score),
-                    None => hits.push(Hit { score, ..hit }),
+                    Some(known) if known.score < hit.score => *known = hit,
+                    Some(_) => {}
+                    None => hits.push(hit),
                 }
             }
         }

@@ -22,8 +22,9 @@ pub enum Place {
 /// Addresses that look like any other and belong to the machine's cloud: wire server of Azure, metadata of Alibaba
 /// Cloud. The usual 169.254.169.254 is link-local.
 const CLOUD_V4: [Ipv4Addr; 2] = [Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(100, 100, 100, 200)];
-/// Metadata of AWS.
-const CLOUD_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+/// Metadata of AWS and of Google.
+const CLOUD_V6: [Ipv6Addr; 2] =
+    [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)];
 
 /// What kind of place is it? An IPv4 address inside an IPv6 one is judged as itself.
 pub fn place(address: IpAddr) -> Place {
@@ -49,11 +50,16 @@ fn place_v4(address: Ipv4Addr) -> Place {
 fn place_v6(address: Ipv6Addr) -> Place {
     /// Teredo (RFC 4380) wraps an address that nobody sees.
     const TEREDO: [u16; 2] = [0x2001, 0];
+    /// Translation inside a network (RFC 8215): which of its bits are the other address, only that network knows.
+    const LOCAL_NAT64: [u16; 3] = [0x64, 0xff9b, 1];
     if address.is_loopback() {
         Place::Loopback
-    } else if address.is_unicast_link_local() || address == CLOUD_V6 {
+    } else if address.is_unicast_link_local()
+        || CLOUD_V6.contains(&address)
+        || address.segments().starts_with(&LOCAL_NAT64)
+    {
         Place::Link
-    } else if address.is_unspecified() || address.is_multicast() || address.segments()[..2] == TEREDO {
+    } else if address.is_unspecified() || address.is_multicast() || address.segments().starts_with(&TEREDO) {
         Place::Nowhere
     } else {
         Place::Host
@@ -93,12 +99,15 @@ mod tests {
             ("100.100.100.200", Place::Link),
             ("fe80::1", Place::Link),
             ("fd00:ec2::254", Place::Link),
+            ("fd20:ce::254", Place::Link),
             ("0.0.0.0", Place::Nowhere),
             ("::", Place::Nowhere),
             ("224.0.0.1", Place::Nowhere),
             ("255.255.255.255", Place::Nowhere),
             ("ff02::1", Place::Nowhere),
             ("2001::1", Place::Nowhere),
+            ("64:ff9b:1::a9fe:a9fe", Place::Link),
+            ("64:ff9b:1:a9fe:a9:fe00::", Place::Link),
         ];
         for (address, expect) in rows {
             assert_eq!(place(address.parse().unwrap()), expect, "{address}");

@@ -89,12 +89,30 @@ impl HostPattern {
         }
         match &self.host {
             Named::Address(address) => address_of(url) == Some(*address),
-            Named::Name(name) => url.host_str() == Some(name),
-            Named::Below(suffix) => url
-                .host_str()
-                .and_then(|host| host.strip_suffix(suffix.as_str()))
-                .is_some_and(|front| front.len() > 1 && front.ends_with('.')),
+            Named::Name(_) | Named::Below(_) => url.host_str().is_some_and(|host| self.names_host(host)),
         }
+    }
+
+    /// Is that the host it names, whatever the port?
+    fn names_host(&self, host: &str) -> bool {
+        match &self.host {
+            Named::Address(_) => false,
+            Named::Name(name) => host == name,
+            Named::Below(suffix) => {
+                host.strip_suffix(suffix.as_str()).is_some_and(|front| front.len() > 1 && front.ends_with('.'))
+            }
+        }
+    }
+
+    /// The ports on which it may be asked.
+    fn ports(&self) -> impl Iterator<Item = u16> {
+        let plain = (self.plain || self.is_here()).then_some(80);
+        match self.port {
+            Some(port) => [Some(port), None],
+            None => [Some(443), plain],
+        }
+        .into_iter()
+        .flatten()
     }
 
     fn is_here(&self) -> bool {
@@ -152,18 +170,26 @@ impl AllowList {
             return Err(Refusal::Plain);
         }
         match address_of(url) {
-            Some(address) => self.permits_address("", address),
-            None => Ok(()),
+            // Address and port are named as they stand in the URL.
+            Some(address) if place(address) == Place::Nowhere => Err(Refusal::Nowhere),
+            Some(_) | None => Ok(()),
         }
     }
 
-    /// `host` was permitted, and its name leads to `address`: may that be asked?
+    /// `host` was permitted, and its name leads to `address`: may that be asked? This machine and its network only
+    /// where the address is named too, with every port on which the host may be asked: a name resolves the same for
+    /// all of them.
     ///
     /// # Errors
     ///
     /// Why not.
     pub fn permits_address(&self, host: &str, address: IpAddr) -> Result<(), Refusal> {
-        let is_named = || self.0.iter().any(|pattern| pattern.host == Named::Address(address.to_canonical()));
+        let named = Named::Address(address.to_canonical());
+        let opens =
+            |port| self.0.iter().any(|pattern| pattern.host == named && pattern.ports().any(|open| open == port));
+        let mut asked =
+            self.0.iter().filter(|pattern| pattern.names_host(host)).flat_map(HostPattern::ports).peekable();
+        let mut is_named = || asked.peek().is_some() && asked.all(opens);
         match place(address) {
             Place::Host => Ok(()),
             Place::Loopback if host == "localhost" || is_named() => Ok(()),
@@ -248,6 +274,24 @@ mod tests {
         assert_eq!(open.permits_address("crm.example", address("127.0.0.1")), Ok(()));
         assert_eq!(open.permits_address("crm.example", address("169.254.169.254")), Ok(()));
         assert_eq!(open.permits_address("crm.example", address("255.255.255.255")), Err(Refusal::Nowhere));
+    }
+
+    #[test]
+    fn an_address_that_is_named_with_a_port_is_open_on_that_port_only() {
+        let here = "127.0.0.1".parse().unwrap();
+        let refused = Err(Refusal::Loopback);
+        for (lines, answer) in [
+            (["crm.example", "127.0.0.1:9000"], refused),
+            (["crm.example:9000", "127.0.0.1:9000"], Ok(())),
+            (["http://crm.example", "https://127.0.0.1:443"], refused),
+            (["http://crm.example", "127.0.0.1"], Ok(())),
+            (["*.example:8443", "127.0.0.1:9000"], refused),
+            (["shop.example:9000", "127.0.0.1:9000"], refused),
+        ] {
+            assert_eq!(list(&lines).permits_address("crm.example", here), answer, "{lines:?}");
+        }
+        let both = list(&["crm.example", "crm.example:9000", "127.0.0.1:9000"]);
+        assert_eq!(both.permits_address("crm.example", here), refused, "443 there is nobody's to ask");
     }
 
     #[test]

@@ -126,11 +126,12 @@ impl Lookups {
         let prepared = request.prepare(settings)?;
         let (host, began) = (prepared.host(), clock.now());
         let mut run = Run::new(prepared.clone(), settings, began);
-        let permit = tokio::time::timeout_at(run.deadline().into(), at_once.acquire()).await;
-        let Ok(_permit) = permit else { return Err(Failure::Busy) };
         let result = loop {
             let event = match run.next() {
                 Next::Send { url, method, deadline } => {
+                    // One at a time: who waits to ask again takes nobody's turn meanwhile.
+                    let permit = tokio::time::timeout_at(deadline.into(), at_once.acquire()).await;
+                    let Ok(_permit) = permit else { break Err(Failure::Busy) };
                     let exchange = self.exchange(&prepared, url, method);
                     tokio::time::timeout_at(deadline.into(), exchange).await.unwrap_or(Event::TimedOut)
                 }

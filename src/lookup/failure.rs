@@ -122,6 +122,14 @@ impl Failure {
         }
     }
 
+    /// Will it fail again for every caller, until somebody mends the plan or the settings?
+    pub const fn is_fault(&self) -> bool {
+        matches!(
+            self,
+            Self::Invalid(_) | Self::NoSecret(_) | Self::Refused { .. } | Self::Missing { .. } | Self::WrongType { .. }
+        )
+    }
+
     /// The HTTP status that came, where one did: a plan may tell 404 from 500.
     pub const fn status(&self) -> Option<u16> {
         match self {
@@ -153,6 +161,8 @@ mod tests {
         ];
         assert_eq!(all.each_ref().map(Failure::name), Failure::NAMES);
         assert_eq!(all.iter().filter_map(Failure::status).collect::<Vec<_>>(), [404, 302]);
+        let faults: Vec<_> = all.iter().filter(|failure| failure.is_fault()).map(Failure::name).collect();
+        assert_eq!(faults, ["invalid", "refused", "missing", "wrong_type"]);
         assert_eq!(all[10].to_string(), "what the answer has at `order.due` is not a date");
     }
 }

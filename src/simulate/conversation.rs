@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::call::record::{CallRecord, Direction};
-use crate::call::{Call, CallSetup, Input, Output, TimelineEvent};
-use crate::dialplan::interpreter::Way;
-use crate::dialplan::plan::Plan;
-use crate::dialplan::scope::Variables;
-use crate::dialplan::step::{Done, Errand};
+use crate::call::{Call, CallSetup, Input, Output, Reason, TimelineEvent};
+use crate::dialplan::explain;
+use crate::dialplan::interpreter::{Asking, Way};
+use crate::dialplan::plan::{Plan, StepIx};
+use crate::dialplan::scope::{Scope, Variables};
+use crate::dialplan::step::{Done, Errand, Told};
 use crate::id::CallId;
 use crate::language::Language;
 use crate::lookup::{Answer, Failure};
@@ -88,16 +89,31 @@ pub enum Happening {
     },
     /// Anything else on the call's own timeline.
     Timeline(TimelineEvent),
+    /// On the way through the plan; only after [`Conversation::tell_all`].
+    Told(Told),
+    /// Why the caller's words or keys were taken for what they were; likewise.
+    Reasons(Vec<String>),
+    /// Another system was asked.
+    Asked {
+        /// `GET https://…`
+        asked: String,
+        /// What it said; `None` where nobody had said what it would.
+        answer: Option<Result<Answer, Failure>>,
+    },
 }
 
 /// A call in text, under way.
 #[derive(Debug)]
 pub struct Conversation {
     clock: SimulatedClock,
+    plan: Arc<Plan>,
     call: Call,
     leg: TextLeg,
     happenings: Vec<Happening>,
     lookups: VecDeque<Expected>,
+    /// Whether reasons are wanted, and the question that was open last.
+    tells: bool,
+    asked: Option<Asking>,
     lookup_faults: Vec<(usize, String)>,
     record: Option<Box<CallRecord>>,
 }
@@ -105,12 +121,17 @@ pub struct Conversation {
 impl Conversation {
     /// A call arrives and is answered.
     pub fn begin(plan: Arc<Plan>, caller: &Caller) -> Self {
+        Self::begin_at(plan, caller, None)
+    }
+
+    /// The same, in the middle of the plan and knowing something already.
+    pub fn begin_at(plan: Arc<Plan>, caller: &Caller, there: Option<(StepIx, Scope)>) -> Self {
         let clock = SimulatedClock::starting_at(caller.at);
         let language = caller.language.clone().or_else(|| plan.languages.first().cloned());
         let setup = CallSetup {
             id: CallId::new(caller.at, 0),
             direction: Direction::Inbound,
-            plan,
+            plan: plan.clone(),
             language: language.unwrap_or_else(Language::english),
             peer: "text".to_owned(),
             caller: caller.number.clone(),
@@ -125,18 +146,46 @@ impl Conversation {
             stands_by: None,
             made_for: None,
         };
-        let call = Call::inbound(setup, clock.now());
+        let mut call = Call::inbound(setup, clock.now());
+        if let Some((place, scope)) = there {
+            call.begin_at(place, scope);
+        }
         let mut conversation = Self {
             clock,
+            plan,
             call,
             leg: TextLeg::default(),
             happenings: Vec::new(),
             record: None,
             lookups: VecDeque::new(),
+            tells: false,
+            asked: None,
             lookup_faults: Vec::new(),
         };
         conversation.drain_outputs();
         conversation
+    }
+
+    /// From now on it tells what happens on the way, and why words were taken for what they were.
+    pub fn tell_all(&mut self) {
+        self.tells = true;
+        self.call.tell_all();
+    }
+
+    /// The question that is open.
+    pub const fn asking(&self) -> Option<&Asking> {
+        self.call.asking()
+    }
+
+    /// What the call knows.
+    pub const fn scope(&self) -> &Scope {
+        self.call.scope()
+    }
+
+    /// What the call waits for now, and for how long yet.
+    pub fn deadline(&self) -> Option<(Duration, Reason)> {
+        let (at, reason) = self.call.poll_timeout()?;
+        Some((at.saturating_duration_since(self.now()), reason))
     }
 
     /// The caller says `words`, of which the recogniser is `confidence` (0..1) sure. Goes on until the bot has taken
@@ -179,9 +228,10 @@ impl Conversation {
         self.drain_outputs();
     }
 
-    /// Goes on until the bot has finished and listens, and the caller has drawn breath; or the call is over.
+    /// Goes on until the bot has finished and listens, and the caller has drawn breath; or the call is over. It listens,
+    /// too, while it takes a message.
     pub fn until_listening(&mut self) {
-        self.go_on(PATIENCE, |this| this.call.listening());
+        self.go_on(PATIENCE, |this| this.call.listening() || this.call.takes_message());
         if !self.is_over() {
             self.go_on(REACTION, |_| false);
         }
@@ -281,9 +331,34 @@ impl Conversation {
             self.drain_outputs();
         }
         for report in reports {
+            self.explain(&report);
             self.call.handle(report, now);
             self.drain_outputs();
         }
+    }
+
+    /// Why words are about to be taken for what they will be.
+    fn explain(&mut self, report: &Input) {
+        if !self.tells {
+            return;
+        }
+        self.asked = self.call.asking().cloned().or(self.asked.take());
+        if let (Input::Heard { result: Ok(nbest), .. }, Some(asking)) = (report, self.call.asking()) {
+            let step = self.plan.step(asking.step);
+            let reasons = explain::speech(step, asking.quest, nbest, &asking.hearing);
+            self.happenings.push(Happening::Reasons(reasons));
+        }
+    }
+
+    /// Why keys were taken for what they were.
+    fn explain_keys(&self, keys: &str) -> Option<Happening> {
+        let asking = self.asked.as_ref().filter(|_| self.tells)?;
+        let reasons = explain::keys(self.plan.step(asking.step), asking.quest, keys, &asking.hearing);
+        (!reasons.is_empty()).then_some(Happening::Reasons(reasons))
+    }
+
+    fn told(&mut self) {
+        self.happenings.extend(self.call.take_told().into_iter().map(Happening::Told));
     }
 
     fn drain_outputs(&mut self) {
@@ -295,14 +370,23 @@ impl Conversation {
                 Output::Play { utter, .. } => said.push(markup::plain(&utter.text).into_owned()),
                 // Shown already, when it was asked for: the whole of it, whatever the caller lets through.
                 Output::Timeline(TimelineEvent::BotSaid { .. }) => {}
-                Output::Timeline(event) => self.happenings.push(Happening::Timeline(event)),
-                Output::Errand { id, errand } => self.errand(id, &errand),
+                Output::Timeline(event) => {
+                    if let TimelineEvent::Keys { keys, .. } = &event {
+                        self.happenings.extend(self.explain_keys(keys.reveal()));
+                    }
+                    self.happenings.push(Happening::Timeline(event));
+                }
+                Output::Errand { id, errand } => {
+                    self.told();
+                    self.errand(id, &errand);
+                }
                 Output::Finished(record) => self.record = Some(record),
                 Output::Leg(_) | Output::Media(_) | Output::Recognize { .. } | Output::CancelRecognize { .. } => {}
                 Output::Hold(_) | Output::Consult(_) | Output::Queue(_) | Output::Consulted(_) => {}
                 Output::Join { .. } | Output::Entertain { .. } | Output::OptOut(_) | Output::Message(_) => {}
             }
         }
+        self.told();
         if !said.is_empty() {
             self.happenings.push(Happening::Bot { text: said.join(" "), at });
         }
@@ -328,6 +412,8 @@ impl Conversation {
             unreachable!("a message is taken by the call itself");
         };
         let asked = format!("{} {}", request.method.as_str(), request.url.reveal());
+        let answer = self.lookups.front().map(|expected| expected.answer.clone());
+        self.happenings.push(Happening::Asked { asked: asked.clone(), answer });
         let done = match self.lookups.pop_front() {
             Some(expected) => {
                 if expected.asked.as_ref().is_some_and(|wanted| *wanted != asked) {
@@ -348,6 +434,6 @@ impl Conversation {
 fn bot_line_at(happening: &Happening) -> Option<Instant> {
     match happening {
         Happening::Bot { at, .. } => Some(*at),
-        Happening::Timeline(_) => None,
+        _ => None,
     }
 }

@@ -16,10 +16,14 @@ use crate::dialplan::load;
 use crate::dialplan::plan::Plan;
 use crate::lookup::Answer;
 use crate::pii::Pii;
+use crate::simulate::came_to;
 use crate::simulate::conversation::{Caller, Conversation, Expected, Happening};
 use crate::simulate::coverage::Coverage;
 use crate::simulate::text_leg::Piece;
 use crate::simulate::transcript::{self, Item, Script, What, When, fits, print_end, print_line};
+
+/// How a line about what came of a call begins.
+const OUTCOME: &str = "outcome";
 
 /// What came of one test file.
 #[derive(Debug, Default)]
@@ -35,7 +39,7 @@ pub struct FileReport {
 }
 
 /// What came of one conversation.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// Ways through the plan that the call took.
     pub taken: BTreeSet<Way>,
@@ -43,6 +47,8 @@ pub struct Outcome {
     pub lines: Vec<Compared>,
     /// What else is wrong: `(line, message)`.
     pub faults: Vec<(usize, String)>,
+    /// Lines that a conversation may leave out, and that belong into one rewritten: what came of the call.
+    pub unwritten: Vec<String>,
 }
 
 /// One line of a comparison.
@@ -110,6 +116,8 @@ pub fn run_some(path: &Path, plans: &mut Plans, wanted: &str) -> FileReport {
                 report.coverage.add(&plan, &outcome.taken);
                 if !outcome.passed() {
                     report.failures.push(print_failure(path, script, &outcome));
+                }
+                if !outcome.passed() || !outcome.unwritten.is_empty() {
                     lines.splice(script.line..script.end_line - 1, print_updated(&outcome));
                 }
             }
@@ -127,11 +135,15 @@ pub fn run_some(path: &Path, plans: &mut Plans, wanted: &str) -> FileReport {
 pub struct Plans(BTreeMap<PathBuf, Result<Arc<Plan>, String>>);
 
 impl Plans {
+    /// Where the plan that a test names lies.
+    pub fn find(named: &Path, test: &Path) -> Option<PathBuf> {
+        let absolute = std::path::absolute(test).unwrap_or_else(|_| test.to_owned());
+        absolute.ancestors().skip(1).map(|folder| folder.join(named)).find(|path| path.is_file())
+    }
+
     /// The plan a test names: a path from the test's folder or one above it (so from the repository's root).
     pub fn load(&mut self, named: &Path, test: &Path) -> Result<Arc<Plan>, String> {
-        let absolute = std::path::absolute(test).unwrap_or_else(|_| test.to_owned());
-        let beside = absolute.ancestors().skip(1).map(|folder| folder.join(named)).find(|path| path.is_file());
-        let Some(path) = beside else {
+        let Some(path) = Self::find(named, test) else {
             return Err(format!("there is no `{}` beside this test or in a folder above it", named.display()));
         };
         self.0
@@ -155,29 +167,22 @@ pub fn run(script: &Script, plan: Arc<Plan>) -> Outcome {
         zone: script.header.at.as_ref().map_or(usual.zone, |at| at.time_zone().clone()),
         variables: script.header.with.iter().map(|(name, value)| (name.clone(), Pii::new(value.clone()))).collect(),
     };
-    let mut running = Running {
-        talk: Conversation::begin(plan, &caller),
-        outcome: Outcome { taken: BTreeSet::new(), lines: Vec::new(), faults: Vec::new() },
-        expected: Vec::new(),
-    };
-    running.talk.expect_lookups(script.items.iter().filter_map(|item| match &item.what {
-        What::Http { asked, answer } => Some(Expected {
-            line: item.line,
-            asked: asked.clone(),
-            answer: answer.clone().map(|(status, json)| Answer { status, json, attempts: 1 }),
-        }),
-        _ => None,
-    }));
+    let mut running =
+        Running { talk: Conversation::begin(plan, &caller), outcome: Outcome::default(), expected: Vec::new() };
+    running.talk.expect_lookups(script.items.iter().filter_map(|item| expected(item.line, &item.what)));
     for item in &script.items {
         match &item.what {
             // It answers whenever it is asked.
             What::Http { .. } => running.outcome.lines.push(Compared::Same(item.clone())),
             What::Bot(_) => running.expected.push(item.clone()),
             What::End(written) => running.end(item, written),
+            What::CameTo(_) => running.expected.push(item.clone()),
             _ => running.act(item),
         }
     }
-    if !matches!(script.items.last().map(|item| &item.what), Some(What::End(_))) {
+    if script.items.iter().any(|item| matches!(item.what, What::End(_))) {
+        running.came_to();
+    } else {
         running.talk.until_listening();
         running.compare();
     }
@@ -187,6 +192,37 @@ pub fn run(script: &Script, plan: Arc<Plan>) -> Outcome {
         running.outcome.faults.push((line, fault));
     }
     running.outcome
+}
+
+/// The caller, or whoever they are handed to, does this now. What cannot be done is told in a sentence.
+pub fn perform(talk: &mut Conversation, what: &What) -> Result<(), String> {
+    match what {
+        What::You { pieces, confidence, .. } => talk.speak(pieces.iter().map(|(after, words)| {
+            let after = *after;
+            Piece { after, ..Piece::words(words, *confidence) }
+        })),
+        What::Keys { keys, .. } => talk.press(keys),
+        What::Noise { lasting, .. } => talk.speak([Piece::noise(*lasting)]),
+        What::Silence(time) => {
+            talk.wait_for_bot(*time);
+        }
+        What::HangsUp { .. } => talk.hang_up(),
+        What::Agent(does) => {
+            if !talk.agent(does) {
+                return Err("nobody is being handed over here".to_owned());
+            }
+        }
+        What::Http { .. } => talk.expect_lookups(expected(0, what)),
+        What::Bot(_) | What::End(_) | What::CameTo(_) => {}
+    }
+    Ok(())
+}
+
+/// The answer of another system that a line tells.
+fn expected(line: usize, what: &What) -> Option<Expected> {
+    let What::Http { asked, answer } = what else { return None };
+    let answer = answer.clone().map(|(status, json)| Answer { status, json, attempts: 1 });
+    Some(Expected { line, asked: asked.clone(), answer })
 }
 
 struct Running {
@@ -213,23 +249,8 @@ impl Running {
             return;
         }
         let interruptions = self.talk.interruptions();
-        match &item.what {
-            What::You { pieces, confidence, .. } => self.talk.speak(pieces.iter().map(|(after, words)| {
-                let after = *after;
-                Piece { after, ..Piece::words(words, *confidence) }
-            })),
-            What::Keys { keys, .. } => self.talk.press(keys),
-            What::Noise { lasting, .. } => self.talk.speak([Piece::noise(*lasting)]),
-            What::Silence(time) => {
-                self.talk.wait_for_bot(*time);
-            }
-            What::HangsUp { .. } => self.talk.hang_up(),
-            What::Agent(does) => {
-                if !self.talk.agent(does) {
-                    self.outcome.faults.push((item.line, "nobody is being handed over here".to_owned()));
-                }
-            }
-            What::Bot(_) | What::End(_) | What::Http { .. } => unreachable!("these are expected, not acted"),
+        if let Err(fault) = perform(&mut self.talk, &item.what) {
+            self.outcome.faults.push((item.line, fault));
         }
         if when_of(&item.what).interrupts && self.talk.interruptions() == interruptions {
             self.outcome.faults.push((item.line, "this interrupted nothing".to_owned()));
@@ -252,6 +273,24 @@ impl Running {
         }
     }
 
+    /// Lines up what came of the call with what should have come of it, where that is written.
+    fn came_to(&mut self) {
+        let expected = std::mem::take(&mut self.expected);
+        let Some(record) = self.talk.record() else {
+            self.outcome.lines.extend(expected.into_iter().map(Compared::Missing));
+            return;
+        };
+        let mut came_to: Vec<String> = record.outcomes.iter().map(came_to::print).collect();
+        if expected.is_empty() {
+            self.outcome.unwritten = came_to.iter().map(|line| print_line(OUTCOME, line)).collect();
+            return;
+        }
+        if came_to.is_empty() {
+            came_to.push(came_to::NONE.to_owned());
+        }
+        self.outcome.lines.extend(line_up(&expected, &came_to, OUTCOME));
+    }
+
     /// Lines up what the bot said since the caller's last line with what it should have said.
     fn compare(&mut self) {
         let happened = self.talk.take_happenings();
@@ -259,17 +298,17 @@ impl Running {
             .into_iter()
             .filter_map(|happening| match happening {
                 Happening::Bot { text, .. } => Some(text),
-                Happening::Timeline(_) => None,
+                _ => None,
             })
             .collect();
         let expected = std::mem::take(&mut self.expected);
-        self.outcome.lines.extend(line_up(&expected, &said));
+        self.outcome.lines.extend(line_up(&expected, &said, "bot"));
     }
 }
 
 /// The longest common subsequence of what was written and what was said, and the rest around it.
-fn line_up(expected: &[Item], said: &[String]) -> Vec<Compared> {
-    let same = |item: &Item, said: &str| matches!(&item.what, What::Bot(written) if fits(written, said));
+fn line_up(expected: &[Item], said: &[String], verb: &str) -> Vec<Compared> {
+    let same = |item: &Item, said: &str| matches!(&item.what, What::Bot(written) | What::CameTo(written) if fits(written, said));
     let mut common = vec![vec![0_usize; said.len() + 1]; expected.len() + 1];
     for (row, item) in expected.iter().enumerate().rev() {
         for (column, text) in said.iter().enumerate().rev() {
@@ -290,17 +329,20 @@ fn line_up(expected: &[Item], said: &[String]) -> Vec<Compared> {
             lines.push(Compared::Missing(expected[row].clone()));
             row += 1;
         } else {
-            lines.push(Compared::Extra(print_line("bot", &said[column])));
+            lines.push(Compared::Extra(print_line(verb, &said[column])));
             column += 1;
         }
     }
     lines
 }
 
-fn when_of(what: &What) -> When {
+/// When a line is said or done.
+pub const fn when_of(what: &What) -> When {
     match what {
         What::You { when, .. } | What::Keys { when, .. } | What::Noise { when, .. } | What::HangsUp { when } => *when,
-        What::Bot(_) | What::Silence(_) | What::Agent(_) | What::Http { .. } | What::End(_) => When::default(),
+        What::Bot(_) | What::Silence(_) | What::Agent(_) | What::Http { .. } | What::End(_) | What::CameTo(_) => {
+            When { into: None, interrupts: false }
+        }
     }
 }
 
@@ -322,7 +364,7 @@ fn print_failure(path: &Path, script: &Script, outcome: &Outcome) -> String {
 }
 
 /// The block's lines after its header, as they would be written now.
-fn print_updated(outcome: &Outcome) -> Vec<String> {
+pub fn print_updated(outcome: &Outcome) -> Vec<String> {
     let mut lines = Vec::new();
     for line in &outcome.lines {
         match line {
@@ -334,6 +376,7 @@ fn print_updated(outcome: &Outcome) -> Vec<String> {
             Compared::Extra(said) => lines.push(said.clone()),
         }
     }
+    lines.extend(outcome.unwritten.iter().cloned());
     lines
 }
 
@@ -378,6 +421,63 @@ mod tests {
         assert_eq!(late.faults, [(4, "the call is over by now".to_owned())]);
         let early = outcome("bot Welcome …\nyou balance @0.3s interrupts\nyou hangs up");
         assert_eq!(early.faults, [(4, "this interrupted nothing".to_owned())]);
+    }
+
+    #[test]
+    fn what_came_of_a_call_is_compared_where_it_is_written_and_a_rewritten_file_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = "dialplan: 1\nname: small\nlanguages: [en-US]\ndefaults: { question: { go: bye } }\n\
+                    start: mark\nsteps:\n  mark:\n    tag: { tags: { topic: hours }, go: score }\n  score:\n    rate: { prompt: How was it?, max: 5, go: \
+                    bye }\n  bye:\n    hangup: { text: Bye. }\n";
+        std::fs::write(folder.path().join("small.yaml"), plan).unwrap();
+        let test = folder.path().join("small.test.md");
+        let ran = |outcomes: &str| {
+            let block = "```call\nplan: small.yaml\nbot  How was it?\nkeys 4\nbot  Bye.\nend  completed\n";
+            std::fs::write(&test, format!("{block}{outcomes}```\n")).unwrap();
+            run_file(&test, &mut Plans::default())
+        };
+        let right = "outcome tag topic=hours\noutcome rating score=4 of 0..5\n";
+        assert_eq!((ran(right).failures, ran(right).updated), (Vec::new(), None));
+        for wrong in [
+            "outcome tag topic=hours\n",
+            "outcome rating score=4 of 0..5\noutcome tag topic=hours\n",
+            "outcome tag topic=hours\noutcome rating score=5 of 0..5\n",
+            "outcome none\n",
+        ] {
+            let report = ran(wrong);
+            assert_eq!(report.failures.len(), 1, "{wrong}");
+            assert!(report.updated.unwrap().ends_with(&format!("end  completed\n{right}```\n")), "{wrong}");
+        }
+        assert_eq!(ran("outcome tag topic=…\noutcome rating …\n").failures, Vec::<String>::new());
+        // Nothing is said of it, so nothing is wrong; but it is written when the file is rewritten.
+        let silent = ran("");
+        assert_eq!(silent.failures, Vec::<String>::new());
+        assert!(silent.updated.unwrap().contains(right));
+    }
+
+    #[test]
+    fn a_message_is_spoken_and_its_length_is_what_came_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = "dialplan: 1\nname: small\nlanguages: [en-US]\nstart: word\nsteps:\n  word:\n    record: { prompt: \
+                    Please speak., silence: 3s, nothing: none, go: bye }\n  none: { hangup: { result: none } }\n  \
+                    bye: { hangup: { result: taken } }\n";
+        std::fs::write(folder.path().join("small.yaml"), plan).unwrap();
+        let test = folder.path().join("small.test.md");
+        let held = |lines: &str| {
+            let header = "```call\nplan: small.yaml\nbot  Please speak.\n";
+            std::fs::write(&test, format!("{header}{lines}\n```\n")).unwrap();
+            run_file(&test, &mut Plans::default()).failures
+        };
+        for lines in [
+            // The moment before it, its words, and the silence that ends it.
+            "you  the heating is out <2s> and it is cold\nend  completed: taken\noutcome message 7.6s",
+            "you  the heating is out\nkeys #\nend  completed: taken\noutcome message 2.3s",
+            "you  the heating is out\nyou  hangs up\nend  caller hung up\noutcome message 2.3s",
+            "keys #\nend  completed: none\noutcome none",
+        ] {
+            let failures = held(lines);
+            assert!(failures.is_empty(), "{}", failures.join("\n"));
+        }
     }
 
     #[test]

@@ -44,6 +44,8 @@ const RENEW: Duration = Duration::from_millis(60);
 pub enum Hears {
     /// These words, this sure; no words at all when empty.
     Words(Pii<String>, f32),
+    /// Several guesses, each this sure, in this order.
+    Guesses(Vec<(Pii<String>, f32)>),
     /// It fails.
     Fails(RecognizeError),
 }
@@ -60,10 +62,24 @@ pub struct Piece {
 }
 
 impl Piece {
-    /// Words as they are said, without a pause before them.
+    /// Words as they are said, without a pause before them. `pay my bill (0.6) | play my bill (0.3)` are two guesses of
+    /// the recogniser; one that does not say how sure it is is `confidence` sure.
     pub fn words(words: &str, confidence: f32) -> Self {
-        let hears = Hears::Words(Pii::new(words.to_owned()), confidence);
-        Self { hears, lasting: time_to_say(words), after: Duration::ZERO }
+        let guess = |guess: &str| {
+            let (words, sure) = said_surely(guess).unwrap_or((guess, confidence));
+            (Pii::new(words.trim().to_owned()), sure)
+        };
+        let mut guesses: Vec<_> = words.split('|').map(guess).filter(|(words, _)| !words.reveal().is_empty()).collect();
+        let lasting = time_to_say(guesses.first().map_or("", |(words, _)| words.reveal()));
+        let hears = match guesses.len() {
+            0 => Hears::Words(Pii::default(), 0.0),
+            1 => {
+                let (words, sure) = guesses.remove(0);
+                Hears::Words(words, sure)
+            }
+            _ => Hears::Guesses(guesses),
+        };
+        Self { hears, lasting, after: Duration::ZERO }
     }
 
     /// A sound without words.
@@ -81,8 +97,36 @@ impl Hears {
                 Self::Words(Pii::new(words.trim().to_owned()), sure.min(*as_sure))
             }
             (Self::Fails(error), _) | (_, Self::Fails(error)) => Self::Fails(error.clone()),
+            // Each guess at the one with the guess of the same place at the other, or its last.
+            (first, then) => {
+                let (first, then) = (first.guesses(), then.guesses());
+                let both = |place: usize| {
+                    let (one, sure) = first.get(place).or(first.last())?;
+                    let (two, as_sure) = then.get(place).or(then.last())?;
+                    let words = format!("{} {}", one.reveal(), two.reveal());
+                    Some((Pii::new(words.trim().to_owned()), sure.min(*as_sure)))
+                };
+                Self::Guesses((0..first.len().max(then.len())).filter_map(both).collect())
+            }
         }
     }
+
+    /// The words it may be taken for, likeliest first.
+    fn guesses(&self) -> Vec<(Pii<String>, f32)> {
+        match self {
+            Self::Words(words, _) if words.reveal().is_empty() => Vec::new(),
+            Self::Words(words, sure) => vec![(words.clone(), *sure)],
+            Self::Guesses(guesses) => guesses.clone(),
+            Self::Fails(_) => Vec::new(),
+        }
+    }
+}
+
+/// `words (0.41)`: the words, and how sure the recogniser is of them.
+pub fn said_surely(text: &str) -> Option<(&str, f32)> {
+    let (words, number) = text.trim_end().strip_suffix(')')?.rsplit_once('(')?;
+    let sure = number.trim().parse::<f32>().ok()?;
+    (0.0..=1.0).contains(&sure).then_some((words.trim_end(), sure))
 }
 
 /// The far end of one call.
@@ -444,14 +488,14 @@ impl TextLeg {
         let Some(spoken) = self.spoken.as_ref().filter(|spoken| spoken.utterance == utterance) else { return };
         let result = match &spoken.hears {
             Hears::Fails(error) => Err(error.clone()),
-            Hears::Words(words, confidence) => {
-                let guess = Hypothesis {
-                    text: words.clone(),
-                    confidence: *confidence,
+            hears => {
+                let hypothesis = |(text, confidence): (Pii<String>, f32)| Hypothesis {
+                    text,
+                    confidence,
                     open_score: confidence.max(f32::MIN_POSITIVE).ln(),
                     grammar_score: None,
                 };
-                let hypotheses = if words.reveal().is_empty() { Vec::new() } else { vec![guess] };
+                let hypotheses = hears.guesses().into_iter().map(hypothesis).collect();
                 Ok(NBest { utterance, revision, hypotheses, queued: Duration::ZERO, ran: RECOGNISE })
             }
         };

@@ -4,6 +4,7 @@
 //! plan: dialplans/pharmacy.yaml      at: Mon 10:00 America/New_York   lang: en-US   caller: +12025550123
 //! bot   Say refill, or …                       what the bot says; … stands for anything
 //! you   I need a fill up (0.41)                speech, and how sure the recogniser is (0.95 when not said)
+//! you   pay (0.6) | play (0.3)                 … and what else it may have been
 //! you   yes   @0.8s  interrupts                … begun 0.8 s into the bot's last line, which it must cut short
 //! you   one two <0.6s> three four              … with a pause in it
 //! keys  1234#                                  keys; @ and interrupts as above
@@ -13,6 +14,7 @@
 //! agent alice accepts                          who waits for an agent, or is transferred, gets one; also `declines`,
 //!                                              `busy`, `no answer`, `hangs up`, `nobody`, `too long`, `full`, `place 2 3min`
 //! end   completed: refill                      how it ended, and its result
+//! outcome promise amount=200.00 USD date=…     what came of it, a line for each, in order (`came_to`); `none`: nothing
 //! # a remark
 //! ```
 
@@ -130,6 +132,8 @@ pub enum What {
     },
     /// The call should have ended like this.
     End(String),
+    /// This should have come of it.
+    CameTo(String),
 }
 
 /// What becomes of a call that is being handed to a person.
@@ -154,7 +158,7 @@ pub enum AgentDoes {
 impl What {
     /// Is it something the bot does, rather than the caller?
     pub const fn is_expected(&self) -> bool {
-        matches!(self, Self::Bot(_) | Self::End(_))
+        matches!(self, Self::Bot(_) | Self::End(_) | Self::CameTo(_))
     }
 }
 
@@ -231,7 +235,7 @@ pub fn print_end(end: &CallEnd, result: Option<&str>) -> String {
 
 /// A line as it is written into a test.
 pub fn print_line(verb: &str, text: &str) -> String {
-    format!("{verb:<5}{text}")
+    if verb.len() < 5 { format!("{verb:<5}{text}") } else { format!("{verb} {text}") }
 }
 
 struct Reader {
@@ -289,9 +293,16 @@ impl Reader {
             return;
         };
         let name = if self.heading.is_empty() { format!("line {line}") } else { self.heading.clone() };
-        if let Some(after_end) = open.items.iter().skip_while(|item| !matches!(item.what, What::End(_))).nth(1) {
+        let came_to = |item: &&Item| matches!(item.what, What::CameTo(_));
+        let mut rest = open.items.iter().skip_while(|item| !matches!(item.what, What::End(_)));
+        let before = open.items.iter().take_while(|item| !matches!(item.what, What::End(_))).find(came_to);
+        if let Some(after_end) = rest.by_ref().skip(1).find(|item| !came_to(item)) {
             let line = after_end.line;
-            self.wrong(line, "nothing can follow `end`");
+            self.wrong(line, "nothing but what came of the call can follow `end`");
+        }
+        if let Some(before) = before {
+            let line = before.line;
+            self.wrong(line, "what came of a call is known at its end: write `outcome` below `end`");
         }
         self.scripts.push(Script { name, line, end_line: number, header, header_raw, items: open.items });
     }
@@ -378,12 +389,17 @@ fn weekday(name: &str) -> Option<Weekday> {
     Some(day)
 }
 
-fn what(line: &str) -> Result<What, String> {
+/// What one line of a conversation says.
+pub fn what(line: &str) -> Result<What, String> {
     let (verb, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let rest = rest.trim();
     match verb {
         "bot" => Ok(What::Bot(rest.to_owned())),
         "end" => Ok(What::End(rest.to_owned())),
+        "outcome" if rest.is_empty() => {
+            Err("which outcome? Write one as `outcome promise …`, or `outcome none`".into())
+        }
+        "outcome" => Ok(What::CameTo(rest.to_owned())),
         "..." | "…" => Ok(What::Silence(duration(rest)?)),
         "http" => http(rest),
         "you" => {
@@ -391,7 +407,11 @@ fn what(line: &str) -> Result<What, String> {
             if squeeze(words) == "hangs up" {
                 return Ok(What::HangsUp { when });
             }
-            let (words, confidence) = confidence(words)?;
+            // Of several guesses each says for itself how sure it is.
+            let (words, confidence) = match words.contains('|') {
+                true => (words, USUAL_CONFIDENCE),
+                false => confidence(words)?,
+            };
             Ok(What::You { pieces: pieces(words)?, confidence, when })
         }
         "keys" => {
@@ -407,7 +427,7 @@ fn what(line: &str) -> Result<What, String> {
             Ok(What::Noise { lasting: duration(lasting.trim())?, when })
         }
         "agent" => Ok(What::Agent(agent(rest)?)),
-        other => Err(format!("`{other}` is not one of bot, you, keys, noise, agent, http, ..., end")),
+        other => Err(format!("`{other}` is not one of bot, you, keys, noise, agent, http, ..., end, outcome")),
     }
 }
 
@@ -570,9 +590,10 @@ mod tests {
     #[test]
     fn every_line_that_cannot_be_read_is_named() {
         let text = "```call\nplan: a.yaml\nboth Hello\nkeys 12x\nyou yes @soon\n... 6\nyou yes (1.7)\n```\n\
-                    ```call\nbot Hello\n```\n```call\n```\n```call\nplan: a.yaml at: Someday 10:00\nend\nbot Hi\n```";
+                    ```call\nbot Hello\n```\n```call\n```\n```call\nplan: a.yaml at: Someday 10:00\nend\nbot Hi\n```\n\
+                    ```call\nplan: a.yaml\noutcome rating a=1 of 0..2\noutcome\nend\noutcome none\n```";
         let lines: Vec<usize> = parse(text).unwrap_err().iter().map(|wrong| wrong.line).collect();
-        assert_eq!(lines, [3, 4, 5, 6, 7, 10, 12, 15, 17]);
+        assert_eq!(lines, [3, 4, 5, 6, 7, 10, 12, 15, 17, 22, 21]);
         let open = parse("```call\nplan: a.yaml\n").unwrap_err();
         assert_eq!(open[0].message, "this ```call block is never closed");
     }

@@ -186,7 +186,10 @@ pub struct Agent {
     rng: StdRng,
     secret: u64,
     next_leg: u64,
+    /// No new calls come in.
     draining: bool,
+    /// None go out either.
+    closing: bool,
     invites: BTreeMap<Arc<str>, InviteTransaction>,
     /// Call-ID, From tag and CSeq of every remembered INVITE: one that comes by two ways is one call (§8.2.2.2).
     merged: BTreeMap<String, Arc<str>>,
@@ -223,6 +226,7 @@ impl Agent {
             secret,
             next_leg: 1,
             draining: false,
+            closing: false,
             invites: BTreeMap::new(),
             merged: BTreeMap::new(),
             merge_keys: BTreeMap::new(),
@@ -282,7 +286,7 @@ impl Agent {
 
     /// Places a call. Its leg and Call-ID; all else comes as events.
     pub fn handle_dial(&mut self, dial: Dial, now: Now) -> Result<(LegId, String), DialError> {
-        if self.draining {
+        if self.closing {
             return Err(DialError::Closed);
         }
         if self.stats.live_legs >= self.settings.max_legs as u64 {
@@ -330,7 +334,8 @@ impl Agent {
         self.handle_command(leg, LegCommand::Hangup, now);
     }
 
-    /// From now on no new calls; those that are go on. Registrars are told, so that callers are sent elsewhere at once.
+    /// From now on no new calls come in; those that are go on, and whoever is on the line may still be given somebody
+    /// to talk to. Registrars are told, so that callers are sent elsewhere at once.
     pub fn handle_drain(&mut self, now: Now) {
         self.draining = true;
         self.stop_trunks(now);
@@ -338,7 +343,7 @@ impl Agent {
 
     /// Ends every call: BYE where answered, 503 where not.
     pub fn handle_shutdown(&mut self, now: Now) {
-        self.draining = true;
+        (self.draining, self.closing) = (true, true);
         let legs: Vec<LegId> = self.legs.keys().copied().collect();
         for leg in legs {
             let unavailable = Rejection { retry_after: Some(RETRY_AFTER), ..Rejection::status(503) };

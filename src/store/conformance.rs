@@ -63,6 +63,8 @@ pub(crate) fn full_record(number: u8) -> CallRecord {
     };
     let turn = |outcome, at_ms| TurnRecord {
         step: "main".into(),
+        quest: 0,
+        language: None,
         attempt: 1,
         at_ms,
         outcome,
@@ -98,6 +100,8 @@ pub(crate) fn full_record(number: u8) -> CallRecord {
                 meaning: Some("balance".into()),
                 barge_in_ms: Some(1_200),
                 latency: Some(latency),
+                quest: 2,
+                language: Language::parse("zh-CN").ok(),
                 attempt: 2,
                 ..turn(TurnOutcome::Speech, 11_400)
             },

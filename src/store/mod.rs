@@ -24,6 +24,7 @@ pub mod backlog;
 pub(crate) mod conformance;
 pub mod driver;
 mod entry;
+pub mod hindsight;
 pub mod numbers;
 pub mod spool;
 pub mod sqlite;

@@ -200,6 +200,32 @@ impl Matcher {
         let _ = self.school.classifier();
     }
 
+    /// The language it understands.
+    pub const fn language(&self) -> &Language {
+        &self.language
+    }
+
+    /// The phrases of each option, in order; of one that is a universal by another name, those of the universal too.
+    pub fn options(&self) -> Vec<Vec<String>> {
+        let options = self.meanings.iter().filter(|meaning| matches!(meaning, Meaning::Option(_))).count();
+        let mut phrases = vec![Vec::new(); options];
+        for (class, phrase) in &self.school.lessons {
+            if let Meaning::Option(place) = self.meanings[*class] {
+                phrases[place].push(phrase.clone());
+            }
+        }
+        phrases
+    }
+
+    /// The wishes in force, but for those that an option is.
+    pub fn universals(&self) -> Vec<Universal> {
+        let universal = |meaning: &Meaning| match meaning {
+            Meaning::Universal(universal) => Some(*universal),
+            Meaning::Option(_) => None,
+        };
+        self.meanings.iter().filter_map(universal).collect()
+    }
+
     /// How many phrases it knows, those of universals included.
     pub fn lessons(&self) -> usize {
         self.school.lessons.len()
@@ -219,6 +245,11 @@ impl Matcher {
             }
         }
         (known.compile(), held)
+    }
+
+    /// Is it a phrase that is known, politeness and word forms aside? Everything else is judged by resemblance.
+    pub fn knows(&self, text: &str) -> bool {
+        self.read(text).exact
     }
 
     /// What the n-best list means here.

@@ -11,7 +11,7 @@
 //! A person decides: a proposal is a line of a plan to accept or throw away. Nothing is proposed that a rival option
 //! would claim, or that the option understands already.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Matcher, Meaning, Universal, eval};
 use crate::grammar::normalize;
@@ -28,7 +28,8 @@ const NEAR: f32 = 0.25;
 const AHEAD: f32 = 0.1;
 /// Above this confidence it is understood already.
 const UNDERSTOOD: f32 = 0.85;
-/// A rival this sure of a wording claims it.
+/// A rival this sure of a wording claims it, unless callers have shown that they mean something else: then only one that
+/// knows it by heart does.
 const CLAIMED: f32 = 0.5;
 /// Wordings that share this much (of their words or pairs of characters) are of one group.
 const ALIKE: f32 = 0.5;
@@ -40,6 +41,8 @@ pub struct Kept {
     pub text: Pii<String>,
     /// The option the caller reached in the end, where that is known.
     pub meant: Option<usize>,
+    /// In which call, by any number of it: one caller who says it twice is still one.
+    pub call: usize,
 }
 
 /// A phrase an option might learn.
@@ -53,6 +56,8 @@ pub struct Proposal {
     pub wordings: Vec<Pii<String>>,
     /// How often anything in the group was said.
     pub count: usize,
+    /// In how many calls.
+    pub calls: usize,
     /// Why this option.
     pub why: Why,
 }
@@ -60,19 +65,27 @@ pub struct Proposal {
 /// What speaks for an option.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Why {
-    /// So many of the callers reached it in the end.
-    Reached(usize),
+    /// So many times it was reached in the end, of those where anything was.
+    Reached(usize, usize),
     /// Nobody knows, but it is the nearest, with this confidence.
     Nearest(f32),
 }
 
 /// Proposes phrases for the options of a question, the most often said first. `options` are its phrases, `universals`
-/// the wishes in force there.
-pub fn propose(options: &[Vec<String>], universals: &[Universal], language: &Language, kept: &[Kept]) -> Vec<Proposal> {
+/// the wishes in force there; what was said in fewer than `least` calls is not looked at.
+pub fn propose(
+    options: &[Vec<String>],
+    universals: &[Universal],
+    language: &Language,
+    kept: &[Kept],
+    least: usize,
+) -> Vec<Proposal> {
     let matcher = Matcher::compile(options, universals, language);
-    let mut proposals: Vec<Proposal> = groups(wordings(kept, language))
+    let longest = if normalize::is_mandarin(language) { LONGEST_CHARACTERS } else { LONGEST };
+    let mut proposals: Vec<Proposal> = groups(wordings(kept, longest, language))
         .into_iter()
         .filter_map(|group| judged(&group, options.len(), &matcher))
+        .filter(|proposal| proposal.calls >= least)
         .collect();
     proposals.sort_by(|a, b| (b.count, a.option).cmp(&(a.count, b.option)).then_with(|| a.phrase.cmp(&b.phrase)));
     without_quarrels(proposals, options, universals, language)
@@ -83,13 +96,27 @@ struct Wording<'a> {
     words: Vec<String>,
     text: &'a str,
     count: usize,
+    calls: BTreeSet<usize>,
     /// By option, how many of those who said it reached that option.
     reached: BTreeMap<usize, usize>,
 }
 
-/// Utterances by their wording, politeness aside; the commonest first.
-fn wordings<'a>(kept: &'a [Kept], language: &Language) -> Vec<Wording<'a>> {
-    let longest = if normalize::is_mandarin(language) { LONGEST_CHARACTERS } else { LONGEST };
+/// Sayings of callers with near wordings put together, each with how often it was said; the commonest first. For what
+/// no option stands for, such as questions nobody has answered.
+pub fn alike_said<'a>(said: impl IntoIterator<Item = &'a str>, language: &Language) -> Vec<(Vec<String>, usize)> {
+    let kept = |text: &str| Kept { text: Pii::new(text.to_owned()), meant: None, call: 0 };
+    let kept: Vec<Kept> = said.into_iter().map(kept).collect();
+    let mut together: Vec<(Vec<String>, usize)> = Vec::new();
+    for group in groups(wordings(&kept, usize::MAX, language)) {
+        let count = group.iter().map(|wording| wording.count).sum();
+        together.push((group.iter().map(|wording| wording.text.to_owned()).collect(), count));
+    }
+    together.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    together
+}
+
+/// Utterances of up to `longest` words by their wording, politeness aside; the commonest first.
+fn wordings<'a>(kept: &'a [Kept], longest: usize, language: &Language) -> Vec<Wording<'a>> {
     let mut all: BTreeMap<Vec<String>, Wording<'a>> = BTreeMap::new();
     for one in kept {
         let text = one.text.reveal();
@@ -98,9 +125,16 @@ fn wordings<'a>(kept: &'a [Kept], language: &Language) -> Vec<Wording<'a>> {
         if core.is_empty() || core.len() > longest {
             continue;
         }
-        let new = || Wording { words: core.clone(), text: text.trim(), count: 0, reached: BTreeMap::new() };
+        let new = || Wording {
+            words: core.clone(),
+            text: text.trim(),
+            count: 0,
+            calls: BTreeSet::new(),
+            reached: BTreeMap::new(),
+        };
         let wording = all.entry(core.clone()).or_insert_with(new);
         wording.count += 1;
+        wording.calls.insert(one.call);
         if let Some(option) = one.meant {
             *wording.reached.entry(option).or_default() += 1;
         }
@@ -148,7 +182,7 @@ fn judged(group: &[Wording<'_>], options: usize, matcher: &Matcher) -> Option<Pr
     let votes: usize = reached.values().sum();
     let (option, why) = match reached.into_iter().max_by_key(|(_, count)| *count) {
         // They must agree: what leads here and there is no phrase of either.
-        Some((option, count)) if 2 * count > votes => (option, Why::Reached(count)),
+        Some((option, count)) if 2 * count > votes => (option, Why::Reached(count, votes)),
         Some(_) => return None,
         None => {
             let nearest = (0..options).max_by(|a, b| near(*a).total_cmp(&near(*b)))?;
@@ -156,7 +190,11 @@ fn judged(group: &[Wording<'_>], options: usize, matcher: &Matcher) -> Option<Pr
             is_near.then(|| (nearest, Why::Nearest(near(nearest))))?
         }
     };
-    if option >= options || near(option) >= UNDERSTOOD || rival(option) >= CLAIMED {
+    let claimed = match why {
+        Why::Reached(..) => matcher.knows(first.text),
+        Why::Nearest(_) => rival(option) >= CLAIMED,
+    };
+    if option >= options || near(option) >= UNDERSTOOD || claimed {
         return None;
     }
     let pii = |wording: &Wording<'_>| Pii::new(wording.text.to_owned());
@@ -165,6 +203,7 @@ fn judged(group: &[Wording<'_>], options: usize, matcher: &Matcher) -> Option<Pr
         phrase: pii(first),
         wordings: group.iter().map(pii).collect(),
         count: group.iter().map(|wording| wording.count).sum(),
+        calls: group.iter().flat_map(|wording| &wording.calls).collect::<BTreeSet<_>>().len(),
         why,
     })
 }
@@ -210,11 +249,16 @@ mod tests {
     }
 
     fn kept(said: &[(&str, Option<usize>)]) -> Vec<Kept> {
-        said.iter().map(|(text, meant)| Kept { text: Pii::new((*text).to_owned()), meant: *meant }).collect()
+        let kept = |(call, (text, meant)): (usize, &(&str, Option<usize>))| Kept {
+            text: Pii::new((*text).to_owned()),
+            meant: *meant,
+            call,
+        };
+        said.iter().enumerate().map(kept).collect()
     }
 
     fn proposed(said: &[(&str, Option<usize>)]) -> Vec<Proposal> {
-        propose(&options(), &[Universal::Operator], &Language::english(), &kept(said))
+        propose(&options(), &[Universal::Operator], &Language::english(), &kept(said), 1)
     }
 
     #[test]
@@ -229,8 +273,37 @@ mod tests {
             found.iter().map(|one| (one.option, one.phrase.reveal().as_str(), one.count)).collect();
         assert_eq!(told[0].0, 0, "{told:?}");
         assert!(told[0].2 >= 2 && told[0].1.contains("skint"), "{told:?}");
-        assert_eq!(found[0].why, Why::Reached(found[0].count));
+        assert_eq!(found[0].why, Why::Reached(found[0].count, found[0].count));
         assert!(told.iter().any(|(option, phrase, _)| *option == 2 && phrase.contains("dog")), "{told:?}");
+    }
+
+    #[test]
+    fn one_caller_who_says_it_often_is_still_one() {
+        let said = |call| Kept { text: Pii::new("am I skint".to_owned()), meant: Some(0), call };
+        let least = |calls: &[usize]| {
+            let kept: Vec<Kept> = calls.iter().copied().map(said).collect();
+            propose(&options(), &[], &Language::english(), &kept, 2).len()
+        };
+        assert_eq!((least(&[7, 7, 7]), least(&[7, 8])), (0, 1));
+    }
+
+    #[test]
+    fn what_callers_have_corrected_is_learned_though_a_rival_had_it_by_resemblance() {
+        let said = ("has my payment arrived", Some(0));
+        let matcher = Matcher::compile(&options(), &[Universal::Operator], &Language::english());
+        let now = matcher.understand(&eval::heard_clearly(said.0)).candidates;
+        assert_eq!(now[0].0, Meaning::Option(1), "nearest to `pay my card`, before anybody says otherwise");
+        let found = proposed(&[said, said]);
+        assert_eq!(found.iter().map(|one| one.option).collect::<Vec<_>>(), [0]);
+    }
+
+    #[test]
+    fn questions_are_put_together_by_likeness_however_long_they_are() {
+        let long = "can you please tell me whether it is possible to deliver the big wardrobe up to the fourth floor";
+        let said = ["do you deliver to the moon", "do you deliver on the moon", "what is love", long];
+        let together = alike_said(said, &Language::english());
+        assert_eq!(together.len(), 3);
+        assert_eq!((together[0].0.len(), together[0].1), (2, 2));
     }
 
     #[test]
@@ -267,14 +340,14 @@ mod tests {
     fn stories_silence_and_options_that_are_no_more_are_survived() {
         let story = "well you see it all began when ".repeat(5);
         assert_eq!(proposed(&[(story.as_str(), Some(0)), ("", Some(0)), ("um", Some(1)), ("skint", Some(9))]), []);
-        assert_eq!(propose(&[], &[], &Language::english(), &kept(&[("skint", None)])), []);
+        assert_eq!(propose(&[], &[], &Language::english(), &kept(&[("skint", None)]), 1), []);
     }
 
     #[test]
     fn mandarin_is_grouped_by_characters() {
         let options = [vec!["查余额".to_owned()], vec!["挂失银行卡".to_owned()]];
         let said = kept(&[("卡里还剩几毛", Some(0)), ("我卡里还剩几毛", Some(0)), ("卡里还剩几毛啊", Some(0))]);
-        let found = propose(&options, &[], &Language::parse("zh-CN").unwrap(), &said);
+        let found = propose(&options, &[], &Language::parse("zh-CN").unwrap(), &said, 1);
         assert_eq!(found.len(), 1, "{} proposals", found.len());
         assert_eq!((found[0].option, found[0].count), (0, 3));
     }

@@ -7,6 +7,8 @@ use crate::agents::{AgentState, Group, RingEnd, RingId};
 
 /// How long somebody is left alone who was busy, did not pick up or could not be reached.
 const REST: Duration = Duration::from_secs(10);
+/// The same where we could not call them: a line may be free, and a second of a trunk over, in a moment.
+const SHORT_REST: Duration = Duration::from_secs(2);
 
 /// Is somebody away, and until when?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +98,7 @@ impl Seat {
             // Somebody is there, and knows what they do.
             RingEnd::Declined | RingEnd::Accepted => self.misses = 0,
             RingEnd::Busy => self.rest = Some(now + REST),
+            RingEnd::Untried => self.rest = Some(now + SHORT_REST),
             RingEnd::NoAnswer | RingEnd::Failed => {
                 self.rest = Some(now + REST);
                 self.misses += 1;

@@ -179,6 +179,18 @@ fn who_misses_too_often_counts_as_away_and_comes_back_by_itself() {
 }
 
 #[test]
+fn whom_we_could_not_even_call_has_missed_nothing_and_is_asked_again_soon() {
+    let group = Group { announce: None, away_after: 2, retry: Duration::from_secs(60), ..Group::default() };
+    let mut desk = Desk::new(vec![agent("ada", &["desk"])], &[("desk", group)]);
+    assert_eq!(desk.enter(1), ["ring 1 ada for 1"]);
+    for ring in 1..=5 {
+        assert_eq!(desk.rung(ring, RingEnd::Untried), Vec::<String>::new(), "nobody is sent back");
+        assert_eq!(desk.pass(2), [format!("@{} ring {} ada for 1", 2 * ring, ring + 1)]);
+    }
+    assert_eq!(desk.rung(6, RingEnd::Accepted), ["join 1 ada after 10"]);
+}
+
+#[test]
 fn who_says_so_is_away_until_told_otherwise() {
     let mut desk = Desk::pair(|_| {});
     assert!(desk.input(Input::Away(AgentIx(0))).is_empty());

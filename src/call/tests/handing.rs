@@ -1,8 +1,8 @@
 //! A caller handed to a person: the wait, the talk, and the way back, however it goes.
 
 use super::*;
-use crate::agents::Overflow;
-use crate::call::Consulted;
+use crate::agents::{Overflow, briefing};
+use crate::call::{Consult, Consulted};
 use crate::dialplan::load::load_str;
 use crate::dialplan::outcome::OutcomeKind;
 
@@ -250,10 +250,125 @@ fn an_attended_transfer_of_the_plan_sends_the_caller_on_or_takes_them_back() {
     rig.input(Input::Held(true));
     news(&mut rig, Consulted::Over { status: 603 });
     assert!(rig.sent(&|output| matches!(output, Output::Hold(false))));
+    assert!(!rig.sent(&hangup), "the last words wait until they can be heard");
     rig.input(Input::Held(false));
+    assert_eq!(said(&rig), ["Nobody can come. "]);
+    assert!(!rig.sent(&hangup), "… and are said whole");
     rig.prompts_end();
     let record = rig.goes_down();
     assert_eq!((record.result.as_deref(), handed(&record).0.as_str()), (Some("nobody"), "declined"));
+
+    // Where the caller's own side holds too, nobody can say when that ends.
+    let mut rig = pressed("3");
+    rig.input(Input::Held(true));
+    news(&mut rig, Consulted::Over { status: 603 });
+    rig.pass(31_000);
+    assert_eq!(rig.goes_down().result.as_deref(), Some("nobody"));
+}
+
+#[test]
+fn a_caller_whose_new_telephone_has_taken_over_was_transferred_whoever_says_goodbye_first() {
+    for end in [LegEnd::RemoteHangup, LegEnd::Moved] {
+        let mut rig = pressed("3");
+        rig.input(Input::Held(true));
+        news(&mut rig, Consulted::Ready { leg: LegId(7) });
+        news(&mut rig, Consulted::Over { status: 487 });
+        rig.leg_ends(end);
+        rig.media_closes();
+        let record = rig.record();
+        assert_eq!((record.end.clone(), handed(&record).0.as_str()), (CallEnd::Transferred, "transferred"), "{end:?}");
+    }
+}
+
+#[test]
+fn a_plan_that_hands_over_lets_go_of_whoever_was_asked_by_order() {
+    let mut rig = rig();
+    let to = Pii::new("sip:ann@host".to_owned());
+    let order = Consult { to, trunk: None, briefing: None, ring: Duration::from_secs(20), introduction: None };
+    rig.input(Input::Order(Order::Attend(order)));
+    rig.input(Input::Held(true));
+    // A key on the way when the hold began.
+    rig.keys("1");
+    assert!(rig.sent(&|output| matches!(output, Output::Timeline(TimelineEvent::TransferFailed { status: 487 }))));
+    assert!(rig.sent(&|output| matches!(output, Output::Hold(false))));
+    assert_eq!(verdicts(&rig), [Verdict::Over], "who was asked is let go before the agent is looked for");
+    let places: Vec<bool> = rig
+        .outputs
+        .iter()
+        .filter_map(|output| match output {
+            Output::Consulted(_) => Some(false),
+            Output::Queue(_) => Some(true),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(places, [false, true]);
+    rig.input(Input::Held(false));
+    taken(&mut rig);
+    assert!(rig.sent(&joins), "the agent's news are the plan's");
+}
+
+#[test]
+fn a_person_knows_the_number_at_the_other_end_whoever_called() {
+    let number = |direction| {
+        let known = [("due".to_owned(), Pii::new("12.50".to_owned()))].into();
+        let begin = |setup: CallSetup, now| {
+            let setup = CallSetup { called: Pii::new("+442079460123".into()), variables: known, ..setup };
+            match direction {
+                Direction::Inbound => Call::inbound(setup, now),
+                Direction::Outbound => Call::outbound(setup, Duration::from_secs(20), now),
+            }
+        };
+        let mut rig = Rig::of(desk(), direction, Duration::from_secs(3_600), begin);
+        rig.established();
+        rig.prompts_end();
+        rig.keys("1");
+        let country = rig.call.interpreter.scope().fact("country").map(crate::value::Value::plain);
+        let number = rig.outputs.iter().find_map(|output| match output {
+            Output::Queue(wish) => Some(wish.introduction.number.reveal().clone()),
+            _ => None,
+        });
+        (number.unwrap(), country.unwrap())
+    };
+    assert_eq!(number(Direction::Inbound), ("+12025550123".to_owned(), "US".to_owned()));
+    assert_eq!(number(Direction::Outbound), ("+442079460123".to_owned(), "GB".to_owned()));
+}
+
+#[test]
+fn who_picks_up_with_a_hello_hears_the_briefing_and_hears_it_again() {
+    let offer = "A caller: verified. Press 1 to take the call, or 2 to decline.";
+    let loaded = load_str("briefing", &briefing::plan(&Language::english())).unwrap_or_else(|wrong| panic!("{wrong}"));
+    let plan = Arc::try_unwrap(loaded.plan).unwrap_or_else(|_| panic!("nobody else has it"));
+    let mut rig = Rig::knowing(plan, &[(briefing::SENTENCE, "A caller: verified.")]);
+    rig.established();
+    rig.prompts_start();
+    assert_eq!(said(&rig), [offer]);
+    // "Hello?", under the first word of ours.
+    rig.offer(1, 0, Some(0));
+    assert!(!rig.sent(&flush) && !rig.sent(&recognize), "{:?}", rig.outputs);
+    rig.prompts_end();
+    rig.outputs.clear();
+    // "Hello?", into the silence behind it.
+    rig.says(2, "hello");
+    rig.pass(3_000);
+    assert_eq!(said(&rig).last().map(String::as_str), Some(offer));
+    assert!(!rig.sent(&hangup));
+    rig.keys("1");
+    rig.prompts_end();
+    assert_eq!(rig.goes_down().result.as_deref(), Some(briefing::ACCEPTED));
+}
+
+#[test]
+fn what_we_lack_ourselves_is_a_failure_for_the_plan_and_the_watcher() {
+    for (key, held) in [("2", false), ("3", true)] {
+        let mut rig = pressed(key);
+        if held {
+            rig.input(Input::Held(true));
+        }
+        news(&mut rig, Consulted::Untried { status: 503 });
+        rig.input(Input::Held(false));
+        rig.prompts_end();
+        assert_eq!(handed(&rig.goes_down()).0, "failed");
+    }
 }
 
 #[test]

@@ -159,6 +159,13 @@ fn orders_are_taken_when_they_can_be_carried_out_and_refused_in_words_otherwise(
     assert_eq!(asked.call.judge(&transfer), Err(NotNow::Transferring));
     assert_eq!(asked.call.judge(&attend), Err(NotNow::Transferring));
     assert_eq!(asked.call.judge(&Order::Hangup), Ok(()));
+    let waits = "dialplan: 1\nstart: ask\nsteps:\n  \
+                 ask: { http: { url: \"https://crm.example/a\", go: $end, failed: $end } }\n";
+    let waits = crate::dialplan::load::load_str("waits.yaml", waits).unwrap_or_else(|wrong| panic!("{wrong}")).plan;
+    let mut waiting = Rig::new(Arc::try_unwrap(waits).unwrap_or_else(|_| panic!("nobody else has it")));
+    waiting.established();
+    assert_eq!(waiting.call.judge(&attend), Err(NotNow::Busy), "the plan may want a person next");
+    assert_eq!(waiting.call.judge(&Order::Hold), Ok(()));
     let mut leaving = Rig::listening(bank());
     leaving.input(Input::Order(Order::Hangup));
     assert_eq!(leaving.call.judge(&Order::Hold), Err(NotNow::Ending));
@@ -187,6 +194,14 @@ fn a_consultation_says_its_piece_and_stands_by_until_it_is_let_go() {
     let mut ordered = begin();
     ordered.input(Input::Order(Order::Hangup));
     assert_eq!(ordered.goes_down().end, CallEnd::Interrupted);
+    let mut dead = begin();
+    let silence = || MediaEvent::RtpTimeout { silent_for: Duration::from_secs(30) };
+    dead.input(Input::Held(true));
+    dead.media(silence());
+    assert!(!dead.sent(&hangup), "who is on hold may be silent");
+    dead.input(Input::Held(false));
+    dead.media(silence());
+    assert_eq!(dead.goes_down().end, CallEnd::NoMedia);
     let mut drained = begin();
     drained.input(Input::Drain);
     assert_eq!(drained.goes_down().end, CallEnd::Drained);

@@ -173,6 +173,8 @@ async fn a_call_of_ours_that_nobody_took_says_neither_a_trunk_nor_a_codec_it_nev
 async fn every_outcome_has_its_words() {
     let turn = |outcome: TurnOutcome, heard: Option<&str>, meaning: Option<&str>| TurnRecord {
         step: "main".into(),
+        quest: 0,
+        language: None,
         attempt: 1,
         at_ms: 61_999,
         outcome,

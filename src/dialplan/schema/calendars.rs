@@ -58,7 +58,14 @@ fn calendar(name: &str, node: Node, zone: Option<&TimeZone>, findings: &mut Find
         let owner = format!("exception `{}`", name.value);
         let Some(mut fields) = Fields::open(node, &owner, &[EXCEPTION_KEYS], findings) else { continue };
         let day = fields.read("day", findings, read::line).and_then(|day| taken(&day, DayRule::parse, findings));
-        let hours = fields.read("hours", findings, read::line).and_then(|hours| taken(&hours, Hours::parse, findings));
+        let hours = match fields.take("hours") {
+            Some(node) => read::line(&node, findings).and_then(|hours| taken(&hours, Hours::parse, findings)),
+            None => {
+                let help = "write `hours: closed`, or when somebody is there: `hours: \"09:00-12:00\"`";
+                findings.error(name.at, format!("{owner} does not say when it is open")).help(help);
+                None
+            }
+        };
         match day {
             Some(day) => exceptions.push(Special { name: name.value, days: day, hours: hours.unwrap_or_default() }),
             None => {
@@ -91,5 +98,27 @@ fn taken<T>(
             findings.error(written.at, why);
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::dialplan::load::load_str;
+
+    fn plan(exception: &str) -> String {
+        format!(
+            "dialplan: 1\nstart: b\ncalendars:\n  desk:\n    hours: {{ mon-fri: \"08:00-18:00\" }}\n    exceptions:\n      \
+             eve: {{ {exception} }}\nsteps:\n  b: {{ branch: {{ when: [{{ open: desk, go: $end }}], else: $end }} }}\n"
+        )
+    }
+
+    #[test]
+    fn a_day_of_its_own_says_when_somebody_is_there_on_it() {
+        for hours in ["closed", "\"09:00-12:00\""] {
+            assert!(load_str("x.yaml", &plan(&format!("day: 2026-12-24, hours: {hours}"))).is_ok(), "{hours}");
+        }
+        let wrong = load_str("x.yaml", &plan("day: 2026-12-24")).unwrap_err().to_string();
+        assert!(wrong.contains("exception `eve` does not say when it is open"), "{wrong}");
+        assert!(wrong.contains("hours: closed"), "{wrong}");
     }
 }

@@ -166,13 +166,15 @@ impl Ear for QuestionEar {
         if let Some(wish) = wish.filter(|wish| wish.answer.is_some() && (wish.fit == Fit::Full || sure < MAYBE)) {
             return wish;
         }
-        let Some(heard) = nothing.heard.clone() else { return nothing };
+        // The guess that is answered best, not the one that sounds best: its words are looked up again.
+        let guess = known.first().and_then(|hit| nbest.hypotheses.get(hit.guess)).map(|guess| guess.text.clone());
+        let Some(heard) = guess.or(nothing.heard.clone()) else { return nothing };
         if nothing.confidence < BELOW {
             return Judged { rejected: true, ..nothing };
         }
         let answer = Some(Answer::Value(Pii::new(Value::text(heard.reveal().as_str()))));
         let meaning = Some("question".to_owned());
-        Judged { answer, meaning, confidence: sure.max(nothing.confidence.min(SURE)), ..nothing }
+        Judged { answer, meaning, confidence: sure.max(nothing.confidence.min(SURE)), heard: Some(heard), ..nothing }
     }
 
     fn name(&self, _: &Answer) -> String {
@@ -249,4 +251,40 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
         go,
         unknown,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialplan::fixture::{heard, hearing};
+
+    const FILE: &str = "# en-US\n\n## What are your opening hours?\n\n- when do you open\n\nNine to five.\n\n\
+                        ## How do I close my account?\n\nWrite to us.\n";
+
+    #[test]
+    fn the_guess_that_is_answered_best_is_looked_up_not_the_one_that_sounds_best() {
+        let knowledge = Arc::new(Knowledge::parse(FILE).unwrap());
+        let ear = QuestionEar { knowledge: knowledge.clone(), matchers: BTreeMap::new(), operator: false };
+        let mut nbest = heard("wet do ewe oh pen", 0.9);
+        nbest.hypotheses.extend(heard("when do you open", 0.8).hypotheses);
+        let judged = ear.speech(&nbest, &hearing());
+        let Some(Answer::Value(words)) = judged.answer else { panic!("{judged:?}") };
+        assert_eq!(words.reveal(), &Value::text("when do you open"));
+        assert_eq!(judged.heard.map(Pii::into_inner).as_deref(), Some("when do you open"));
+        let hits = knowledge.find(&words.reveal().plain(), &hearing().language);
+        assert_eq!(hits[0].entry.answer, "Nine to five.");
+    }
+
+    #[test]
+    fn a_question_that_no_guess_answers_is_kept_as_it_sounded_best() {
+        let ear = QuestionEar {
+            knowledge: Arc::new(Knowledge::parse(FILE).unwrap()),
+            matchers: BTreeMap::new(),
+            operator: false,
+        };
+        let mut nbest = heard("may i bring my elephant", 0.9);
+        nbest.hypotheses.extend(heard("may i ring my element", 0.8).hypotheses);
+        let judged = ear.speech(&nbest, &hearing());
+        assert_eq!(judged.answer, Some(Answer::Value(Pii::new(Value::text("may i bring my elephant")))));
+    }
 }

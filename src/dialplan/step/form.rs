@@ -130,7 +130,9 @@ impl Form {
     /// Is the slot wanted as things stand? A condition that cannot be told wants it.
     fn wants(&self, slot: usize, visit: &mut Visit<'_>) -> bool {
         let Some(condition) = &self.slots[slot].condition else { return true };
-        match condition.holds(visit.view()) {
+        let holds = condition.holds(visit.view());
+        visit.weighed(condition.text(), &holds);
+        match holds {
             Ok(holds) => holds,
             Err(why) => {
                 let name = &self.wanted[slot].name;

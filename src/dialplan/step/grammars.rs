@@ -66,6 +66,11 @@ impl Grammars {
         verdict
     }
 
+    /// Those that hear words in that language.
+    pub fn spoken(&self, language: &Language) -> &[Grammar] {
+        self.voice.get(language).map_or(&[], Vec::as_slice)
+    }
+
     /// Everything the grammars hear in a text.
     pub fn find(&self, text: &str, hearing: &Hearing) -> Vec<Heard> {
         let mut heard = Vec::new();

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
-
 use super::{Done, Errand, Event, Next, Run, Visit, Word, Words};
 use crate::dialplan::compile::{Calculation, Compiler};
 use crate::dialplan::diagnostic::{Findings, Spanned, listed, nearest};
@@ -21,8 +19,8 @@ use crate::value::Value;
 
 /// A caller hears silence for as long as this before the filler begins.
 const FILLER_AFTER: Duration = Duration::from_millis(800);
-/// Longest wait for a step that does not say; the settings' own timeout ends it sooner as a rule.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// Whoever asks for us gives up by itself in time; this long after that it is taken for lost.
+const GRACE: Duration = Duration::from_secs(1);
 
 const KEYS: &[Key] = &[
     key("url", Shape::Value, "Whom to ask: https, a host that the settings allow, values in the path and query only."),
@@ -31,6 +29,7 @@ const KEYS: &[Key] = &[
     key("body", Shape::Named(&Shape::Value), "What is sent along, as JSON."),
     key("timeout", Shape::Time, "All the time there is, repeats included."),
     key("retries", Shape::Count(0, Request::MOST_RETRIES as usize), "How often it is asked again when that may help."),
+    key("key", Shape::Value, "What the other system may know a wish by that it has had already."),
     key(
         "save",
         Shape::Named(&Shape::Either(&[Shape::Line, Shape::Keys(SAVE_KEYS)])),
@@ -70,6 +69,8 @@ pub struct Http {
     pub timeout: Option<Duration>,
     /// Repeats.
     pub retries: u32,
+    /// A template: what tells one wish from another, however often the plan comes by.
+    pub key: Option<String>,
     /// What is kept.
     pub save: Mapping,
     /// The names under which it is kept.
@@ -107,6 +108,7 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
         headers.into_iter().filter_map(|(name, node)| Some((name.value, cx.template(&node)?.value))).collect();
     let body = entries(&mut fields, "body", cx);
     let body: Vec<_> = body.into_iter().filter_map(|(name, node)| Some((name.value, cx.calculation(&node)?))).collect();
+    let key = fields.take("key").and_then(|node| cx.template(&node));
     cx.for_system(false);
     let range = Duration::from_millis(100)..=LookupSettings::LONGEST;
     let timeout = fields.read("timeout", cx.findings, |node, findings| read::time(node, range, findings));
@@ -153,6 +155,7 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
         body,
         timeout: timeout.map(|timeout| timeout.value),
         retries: retries.map_or(Request::RETRIES, |retries| u32::try_from(retries.value).unwrap_or_default()),
+        key: key.map(|key| key.value),
         save: Mapping::new(wanted),
         names,
         filler,
@@ -228,7 +231,7 @@ impl Run for Http {
     fn next<'plan>(&'plan self, event: &Event, visit: &mut Visit<'_>) -> Next<'plan> {
         match event {
             Event::Done(done) => match done.as_ref() {
-                Done::Lookup(Ok(answer)) => match self.save.read(&answer.json, &TimeZone::UTC) {
+                Done::Lookup(Ok(answer)) => match self.save.read(&answer.json, visit.zone) {
                     Ok(values) => {
                         values.into_iter().for_each(|(name, value)| visit.keep(&name, value, false));
                         visit.came_to(OutcomeKind::Errand { name: "http".into(), end: "ok".into() });
@@ -237,11 +240,15 @@ impl Run for Http {
                     Err(failure) => self.failed(&failure, visit),
                 },
                 Done::Lookup(Err(failure)) => self.failed(failure, visit),
-                Done::Nothing | Done::Message(_) => self.failed(&Failure::Busy, visit),
+                Done::Nothing | Done::Message(_) => {
+                    let after = self.timeout.unwrap_or(LookupSettings::LONGEST);
+                    self.failed(&Failure::Timeout { after }, visit)
+                }
             },
             _ => match self.request(visit) {
                 Ok(request) => Next::Errand {
-                    patience: request.timeout.unwrap_or(PATIENCE) + Duration::from_secs(1),
+                    // What the settings allow where the step does not say is theirs to know; no request lasts longer.
+                    patience: request.timeout.unwrap_or(LookupSettings::LONGEST) + GRACE,
                     errand: Errand::Lookup(Box::new(request)),
                     filler: self.filler.iter().map(Words::Prompt).collect(),
                     after: FILLER_AFTER,
@@ -270,7 +277,7 @@ impl Run for Http {
 
 impl Http {
     fn request(&self, visit: &mut Visit<'_>) -> Result<Request, String> {
-        // The same wish of the same call has the same key, asked again after `$repeat` or a new visit it is another one.
+        // Without a key of the plan's own, every visit is another wish: only the repeats of one request are the same.
         let place = visit.outcomes.len();
         let call = visit.scope.fact("id").map(Value::plain).unwrap_or_default();
         let view = visit.view();
@@ -282,7 +289,10 @@ impl Http {
         for (name, calculation) in &self.body {
             body.insert(name.clone(), calculation.value_for_system(view)?.to_json());
         }
-        let key = (!self.method.is_idempotent()).then(|| format!("{call}-{}-{place}", visit.step));
+        let key = match &self.key {
+            Some(text) => Some(template::fill_request(text, view)?),
+            None => (!self.method.is_idempotent()).then(|| format!("{call}-{}-{place}", visit.step)),
+        };
         Ok(Request {
             method: self.method,
             url: Pii::new(template::fill_url(&self.url, view)?),
@@ -296,10 +306,128 @@ impl Http {
 
     fn failed(&self, failure: &Failure, visit: &mut Visit<'_>) -> Next<'_> {
         visit.came_to(OutcomeKind::Errand { name: "http".into(), end: failure.name().to_owned() });
-        visit.faults.push(format!("the look-up failed: {failure}"));
+        // What the plan or the settings must mend; that a number is not known there, or nobody answers, is what ways out
+        // are for.
+        if failure.is_fault() {
+            visit.faults.push(format!("the look-up failed: {failure}"));
+        }
         let status = failure.status().map(|status| status.to_string());
         let way = |wanted: &str| self.on.iter().find(|(name, _)| name == wanted).map(|(_, target)| *target);
         let way = status.as_deref().and_then(way).or_else(|| way(failure.name()));
         Next::Go(way.unwrap_or(self.failed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use jiff::civil::{date, time};
+    use jiff::tz::TimeZone;
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::dialplan::interpreter::{Act, Interpreter};
+    use crate::dialplan::load::load_str;
+    use crate::dialplan::scope::{Scope, Variables};
+    use crate::language::Language;
+    use crate::lookup::Answer;
+
+    struct Talk {
+        interpreter: Interpreter,
+        act: Act,
+    }
+
+    impl Talk {
+        /// A plan that asks, with `more` of the step's keys, and asks again where it fails with 503.
+        fn about(more: &str) -> Self {
+            let text = format!(
+                "dialplan: 1\nzone: America/New_York\nstart: ask\nsteps:\n  ask: {{ http: {{ url: \"https://crm.example/a\", \
+                 {more} go: found, failed: lost, on: {{ \"503\": again }} }} }}\n  \
+                 again: {{ tag: {{ tags: {{ tried: \"yes\" }}, go: ask }} }}\n  \
+                 found: {{ hangup: {{ result: found }} }}\n  lost: {{ hangup: {{ result: lost }} }}\n"
+            );
+            let plan = load_str("ask.yaml", &text).unwrap_or_else(|found| panic!("{found}")).plan;
+            let facts = [("id".to_owned(), Pii::new(Value::text("01CALL")))].into();
+            let mut interpreter = Interpreter::new(plan, &Language::english(), TimeZone::UTC)
+                .knowing(Scope::of(facts), &Variables::new());
+            let act = interpreter.start(Timestamp::UNIX_EPOCH);
+            Self { interpreter, act }
+        }
+
+        fn done(&mut self, done: Done) {
+            self.act = self.interpreter.next(&Event::Done(Box::new(done)), Timestamp::UNIX_EPOCH);
+        }
+
+        fn fails(&mut self, failure: Failure) -> Vec<String> {
+            self.done(Done::Lookup(Err(failure)));
+            self.interpreter.take_faults()
+        }
+
+        fn answers(&mut self, json: Json) {
+            self.done(Done::Lookup(Ok(Answer { status: 200, json, attempts: 1 })));
+        }
+
+        fn request(&self) -> (&Request, Duration) {
+            match &self.act {
+                Act::Errand { errand: Errand::Lookup(request), patience, .. } => (request, *patience),
+                other => panic!("nobody is asked: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_moment_is_told_by_the_clock_of_the_plan() {
+        let mut talk = Talk::about(
+            "save: { placed: { path: at, type: moment }, day: { path: at, type: date }, hour: { path: at, type: time } },",
+        );
+        talk.answers(json!({ "at": "2026-03-03T02:30:00Z" }));
+        let value = |name: &str| talk.interpreter.scope().value(name).cloned();
+        assert_eq!(value("placed"), Some(Value::Moment(date(2026, 3, 2).at(21, 30, 0, 0))));
+        assert_eq!(value("day"), Some(Value::Date(date(2026, 3, 2))), "it is still Monday in New York");
+        assert_eq!(value("hour"), Some(Value::Time(time(21, 30, 0, 0))));
+    }
+
+    #[test]
+    fn whoever_asks_has_all_the_time_that_settings_may_give_and_silence_is_a_timeout() {
+        assert_eq!(Talk::about("").request().1, LookupSettings::LONGEST + GRACE);
+        let mut hurried = Talk::about("timeout: 3s,");
+        assert_eq!(hurried.request().1, Duration::from_secs(3) + GRACE);
+        hurried.done(Done::Nothing);
+        let ends: Vec<_> = hurried.interpreter.outcomes().iter().map(|outcome| outcome.kind.clone()).collect();
+        assert_eq!(ends, [OutcomeKind::Errand { name: "http".into(), end: "timeout".into() }]);
+    }
+
+    #[test]
+    fn only_what_somebody_must_mend_is_a_fault_of_the_plan() {
+        let handled = [
+            Failure::Status(404),
+            Failure::Timeout { after: Duration::from_secs(5) },
+            Failure::Busy,
+            Failure::NotJson,
+            Failure::TooLarge { limit: 9 },
+        ];
+        for failure in handled {
+            assert_eq!(Talk::about("").fails(failure.clone()), Vec::<String>::new(), "{failure}");
+        }
+        let secret = Talk::about("").fails(Failure::NoSecret("TOKEN".into()));
+        assert!(secret.len() == 1 && secret[0].contains("`TOKEN` is not known"), "{secret:?}");
+        let mut lacking = Talk::about("save: { name: person.name },");
+        lacking.answers(json!({}));
+        assert_eq!(lacking.interpreter.take_faults(), ["the look-up failed: the answer has nothing at `person.name`"]);
+    }
+
+    #[test]
+    fn a_plan_that_asks_again_can_say_that_it_is_the_same_wish() {
+        let keys = |more: &str| {
+            let mut talk = Talk::about(more);
+            let first = talk.request().0.idempotency_key.clone();
+            talk.fails(Failure::Status(503));
+            (first, talk.request().0.idempotency_key.clone())
+        };
+        let (first, again) = keys("method: POST, key: \"{{ call.id }}-pay\",");
+        assert_eq!((first.as_deref(), again.as_deref()), (Some("01CALL-pay"), Some("01CALL-pay")));
+        let (first, again) = keys("method: POST,");
+        assert!(first.is_some() && again.is_some() && first != again, "{first:?} {again:?}");
+        assert_eq!(keys(""), (None, None), "a question may be asked twice");
     }
 }

@@ -17,7 +17,7 @@ use crate::rtp::Digit;
 use crate::understand::{Matcher, Meaning, NBest, Universal};
 
 /// Two candidates nearer to each other than this are a question, not an answer.
-const AMBIGUITY_MARGIN: f32 = 0.05;
+pub const AMBIGUITY_MARGIN: f32 = 0.05;
 /// Below this confidence the words count as not understood.
 pub const REJECT_BELOW: f32 = 0.5;
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 use super::compile::Compiler;
 use super::handover::{Handed, Handover};
@@ -363,6 +364,8 @@ pub struct Visit<'a> {
     pub now: DateTime,
     /// The moment, whatever the clocks there show.
     pub wall: Timestamp,
+    /// Whose clock and calendar the plan lives by.
+    pub zone: &'a TimeZone,
     /// The name of the step.
     pub step: &'a str,
     /// What came of it, kept with the call.
@@ -377,6 +380,22 @@ pub struct Visit<'a> {
     pub spent: &'a mut u32,
     /// What this step remembers until the call leaves it: a thing of each type.
     pub(super) memory: &'a mut Vec<Box<dyn Any + Send>>,
+    /// What happens on the way, where somebody rehearses the plan and wants to know.
+    pub(super) told: Option<&'a mut Vec<Told>>,
+}
+
+/// What happens in a plan between one question and the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The call has come to this step.
+    Came(StepIx),
+    /// A condition was looked at.
+    Weighed {
+        /// As it is written.
+        condition: String,
+        /// Does it hold? Or why that cannot be told.
+        holds: Result<bool, String>,
+    },
 }
 
 impl Visit<'_> {
@@ -409,6 +428,14 @@ impl Visit<'_> {
         match secret {
             true => self.scope.keep_secret(name, value),
             false => self.scope.keep(name, value),
+        }
+    }
+
+    /// A condition was looked at: for who rehearses the plan.
+    pub(super) fn weighed(&mut self, condition: &str, holds: &Result<bool, String>) {
+        let weighed = Told::Weighed { condition: condition.to_owned(), holds: holds.clone() };
+        if let Some(told) = self.told.as_deref_mut().filter(|told| !told.contains(&weighed)) {
+            told.push(weighed);
         }
     }
 

@@ -20,7 +20,7 @@ use crate::understand::{Fit, Hypothesis, Matcher, Meaning, NBest};
 use crate::value::Value;
 
 /// A universal wish said instead of a value must be at least this sure. 0..1.
-const WISH_BELOW: f32 = 0.6;
+pub const WISH_BELOW: f32 = 0.6;
 /// Values less sure than this are asked for again, unless the plan says otherwise. 0..1.
 pub const VALUE_BELOW: f32 = 0.3;
 /// Longest string of digits. Card numbers have 19, IBANs 34.

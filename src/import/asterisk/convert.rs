@@ -162,7 +162,11 @@ impl Converter<'_> {
                     numbers.iter().map(|(pattern, at)| (pattern.condition("extension"), *at)).collect::<Vec<_>>();
                 let ways = ways.into_iter().map(|(condition, at)| (condition, self.place(at))).collect();
                 let name = self.fresh("called-number");
-                self.draft.put(&name, Some(&from), Kind::Branch { ways, otherwise: To::step(BYE) });
+                let otherwise = match self.find(0, context, "i") {
+                    Some(at) => self.place(at),
+                    None => To::step(BYE),
+                };
+                self.draft.put(&name, Some(&from), Kind::Branch { ways, otherwise });
                 let start = self.fresh("called");
                 let values = vec![("extension".to_owned(), quoted("= call.called"))];
                 self.draft.put(&start, Some(&from), Kind::Set { values, go: To::step(&name) });
@@ -269,6 +273,7 @@ impl Converter<'_> {
     /// What sounds say, `&` between them.
     pub fn words(&mut self, sounds: &str, at: &Place) -> Words {
         let mut said = Words::default();
+        let mut recordings = 0;
         for sound in sounds.split('&').map(str::trim).filter(|sound| !sound.is_empty()) {
             if sound.contains("${") {
                 let why = "which sound is played depends on a value";
@@ -277,6 +282,7 @@ impl Converter<'_> {
             }
             let (text, made_up) = sounds::words(sound);
             let file = self.recording(sound);
+            recordings += usize::from(file.is_some());
             if made_up && !text.is_empty() {
                 let why = "what this recording says is not known: its name stands in the plan";
                 self.notes.changed(at, sound, why, "write the words it says, word for word");
@@ -284,6 +290,10 @@ impl Converter<'_> {
             if !text.is_empty() {
                 said.join(&Words { text, file });
             }
+        }
+        if recordings > 0 && said.file.is_none() {
+            let why = "several recordings in a row: the plan speaks their words";
+            self.notes.changed(at, sounds, why, "make one recording of them, and name it in `file`");
         }
         said
     }
@@ -364,14 +374,18 @@ impl Converter<'_> {
             "while" => self.r#while(at, &line),
             "endwhile" | "continuewhile" => Kind::Goto(self.loop_end(at, false)),
             "exitwhile" => Kind::Goto(self.loop_end(at, true)),
-            "set" | "mset" => self.set(at, &line),
+            "set" => self.set(at, &line),
+            "mset" => self.mset(at, name, &line),
             "gosub" => self.gosub(at, &line, &line.args, false),
             "macro" => {
                 let macro_name = format!("macro-{},s,1({})", arg(0), args[1.min(args.len())..].join(","));
                 self.gosub(at, &line, &macro_name, true)
             }
             "gosubif" => self.gosubif(at, name, &line),
-            "return" | "macroexit" => Kind::Goto(self.frames[at.frame].back.clone()),
+            "return" | "macroexit" => {
+                let back = self.frames[at.frame].back.clone();
+                self.r#return(&line, back)
+            }
             "hangup" | "congestion" | "busy" => Kind::Hangup { words: None, result: None },
             "record" | "voicemail" => self.record(at, &line, &args),
             "dial" => self.dial(at, name, &line, &args),

@@ -136,6 +136,47 @@ impl Converter<'_> {
         self.next(at)
     }
 
+    /// `MSet(NAME=value,NAME=value…)`
+    pub(super) fn mset(&mut self, at: At, name: &str, line: &Line) -> Kind {
+        let go = self.next(at);
+        let all = split_outside(&line.args, ',');
+        let mut first = Kind::Goto(go);
+        for (place, args) in all.into_iter().enumerate().rev() {
+            let mut one = self.set(at, &Line { args, ..line.clone() });
+            if let Kind::Set { go, .. } | Kind::Tag { go, .. } | Kind::Goto(go) = &mut one {
+                *go = match &first {
+                    Kind::Goto(next) => next.clone(),
+                    _ => {
+                        let step = self.fresh(&format!("{name}-{}", place + 2));
+                        self.draft.put(&step, Some(&line.at), first);
+                        To::Step(step)
+                    }
+                };
+            }
+            first = one;
+        }
+        first
+    }
+
+    /// `Return(value)`: back to who called, who may read the value as `${GOSUB_RETVAL}`.
+    pub(super) fn r#return(&mut self, line: &Line, back: To) -> Kind {
+        let value = line.args.trim();
+        if value.is_empty() || line.app != "return" {
+            return Kind::Goto(back);
+        }
+        let written = match value.contains("${") {
+            true => expr::template(value, "").map(|text| quoted(&text)),
+            false => Ok(self.literal("gosub_retval", value.trim_matches('"'))),
+        };
+        match written {
+            Ok(value) => Kind::Set { values: vec![("gosub_retval".to_owned(), value)], go: back },
+            Err(variable) => {
+                self.unknown(line, &variable);
+                Kind::Goto(back)
+            }
+        }
+    }
+
     /// `Set(NAME=value)`
     pub(super) fn set(&mut self, at: At, line: &Line) -> Kind {
         let go = self.next(at);
@@ -147,12 +188,14 @@ impl Converter<'_> {
         let upper = name.to_ascii_uppercase();
         let inside = |function: &str| upper.starts_with(function).then(|| name[function.len()..].trim_end_matches(')'));
         if upper.starts_with("TIMEOUT(") {
-            // Menus of this context have taken it over.
+            self.absolute(line);
+            // Menus of this context have taken the others over.
             return Kind::Goto(go);
         }
         let tag = inside("CDR(");
-        let theirs = tag.or_else(|| inside("GLOBAL(")).unwrap_or(name);
-        let Some(ours) = expr::name_of(theirs) else {
+        let theirs = tag.or_else(|| inside("GLOBAL(")).or_else(|| inside("LOCAL(")).unwrap_or(name);
+        // Facts of the call can be read, not set.
+        let Some(ours) = expr::name_of(theirs).filter(|ours| !ours.contains('.')) else {
             let why = if upper.starts_with("CHANNEL(LANGUAGE") {
                 "the plan speaks one language".to_owned()
             } else {
@@ -179,6 +222,16 @@ impl Converter<'_> {
                 self.notes.lost(&line.at, line.gist(), why, "keep what is meant by `set`, in words of the plan");
                 Kind::Goto(go)
             }
+        }
+    }
+}
+
+impl Converter<'_> {
+    /// `Set(TIMEOUT(absolute)=…)` ends calls, which is none of a menu's.
+    pub(super) fn absolute(&mut self, line: &Line) {
+        if line.args.to_ascii_uppercase().starts_with("TIMEOUT(ABSOLUTE") {
+            let why = "how long a call may take is a setting of the gateway, not of the plan";
+            self.notes.lost(&line.at, line.gist(), why, "look at `max_call` in config.example.toml");
         }
     }
 }

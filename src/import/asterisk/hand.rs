@@ -43,7 +43,14 @@ impl Converter<'_> {
             self.notes.changed(&line.at, line.gist(), why, "name another with `trunk`");
         }
         let ring_ms = seconds(arg(1)).map(|ms| ms.clamp(5_000, 120_000));
-        let stays = arg(2).contains('g');
+        let options = flags(arg(2));
+        let stays = options.contains('g');
+        // Sound for the caller, hold, transfers and recording by key: those are the gateway's, or no loss.
+        let other: String = options.chars().filter(|flag| !"grtTmwWkKxXhHiIcCojJNnRdB".contains(*flag)).collect();
+        if !other.is_empty() {
+            let why = format!("the options `{other}` of this call are not taken over");
+            self.notes.lost(&line.at, line.gist(), why, "write what they did: limits, messages, subroutines, keys");
+        }
         let next = self.next(at);
         let go = if stays { next.clone() } else { To::step(BYE) };
         let [busy, no_answer, failed] = STATUSES.map(|(word, status)| {
@@ -84,7 +91,14 @@ impl Converter<'_> {
         let group = plain_name(written);
         let why = format!("the agents of this queue are a group of the settings: `[agents.group.{group}]`");
         self.notes.changed(&line.at, line.gist(), why, "name them in trunkline.toml: docs/agents.md");
-        Kind::Queue { group, go: To::step(BYE), overflow: self.next(at) }
+        if args.get(4).is_some_and(|limit| !limit.is_empty()) {
+            let why = "how long somebody may wait is a setting of the group";
+            self.notes.changed(&line.at, line.gist(), why, "set `max_wait` of the group: docs/agents.md");
+        }
+        // With `c` who has talked goes on in the dialplan.
+        let goes_on = args.get(1).is_some_and(|options| flags(options).contains('c'));
+        let next = self.next(at);
+        Kind::Queue { group, go: if goes_on { next.clone() } else { To::step(BYE) }, overflow: next }
     }
 
     /// `Record(file,silence,longest)` and `VoiceMail(box)`
@@ -115,6 +129,20 @@ impl Converter<'_> {
     }
 }
 
+/// The letters of options, without what stands in brackets behind them.
+fn flags(options: &str) -> String {
+    let mut depth = 0_usize;
+    let outside = options.chars().filter(|letter| {
+        match letter {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => return depth == 0,
+        }
+        false
+    });
+    outside.collect()
+}
+
 /// `SIP/desk`, `PJSIP/555@carrier`, `SIP/carrier/555`, `DAHDI/g1/555`: a number through a trunk, or a telephone. The
 /// error is a variable that we do not have.
 fn whom(written: &str) -> Result<String, String> {
@@ -136,6 +164,13 @@ fn whom(written: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_are_letters_outside_brackets() {
+        assert_eq!(flags("tTM(greeting^a)L(60000:30000)g"), "tTMLg");
+        assert_eq!(flags("M(ringing)"), "M");
+        assert_eq!(flags(""), "");
+    }
 
     #[test]
     fn whom_to_call_is_a_number_or_a_telephone() {

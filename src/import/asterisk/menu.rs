@@ -92,6 +92,10 @@ impl Converter<'_> {
             match line.app.as_str() {
                 "background" | "playback" => {
                     asks |= line.app == "background";
+                    if line.app == "background" && line.arguments().get(3).is_some_and(|other| !other.is_empty()) {
+                        let why = "keys are looked up in another context there: the plan takes them from this one";
+                        self.notes.changed(&line.at, line.gist(), why, "lead on to a menu in that context by `Goto`");
+                    }
                     let sounds = args.split(',').next().unwrap_or_default().to_owned();
                     let more = self.words(&sounds, &line.at);
                     if !more.text.is_empty() {
@@ -110,7 +114,7 @@ impl Converter<'_> {
                 "set" if args.to_ascii_uppercase().starts_with("TIMEOUT(RESPONSE)") => {
                     wait_ms = args.split_once('=').and_then(|(_, value)| seconds(value));
                 }
-                "set" if args.to_ascii_uppercase().starts_with("TIMEOUT(") => {}
+                "set" if args.to_ascii_uppercase().starts_with("TIMEOUT(") => self.absolute(&line),
                 "waitexten" => {
                     wait_ms = seconds(args.split(',').next().unwrap_or_default()).or(wait_ms);
                     return Some(Waited { words, wait_ms, lines: from, until: index });

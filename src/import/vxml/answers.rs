@@ -1,13 +1,13 @@
 //! What a field takes: its options, its grammar, or its built-in type.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::tree::{Element, Node};
 
 /// Phrases at most of one answer: a grammar that says more is better kept as one.
 const MOST_PHRASES: usize = 40;
 /// Answers at most of one field.
-const MOST_ANSWERS: usize = 60;
+pub(super) const MOST_ANSWERS: usize = 60;
 /// Rules within rules.
 const DEEPEST: usize = 8;
 
@@ -85,8 +85,9 @@ fn phrases_of(words: &str) -> Vec<String> {
     if words.is_empty() { Vec::new() } else { vec![words] }
 }
 
-/// Puts more of the same answers together: a key from one grammar, words from another.
-pub(super) fn merge(all: &mut Vec<Answer>, more: Vec<Answer>) {
+/// Puts more of the same answers together: a key from one grammar, words from another. A phrase that two answers claim
+/// stays with the first; such phrases come back.
+pub(super) fn merge(all: &mut Vec<Answer>, more: Vec<Answer>) -> Vec<String> {
     for answer in more {
         match all.iter_mut().find(|known| known.value == answer.value) {
             Some(known) => {
@@ -96,10 +97,18 @@ pub(super) fn merge(all: &mut Vec<Answer>, more: Vec<Answer>) {
             None => all.push(answer),
         }
     }
-    let mut seen = BTreeSet::new();
-    for answer in all.iter_mut() {
-        answer.phrases.retain(|phrase| seen.insert(phrase.to_lowercase()));
+    let mut owners: BTreeMap<String, usize> = BTreeMap::new();
+    let mut claimed = Vec::new();
+    for (place, answer) in all.iter_mut().enumerate() {
+        answer.phrases.retain(|phrase| match owners.get(&phrase.to_lowercase()) {
+            None => owners.insert(phrase.to_lowercase(), place).is_none(),
+            Some(owner) => {
+                claimed.extend((*owner != place).then(|| phrase.clone()));
+                false
+            }
+        });
     }
+    claimed
 }
 
 /// A grammar in SRGS's XML form, as the answers it takes. `None` where it is more than a list of them.
@@ -120,7 +129,8 @@ pub(super) fn grammar(grammar: &Element) -> Option<Wanted> {
             true => Answer { value, key: Some(key_of(Some(&words))?), phrases: Vec::new() },
             false => Answer { value, key: None, phrases: phrases_of(&words) },
         };
-        merge(&mut answers, vec![answer]);
+        // A grammar that says two things by the same words leaves it open which of them is meant; here it is the first.
+        drop(merge(&mut answers, vec![answer]));
     }
     let sound = !answers.is_empty()
         && answers.len() <= MOST_ANSWERS
@@ -170,6 +180,9 @@ fn spoken(part: &Element, rules: &[&Element], depth: usize) -> Option<Vec<Said>>
     if part.name == "one-of" {
         let mut all = Vec::new();
         for item in part.named("item") {
+            if item.attribute("repeat").is_some_and(|repeat| repeat != "1") {
+                return None;
+            }
             all.extend(spoken(item, rules, depth + 1)?);
         }
         return (all.len() <= MOST_ANSWERS * 4).then_some(all);
@@ -254,6 +267,19 @@ fn repeated(rule: &Element, rules: &[&Element]) -> Option<(u32, u32)> {
 mod tests {
     use super::super::tree::parse;
     use super::*;
+
+    #[test]
+    fn a_phrase_that_two_answers_claim_stays_with_the_first_and_is_told() {
+        let answer = |value: &str, phrases: &[&str]| Answer {
+            value: value.to_owned(),
+            key: None,
+            phrases: phrases.iter().map(|phrase| (*phrase).to_owned()).collect(),
+        };
+        let mut all = vec![answer("tea", &["tea", "a cup"])];
+        let more = vec![answer("coffee", &["coffee", "A cup"]), answer("tea", &["tea", "green tea"])];
+        assert_eq!(merge(&mut all, more), ["A cup"]);
+        assert_eq!(all, [answer("tea", &["tea", "a cup", "green tea"]), answer("coffee", &["coffee"])]);
+    }
 
     fn of(text: &str) -> Option<Wanted> {
         grammar(&parse("g", text).unwrap())

@@ -112,6 +112,10 @@ impl<'a> Converter<'a> {
             "goto" => self.goto(cx, element),
             "submit" => self.submit(cx, element),
             "exit" | "disconnect" => {
+                if element.attribute("namelist").is_some() {
+                    let why = "what is handed back to the platform has no twin here";
+                    self.notes.lost(&at, element.gist(), why, "`tag` the call with what should be kept of it");
+                }
                 let result = element.attribute("expr").and_then(|written| match expr::parse(written) {
                     Ok(Expr::Text(text)) => Some(plain_name(&text)),
                     Ok(Expr::Name(name)) => Some(plain_name(&name)),
@@ -122,10 +126,20 @@ impl<'a> Converter<'a> {
                     result => self.put(&format!("{}-end", cx.step), &at, Kind::Hangup { words: None, result }),
                 }
             }
-            "return" => self.back(cx),
+            "return" => {
+                if element.attribute("event").or(element.attribute("eventexpr")).is_some() {
+                    let why = "a sub-dialog that ends in an event: the plan goes back as if it had ended well";
+                    self.notes.lost(&at, element.gist(), why, "keep what happened by `set`, and `branch` on it behind");
+                }
+                self.back(cx)
+            }
             "throw" => match element.attribute("event") {
                 Some(event) => self.throw(cx, event, element),
-                None => then,
+                None => {
+                    let why = "which event it is depends on a value; the plan goes on behind it";
+                    self.notes.lost(&at, element.gist(), why, "write a `branch` to where each of them leads");
+                    then
+                }
             },
             "reprompt" | "log" | "property" => then,
             name => {
@@ -199,15 +213,16 @@ impl<'a> Converter<'a> {
     fn assign(&mut self, cx: &Cx, element: &Element, then: To) -> To {
         let at = self.at(cx, element);
         let Some(written) = element.attribute("expr") else { return then };
-        let name = element.attribute("name").and_then(expr::name_of);
+        // Facts of the call can be read, not set.
+        let name = element.attribute("name").and_then(expr::name_of).filter(|name| !name.contains('.'));
         match (name, self.value(written)) {
             (Some(name), Ok(value)) => {
                 self.put(&format!("{}-set", cx.step), &at, Kind::Set { values: vec![(name, value)], go: then })
             }
-            (name, value) => {
+            (_, value) => {
                 let why = value.err().unwrap_or_else(|| "its name is none that a plan can use".to_owned());
                 self.notes.lost(&at, element.gist(), why, "set it by `set`, in words of the plan");
-                name.map_or_else(|| then.clone(), |_| then.clone())
+                then
             }
         }
     }

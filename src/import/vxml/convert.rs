@@ -226,9 +226,18 @@ impl<'a> Converter<'a> {
         let mut values = Vec::new();
         for var in vars {
             let at = self.at(cx, var);
-            let Some(name) = var.attribute("name").and_then(expr::name_of) else { continue };
-            let Some(written) = var.attribute("expr") else { continue };
-            match self.value(written) {
+            // Without a value it is nothing, as every name is until it is set.
+            let value = match (var.attribute("expr"), var.attribute("value")) {
+                (Some(written), _) => self.value(written),
+                (None, Some(text)) => Ok(quoted(text)),
+                (None, None) => continue,
+            };
+            let Some(name) = var.attribute("name").and_then(expr::name_of).filter(|name| !name.contains('.')) else {
+                let why = "its name is none that a plan can use";
+                self.notes.lost(&at, var.gist(), why, "set it by `set`, under another name");
+                continue;
+            };
+            match value {
                 Ok(value) => values.push((name, value)),
                 Err(why) => {
                     self.notes.lost(&at, var.gist(), why, "set it by `set`, in words of the plan");
@@ -322,6 +331,11 @@ impl<'a> Converter<'a> {
             cx.items.push((variable, step));
         }
         self.beside_items(&cx, dialog);
+        for filled in filled.iter().filter(|filled| self.last_of(filled, &items).is_none()).collect::<Vec<_>>() {
+            let at = self.at(&cx, filled);
+            let why = "it waits for fields that this form does not have";
+            self.notes.lost(&at, filled.gist(), why, "write what it did as steps of the plan, or leave it out");
+        }
         let mut then = To::step(BYE);
         for (place, item) in items.iter().enumerate().rev() {
             let step = cx.items[place].1.clone();
@@ -416,13 +430,7 @@ impl<'a> Converter<'a> {
                     format!("<{kind}> is not converted; the plan goes on behind it"),
                     help,
                 );
-                let go = match item.named("filled").next() {
-                    Some(filled) => {
-                        let nodes: Vec<&Node> = filled.children.iter().collect();
-                        self.run(cx, &nodes, &Known::new(), then)
-                    }
-                    None => then,
-                };
+                let go = self.filled(cx, item, &Known::new(), then);
                 self.said_first(cx, item, go)
             }
         }
@@ -470,13 +478,7 @@ impl<'a> Converter<'a> {
 
     fn record(&mut self, cx: &Cx<'a>, item: &'a Element, then: To) -> To {
         let at = self.at(cx, item);
-        let go = match item.named("filled").next() {
-            Some(filled) => {
-                let nodes: Vec<&Node> = filled.children.iter().collect();
-                self.run(cx, &nodes, &Known::new(), then)
-            }
-            None => then,
-        };
+        let go = self.filled(cx, item, &Known::new(), then);
         let mut words = crate::import::draft::Words::default();
         for prompt in item.named("prompt") {
             let more = self.words_in(cx, prompt);
@@ -509,14 +511,7 @@ impl<'a> Converter<'a> {
 
     fn subdialog(&mut self, cx: &Cx<'a>, item: &'a Element, then: To) -> To {
         let at = self.at(cx, item);
-        let filled = item.named("filled").next();
-        let back = match filled {
-            Some(filled) => {
-                let nodes: Vec<&Node> = filled.children.iter().collect();
-                self.run(cx, &nodes, &Known::new(), then)
-            }
-            None => then,
-        };
+        let back = self.filled(cx, item, &Known::new(), then);
         let depth = self.frames[cx.frame].depth + 1;
         let found = item.attribute("src").and_then(|src| self.lookup(cx, src));
         let Some((document, dialog)) = found.filter(|_| depth <= MOST_NESTED && self.frames.len() < MOST_FRAMES) else {

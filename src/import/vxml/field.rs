@@ -74,7 +74,7 @@ impl<'a> Converter<'a> {
     }
 
     /// What is done once there is a value.
-    fn filled(&mut self, cx: &Cx<'a>, field: &'a Element, known: &Known, then: To) -> To {
+    pub(super) fn filled(&mut self, cx: &Cx<'a>, field: &'a Element, known: &Known, then: To) -> To {
         let all: Vec<&'a Element> = field.named("filled").collect();
         all.iter().rev().fold(then, |then, filled| {
             let nodes: Vec<&Node> = filled.children.iter().collect();
@@ -84,10 +84,21 @@ impl<'a> Converter<'a> {
 
     fn wanted(&mut self, cx: &Cx, field: &Element) -> Option<Wanted> {
         let mut answers = answers::options(field);
+        let count = field.named("option").count();
+        if let Some(option) = field.named("option").nth(answers::MOST_ANSWERS) {
+            let at = self.at(cx, option);
+            let why = format!("this and what follows is left out: {count} options are more than a menu has");
+            self.notes.lost(&at, option.gist(), why, "ask in two steps, or with a grammar");
+        }
         if let Some(wanted) = field.attribute("type").and_then(answers::builtin) {
+            for more in field.elements().filter(|inner| matches!(inner.name.as_str(), "grammar" | "option")) {
+                let at = self.at(cx, more);
+                let why = "a question takes a type or a list: the plan asks for the type";
+                self.notes.lost(&at, more.gist(), why, "make it a menu in front, or a grammar of your own");
+            }
             return Some(wanted);
         }
-        let mut other = None;
+        let mut other: Option<Wanted> = None;
         for grammar in field.named("grammar") {
             let at = self.at(cx, grammar);
             let found = match grammar.attribute("src") {
@@ -95,15 +106,32 @@ impl<'a> Converter<'a> {
                 None => answers::grammar(grammar),
             };
             match found {
-                Some(Wanted::Answers(more)) => answers::merge(&mut answers, more),
-                Some(wanted) => other = other.or(Some(wanted)),
+                Some(Wanted::Answers(more)) => {
+                    for phrase in answers::merge(&mut answers, more) {
+                        let why = "two answers claim this phrase: it stays with the first";
+                        self.notes.changed(&at, phrase, why, "look which of them callers mean");
+                    }
+                }
+                Some(wanted) if other.as_ref().is_none_or(|known| *known == wanted) => other = Some(wanted),
+                Some(_) => {
+                    let why = "another grammar of this question takes something else, and comes first";
+                    self.notes.lost(&at, grammar.gist(), why, "write one grammar of your own for both");
+                }
                 None => {
                     let why = "this grammar is more than a list of phrases, or is not here";
                     self.notes.lost(&at, grammar.gist(), why, "write what callers say as `phrases` of options");
                 }
             }
         }
-        if answers.is_empty() { other } else { Some(Wanted::Answers(answers)) }
+        if answers.is_empty() {
+            return other;
+        }
+        if other.is_some() {
+            let at = self.at(cx, field);
+            let why = "it takes a list and numbers besides: the plan asks for the list";
+            self.notes.lost(&at, field.gist(), why, "write one grammar of your own for both");
+        }
+        Some(Wanted::Answers(answers))
     }
 
     fn grammar_beside(&self, src: &str) -> Option<Wanted> {
@@ -207,11 +235,15 @@ impl<'a> Converter<'a> {
                 )
                 .collect();
             let said = self.words(cx, &own).text;
-            let grammars: Vec<Wanted> = choice_of.named("grammar").filter_map(answers::grammar).collect();
             let mut phrases: Vec<String> = Vec::new();
-            for wanted in grammars {
-                if let Wanted::Answers(answers) = wanted {
+            for grammar in choice_of.named("grammar") {
+                let beside = || grammar.attribute("src").and_then(|src| self.grammar_beside(src));
+                if let Some(Wanted::Answers(answers)) = answers::grammar(grammar).or_else(beside) {
                     phrases.extend(answers.into_iter().flat_map(|answer| answer.phrases));
+                } else {
+                    let at = self.at(cx, grammar);
+                    let why = "this grammar is more than a list of phrases, or is not here";
+                    self.notes.lost(&at, grammar.gist(), why, "write what callers say as `phrases` of the option");
                 }
             }
             if phrases.is_empty() && !said.is_empty() {
@@ -402,12 +434,15 @@ impl<'a> Converter<'a> {
                 self.notes.lost(&at, help.gist(), why, "make it an option of the menus where it matters");
             } else {
                 let words = self.words_in(cx, help);
-                let why = "a plan has no wish `help`: its words are said when the question is asked again";
-                self.notes.changed(&at, help.gist(), why, "look whether they fit there");
                 if asking.reprompts.is_empty() && !words.text.is_empty() {
+                    let why = "a plan has no wish `help`: its words are said when the question is asked again";
+                    self.notes.changed(&at, help.gist(), why, "look whether they fit there");
                     let mut again = words;
                     again.join(&asking.prompt);
                     asking.reprompts.push(again);
+                } else if !words.text.is_empty() {
+                    let why = "a plan has no wish `help`, and the question has words for being asked again already";
+                    self.notes.lost(&at, help.gist(), why, "put what it says into the `reprompt`");
                 }
             }
         }

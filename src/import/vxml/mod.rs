@@ -126,7 +126,14 @@ fn read(folder: &Path, names: Vec<String>, notes: &mut Notes) -> Result<Vec<Docu
     let mut documents: Vec<Document> = Vec::new();
     let mut seen: Vec<String> = Vec::new();
     while let Some((name, from)) = wanted.pop_front() {
-        if seen.contains(&name) || documents.len() >= MOST_DOCUMENTS {
+        if seen.contains(&name) {
+            continue;
+        }
+        if documents.len() >= MOST_DOCUMENTS {
+            let at = from.unwrap_or(Place { file: name.clone(), line: 1 });
+            let why = format!("an application of more than {MOST_DOCUMENTS} documents");
+            notes.lost(&at, &name, why, "import a part of it at a time");
+            seen.push(name);
             continue;
         }
         seen.push(name.clone());

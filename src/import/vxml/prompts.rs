@@ -29,14 +29,23 @@ impl Converter<'_> {
     /// The words of nodes that stand beside each other. A recording counts where it is all that is said.
     pub(super) fn words(&mut self, cx: &Cx, nodes: &[&Node]) -> Words {
         let mut said = Words::default();
+        let mut recording = None;
         for node in nodes {
             let more = match node {
                 Node::Text(text) => Words::text(plain(text)),
                 Node::Element(element) => self.words_of(cx, element, ""),
             };
             if !more.text.is_empty() {
+                recording = recording.or_else(|| match node {
+                    Node::Element(element) if more.file.is_some() => Some(self.at(cx, element)),
+                    _ => None,
+                });
                 said.join(&more);
             }
+        }
+        if let Some(at) = recording.filter(|_| said.file.is_none()) {
+            let why = "a recording beside other words, or another: the plan speaks the words of all of them";
+            self.notes.changed(&at, "audio", why, "make one recording of the whole, and name it in `file`");
         }
         said.text = said.text.split_whitespace().collect::<Vec<_>>().join(" ").replace(" .", ".").replace(" ,", ",");
         said.text = said.text.replace(" ?", "?").replace(" !", "!");
@@ -122,7 +131,7 @@ impl Converter<'_> {
         let at = self.at(cx, audio);
         let mut words = self.words_in(cx, audio);
         let Some(src) = audio.attribute("src") else {
-            if let Some(Ok(expr::Expr::Name(_))) = audio.attribute("expr").map(expr::parse) {
+            if audio.attribute("expr").is_some() {
                 let why = "which recording is played depends on a value";
                 self.notes.lost(&at, audio.gist(), why, "write a `branch`, and a `say` for each");
             }

@@ -27,6 +27,13 @@ impl LegCommands {
         Self { leg, agent }
     }
 
+    /// For a leg that is no SIP dialog: its commands come out here, at most so many waiting; `None` means that no more
+    /// will come.
+    pub fn apart(leg: LegId, most: usize) -> (Self, mpsc::Receiver<(LegId, Option<LegCommand>)>) {
+        let (agent, words) = mpsc::channel(most);
+        (Self::new(leg, agent), words)
+    }
+
     /// Asks for something; waits only while very many commands of all legs wait. A command for a leg that is over is
     /// no error: the two may cross.
     pub async fn send(&self, command: LegCommand) -> Result<(), SignallingGone> {

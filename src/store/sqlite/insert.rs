@@ -41,7 +41,7 @@ static CALLS: LazyLock<Insert> = LazyLock::new(|| {
 static TURNS: LazyLock<Insert> = LazyLock::new(|| {
     Insert::into(
         "turns (call_id, place, step, attempt, at_ms, outcome, meaning, heard, keys, confidence, barge_in_ms,
-                endpointing_ms, queue_ms, recognition_ms, understanding_ms, first_packet_ms, total_ms)",
+                endpointing_ms, queue_ms, recognition_ms, understanding_ms, first_packet_ms, total_ms, quest, language)",
     )
 });
 
@@ -168,7 +168,8 @@ fn bind_call(query: Query<'static>, record: &CallRecord) -> Result<Query<'static
 }
 
 fn bind_turn(query: Query<'static>, call: &CallId, place: i64, turn: &TurnRecord) -> Result<Query<'static>, Error> {
-    let TurnRecord { step, attempt, at_ms, outcome, meaning, heard, keys, confidence, barge_in_ms, latency } = turn;
+    let TurnRecord { step, quest, language, attempt, at_ms, outcome, meaning, heard, keys, .. } = turn;
+    let TurnRecord { confidence, barge_in_ms, latency, .. } = turn;
     let latency = latency.as_ref();
     let part = |of: fn(&Latency) -> f64| latency.map(|latency| finite(of(latency)));
     Ok(query
@@ -188,7 +189,9 @@ fn bind_turn(query: Query<'static>, call: &CallId, place: i64, turn: &TurnRecord
         .bind(part(|latency| latency.recognition_ms))
         .bind(part(|latency| latency.understanding_ms))
         .bind(part(|latency| latency.first_packet_ms))
-        .bind(part(|latency| latency.total_ms)))
+        .bind(part(|latency| latency.total_ms))
+        .bind(quest)
+        .bind(language.as_ref().map(|language| language.as_str().to_owned())))
 }
 
 fn bind_prompt(query: Query<'static>, call: &CallId, place: i64, it: &PromptRecord) -> Query<'static> {

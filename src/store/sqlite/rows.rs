@@ -96,6 +96,8 @@ pub(super) async fn read(from: &mut SqliteConnection, id: CallId) -> Result<Call
 fn turn(row: &SqliteRow) -> Result<TurnRecord, Error> {
     Ok(TurnRecord {
         step: row.try_get("step")?,
+        quest: row.try_get("quest")?,
+        language: row.try_get::<Option<String>, _>("language")?.map(named).transpose()?,
         attempt: row.try_get("attempt")?,
         at_ms: count(row, "at_ms")?,
         outcome: named(row.try_get("outcome")?)?,

@@ -165,7 +165,11 @@ fn a_call_that_is_over_makes_room_for_the_next_at_once() {
     hear(&mut world, &bye, "200 OK");
     assert!(world.events.contains(&LegEvent::Ended(LegEnd::LocalHangup)), "{:?}", world.events);
     assert!(world.agent.trunks.of_leg(leg).is_some(), "somebody may still answer too late");
-    assert!(world.agent.handle_dial(dial, world.now).is_ok());
+    // Those who are on the line may want somebody to talk to, until the end.
+    world.agent.handle_drain(world.now);
+    assert!(world.agent.handle_dial(dial.clone(), world.now).is_ok());
+    world.agent.handle_shutdown(world.now);
+    assert_eq!(world.agent.handle_dial(dial, world.now), Err(DialError::Closed));
 }
 
 #[test]

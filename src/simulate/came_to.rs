@@ -1,0 +1,95 @@
+//! What came of a call, a line for each outcome: as conversations write it, and as it is compared.
+//!
+//! ```text
+//! outcome verified passed factors=born,postcode tries=1
+//! outcome promise amount=200.00 USD date=2026-01-09; amount=50.00 USD date=2026-02-09
+//! outcome rating nps=9 of 0..10
+//! outcome comment why=it was too slow themes=speed
+//! outcome opt_out scope=global number=+12025550123 said=stop calling me
+//! outcome message 4.3s
+//! outcome voicemail left 6.1s
+//! outcome call_back at=2026-01-06T17:00
+//! outcome form amount=200.00 USD date=2026-01-09
+//! outcome none                                              nothing at all
+//! ```
+
+use crate::dialplan::outcome::{Outcome, OutcomeKind};
+use crate::value::Value;
+
+/// Written where nothing may come of a call.
+pub const NONE: &str = "none";
+
+/// One outcome, as a conversation writes it behind `outcome`.
+pub fn print(outcome: &Outcome) -> String {
+    match &outcome.kind {
+        OutcomeKind::Tag { name, value } => format!("tag {name}={}", plain(value.reveal())),
+        OutcomeKind::Verified { passed, factors, tries } => {
+            let passed = if *passed { "passed" } else { "failed" };
+            format!("verified {passed} factors={} tries={tries}", factors.join(","))
+        }
+        OutcomeKind::Promise { parts } => {
+            let part = |(amount, date): &(Value, Value)| format!("amount={} date={}", plain(amount), plain(date));
+            format!("promise {}", parts.reveal().iter().map(part).collect::<Vec<_>>().join("; "))
+        }
+        OutcomeKind::Rating { name, score, min, max } => format!("rating {name}={score} of {min}..{max}"),
+        OutcomeKind::Comment { name, text, themes } => {
+            format!("comment {name}={} themes={}", text.reveal(), themes.join(","))
+        }
+        OutcomeKind::OptOut { scope, number, said } => {
+            format!("opt_out scope={scope} number={} said={}", number.reveal(), said.reveal())
+        }
+        OutcomeKind::Message { ms, .. } => format!("message {}", seconds(*ms)),
+        OutcomeKind::Voicemail { left, played_ms } => {
+            format!("voicemail {} {}", if *left { "left" } else { "not left" }, seconds(*played_ms))
+        }
+        OutcomeKind::CallBack { at, number } => {
+            let number = number.as_ref().map(|number| format!(" number={}", number.reveal()));
+            format!("call_back at={}{}", plain(at.reveal()), number.unwrap_or_default())
+        }
+        OutcomeKind::Unanswered { question } => format!("unanswered question={}", question.reveal()),
+        OutcomeKind::Errand { name, end } => format!("errand {name}={end}"),
+        OutcomeKind::Handed { group, agent, end, waited_s, talked_s } => {
+            let of = |name: &str, who: &Option<String>| who.as_ref().map(|who| format!("{name}={who} "));
+            let (group, agent) = (of("group", group).unwrap_or_default(), of("agent", agent).unwrap_or_default());
+            format!("handed {group}{agent}end={end} waited={waited_s}s talked={talked_s}s")
+        }
+        OutcomeKind::Form { values } => {
+            let slot = |(name, value): (&String, &Value)| format!("{name}={}", plain(value));
+            format!("form {}", values.reveal().iter().map(slot).collect::<Vec<_>>().join(" "))
+        }
+    }
+}
+
+/// A value without its type; of money, what it is.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Amount(amount) => format!("{} {}", amount.plain(), amount.currency.code()),
+        other => other.plain(),
+    }
+}
+
+/// Tenths of a second are enough to tell a word from a message.
+fn seconds(ms: u64) -> String {
+    format!("{}.{}s", ms / 1_000, ms % 1_000 / 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pii::Pii;
+    use crate::value::{Amount, Currency};
+
+    #[test]
+    fn what_differs_in_a_value_differs_in_its_line() {
+        let promise = |minor, day| {
+            let amount = Value::Amount(Amount { minor, currency: Currency::USD });
+            let parts = vec![(amount, Value::Date(jiff::civil::date(2026, 1, day)))];
+            print(&Outcome { step: "pay".into(), kind: OutcomeKind::Promise { parts: Pii::new(parts) } })
+        };
+        assert_eq!(promise(20_000, 9), "promise amount=200.00 USD date=2026-01-09");
+        assert_ne!(promise(20_000, 9), promise(20_001, 9));
+        assert_ne!(promise(20_000, 9), promise(20_000, 10));
+        let left = |left| print(&Outcome { step: "v".into(), kind: OutcomeKind::Voicemail { left, played_ms: 6_140 } });
+        assert_eq!((left(true).as_str(), left(false).as_str()), ("voicemail left 6.1s", "voicemail not left 6.1s"));
+    }
+}
