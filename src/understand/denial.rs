@@ -99,7 +99,7 @@ const ENGLISH_NONE_AFTER: &[&str] = &["why", "if", "or", "whether"];
 const MANDARIN: &[&str] = &["不", "没", "别", "未", "甭"];
 const MANDARIN_BETWEEN: &[&str] = &[
     "会", "能", "想", "要", "是", "有", "可", "以", "再", "太", "很", "真", "打", "算", "愿", "意", "肯", "敢", "用",
-    "需", "得", "怎", "么", "了", "的", "吧", "啊", "呢", "呀", "嘛", "去", "来", "这", "那", "个", "在", "，", "谢",
+    "需", "得", "怎", "么", "了", "的", "吧", "啊", "呢", "呀", "嘛", "去", "来", "这", "那", "个", "谢",
 ];
 /// The same that may be what is denied where nothing follows: 不来.
 const MANDARIN_LAST: &[&str] = &["去", "来"];
