@@ -51,6 +51,12 @@ struct Row<'a> {
     help: Option<&'a str>,
 }
 
+impl Row<'_> {
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        writeln!(out, "{}", serde_json::to_string(self).expect("a row of texts and numbers is JSON"))
+    }
+}
+
 /// Checks what `args` names and prints to standard output. Fails when a plan cannot be used.
 pub fn run(args: &CheckArgs) -> ExitCode {
     let plain = args.plain || !io::stdout().is_terminal();
@@ -71,16 +77,22 @@ fn check(args: &CheckArgs, plain: bool, out: &mut impl Write) -> io::Result<bool
     let mut errors = 0;
     for path in &args.paths {
         let before = plans.len();
-        if let Err(error) = collect(path, MAX_FOLDERS, &mut plans) {
-            writeln!(out, "{}  cannot be read: {error}", path.display())?;
-            errors += 1;
-        } else if plans.len() == before {
-            writeln!(
-                out,
-                "{}  holds no dial plans\n  help: they end in `.yaml`, grammars in `.grxml` or `.abnf`",
-                path.display()
-            )?;
-            errors += 1;
+        let (message, help) = match collect(path, MAX_FOLDERS, &mut plans) {
+            Err(error) => (format!("cannot be read: {error}"), None),
+            Ok(()) if plans.len() > before => continue,
+            Ok(()) => ("holds no dial plans".to_owned(), Some("they end in `.yaml`, grammars in `.grxml` or `.abnf`")),
+        };
+        errors += 1;
+        let file = &path.display().to_string();
+        match args.format {
+            Format::Json => {
+                let row = Row { file, line: None, column: None, severity: "error", message: &message, help };
+                row.write(out)?;
+            }
+            Format::Text => {
+                writeln!(out, "{file}  {message}")?;
+                help.map_or(Ok(()), |help| writeln!(out, "  help: {help}"))?;
+            }
         }
     }
     plans.dedup();
@@ -100,8 +112,13 @@ fn check(args: &CheckArgs, plain: bool, out: &mut impl Write) -> io::Result<bool
     // What another plan includes has been checked with it, and is no plan by itself.
     let parts: BTreeSet<PathBuf> = loaded
         .iter()
-        .filter_map(|(path, loaded)| Some((path, loaded.as_ref().ok()?)))
-        .flat_map(|(path, loaded)| loaded.plan.sources.iter().filter(move |source| source != path).cloned())
+        .flat_map(|(path, loaded)| {
+            let read = match loaded {
+                Ok(loaded) => loaded.plan.sources.clone(),
+                Err(found) => found.names().map(PathBuf::from).collect(),
+            };
+            read.into_iter().filter(move |source| source != *path)
+        })
         .collect();
     let checked: Vec<_> =
         loaded.into_iter().filter(|(path, loaded)| loaded.is_ok() || !parts.contains(*path)).collect();
@@ -131,11 +148,15 @@ fn problem_row(problem: &grammar::Problem, out: &mut impl Write) -> io::Result<(
         file: &problem.file,
         line: Some(problem.line),
         column: Some(problem.column),
-        severity: if problem.severity == grammar::Severity::Error { "error" } else { "warning" },
+        severity: match problem.severity {
+            grammar::Severity::Error => "error",
+            grammar::Severity::Warning => "warning",
+            grammar::Severity::Note => "note",
+        },
         message: &problem.message,
         help: problem.help.as_deref(),
     };
-    writeln!(out, "{}", serde_json::to_string(&row).expect("a row of texts and numbers is JSON"))
+    row.write(out)
 }
 
 fn rows(found: &Diagnostics, out: &mut impl Write) -> io::Result<()> {
@@ -153,7 +174,7 @@ fn rows(found: &Diagnostics, out: &mut impl Write) -> io::Result<()> {
             message: &finding.message,
             help: finding.help.as_deref(),
         };
-        writeln!(out, "{}", serde_json::to_string(&row).expect("a row of texts and numbers is JSON"))?;
+        row.write(out)?;
     }
     Ok(())
 }
@@ -246,6 +267,27 @@ mod tests {
         let row: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!((&row["line"], &row["severity"]), (&2.into(), &"error".into()));
         assert_eq!(row["message"], "there is no step `b`");
+    }
+
+    #[test]
+    fn machines_read_one_object_about_a_folder_without_plans_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = vec![folder.path().to_owned(), folder.path().join("missing")];
+        let args = CheckArgs { paths, plain: false, format: Format::Json, deny_warnings: false };
+        let mut out = Vec::new();
+        assert!(!check(&args, false, &mut out).unwrap());
+        let rows: Vec<serde_json::Value> =
+            String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((&rows[0]["message"], &rows[0]["severity"]), (&"holds no dial plans".into(), &"error".into()));
+    }
+
+    #[test]
+    fn a_part_is_not_told_to_be_a_broken_plan_when_its_whole_is_broken() {
+        let main = "dialplan: 1\nstart: a\ninclude: part.yaml\nsteps: { a: { goto: c } }\n";
+        let part = "dialplan: 1\nsteps: { b: { hangup: } }\n";
+        let (said, content) = checked(&[("main.yaml", main), ("part.yaml", part)], false);
+        assert!(!content && said.contains("there is no step `c`") && !said.contains("where a call begins"), "{said}");
+        assert!(said.ends_with("1 plan, 1 error, 0 warnings\n"), "{said}");
     }
 
     #[test]

@@ -163,6 +163,7 @@ impl Compiler<'_> {
         Step {
             name: format!("{prefix}{}", step.name.value),
             at: (step.name.at.line, step.name.at.column),
+            file: step.name.at.file,
             word,
             kind,
             hangup: hangup.unwrap_or(Target::End),

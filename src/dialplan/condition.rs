@@ -11,13 +11,18 @@ use cel::common::ast::{CallExpr, EntryExpr, Expr};
 use cel::objects::{Key, Map};
 use cel::{Context, ExecutionError, IdedExpr, Program};
 
+mod depth;
+mod sums;
+
 use crate::dialplan::scope::{View, readable};
-use crate::value::{Currency, Value};
+use crate::value::Value;
 
 /// Longest condition, in bytes: the parser recurses.
 const LONGEST: usize = 2_000;
-/// Deepest nesting of brackets.
+/// Deepest nesting of brackets, choices and signs.
 const DEEPEST: usize = 40;
+/// Deepest nesting of all operators: `a + b + c` is two deep.
+const DEEPEST_OPERATORS: usize = 120;
 
 /// Most items that one evaluation looks at, over all its lists and lists in lists: `all` in `all` in `all` would
 /// otherwise keep a call, and every other, waiting for minutes.
@@ -41,23 +46,17 @@ impl Condition {
         if text.len() > LONGEST {
             return Err(format!("this condition is longer than {LONGEST} bytes"));
         }
-        let mut depth: usize = 0;
-        for letter in text.chars() {
-            match letter {
-                '(' | '[' | '{' | '?' | '!' | '-' => depth += 1,
-                ')' | ']' | '}' => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            if depth > DEEPEST {
-                return Err(format!("this condition is nested deeper than {DEEPEST} levels"));
-            }
+        if depth::of_text(text) > DEEPEST {
+            return Err(format!("this condition is nested deeper than {DEEPEST} levels"));
         }
         let program = Program::compile(text).map_err(|errors| {
             let why = errors.errors.first().map_or_else(String::new, |error| format!(": {}", error.msg));
             format!("this is no condition{why}")
         })?;
-        let names = program.references().variables().into_iter().map(str::to_owned).collect();
-        let mut program = program.expression().clone();
+        if depth::of(program.expression()) > DEEPEST_OPERATORS {
+            return Err(format!("this condition has more than {DEEPEST_OPERATORS} operators within each other"));
+        }
+        let (mut program, names) = sums::prepare(program.expression());
         count(&mut program);
         Ok(Self { text: text.to_owned(), program, names })
     }
@@ -75,6 +74,7 @@ impl Condition {
     /// What it comes to; the error names no value.
     pub fn value(&self, view: View<'_>) -> Result<Value, String> {
         let mut context = Context::default();
+        sums::teach(&mut context);
         let rounds = Arc::new(AtomicUsize::new(0));
         for (function, cost) in [(ROUNDS, None), (PATTERNS, Some(PATTERN))] {
             let rounds = rounds.clone();
@@ -191,14 +191,7 @@ fn too_long() -> String {
 }
 
 fn now(view: View<'_>) -> cel::Value {
-    let now = view.now;
-    let weekday = now.strftime("%a").to_string().to_lowercase();
-    let facts = [
-        ("date", Value::Date(now.date())),
-        ("time", Value::Time(now.time())),
-        ("weekday", Value::Text(weekday)),
-        ("hour", Value::Integer(now.hour().into())),
-    ];
+    let facts = view.clock();
     map_of(facts.iter().map(|(name, value)| (*name, value)))
 }
 
@@ -241,18 +234,12 @@ fn from_cel(value: &cel::Value) -> Value {
     }
 }
 
-/// A number that a calculation came to, as money of `currency`.
-pub fn as_amount(number: f64, currency: Currency) -> Option<crate::value::Amount> {
-    let minor = (number * 10_f64.powi(i32::try_from(currency.decimals()).ok()?)).round();
-    (minor.abs() < 9e15).then_some(crate::value::Amount { minor: minor as i64, currency })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::dialplan::scope::Scope;
     use crate::language::Language;
-    use crate::value::Amount;
+    use crate::value::{Amount, Currency};
 
     fn value(text: &str) -> Result<Value, String> {
         let mut scope = Scope::default();
@@ -282,7 +269,56 @@ mod tests {
         }
         assert_eq!(value("order.total * 2"), Ok(Value::Integer(6)));
         assert_eq!(value("due * 0.5"), Ok(Value::Number(60.25)));
-        assert_eq!(as_amount(60.25, Currency::USD).unwrap().minor, 6_025);
+    }
+
+    #[test]
+    fn whole_and_other_numbers_mix() {
+        for (text, expected) in [
+            ("due * 2", Value::Number(241.0)),
+            ("2 * due - 1", Value::Number(240.0)),
+            ("due / 100", Value::Number(1.205)),
+            ("order.total * 1.5 + 1", Value::Number(5.5)),
+            ("order.total / 2", Value::Integer(1)),
+            ("7 % 4", Value::Integer(3)),
+            ("size([1, 2, 3].map(x, x * due)) + 1", Value::Integer(4)),
+            ("[1, 2].map(x, x * 1.5)", Value::List(vec![Value::Number(1.5), Value::Number(3.0)])),
+            ("order.lines[order.total - 3].sku + '!'", Value::text("a!")),
+            ("[1] + [2]", Value::List(vec![Value::Integer(1), Value::Integer(2)])),
+            ("due >= 50 && due * 2 > order.total", Value::Boolean(true)),
+            ("[1, 2, 3].exists(x, x * due > 300)", Value::Boolean(true)),
+        ] {
+            assert_eq!(value(text), Ok(expected), "{text}");
+        }
+        for text in ["due / 0", "due / (order.total - 3)", "due + tier", "due % 2"] {
+            assert!(value(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_condition_names_what_it_reads_and_not_what_it_goes_through() {
+        let names = |text: &str| Condition::parse(text).unwrap().names().iter().cloned().collect::<Vec<_>>().join(" ");
+        assert_eq!(names("order.lines.map(x, x.sku + tier)[0] == due"), "due order tier");
+        assert_eq!(names("has(call.caller) && stranger == null"), "call stranger");
+        assert_eq!(names("x.all(x, x > 1)"), "x");
+    }
+
+    #[test]
+    fn what_stands_beside_each_other_is_not_deep() {
+        for text in [
+            vec!["due - 1 > 0"; 60].join(" && "),
+            vec!["!(due == 1)"; 60].join(" && "),
+            vec!["due == -1.0"; 60].join(" || "),
+            format!("tier == '{}'", "(-!?".repeat(60)),
+            vec!["(due > 1 ? 1 : 2)"; 60].join(" + "),
+        ] {
+            assert!(value(&text).is_ok(), "{text}: {:?}", value(&text));
+        }
+        for text in ["-(".repeat(41), "!".repeat(41) + "true", "- ".repeat(41) + "1", "true ? 1 : ".repeat(41) + "1"] {
+            assert!(Condition::parse(&text).unwrap_err().contains("nested deeper"), "{text}");
+        }
+        // In the longest text that there can be.
+        let _ = value(&(vec!["1"; 1_000].join("+")));
+        let _ = value(&format!("{}1", "a=='(' && ".repeat(199)));
     }
 
     #[test]

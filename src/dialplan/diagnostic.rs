@@ -191,6 +191,11 @@ impl Diagnostics {
         self.sources.first().map_or("", NamedSource::name)
     }
 
+    /// Every file that was read, the first of them first.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().map(NamedSource::name)
+    }
+
     /// The file a finding is about.
     pub fn name_of(&self, finding: &Finding) -> &str {
         self.sources.get(finding.file).map_or(self.name(), NamedSource::name)

@@ -96,6 +96,7 @@ pub fn bank() -> Plan {
             failure: prompt("Something went wrong."),
             keys_only: prompt("Please use the keys."),
         },
+        parts: Vec::new(),
     }
 }
 
@@ -106,7 +107,7 @@ pub fn prompt(text: &str) -> Prompt {
 
 /// A step of that name.
 pub fn step(name: &str, word: &'static str, kind: impl Run) -> Step {
-    Step { name: name.to_owned(), at: (1, 1), word, kind: Box::new(kind), hangup: Target::End }
+    Step { name: name.to_owned(), at: (1, 1), file: 0, word, kind: Box::new(kind), hangup: Target::End }
 }
 
 /// Says `text`, may be interrupted.

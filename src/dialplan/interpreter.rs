@@ -167,6 +167,8 @@ pub struct Interpreter {
 #[derive(Debug)]
 struct Waiting {
     at: StepIx,
+    /// Where the other one begins.
+    part: StepIx,
     scope: Scope,
     asked: Vec<StepIx>,
 }
@@ -263,7 +265,7 @@ impl Interpreter {
             && let Some(quest) = self.step(&plan).quest(place).filter(|quest| quest.ear.takes_keys())
         {
             self.keys_only_said = true;
-            return self.ask(&quest.question, place, Some(&plan.phrases.keys_only), &[], now);
+            return self.ask(&quest.question, place, Some(&plan.phrases_at(self.at).keys_only), &[], now);
         }
         let next = self.consult(&plan, event, now);
         self.follow(&plan, next, now)
@@ -418,8 +420,8 @@ impl Interpreter {
                     } else {
                         self.asking = Some((quest, attempt + 1));
                         let excuse = match excuse {
-                            Excuse::NoInput => &plan.phrases.no_input,
-                            Excuse::NoMatch => &plan.phrases.no_match,
+                            Excuse::NoInput => &plan.phrases_at(self.at).no_input,
+                            Excuse::NoMatch => &plan.phrases_at(self.at).no_match,
                         };
                         return self.ask(question, quest, Some(excuse), &[], now);
                     }
@@ -437,7 +439,7 @@ impl Interpreter {
                         self.consult(plan, &Event::Returned(Box::new(theirs)), now)
                     }
                     None => {
-                        let goodbye = self.line(&plan.phrases.goodbye, now);
+                        let goodbye = self.line(&plan.phrases_at(self.at).goodbye, now);
                         return self.end(vec![goodbye], None, None);
                     }
                 },
@@ -447,7 +449,7 @@ impl Interpreter {
                     }
                     let scope = std::mem::replace(&mut self.scope, *given);
                     let asked = std::mem::take(&mut self.asked);
-                    self.waiting.push(Waiting { at: self.at, scope, asked });
+                    self.waiting.push(Waiting { at: self.at, part: start, scope, asked });
                     self.taken.insert((self.at, Some(start)));
                     Next::Go(Target::Step(start))
                 }
@@ -501,7 +503,9 @@ impl Interpreter {
                 if self.asked.last() == Some(&self.at) && self.asked.len() > 1 {
                     self.asked.pop();
                 }
-                let before = self.asked.last().copied().unwrap_or(self.start);
+                // Where nothing was asked yet: the beginning of the plan that runs, which has values of its own.
+                let start = self.waiting.last().map_or(self.start, |waiting| waiting.part);
+                let before = self.asked.last().copied().unwrap_or(start);
                 self.arrive(before);
             }
             Target::End => unreachable!("ends are followed before places are taken"),
@@ -559,7 +563,7 @@ impl Interpreter {
             plan.name,
             self.step(&plan).name
         );
-        let failure = self.line(&plan.phrases.failure, now);
+        let failure = self.line(&plan.phrases_at(self.at).failure, now);
         self.end(vec![failure], None, Some(fault))
     }
 

@@ -40,9 +40,10 @@ fn step() -> Value {
 }
 
 fn word(word: &Word) -> Value {
-    let short = word.short.then(|| json!({ "type": ["string", "null", "object"] }));
+    // Short: words for the caller, or nothing at all.
+    let short = word.short.then(|| either(vec![json!({ "type": "null" }), words()]));
     match (word.keys.is_empty(), short) {
-        (true, _) => json!({ "type": "string", "description": word.about }),
+        (true, _) => json!({ "type": ["string", "integer"], "description": word.about }),
         (false, None) => keys(word.keys, word.about),
         (false, Some(short)) => json!({ "description": word.about, "anyOf": [keys(word.keys, word.about), short] }),
     }
@@ -70,8 +71,8 @@ fn shape(shape: &Shape) -> Value {
         Shape::Line => json!({ "type": ["string", "number"] }),
         Shape::Lines => lines(),
         Shape::Word(words) => json!({ "enum": words }),
-        Shape::Target => json!({ "type": "string" }),
-        Shape::Wish => json!({ "type": "string" }),
+        // A step may be called `1`.
+        Shape::Target | Shape::Wish => json!({ "type": ["string", "integer"] }),
         Shape::Flag => json!({ "type": "boolean" }),
         Shape::Time => reference("time"),
         Shape::Count(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
@@ -83,6 +84,11 @@ fn shape(shape: &Shape) -> Value {
         Shape::Condition => json!({ "type": ["string", "boolean"] }),
         Shape::Value => reference("value"),
         Shape::Keys(table) => keys(&[table], ""),
+        Shape::OneOf(table, names) => {
+            let mut shape = keys(&[table], "");
+            shape["oneOf"] = names.iter().map(|name| json!({ "required": [name] })).collect();
+            shape
+        }
         Shape::Tables(tables) => keys(tables, ""),
         Shape::Named(inside) => json!({ "type": "object", "additionalProperties": self::shape(inside) }),
         Shape::List(inside) => json!({ "type": "array", "items": self::shape(inside) }),

@@ -54,6 +54,8 @@ pub enum Shape {
     Value,
     /// A map of these keys.
     Keys(&'static [Key]),
+    /// A map of these keys, of which those named exclude each other, and one must be there.
+    OneOf(&'static [Key], &'static [&'static str]),
     /// A map of the keys of all these tables.
     Tables(&'static [&'static [Key]]),
     /// A map of names that the author gives.

@@ -35,7 +35,7 @@ pub(super) fn judge(plan: &Plan, written: &schema::Plan, findings: &mut Findings
     }
     loops(plan, written, findings);
     unreachable(plan, written, findings);
-    lawful::judge(plan, |place| name_span(written, place), findings);
+    lawful::judge(plan, |place| name_span(plan, written, place), findings);
 }
 
 /// What a caller does that leads on in exactly one way.
@@ -50,7 +50,7 @@ enum Caller {
 fn loops(plan: &Plan, written: &schema::Plan, findings: &mut Findings) {
     let silent = cycles(plan, Caller::Silent);
     for cycle in &silent {
-        let first = name_span(written, cycle[0]);
+        let first = name_span(plan, written, cycle[0]);
         let route = route(plan, cycle);
         if cycle.iter().any(|place| !plan.step(*place).kind.quests().is_empty()) {
             findings
@@ -64,7 +64,10 @@ fn loops(plan: &Plan, written: &schema::Plan, findings: &mut Findings) {
     }
     for cycle in cycles(plan, Caller::Unintelligible).iter().filter(|cycle| !silent.contains(cycle)) {
         findings
-            .warn(name_span(written, cycle[0]), format!("noise is never taken for an end: {}", route(plan, cycle)))
+            .warn(
+                name_span(plan, written, cycle[0]),
+                format!("noise is never taken for an end: {}", route(plan, cycle)),
+            )
             .help("lead on after a few tries: `no_match: $repeat` counts them");
     }
 }
@@ -95,8 +98,11 @@ fn cycles(plan: &Plan, caller: Caller) -> Vec<Vec<StepIx>> {
 /// The step after this one; `None` when the call ends, goes back to an earlier question, or it depends on more than the
 /// caller.
 fn led_to(step: &Step, here: StepIx, caller: Caller) -> Option<StepIx> {
+    let onward = step.kind.onward().filter(|_| caller == Caller::Silent || step.kind.quests().is_empty());
     let (target, staying) = match step.kind.quests().first() {
-        None => (step.kind.onward()?, Some(here)),
+        None => (onward?, Some(here)),
+        // It takes silence for an answer.
+        Some(_) if onward.is_some() => (onward?, Some(here)),
         Some(quest) => {
             let question = &quest.question;
             let rejected = step.is::<Menu>().and_then(|menu| menu.reject_go);
@@ -148,7 +154,7 @@ fn unreachable(plan: &Plan, written: &schema::Plan, findings: &mut Findings) {
     let own = (0..written.steps.len()).map(StepIx);
     for place in own.filter(|place| !reached.contains(place)) {
         findings
-            .warn(name_span(written, place), format!("nothing leads to step `{}`", plan.step(place).name))
+            .warn(name_span(plan, written, place), format!("nothing leads to step `{}`", plan.step(place).name))
             .help("lead to it with a `go:`, or remove it");
     }
 }
@@ -233,6 +239,9 @@ pub(super) fn length(text: &str, language: &Language, at: Span, findings: &mut F
     }
 }
 
-fn name_span(written: &schema::Plan, place: StepIx) -> Span {
-    written.steps.get(place.0).map(|step| step.name.at).unwrap_or_default()
+/// Where the name of a step stands; one of a plan that is run, in that plan's file.
+fn name_span(plan: &Plan, written: &schema::Plan, place: StepIx) -> Span {
+    let Step { file, at: (line, column), .. } = *plan.step(place);
+    let elsewhere = || Span { file, line, column, ..Span::default() };
+    written.steps.get(place.0).map_or_else(elsewhere, |step| step.name.at)
 }

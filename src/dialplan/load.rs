@@ -182,9 +182,8 @@ impl Files {
         let mut seen = vec![self.path(place).to_owned()];
         while let Some(named) = wanted.pop() {
             let path = self.beside(named.at.file, &named.value);
+            // Each file is included once, however many others want it.
             if seen.contains(&path) {
-                let help = "each file is included once, however many others want it";
-                findings.error(named.at, format!("`{}` is included already", named.value)).help(help);
                 continue;
             }
             seen.push(path);
@@ -312,6 +311,23 @@ mod tests {
 
     fn repository(path: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+    }
+
+    #[test]
+    fn a_file_that_several_want_is_included_once() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("main.yaml", "dialplan: 1\nstart: a\ninclude: [one.yaml, two.yaml]\nsteps: { a: { goto: b } }\n"),
+            ("one.yaml", "dialplan: 1\ninclude: [common.yaml]\nsteps: { b: { goto: c } }\n"),
+            ("two.yaml", "dialplan: 1\ninclude: [common.yaml]\nsteps: { c: { goto: d } }\n"),
+            ("common.yaml", "dialplan: 1\nsteps: { d: { hangup: } }\n"),
+        ] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let plan = load(&folder.path().join("main.yaml")).unwrap_or_else(|found| panic!("{found}")).plan;
+        assert_eq!(plan.steps.len(), 4);
+        let file = |name: &str| &plan.sources[plan.step(plan.step_named(name).unwrap()).file];
+        assert!(file("d").ends_with("common.yaml") && file("a").ends_with("main.yaml"));
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub struct Plan {
     pub matchers: Vec<Matcher>,
     /// Said by reserved behaviour of the engine (say again, did not hear, goodbye…), per language.
     pub phrases: HousePhrases,
+    /// The same in the plans that it runs, each from its first step on.
+    pub parts: Vec<(StepIx, HousePhrases)>,
 }
 
 impl Plan {
@@ -63,7 +65,14 @@ impl Plan {
     /// that stands in several places comes several times.
     pub fn utterances(&self) -> impl Iterator<Item = (&Prompt, &Language)> {
         let prompts = self.steps.iter().flat_map(Step::prompts).chain(self.phrases.prompts());
+        let prompts = prompts.chain(self.parts.iter().flat_map(|(_, phrases)| phrases.prompts()));
         prompts.flat_map(|prompt| prompt.texts.keys().map(move |language| (prompt, language)))
+    }
+
+    /// What the engine says by itself at this step: in the words of the plan that the step belongs to.
+    pub fn phrases_at(&self, place: StepIx) -> &HousePhrases {
+        let part = self.parts.iter().rev().find(|(first, _)| *first <= place);
+        part.map_or(&self.phrases, |(_, phrases)| phrases)
     }
 
     /// The step of that name.
@@ -84,6 +93,8 @@ pub struct Step {
     pub name: String,
     /// Line and column of that key, from 1.
     pub at: (usize, usize),
+    /// Place of its file in [`Plan::sources`].
+    pub file: usize,
     /// The word of the language that says what it does, such as `menu`.
     pub word: &'static str,
     /// What it does; one file each under `dialplan/step/`.

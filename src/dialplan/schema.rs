@@ -412,7 +412,7 @@ pub(super) fn spoken(fields: &mut Fields, owner: &str, required: bool, findings:
 pub(super) fn all_keys() -> Vec<&'static str> {
     fn inside(shape: &Shape, found: &mut Vec<&'static str>) {
         match shape {
-            Shape::Keys(table) => table.iter().for_each(|key| {
+            Shape::Keys(table) | Shape::OneOf(table, _) => table.iter().for_each(|key| {
                 found.push(key.name);
                 inside(&key.shape, found);
             }),

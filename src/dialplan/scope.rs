@@ -129,6 +129,19 @@ pub struct View<'a> {
     pub now: DateTime,
 }
 
+impl View<'_> {
+    /// What `now.…` is, by name, in texts as in conditions.
+    pub fn clock(&self) -> [(&'static str, Value); 4] {
+        let now = self.now;
+        [
+            ("date", Value::Date(now.date())),
+            ("time", Value::Time(now.time())),
+            ("weekday", Value::Text(now.strftime("%a").to_string().to_lowercase())),
+            ("hour", Value::Integer(now.hour().into())),
+        ]
+    }
+}
+
 /// The name by which prompts and conditions read a value.
 pub fn readable(name: &str) -> String {
     name.replace('-', "_")

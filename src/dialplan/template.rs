@@ -24,6 +24,9 @@ const FUEL: u64 = 20_000;
 const LONGEST: usize = 16 * 1024;
 /// The same for data, and for other systems.
 const LONGEST_DATA: usize = 64 * 1024;
+/// Items of a list that are said, and lists in lists.
+const MOST_SAID: usize = 100;
+const DEEPEST: usize = 8;
 /// Names under which a text knows how it is spoken; no plan can use them, names of values hold no `$`.
 const LANGUAGE: &str = "$language";
 const TODAY: &str = "$today";
@@ -43,23 +46,21 @@ static JINJA: LazyLock<Environment<'static>> = LazyLock::new(jinja);
 /// Fills in URLs: whatever stands in braces becomes one component of it.
 static URLS: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut jinja = jinja();
-    jinja.set_formatter(|out, _, value| {
-        if !value.is_undefined() && !value.is_none() {
-            out.write_str(&component(&value.to_string())).map_err(minijinja::Error::from)?;
-        }
-        Ok(())
-    });
+    jinja.set_formatter(|out, _, value| out.write_str(&component(&written(value))).map_err(minijinja::Error::from));
     jinja
 });
 
-/// Fills in texts with markup: no value can be any.
+/// Fills in texts for callers: numbers, yes and no, and lists in words too.
+static EARS: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut jinja = jinja();
+    jinja.set_formatter(|out, state, value| out.write_str(&heard(state, value)).map_err(minijinja::Error::from));
+    jinja
+});
+/// The same for texts with markup: no value can be any.
 static MARKED: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut jinja = jinja();
-    jinja.set_formatter(|out, _, value| {
-        if !value.is_undefined() && !value.is_none() {
-            out.write_str(&markup::escape(&value.to_string())).map_err(minijinja::Error::from)?;
-        }
-        Ok(())
+    jinja.set_formatter(|out, state, value| {
+        out.write_str(&markup::escape(&heard(state, value))).map_err(minijinja::Error::from)
     });
     jinja
 });
@@ -70,6 +71,7 @@ fn jinja() -> Environment<'static> {
     jinja.set_fuel(Some(FUEL));
     jinja.set_recursion_limit(32);
     jinja.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    jinja.set_formatter(|out, _, value| out.write_str(&written(value)).map_err(minijinja::Error::from));
     for (name, how) in [
         ("amount", SayAs::Amount),
         ("date", SayAs::Date),
@@ -105,8 +107,9 @@ pub fn check(text: &str) -> Result<(), String> {
 /// The words behind a `|` within braces: what a filter may be called.
 fn filters(text: &str) -> BTreeSet<&str> {
     let mut found = BTreeSet::new();
-    let inside =
-        text.split("{{").chain(text.split("{%")).skip(1).map(|rest| rest.split(['}', '%']).next().unwrap_or(""));
+    // What stands before the first braces is no part of them.
+    let openings = text.split("{{").skip(1).chain(text.split("{%").skip(1));
+    let inside = openings.map(|rest| rest.split(['}', '%']).next().unwrap_or(""));
     for block in inside {
         // Every second part stands in quotes.
         for part in block.split(['\'', '"']).step_by(2) {
@@ -140,7 +143,7 @@ pub fn fill<'text>(text: &'text str, view: View<'_>) -> Result<Cow<'text, str>, 
     if !is_template(text) {
         return Ok(Cow::Borrowed(text));
     }
-    let jinja = if markup::is_marked(text) { &MARKED } else { &JINJA };
+    let jinja = if markup::is_marked(text) { &MARKED } else { &EARS };
     match render(jinja, text, context(view, For::Ears), LONGEST) {
         Ok(filled) => Ok(Cow::Owned(filled)),
         Err(why) => Err((without_braces(text), why)),
@@ -224,7 +227,8 @@ fn context(view: View<'_>, whom: For) -> minijinja::Value {
         view.scope.facts().map(|(name, value)| (name.to_owned(), typed(value))).collect();
     names.insert("call".into(), facts.into());
     names.insert("env".into(), view.scope.markers().clone().into());
-    names.insert("now".into(), typed(&Value::Moment(view.now)));
+    let clock = view.clock().into_iter().map(|(name, value)| (name.to_owned(), typed(&value))).collect();
+    names.insert("now".into(), typed_with(&Value::Moment(view.now), clock, whom, &language, today));
     names.insert(LANGUAGE.into(), minijinja::Value::from(language.as_str()));
     names.insert(TODAY.into(), minijinja::Value::from(today.to_string()));
     names.into()
@@ -235,11 +239,17 @@ fn context(view: View<'_>, whom: For) -> minijinja::Value {
 struct Typed {
     value: Value,
     spoken: String,
+    /// What is behind a point: `now.hour`.
+    fields: BTreeMap<String, minijinja::Value>,
 }
 
 impl Object for Typed {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, field: &minijinja::Value) -> Option<minijinja::Value> {
+        self.fields.get(field.as_str()?).cloned()
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -265,12 +275,65 @@ fn typed(value: &Value, whom: For, language: &Language, today: jiff::civil::Date
             .collect::<BTreeMap<_, _>>()
             .into(),
         Value::Amount(_) | Value::Date(_) | Value::Time(_) | Value::Moment(_) | Value::Digits(_) | Value::Phone(_) => {
-            let spoken = match whom {
-                For::Ears => say(value, SayAs::Auto, language, today),
-                For::Data | For::System => value.plain(),
-            };
-            minijinja::Value::from_object(Typed { value: value.clone(), spoken })
+            typed_with(value, BTreeMap::new(), whom, language, today)
         }
+    }
+}
+
+fn typed_with(
+    value: &Value,
+    fields: BTreeMap<String, minijinja::Value>,
+    whom: For,
+    language: &Language,
+    today: jiff::civil::Date,
+) -> minijinja::Value {
+    let spoken = match whom {
+        For::Ears => say(value, SayAs::Auto, language, today),
+        For::Data | For::System => value.plain(),
+    };
+    minijinja::Value::from_object(Typed { value: value.clone(), spoken, fields })
+}
+
+/// A value as it is written: `true`, `12.5`.
+fn written(value: &minijinja::Value) -> String {
+    use minijinja::value::ValueKind as K;
+    match value.kind() {
+        K::Undefined | K::None => String::new(),
+        K::Bool => value.is_true().to_string(),
+        _ => value.to_string(),
+    }
+}
+
+/// A value as it is said where no filter says how.
+fn heard(state: &State<'_, '_>, value: &minijinja::Value) -> String {
+    use minijinja::value::ValueKind as K;
+    match value.kind() {
+        K::Undefined | K::None => String::new(),
+        K::Bool | K::Number | K::Seq | K::Map | K::Iterable => spoken(state, value, SayAs::Auto),
+        _ => value.to_string(),
+    }
+}
+
+/// A value out of a template, to be said.
+fn from_template(value: &minijinja::Value, depth: usize) -> Value {
+    use minijinja::value::ValueKind as K;
+    let items = || value.try_iter().into_iter().flatten().take(MOST_SAID);
+    match (value.kind(), value.downcast_object_ref::<Typed>()) {
+        (_, Some(typed)) => typed.value.clone(),
+        (K::Undefined | K::None, _) => Value::Nothing,
+        (K::Bool, _) => Value::Boolean(value.is_true()),
+        (K::Number, _) => match (value.as_i64(), f64::try_from(value.clone())) {
+            (Some(whole), _) => Value::Integer(whole),
+            (_, Ok(number)) => Value::Number(number),
+            _ => Value::text(value.to_string()),
+        },
+        (K::Seq | K::Iterable, _) if depth < DEEPEST => {
+            Value::List(items().map(|item| from_template(&item, depth + 1)).collect())
+        }
+        (K::Map, _) if depth < DEEPEST => Value::List(
+            items().filter_map(|key| value.get_item(&key).ok()).map(|item| from_template(&item, depth + 1)).collect(),
+        ),
+        _ => Value::text(value.to_string()),
     }
 }
 
@@ -281,15 +344,7 @@ fn spoken(state: &State<'_, '_>, value: &minijinja::Value, how: SayAs) -> String
     let known = |name: &str| state.lookup(name).map(|value| value.to_string()).unwrap_or_default();
     let language = Language::parse(&known(LANGUAGE)).unwrap_or_else(|_| Language::english());
     let today = known(TODAY).parse().unwrap_or_default();
-    let value = match value.downcast_object_ref::<Typed>() {
-        Some(typed) => typed.value.clone(),
-        None => match (value.as_i64(), f64::try_from(value.clone())) {
-            (Some(whole), _) if value.is_number() => Value::Integer(whole),
-            (_, Ok(number)) if value.is_number() => Value::Number(number),
-            _ => Value::text(value.to_string()),
-        },
-    };
-    say(&value, how, &language, today)
+    say(&from_template(value, 0), how, &language, today)
 }
 
 fn sentence(error: &minijinja::Error) -> String {
@@ -311,9 +366,48 @@ mod tests {
         scope.keep("since", Value::Date(jiff::civil::date(2026, 3, 6)));
         scope.keep("evil", Value::text("{{ name }}"));
         scope.keep("items", Value::List(vec![Value::text("a"), Value::text("b")]));
+        scope.keep("count", Value::Integer(21));
+        scope.keep("half", Value::Number(0.5));
+        scope.keep("satisfied", Value::Boolean(true));
         let view =
             View { scope: &scope, language: &Language::english(), now: jiff::civil::datetime(2026, 3, 1, 9, 0, 0, 0) };
         fill(text, view).map(Cow::into_owned)
+    }
+
+    #[test]
+    fn now_has_the_same_fields_as_in_conditions() {
+        for (text, expected) in [
+            ("{% if now.hour < 12 %}morning{% else %}afternoon{% endif %}", "morning"),
+            ("{% if now.hour >= 9 and now.weekday == 'sun' %}open{% endif %}", "open"),
+            ("{{ now.date }}", "Sunday, March the first"),
+            ("{{ now.time }}", "nine a m"),
+            ("{{ now.year }}", ""),
+        ] {
+            assert_eq!(filled(text).unwrap(), expected, "{text}");
+        }
+        assert!(filled("{{ now }}").unwrap().contains("nine a m"));
+    }
+
+    #[test]
+    fn numbers_yes_and_no_and_lists_are_said_in_words() {
+        for (text, expected) in [
+            ("{{ count }}", "twenty-one"),
+            ("{{ half }}", "zero point five"),
+            ("{{ satisfied }}", "yes"),
+            ("{{ not satisfied }}", "no"),
+            ("{{ items }}", "a and b"),
+            ("{{ count + 1 }}", "twenty-two"),
+            ("{{ items | length }}", "two"),
+            ("{% if count > 20 %}{{ count - 20 }}{% endif %}", "one"),
+            ("<s>{{ count }} {{ items }}</s>", "<s>twenty-one a and b</s>"),
+        ] {
+            assert_eq!(filled(text).unwrap(), expected, "{text}");
+        }
+        let scope = Scope::default();
+        let now = jiff::civil::datetime(2026, 3, 1, 9, 0, 0, 0);
+        let view = View { scope: &scope, language: &Language::parse("zh-CN").unwrap(), now };
+        assert_eq!(fill("{{ 12 }}位，{{ true }}", view).unwrap(), "十二位，是");
+        assert_eq!(fill_data("{{ 12 }} {{ true }} {{ [1, 2] }}", view).unwrap(), "12 true [1, 2]");
     }
 
     #[test]
@@ -362,6 +456,7 @@ mod tests {
         }
         assert!(check("{{ name | amout }}").unwrap_err().contains("amout"));
         assert_eq!(check("plain { text }"), Ok(()));
+        assert_eq!(check("Press 1 | no. Hello {{ name }}"), Ok(()), "what stands outside of braces is no filter");
         assert_eq!(
             names("{{ name }} {{ order.total | amount }} {% for x in list %}{{ x }}{% endfor %}"),
             ["list", "name", "order"].map(str::to_owned).into()

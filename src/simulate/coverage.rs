@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::dialplan::interpreter::Way;
-use crate::dialplan::plan::{Plan, StepIx, Target};
+use crate::dialplan::plan::{Plan, Step, StepIx, Target};
 
 /// What was tried of several plans.
 #[derive(Debug, Default)]
@@ -32,8 +32,8 @@ pub struct Score {
     pub steps: (usize, usize),
     /// Ways taken, of how many.
     pub ways: (usize, usize),
-    /// What is left: line and sentence.
-    pub left: Vec<(usize, String)>,
+    /// What is left: file, line and sentence.
+    pub left: Vec<(PathBuf, usize, String)>,
 }
 
 impl Coverage {
@@ -58,6 +58,11 @@ impl Coverage {
 impl Tried {
     fn score(&self) -> Score {
         let plan = &self.plan;
+        // Steps that are included, or of a plan that is run, stand in files of their own.
+        let left = |step: &Step, what: String| {
+            let file = plan.sources.get(step.file).unwrap_or(&plan.file);
+            (file.clone(), step.at.0, what)
+        };
         let mut score = Score { file: plan.file.clone(), steps: (0, plan.steps.len()), ways: (0, 0), left: Vec::new() };
         let mut reached: BTreeSet<StepIx> =
             self.ways.iter().flat_map(|(from, to)| [Some(*from), *to]).flatten().chain([plan.start]).collect();
@@ -69,7 +74,7 @@ impl Tried {
         reached.extend(after_hang_ups.collect::<Vec<_>>());
         for (place, step) in plan.steps.iter().enumerate().map(|(place, step)| (StepIx(place), step)) {
             if !reached.contains(&place) {
-                score.left.push((step.at.0, format!("step `{}` is never reached", step.name)));
+                score.left.push(left(step, format!("step `{}` is never reached", step.name)));
                 continue;
             }
             score.steps.0 += 1;
@@ -91,11 +96,10 @@ impl Tried {
                 } else {
                     let to = to.map_or("$end", |to| &plan.step(to).name);
                     let from = &step.name;
-                    score.left.push((step.at.0, format!("`{from}` never leads to `{to}` ({name})")));
+                    score.left.push(left(step, format!("`{from}` never leads to `{to}` ({name})")));
                 }
             }
         }
-        // A plan's own lines say nothing about a sub-plan's steps.
         score.left.sort();
         score
     }
@@ -110,10 +114,9 @@ impl Score {
 
 impl fmt::Display for Score {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = self.file.display();
         let ((steps, all_steps), (ways, all_ways)) = (self.steps, self.ways);
-        writeln!(f, "{file}: {steps} of {all_steps} steps, {ways} of {all_ways} ways")?;
-        self.left.iter().try_for_each(|(line, what)| writeln!(f, "  {file}:{line}  {what}"))
+        writeln!(f, "{}: {steps} of {all_steps} steps, {ways} of {all_ways} ways", self.file.display())?;
+        self.left.iter().try_for_each(|(file, line, what)| writeln!(f, "  {}:{line}  {what}", file.display()))
     }
 }
 
@@ -134,7 +137,7 @@ mod tests {
         coverage.add(&plan, talk.taken());
         let score = coverage.scores().remove(0);
         assert_eq!((score.steps, score.ways), ((3, 6), (2, 3)));
-        let left: Vec<&str> = score.left.iter().map(|(_, what)| what.as_str()).collect();
+        let left: Vec<&str> = score.left.iter().map(|(.., what)| what.as_str()).collect();
         assert!(left.contains(&"step `verify` is never reached"), "{left:?}");
         assert!(left.contains(&"`main` never leads to `verify` (balance)"), "{left:?}");
         assert!(!score.is_whole());

@@ -22,6 +22,7 @@ use crate::language::Language;
 pub mod benchmark;
 pub mod calibrate;
 pub mod classifier;
+pub(crate) mod denial;
 pub mod ending;
 pub mod eval;
 pub mod features;
@@ -46,6 +47,7 @@ mod universals;
 pub mod upset;
 
 use classifier::{Classifier, Evidence};
+use denial::{Said, denied_words};
 use ending::Ending;
 
 pub use hypothesis::{Hypothesis, NBest};
@@ -72,7 +74,7 @@ const DOUBT_EXACT: f32 = 0.33;
 const DOUBT_LOOSE: f32 = 0.25;
 /// Recognisers may report 0 for what they could not score.
 const LEAST_HEARD: f32 = 0.05;
-/// The most that may be claimed when the wish is denied: "I do not want to pay" must not pay.
+/// The most that may be claimed when the wish is denied: "I do not want to pay" must not pay, nor "I will not".
 const DENIED: f32 = 0.4;
 /// Words as alike as this cannot be told apart by whoever picks them.
 const SOUNDS_ALIKE: f32 = 0.6;
@@ -151,6 +153,8 @@ pub struct Matcher {
     phrases: BTreeMap<Vec<String>, usize>,
     /// The same reduced to [`skeleton`]s.
     skeletons: BTreeMap<Vec<String>, usize>,
+    /// What each class says and denies.
+    said: Vec<Said>,
     school: Arc<School>,
 }
 
@@ -343,6 +347,7 @@ impl Matcher {
         let weighed = self.weigh(text, &words);
         let evidence: Vec<Evidence> = weighed.iter().map(|(_, evidence)| *evidence).collect();
         let denied = denies(core);
+        let denials = denied_words(&words, &self.language);
         let confidences = calibrate::confidences(&evidence, calibrate::weights(&self.language));
         let sure = confidences.iter().zip(&evidence).any(|(sure, of)| *sure >= SURE && of.covered >= NOTHING_LEFT);
         let begins = self.begins_one(&words) || self.begins_one(core) || self.begins_skeleton(core);
@@ -354,7 +359,7 @@ impl Matcher {
         // "I do not want you to call" denies nothing: it is the wish.
         let limit = |class: usize| match self.meanings[class] {
             Meaning::Universal(Universal::StopCalling) => LOOSE_LIMIT,
-            _ if denied => DENIED,
+            _ if denied || self.said[class].is_denied_by(&denials) => DENIED,
             _ => LOOSE_LIMIT,
         };
         let sure = weighed.iter().zip(confidences);
@@ -490,6 +495,10 @@ impl Known {
                 skeletons.entry(bare).or_insert(*class);
             }
         }
+        let mut said = vec![Said::default(); self.meanings.len()];
+        for (class, phrase) in &self.lessons {
+            said[*class].add(&normalize::words(phrase, &self.language), &self.language);
+        }
         let school = School {
             language: self.language.clone(),
             lessons: self.lessons,
@@ -502,6 +511,7 @@ impl Known {
             meanings: self.meanings,
             phrases: self.phrases,
             skeletons,
+            said,
             school: Arc::new(school),
         }
     }
@@ -611,6 +621,38 @@ mod tests {
     fn a_denied_wish_is_not_granted() {
         let found = clinic("I don't want to cancel my appointment");
         assert!(best(&found).is_none_or(|(_, confidence)| confidence < 0.5), "{found:?}");
+    }
+
+    #[test]
+    fn what_is_denied_is_not_what_was_meant_in_either_language() {
+        let debt: &[&[&str]] = &[
+            &["I will pay", "I can pay next week", "I want to pay", "pay on friday"],
+            &["I have paid", "I already paid it", "it is paid"],
+            &["I have no money", "I lost my job"],
+        ];
+        let debt_zh: &[&[&str]] = &[&["我会付的", "我下周付款"], &["我已经付了", "付过了"], &["好的我会来", "我来"]];
+        let denied = [
+            (
+                debt,
+                "en-US",
+                ["I will not pay", "I cannot pay next week", "I have not paid yet", "no I'm not going to pay"],
+            ),
+            (debt_zh, "zh-CN", ["我不会付的", "我不会来", "我还没有付", "我不来了"]),
+        ];
+        for (options, tag, texts) in denied {
+            for text in texts {
+                let found = matcher_in(options, tag).understand(&eval::heard_clearly(text));
+                assert!(best(&found).is_none_or(|(_, confidence)| confidence < 0.5), "{text}: {found:?}");
+            }
+        }
+        for (options, tag, text, option) in [
+            (debt, "en-US", "yes I will pay it next week", 0),
+            (debt_zh, "zh-CN", "不好意思，我下周付款", 0),
+            (debt_zh, "zh-CN", "能不能我下周付款", 0),
+        ] {
+            let found = matcher_in(options, tag).understand(&eval::heard_clearly(text));
+            assert!(is(&found, &Meaning::Option(option), 0.5), "{text}: {found:?}");
+        }
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub struct Workshop {
     /// Plans compiled, or being compiled, by file.
     units: Vec<(PathBuf, Unit)>,
     pub(in crate::dialplan) files: Files,
+    /// What the engine says by itself in the plans that are run, each from its first step on.
+    parts: Vec<(StepIx, HousePhrases)>,
     /// Everything that understands speech.
     pub(super) matchers: Vec<Matcher>,
 }
@@ -37,13 +39,22 @@ pub struct Unit {
     pub inputs: Vec<PlanInput>,
     /// What it speaks.
     pub languages: Vec<Language>,
+    /// Names under which it keeps values, with whether they are secret; empty while it is open.
+    pub kept: Vec<(String, bool)>,
     /// Its steps are not all compiled yet.
     open: bool,
 }
 
 /// Compiles `written`, which was read from the first of `files` and what it includes. Gives the files back.
 pub(in crate::dialplan) fn compile(written: &schema::Plan, files: Files, findings: &mut Findings) -> (Plan, Files) {
-    let mut shop = Workshop { hash: Sha256::new(), steps: Vec::new(), units: Vec::new(), files, matchers: Vec::new() };
+    let mut shop = Workshop {
+        hash: Sha256::new(),
+        steps: Vec::new(),
+        units: Vec::new(),
+        files,
+        parts: Vec::new(),
+        matchers: Vec::new(),
+    };
     shop.hash.update(shop.files.text(0));
     let (unit, phrases) = shop.unit(written, 0, "", findings);
     // What was read besides: other words under the same name are another plan.
@@ -66,6 +77,10 @@ pub(in crate::dialplan) fn compile(written: &schema::Plan, files: Files, finding
         steps: shop.steps.into_iter().map(|step| step.expect("every step of every unit was compiled")).collect(),
         matchers: shop.matchers,
         phrases,
+        parts: {
+            shop.parts.sort_by_key(|(first, _)| *first);
+            shop.parts
+        },
     };
     (plan, shop.files)
 }
@@ -101,7 +116,8 @@ impl Workshop {
         let path = self.files.path(place).to_owned();
         let inputs = written.inputs.clone();
         let unit = self.units.len();
-        self.units.push((path, Unit { start: StepIx(base), inputs, languages: languages.clone(), open: true }));
+        let kept = Vec::new();
+        self.units.push((path, Unit { start: StepIx(base), inputs, languages: languages.clone(), kept, open: true }));
         let mut compiler = Compiler {
             findings,
             written,
@@ -138,7 +154,7 @@ impl Workshop {
             .collect();
         compiler.judge_names(&kept);
         let unit = &mut self.units[unit].1;
-        unit.open = false;
+        (unit.open, unit.kept) = (false, kept);
         (unit.clone(), phrases)
     }
 
@@ -192,7 +208,10 @@ impl Compiler<'_> {
                     return None;
                 }
                 let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-                self.shop.unit(&plan, place, &format!("{stem}/"), self.findings).0
+                let first = StepIx(self.shop.steps.len());
+                let (unit, phrases) = self.shop.unit(&plan, place, &format!("{stem}/"), self.findings);
+                self.shop.parts.push((first, phrases));
+                unit
             }
         };
         let missing: Vec<&str> =

@@ -266,6 +266,19 @@ impl Compiler<'_> {
         }
     }
 
+    /// Phrases must be there in every language of the plan.
+    pub(in crate::dialplan) fn check_phrases(&mut self, phrases: &Localized<Vec<Spanned<String>>>) {
+        match phrases {
+            Localized::One(phrases) => self.check_languages::<()>(phrases.at, None, "phrases"),
+            Localized::Each(at, each) => self.check_languages(*at, Some(each), "phrases"),
+        }
+    }
+
+    /// A name whose value is read here.
+    pub(in crate::dialplan) fn read_name(&mut self, name: &Spanned<String>) {
+        self.reads(name.at, [readable(&name.value)]);
+    }
+
     /// What understands options with these phrases, and the wishes in force.
     pub(in crate::dialplan) fn matchers(
         &mut self,
@@ -273,11 +286,7 @@ impl Compiler<'_> {
         universals: &Universals,
     ) -> BTreeMap<Language, Matcher> {
         for phrases in options {
-            match phrases {
-                Some(Localized::One(phrases)) => self.check_languages::<()>(phrases.at, None, "phrases"),
-                Some(Localized::Each(at, each)) => self.check_languages(*at, Some(each), "phrases"),
-                None => {}
-            }
+            phrases.iter().for_each(|phrases| self.check_phrases(phrases));
         }
         let wishes: Vec<Universal> = universals.all().map(|(wish, _)| wish).collect();
         let words = |phrases: &Option<_>, language: &Language| {

@@ -14,6 +14,8 @@ use crate::value::Sort;
 
 /// Words of plans that call people.
 const CALLING: [&str; 5] = ["verify", "promise", "optout", "rate", "voicemail"];
+/// Words of plans that call people about what they owe; one of these may well have forgotten its `verify`.
+const ABOUT_DEBTS: [&str; 3] = ["verify", "promise", "optout"];
 /// Words that speak of a debt.
 const DEBT: [(&str, &[&str]); 2] = [
     (
@@ -47,7 +49,7 @@ pub fn judge(plan: &Plan, at: impl Fn(StepIx) -> Span, findings: &mut Findings) 
         return;
     }
     disclosure(plan, &at, findings);
-    if plan.steps.iter().any(|step| step.word == "verify") {
+    if plan.steps.iter().any(|step| ABOUT_DEBTS.contains(&step.word)) {
         debt_before_verify(plan, &at, findings);
     }
 }

@@ -23,8 +23,6 @@ use crate::value::Value;
 
 /// Words less sure than this are noise. 0..1.
 const BELOW: f32 = 0.2;
-/// What the question that may have been meant is called in texts.
-const IT: &str = "it";
 /// Places of the step's questions.
 const WHAT: usize = 0;
 const HELPED: usize = 1;
@@ -118,10 +116,6 @@ impl Run for AnswerStep {
     fn exits(&self) -> Vec<(String, Target)> {
         vec![("go".to_owned(), self.go), ("unknown".to_owned(), self.unknown)]
     }
-
-    fn keeps(&self) -> Vec<(&str, bool)> {
-        vec![(IT, false)]
-    }
 }
 
 impl AnswerStep {
@@ -138,7 +132,8 @@ impl AnswerStep {
             Some(hit) if hit.score >= MAYBE => {
                 hit.entry.answer.clone_into(&mut asked.answer);
                 asked.at = MEANT;
-                visit.keep(IT, Value::text(hit.entry.question().trim_end_matches(['?', '？'])), false);
+                // For this question only: the next step speaks of something else.
+                visit.scope.set_it(Some(Value::text(hit.entry.question().trim_end_matches(['?', '？']))));
                 Next::ask(MEANT)
             }
             _ => self.unanswered(visit),

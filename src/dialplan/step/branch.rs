@@ -15,7 +15,7 @@ use crate::value::Value;
 const KEYS: &[Key] = &[
     key(
         "when",
-        Shape::List(&Shape::Keys(WAY_KEYS)),
+        Shape::List(&Shape::OneOf(WAY_KEYS, &CONDITIONS)),
         "Ways on, tried in order: the first whose condition holds is taken.",
     ),
     key("else", Shape::Target, "Where to when none holds, or one cannot be told."),
@@ -30,6 +30,9 @@ const WAY_KEYS: &[Key] = &[
     ),
     key("go", Shape::Target, "Where it leads."),
 ];
+
+/// Of these a way has one.
+const CONDITIONS: [&str; 3] = ["if", "open", "share"];
 
 /// The word.
 pub const WORD: Word =
@@ -92,29 +95,35 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
 }
 
 fn when(way: &mut Fields, given_out: &mut u32, cx: &mut Compiler<'_>) -> Option<When> {
-    if let Some(node) = way.take("if") {
-        return cx.condition(&node).map(When::If);
-    }
-    if let Some(name) = way.read("open", cx.findings, read::line) {
-        return cx.calendar(&name).map(|calendar| When::Open(name.value, calendar));
-    }
-    if let Some(share) =
-        way.read("share", cx.findings, |node, findings| read::count(node, "`share`", 1..=100, findings))
-    {
-        let (before, of_hundred) = (*given_out, u32::try_from(share.value).unwrap_or(100));
-        *given_out += of_hundred;
-        if *given_out > 100 {
-            let message = format!("the shares of {} come to {given_out} of a hundred", cx.owner());
-            cx.findings
-                .error(share.at, message)
-                .help(format!("at most {} are left for this way", 100 - before.min(100)));
-            return None;
+    match CONDITIONS.map(|key| way.take(key)) {
+        [Some(node), None, None] => cx.condition(&node).map(When::If),
+        [None, Some(node), None] => {
+            let name = read::line(&node, cx.findings)?;
+            cx.calendar(&name).map(|calendar| When::Open(name.value, calendar))
         }
-        return Some(When::Share { of_hundred, before });
+        [None, None, Some(node)] => {
+            let share = read::count(&node, "`share`", 1..=100, cx.findings)?;
+            let (before, of_hundred) = (*given_out, u32::try_from(share.value).unwrap_or(100));
+            *given_out += of_hundred;
+            if *given_out > 100 {
+                let message = format!("the shares of {} come to {given_out} of a hundred", cx.owner());
+                let help = format!("at most {} are left for this way", 100 - before.min(100));
+                cx.findings.error(share.at, message).help(help);
+                return None;
+            }
+            Some(When::Share { of_hundred, before })
+        }
+        [None, None, None] => {
+            let help = "add `if: …`, `open: …` with the name of a calendar, or `share: 20`";
+            cx.findings.error(way.start(), "this way has no condition").help(help);
+            None
+        }
+        _ => {
+            let help = "for both, let the first way lead to another `branch`";
+            cx.findings.error(way.start(), "a way has one of `if`, `open` and `share`, not several").help(help);
+            None
+        }
     }
-    let help = "add `if: …`, `open: …` with the name of a calendar, or `share: 20`";
-    cx.findings.error(way.start(), "this way has no condition").help(help);
-    None
 }
 
 impl When {
@@ -213,5 +222,21 @@ mod tests {
     fn more_than_a_hundred_of_a_hundred_is_no_plan() {
         let wrong = load_str("lot.yaml", &plan("{ share: 60, go: a }, { share: 50, go: b }")).unwrap_err().to_string();
         assert!(wrong.contains("come to 110 of a hundred") && wrong.contains("at most 40"), "{wrong}");
+    }
+
+    #[test]
+    fn a_way_has_one_condition_and_no_second_that_would_not_count() {
+        let error = |way: &str| {
+            let plan = format!(
+                "dialplan: 1\nstart: a\ncalendars: {{ desk: {{ hours: {{ mon: \"8-9\" }} }} }}\nsteps: {{ a: {{ branch: {{ \
+                 when: [{way}], else: b }} }}, b: {{ hangup: }} }}\n"
+            );
+            load_str("p.yaml", &plan).err().map(|found| found.to_string()).unwrap_or_default()
+        };
+        for way in ["{ if: now.hour > 1, open: desk, go: b }", "{ open: desk, share: 5, go: b }"] {
+            assert!(error(way).contains("one of `if`, `open` and `share`, not several"), "{way}: {}", error(way));
+        }
+        assert!(error("{ go: b }").contains("has no condition"));
+        assert_eq!(error("{ open: desk, go: b }"), "");
     }
 }

@@ -137,6 +137,10 @@ impl Run for Comment {
         }
     }
 
+    fn onward(&self) -> Option<Target> {
+        self.optional.then_some(self.go)
+    }
+
     fn quests(&self) -> Vec<&Quest> {
         vec![&self.quest]
     }
@@ -178,6 +182,7 @@ fn themes(node: Node, cx: &mut Compiler<'_>) -> Themes {
         let named = read::name(&name, "a theme", cx.findings);
         let phrases = read::localized(&node, cx.findings, read::lines);
         if let Some(phrases) = phrases.filter(|_| named) {
+            cx.check_phrases(&phrases);
             names.push(name.value);
             written.push(phrases);
         }
@@ -197,6 +202,20 @@ fn themes(node: Node, cx: &mut Compiler<'_>) -> Themes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn themes_are_written_in_every_language_and_an_optional_comment_in_a_ring_never_ends() {
+        let said = |themes: &str, go: &str| {
+            let plan = format!(
+                "dialplan: 1\nlanguages: [en-US, zh-CN]\nstart: why\ndefaults: {{ question: {{ go: $end }} }}\nsteps:\n  why: \
+                 {{ comment: {{ prompt: {{ en-US: Why?, zh-CN: 为什么？ }}, themes: {{ price: {themes} }}, optional: true, go: {go} }} }}\n"
+            );
+            crate::dialplan::load::load_str("p.yaml", &plan).err().map(|found| found.to_string()).unwrap_or_default()
+        };
+        assert_eq!(said("{ en-US: [cost], zh-CN: [贵] }", "$end"), "");
+        assert!(said("[cost]", "$end").contains("no phrases in zh-CN"));
+        assert!(said("{ en-US: [cost], zh-CN: [贵] }", "why").contains("a caller who says nothing never leaves"));
+    }
 
     #[test]
     fn themes_are_found_by_their_phrases_in_any_form_and_several_at_once() {

@@ -42,6 +42,16 @@ impl Grammars {
         if !self.takes_keys() {
             return Keys::Ignored;
         }
+        // A grammar may have `#` among its own keys; else it ends what was typed.
+        if typed.contains('#') {
+            for grammar in &self.keys {
+                match grammar.match_keys(typed, hearing.now) {
+                    Keyed::Complete(value) => return Keys::Complete(value),
+                    Keyed::More(value) => return Keys::More(value),
+                    Keyed::Wrong => {}
+                }
+            }
+        }
         let (typed, ended) = typed.strip_suffix('#').map_or((typed, false), |typed| (typed, true));
         let mut verdict = Keys::Wrong;
         for grammar in &self.keys {

@@ -10,7 +10,7 @@ use crate::dialplan::interpreter::line_of;
 use crate::dialplan::key::{Key, Shape, key};
 use crate::dialplan::plan::Prompt;
 use crate::dialplan::read::{self, Fields};
-use crate::dialplan::scope::View;
+use crate::dialplan::scope::{View, readable};
 use crate::pii::Pii;
 use crate::value::Value;
 
@@ -44,7 +44,10 @@ impl Telling {
             let message = format!("nobody reads {} values before they say hello", many.value.len());
             cx.findings.error(many.at, message).help(format!("name {TOLD} at most"));
         }
-        let tell = tell.map(|names| names.value.into_iter().map(|name| name.value).collect());
+        for name in tell.iter().flat_map(|names| &names.value) {
+            cx.read_name(name);
+        }
+        let tell = tell.map(|names| names.value.into_iter().map(|name| readable(&name.value)).collect());
         Self { briefing, intent, verified, tell }
     }
 
@@ -83,4 +86,27 @@ pub(super) fn keep(handed: &Handed, visit: &mut Visit<'_>) {
 /// Whole minutes, at least one: nobody believes seconds.
 pub(super) fn minutes(wait: Duration) -> i64 {
     i64::try_from(wait.as_secs().div_ceil(60).max(1)).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::dialplan::load::load_str;
+
+    #[test]
+    fn names_that_are_told_are_names_of_values_and_no_secrets() {
+        let said = |tell: &str| {
+            let plan = format!(
+                "dialplan: 1\nstart: pin\ninputs: {{ customer-number: digits }}\ndefaults: {{ question: {{ go: $end }} }}\n\
+                 steps:\n  pin: {{ ask: {{ prompt: Pin?, digits: 4, sensitive: true, go: desk }} }}\n  desk: {{ queue: {{ group: \
+                 desk, tell: [{tell}], go: $end, overflow: $end }} }}\n"
+            );
+            match load_str("p.yaml", &plan) {
+                Ok(loaded) => loaded.warnings.to_string(),
+                Err(found) => found.to_string(),
+            }
+        };
+        assert_eq!(said("customer-number"), "");
+        assert!(said("custmer_number").contains("nothing ever sets `custmer_number`"), "{}", said("custmer_number"));
+        assert!(said("pin").contains("`pin` is a secret"), "{}", said("pin"));
+    }
 }

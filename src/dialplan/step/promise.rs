@@ -100,6 +100,10 @@ impl Run for Promise {
         if *event == Event::Entered {
             visit.forget::<Agreed>();
         }
+        if matches!(event, Event::Entered | Event::Answered(_)) && self.is_without_limits(visit) {
+            // Rather no promise than one of any amount.
+            return Next::Go(self.form.quests()[AMOUNT].question.exhausted);
+        }
         let next = self.form.next(event, visit);
         let done = take_form(visit);
         if matches!(event, Event::Answered(_))
@@ -157,6 +161,18 @@ impl Promise {
     fn objection<'plan>(&self, visit: &mut Visit<'_>) -> Option<(usize, Words<'plan>)> {
         let (amount, day) = (self.value(AMOUNT, visit), self.value(DAY, visit));
         if let Value::Amount(amount) = amount {
+            let limits =
+                [(&self.most, &self.texts.most), (&self.total, &self.texts.most), (&self.least, &self.texts.least)];
+            for (limit, text) in limits {
+                let limit = limit.as_ref().and_then(|limit| limit.value(visit.view()).ok());
+                // In other money nobody can tell whether it is enough, or too much.
+                if let Some(limit @ Value::Amount(Amount { currency, .. })) = limit
+                    && currency != amount.currency
+                {
+                    let it = self.say_back(AMOUNT, &limit, visit);
+                    return Some((AMOUNT, about(text, it, visit)));
+                }
+            }
             let left = self.left(amount.currency, visit);
             let least = self.limit(self.least.as_ref(), amount.currency, visit);
             let most = self.limit(self.most.as_ref(), amount.currency, visit);
@@ -196,19 +212,30 @@ impl Promise {
         self.form.wanted[slot].want.say_back(value, &hearing)
     }
 
-    /// A limit in the money that was spoken of; `None` for one in other money, or that cannot be told.
-    fn limit(&self, limit: Option<&Calculation>, currency: Currency, visit: &mut Visit<'_>) -> Option<Amount> {
-        match limit?.value(visit.view()) {
-            Ok(Value::Nothing) => None,
-            Ok(Value::Amount(amount)) => Some(amount).filter(|amount| amount.currency == currency),
-            Ok(other) => {
+    /// Is there a limit that cannot be told? Then none of the promises can be judged.
+    fn is_without_limits(&self, visit: &mut Visit<'_>) -> bool {
+        for limit in [&self.least, &self.most, &self.total].into_iter().flatten() {
+            let why = match limit.value(visit.view()) {
+                Ok(Value::Nothing | Value::Amount(_)) => continue,
+                Ok(other) if other.plain().trim().parse::<f64>().is_ok_and(f64::is_finite) => continue,
+                Ok(other) => format!("it came to a {}", other.sort()),
+                Err(why) => why,
+            };
+            visit.faults.push(format!("a limit of the promise cannot be told: {why}"));
+            return true;
+        }
+        false
+    }
+
+    /// A limit in the money that was spoken of.
+    fn limit(&self, limit: Option<&Calculation>, currency: Currency, visit: &Visit<'_>) -> Option<Amount> {
+        match limit?.value(visit.view()).ok()? {
+            Value::Nothing => None,
+            Value::Amount(amount) => Some(amount).filter(|amount| amount.currency == currency),
+            other => {
                 let rounded = other.plain().trim().parse::<f64>().ok();
                 rounded
                     .and_then(|number| Amount::parse(&format!("{number:.*}", currency.decimals() as usize), currency))
-            }
-            Err(why) => {
-                visit.faults.push(format!("a limit of the promise cannot be told: {why}"));
-                None
             }
         }
     }

@@ -116,7 +116,7 @@ fn usual_place(languages: &[Language]) -> Prompt {
                  take about {{ minutes }} {% if minutes == 1 %}minute{% else %}minutes{% endif %}."
             }
             "zh" | "cmn" => {
-                "{% if position == 1 %}下一位就是您。{% else %}您排在第{{ position }}位。{% endif %}大约还需要{{ minutes }}分钟。"
+                "{% if position == 1 %}下一位就是您。{% else %}您排在第{{ position }}位。{% endif %}大约还需要{% if minutes == 2 %}两{% else %}{{ minutes }}{% endif %}分钟。"
             }
             _ => return None,
         };

@@ -20,7 +20,7 @@ use crate::grammar::builtin::{Keys, Kind};
 use crate::grammar::normalize::{self, is_mandarin};
 use crate::language::Language;
 use crate::pii::Pii;
-use crate::understand::{Fit, Matcher, NBest};
+use crate::understand::{Fit, Matcher, NBest, denial};
 use crate::value::Value;
 
 /// The best score of a scale: two keys hold it.
@@ -247,7 +247,13 @@ impl RateEar {
         let known = self.words.get(language)?;
         nbest.hypotheses.iter().enumerate().find_map(|(rank, guess)| {
             let said = normalize::words(guess.text.reveal(), language);
-            let (_, score) = known.iter().find(|(word, _)| holds(&said, word))?;
+            let denied = denial::denied(&said, language);
+            let meant = |word: &[String]| {
+                // Of "not good" nothing is good, unless the plan has "not good" itself.
+                let begins = |at: &usize| said[*at..].starts_with(word) && !denied.contains(&Some(*at));
+                !word.is_empty() && (0..said.len()).any(|at| begins(&at))
+            };
+            let (_, score) = known.iter().find(|(word, _)| meant(word))?;
             let sure = trust(guess, rank) * BY_WORD;
             (sure >= VALUE_BELOW).then_some((*score, rank, sure))
         })
@@ -376,7 +382,8 @@ mod tests {
 
     fn judged(text: &str, language: &str, (min, max): (i64, i64)) -> Judged {
         let language = Language::parse(language).unwrap();
-        let words = vec![(normalize::words("not bad", &language), 4)];
+        let words = [("not bad", 4), ("brilliant", 5), ("满意", 5)];
+        let words = words.map(|(word, score)| (normalize::words(word, &language), score)).to_vec();
         let ear = RateEar {
             slot: "nps".into(),
             want: Want::Kind(Kind::Rating { min, max }),
@@ -402,6 +409,11 @@ mod tests {
             ("terrible", "en-US", how.clone()),
             ("还不错", "zh-CN", how.clone()),
             ("not bad", "en-US", score(4)),
+            ("it was brilliant", "en-US", score(5)),
+            ("not brilliant", "en-US", None),
+            ("not really brilliant, just good", "en-US", how.clone()),
+            ("很满意", "zh-CN", score(5)),
+            ("不太满意，一般", "zh-CN", how.clone()),
             ("purple", "en-US", None),
             ("", "en-US", None),
         ] {

@@ -17,7 +17,6 @@ use crate::dialplan::yaml::{Node, Value as Yaml};
 use crate::grammar::builtin::{self, Fit as Part, Keys, Kind};
 use crate::language::Language;
 use crate::pii::Pii;
-use crate::spoken::home_currency;
 use crate::understand::{Fit, Hypothesis, Matcher, Meaning, NBest};
 use crate::value::Value;
 
@@ -136,11 +135,7 @@ impl Want {
     /// What keys typed so far come to.
     pub fn keys(&self, typed: &str, hearing: &Hearing) -> Keys {
         match self {
-            Self::Kind(Kind::Amount { currency: None, min, max }) => {
-                let currency = home_currency(&hearing.language);
-                builtin::keys(&Kind::Amount { currency: Some(currency), min: *min, max: *max }, typed, hearing.now)
-            }
-            Self::Kind(kind) => builtin::keys(kind, typed, hearing.now),
+            Self::Kind(kind) => builtin::keys(&kind.at_home(&hearing.language), typed, hearing.now),
             Self::Grammar(grammars) => grammars.keys(typed, hearing),
         }
     }

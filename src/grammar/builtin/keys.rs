@@ -164,7 +164,19 @@ fn time(typed: &str) -> Keys {
 }
 
 fn phone(typed: &str, region: &str) -> Keys {
+    // An eleventh digit is on its way behind the 1 of a long-distance number, and in China behind most area codes; behind
+    // those of four digits a twelfth may be.
+    let grows = match (region, typed.len()) {
+        ("US" | "CA", 10) => typed.starts_with('1'),
+        ("CN", 10) => typed.starts_with('0'),
+        _ => false,
+    };
+    let big_city = typed.starts_with("01") || typed.starts_with("02");
     match dialled(typed, false, region) {
+        _ if grows => Keys::More(None),
+        Dialled::Number(number, _) if region == "CN" && typed.len() == 11 && typed.starts_with('0') && !big_city => {
+            Keys::More(Some(Value::Phone(number)))
+        }
         Dialled::Number(number, _) if !region.is_empty() && number.starts_with('+') => {
             // In Britain a number of ten digits may have an eleventh; in America eleven begin with a 1.
             if region == "GB" && typed.len() == 10 {
@@ -245,6 +257,9 @@ mod tests {
             ("phone?region=US", "2025550123", "+12025550123"),
             ("phone?region=US", "12025550123", "+12025550123"),
             ("phone?region=CN", "13800138000", "+8613800138000"),
+            ("phone?region=CN", "01012345678", "+861012345678"),
+            ("phone?region=CN", "075512345678", "+8675512345678"),
+            ("phone?region=CN", "05711234567#", "+865711234567"),
             ("phone?region=GB", "07700900123", "+447700900123"),
             ("phone", "5550123#", "5550123"),
             ("rating?max=10", "8", "8"),
@@ -275,6 +290,8 @@ mod tests {
             ("time", "93", None),
             ("time", "130", Some("01:30")),
             ("phone?region=US", "202555", None),
+            ("phone?region=US", "1202555012", None),
+            ("phone?region=CN", "0755123456", None),
             ("rating?max=10", "1", Some("1")),
             ("moment", "0306", None),
             ("boolean", "", None),
@@ -308,6 +325,8 @@ mod tests {
             ("rating?min=1;max=5", "0"),
             ("rating?min=1;max=5", "6"),
             ("phone?region=US", "123456789012"),
+            ("phone?region=US", "0000000"),
+            ("phone", "0000000"),
             ("moment", "03062561"),
             ("number", "1234567890123456"),
         ] {

@@ -162,6 +162,9 @@ pub fn moments(date: Option<Date>, times: &[(Time, f32)], now: DateTime) -> Vec<
         .filter_map(|(time, sure)| match date {
             Some(date) => {
                 let moment = date.to_datetime(*time);
+                // Midnight of today is the one to come.
+                let gone = date == now.date() && time.hour() == 0 && moment < now;
+                let moment = if gone { moment.checked_add(1.day()).ok()? } else { moment };
                 Some((moment, if moment < now && date == now.date() { sure * 0.3 } else { *sure }))
             }
             None => {

@@ -56,6 +56,14 @@ fn sums_of_money() {
             ("200 euros", "200.00 full"),
             ("zero dollars", "0.00 full"),
             ("one hundred and five pounds and twenty pence", "105.20 full"),
+            ("point five dollars", "0.50 full"),
+            ("point five", "0.50 full"),
+            ("three quarters", "0.75 full"),
+            ("half a dollar", "0.50 full"),
+            ("three quarters of a dollar", "0.75 full"),
+            ("five dollars and a quarter", "5.25 full"),
+            ("two and a quarter thousand", "2250.00 full"),
+            ("two thirds", "-"),
             ("a couple hundred", "-"),
             ("half", "-"),
             ("in two days", "-"),
@@ -310,6 +318,12 @@ fn moments() {
             ("today at nine", "2026-03-04T21:00 full"),
             ("monday at 9 am", "2026-03-09T09:00 full"),
             ("the fifteenth at ten o'clock", "2026-03-15T10:00 full"),
+            ("tonight at midnight", "2026-03-05T00:00 full"),
+            ("tonight at twelve", "2026-03-05T00:00 full"),
+            ("twelve o'clock tonight", "2026-03-05T00:00 full"),
+            ("tomorrow night at one", "2026-03-06T01:00 full"),
+            ("tomorrow at 12 am", "2026-03-05T00:00 full"),
+            ("tonight at eleven", "2026-03-04T23:00 full"),
             ("tomorrow", "prefix"),
             ("on Friday", "prefix"),
             ("tomorrow at", "prefix"),
@@ -778,4 +792,16 @@ fn rating_in_whole_sentences() {
             ("zero", "-"),
         ],
     );
+}
+
+#[test]
+fn a_day_that_does_not_exist_is_none_and_its_last_words_are_no_other() {
+    for text in
+        ["the thirty first of june", "june thirty first", "february thirtieth", "the thirty first of april please"]
+    {
+        assert_eq!(all_of(text, "date", "en-US").concat(), "", "{text}");
+    }
+    assert_eq!(all_of("the thirty first of july", "date", "en-US"), ["2026-07-31"]);
+    assert_eq!(all_of("three quarters", "number", "en-US"), ["0.75"]);
+    assert_eq!(all_of("two thirds", "number", "en-US").concat(), "");
 }

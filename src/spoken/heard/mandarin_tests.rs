@@ -1,6 +1,6 @@
 //! What Mandarin callers say, and what it must come to. The clock stands at ten on Wednesday, 4 March 2026.
 
-use super::tests::{best, check};
+use super::tests::{all_of, best, check};
 
 #[test]
 fn sums_of_money() {
@@ -263,6 +263,9 @@ fn moments() {
             ("十五号晚上七点", "2026-03-15T19:00 full"),
             ("下午三点", "2026-03-04T15:00 full"),
             ("后天中午", "2026-03-06T12:00 full"),
+            ("今晚十二点", "2026-03-05T00:00 full"),
+            ("明天晚上十二点", "2026-03-06T00:00 full"),
+            ("明天凌晨一点", "2026-03-05T01:00 full"),
             ("明天", "prefix"),
             ("明天下午", "prefix"),
             ("两百块", "-"),
@@ -642,4 +645,16 @@ fn phone_in_whole_sentences() {
             ("13912345678。", "+8613912345678 full"),
         ],
     );
+}
+
+#[test]
+fn a_day_that_does_not_exist_is_none_and_a_hundred_may_leave_out_its_one() {
+    for text in ["六月三十一号", "二月三十号", "四月三十一号付"] {
+        assert_eq!(all_of(text, "date", "zh-CN"), [""; 0], "{text}");
+    }
+    assert_eq!(all_of("三十一号", "date", "zh-CN"), ["2026-03-31"]);
+    for (text, amount) in [("百八十块", "180.00"), ("千五百块", "1500.00"), ("两百八十块", "280.00")] {
+        assert_eq!(all_of(text, "amount", "zh-CN")[0], amount, "{text}");
+    }
+    assert_eq!(all_of("百分之五", "amount", "zh-CN").first().map(String::as_str).filter(|sum| *sum == "105.00"), None);
 }

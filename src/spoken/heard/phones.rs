@@ -23,6 +23,9 @@ pub fn dialled(digits: &str, plus: bool, region: &str) -> Dialled {
             _ => Dialled::No,
         };
     }
+    if length >= 6 && digits.bytes().all(|digit| digit == b'0') {
+        return Dialled::No;
+    }
     match region {
         "US" | "CA" => north_american(digits),
         "CN" => chinese(digits),
@@ -46,6 +49,9 @@ fn north_american(digits: &str) -> Dialled {
     let national = if digits.len() == 11 { digits.strip_prefix('1').unwrap_or(digits) } else { digits };
     match national.len() {
         0..7 => Dialled::Short,
+        // No exchange begins with 0 or 1; the 1 of a long-distance number may.
+        7 if digits.starts_with('0') => Dialled::No,
+        7 if digits.starts_with('1') => Dialled::Short,
         7 => Dialled::Local(digits.to_owned(), 0.5),
         8 | 9 => Dialled::Short,
         10 => {
@@ -63,14 +69,14 @@ fn chinese(digits: &str) -> Dialled {
     let mobile = bytes.first() == Some(&b'1') && bytes.get(1).is_none_or(|second| *second >= b'3');
     match (digits.len(), bytes.first()) {
         (11, Some(b'1')) if mobile => Dialled::Number(format!("+86{digits}"), 0.96),
-        (10..=12, Some(b'0')) => Dialled::Number(format!("+86{}", &digits[1..]), 0.93),
+        (10..=12, Some(b'0')) if bytes.get(1) != Some(&b'0') => Dialled::Number(format!("+86{}", &digits[1..]), 0.93),
         (10, _) if digits.starts_with("400") || digits.starts_with("800") => {
             Dialled::Number(format!("+86{digits}"), 0.93)
         }
         (13, _) if digits.starts_with("861") => Dialled::Number(format!("+{digits}"), 0.93),
         (7 | 8, Some(b'2'..=b'9')) => Dialled::Local(digits.to_owned(), 0.55),
         (5, _) if digits.starts_with("10") || digits.starts_with("95") => Dialled::Local(digits.to_owned(), 0.5),
-        (length, _) if length < 11 => Dialled::Short,
+        (length, _) if length < 11 || (length < 13 && digits.starts_with("861")) => Dialled::Short,
         _ => Dialled::No,
     }
 }
@@ -89,6 +95,11 @@ mod tests {
             ("5550123", false, "US", Dialled::Local("5550123".into(), 0.5)),
             ("202555", false, "US", Dialled::Short),
             ("20255501234", false, "US", Dialled::No),
+            ("0000000", false, "US", Dialled::No),
+            ("1202555", false, "US", Dialled::Short),
+            ("0000000", false, "DE", Dialled::No),
+            ("00000000000", false, "CN", Dialled::No),
+            ("86138001380", false, "CN", Dialled::Short),
             ("13800138000", false, "CN", number("+8613800138000", 0.96)),
             ("01012345678", false, "CN", number("+861012345678", 0.93)),
             ("4008001234", false, "CN", number("+864008001234", 0.93)),

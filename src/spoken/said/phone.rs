@@ -15,6 +15,7 @@ pub fn said(number: &str, language: &Language) -> String {
     let Some(international) = number.strip_prefix('+') else { return national(number, language) };
     match international.strip_prefix(home) {
         Some(rest) if home == "44" => national(&format!("0{rest}"), language),
+        Some(rest) if home == "86" && is_line(rest) => national(&format!("0{rest}"), language),
         Some(rest) if !home.is_empty() => national(rest, language),
         _ => {
             let plus = match language.primary() {
@@ -26,6 +27,14 @@ pub fn said(number: &str, language: &Language) -> String {
             [format!("{plus}{}", digits::said(code, language)), digits::said(rest, language)].join(pause(language))
         }
     }
+}
+
+/// Is a Chinese number one of a line, dialled with a 0 before its area code? Mobiles begin with 13 to 19 and have eleven
+/// digits, 400 and 800 numbers ten, service numbers five.
+fn is_line(number: &str) -> bool {
+    let mobile = number.len() == 11 && number.starts_with('1') && number.as_bytes()[1] >= b'3';
+    let service = number.len() == 10 && (number.starts_with("400") || number.starts_with("800"));
+    (9..=11).contains(&number.len()) && !mobile && !service
 }
 
 /// "one, eight zero zero, …": the 1 that long-distance numbers begin with in North America stands by itself.

@@ -186,6 +186,7 @@ fn times_of_day() {
 #[test]
 fn numbers_to_dial_and_letters() {
     let phone = |text: &str| Value::Phone(text.into());
+    let zh = Language::parse("zh-CN").unwrap();
     for (tag, value, how, said) in [
         ("en-US", phone("+12025550123"), SayAs::Auto, "two zero two, five five five, zero one two three"),
         ("en-US", Value::text("555-1234"), SayAs::Phone, "five five five, one two three four"),
@@ -198,6 +199,9 @@ fn numbers_to_dial_and_letters() {
         ),
         ("en-GB", phone("+442079460000"), SayAs::Auto, "zero two zero, seven nine four six, zero zero zero zero"),
         ("zh-CN", phone("+8613800138000"), SayAs::Auto, "幺三八，零零幺三，八零零零"),
+        ("zh-CN", phone("+861012345678"), SayAs::Auto, crate::spoken::digits::said("01012345678", &zh).as_str()),
+        ("zh-CN", phone("+8675512345678"), SayAs::Auto, crate::spoken::digits::said("075512345678", &zh).as_str()),
+        ("zh-CN", phone("+864008001234"), SayAs::Auto, crate::spoken::digits::said("4008001234", &zh).as_str()),
         ("zh-CN", phone("+12025550123"), SayAs::Auto, "加幺，二零二，五五五，零幺二三"),
         ("en-US", Value::Integer(4217), SayAs::Digits, "four two one seven"),
         ("en-US", Value::text("5551234"), SayAs::Digits, "five five five, one two three four"),

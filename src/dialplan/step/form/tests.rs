@@ -310,7 +310,7 @@ fn slots_of_many_kinds_find_their_own_words_and_secrets_are_never_said() {
             ("four people on Friday at seven thirty pm", "Four, Friday, March the sixth, seven thirty p m. Outside?"),
             ("yes", "Yes. Your card's last four digits?"),
             ("4711", "Four, Friday, March the sixth, seven thirty p m, yes. Is that right?"),
-            ("yes", "4."),
+            ("yes", "Four."),
         ],
     );
 }

@@ -82,6 +82,26 @@ fn limits_are_told_and_what_breaks_them_is_asked_for_again() {
 }
 
 #[test]
+fn limits_are_calculated_from_money_and_whole_numbers_and_one_that_fails_lets_no_promise_be_made() {
+    let limits = "least: \"= due / 10\"\n      most: \"= due * 2\"";
+    let mut talk = Rehearsal::of(&plan(limits), "en-US", &[("due", "120")]);
+    let few = talk.say("ten dollars on Friday").bot();
+    assert_eq!(few, "It has to be at least twelve dollars. How much will you pay?");
+    let much = talk.say("three hundred dollars").bot();
+    assert_eq!(much, "It can be two hundred forty dollars at most. How much will you pay?");
+    let other =
+        Rehearsal::of(&plan("most: \"{{ due }}\""), "en-US", &[("due", "120")]).say("fifty pounds on Friday").bot();
+    assert_eq!(other, "It can be one hundred twenty dollars at most. How much will you pay?", "in other money");
+    for broken in ["least: \"= stranger * 2\"", "most: \"= 'a lot'\"", "total: \"= due / 0\""] {
+        let mut talk = Rehearsal::of(&plan(broken), "en-US", &[("due", "120")]);
+        assert_eq!(talk.bot(), "A person. [agent]", "{broken}");
+        assert!(talk.faults()[0].contains("a limit of the promise cannot be told"), "{broken}: {:?}", talk.faults());
+    }
+    let mut talk = Rehearsal::of(&plan("most: \"= due\""), "en-US", &[]);
+    assert!(talk.say("fifty dollars on Friday").bot().ends_with("Is that right?"), "nothing is known to be owed");
+}
+
+#[test]
 fn instalments_are_asked_for_until_all_is_promised() {
     let mut talk = Rehearsal::of(&plan("total: \"{{ due }}\"\n      parts: 3"), "en-US", &[("due", "300")]);
     talk.say("one hundred dollars on Friday");

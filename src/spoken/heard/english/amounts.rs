@@ -1,6 +1,6 @@
 //! English sums of money: "two hundred dollars and five cents", "twelve fifty", "two grand", "$12.50", "a buck fifty".
 
-use super::numbers::{Number, below_hundred, cardinal, digit, number, zero};
+use super::numbers::{AND_A_PART, Number, below_hundred, cardinal, digit, number, zero};
 use super::{MONTHS, WEEKDAYS};
 use crate::language::Language;
 use crate::spoken::currencies::{self, home_currency};
@@ -85,6 +85,15 @@ const PRONOUN_AFTER: &[&str] = &[
     "wrong", "right", "next", "some",
 ];
 
+/// "half a dollar", in hundredths.
+const PART_OF_ONE: &[(&str, &str)] = &[
+    ("half a", "5"),
+    ("half of a", "5"),
+    ("a quarter of a", "25"),
+    ("quarter of a", "25"),
+    ("three quarters of a", "75"),
+];
+
 /// What a bare number after "at" is worth as a sum.
 const AFTER_AT: f32 = 0.4;
 
@@ -132,6 +141,12 @@ impl Money<'_> {
             let end = self.unit(end).map_or(end, |(_, end)| end);
             return self.with_small(value, currency, end);
         }
+        if let Some((hundredths, end)) = self.words.find(at, PART_OF_ONE)
+            && let Some((currency, end)) = self.unit(end)
+        {
+            let part = Decimal::whole(0).with_fraction(hundredths).and_then(|part| amount(part, currency));
+            return part.map(|part| Reading::plain(part, end, 0.95)).into_iter().collect();
+        }
         let one = self.words.get(at) == "a" && self.unit(at + 1).is_some();
         let number = if one { Some((Decimal::whole(1), at + 1)) } else { cardinal(self.words, at) };
         let strung = number_of(self.words, at).filter(|number| number.strung.is_some());
@@ -155,9 +170,9 @@ impl Money<'_> {
     /// Whole units and what may follow: "and five cents", "fifty", "and a half".
     fn with_small(&self, value: Decimal, currency: Currency, end: usize) -> Vec<Reading> {
         let plain = || amount(value, currency).map(|amount| Reading::plain(amount, end, 0.97)).into_iter().collect();
-        if let Some(after) = self.words.take(end, "and a half") {
-            let half = Decimal::parse("0.5").and_then(|half| value.plus(half));
-            return half
+        if let Some((hundredths, after)) = self.words.find(end, AND_A_PART) {
+            let part = Decimal::whole(0).with_fraction(hundredths).and_then(|part| value.plus(part));
+            return part
                 .and_then(|sum| amount(sum, currency))
                 .map_or_else(plain, |sum| vec![Reading::plain(sum, after, 0.9)]);
         }

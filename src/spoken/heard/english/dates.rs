@@ -95,6 +95,10 @@ enum Unit {
 
 /// What a day at this place may be, best first.
 pub fn at(words: &Words, at: usize, today: Date, when: When, language: &Language) -> Vec<Reading> {
+    // "The thirty first of June" is no day, and its first none either.
+    if at > 0 && ordinal(words, at - 1).is_some_and(|(_, end)| end == at + 1) {
+        return Vec::new();
+    }
     let days = Days { words, today, when, day_first: !matches!(region(language), None | Some("US" | "CA")) };
     let mut longest: Vec<Reading> = Vec::new();
     let forms = [

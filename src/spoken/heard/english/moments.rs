@@ -105,6 +105,7 @@ fn together(days: &[Reading], time: &times::Heard, now: DateTime, end: usize) ->
     let mut found: Vec<Reading> = Vec::new();
     for day in days {
         let Value::Date(date) = day.value else { continue };
+        let Some(date) = (if time.past_midnight { date.tomorrow().ok() } else { Some(date) }) else { continue };
         for (moment, sure) in moments(Some(date), &time.times, now) {
             found.push(Reading::plain(Value::Moment(moment), end, sure * day.sure));
         }

@@ -18,6 +18,19 @@ const SCALES: [(&str, i64); 8] = [
     ("m", 1_000_000),
     ("mil", 1_000_000),
 ];
+/// What is added to a number, in hundredths.
+pub const AND_A_PART: &[(&str, &str)] = &[("and a half", "5"), ("and a quarter", "25"), ("and three quarters", "75")];
+/// What a number may count in place of wholes: so many make one.
+const PARTS: &[(&str, i64)] = &[
+    ("quarters", 4),
+    ("halves", 2),
+    ("thirds", 3),
+    ("fifths", 5),
+    ("sixths", 6),
+    ("sevenths", 7),
+    ("eighths", 8),
+    ("tenths", 10),
+];
 /// What recognisers write for a digit before "hundred" and "thousand".
 const MISHEARD: [(&str, i64); 6] = [("to", 2), ("too", 2), ("for", 4), ("fore", 4), ("ate", 8), ("won", 1)];
 
@@ -84,11 +97,20 @@ pub fn cardinal(words: &Words, at: usize) -> Option<(Decimal, usize)> {
         let (scale, end) = scale(words, end)?;
         return Some((Decimal::whole(scale / 2), end));
     }
+    // "point five", with nothing before the point.
+    if let Some(found) = fraction(words, Decimal::whole(0), at) {
+        return Some(found);
+    }
     let (mut total, mut end) = whole(words, at)?;
     if let Some((with_point, after)) = fraction(words, total, end) {
         (total, end) = (with_point, after);
-    } else if let Some(after) = words.take(end, "and a half") {
-        (total, end) = (total.plus(Decimal::parse("0.5")?)?, after);
+    } else if let Some((hundredths, after)) = words.find(end, AND_A_PART) {
+        (total, end) = (total.plus(Decimal::whole(0).with_fraction(hundredths)?)?, after);
+    } else if let Some((parts, after)) = words.find(end, PARTS) {
+        // "three quarters"; of thirds no decimal is exact, and "two thirds" are not two.
+        let count = total.as_whole().filter(|count| (1..=parts).contains(count) && 100 % parts == 0)?;
+        let part = format!("{:02}", count * 100 / parts);
+        return Some((if count == parts { Decimal::whole(1) } else { Decimal::whole(0).with_fraction(&part)? }, after));
     } else {
         return Some((total, end));
     }

@@ -87,6 +87,8 @@ pub struct Heard {
     pub end: usize,
     /// Just "five".
     pub bare: bool,
+    /// "Twelve at night": the night of a day ends on the next.
+    pub past_midnight: bool,
 }
 
 /// The time at this place.
@@ -106,7 +108,9 @@ fn named(words: &Words, at: usize) -> Option<Heard> {
     ];
     let (hour, end) = words.find(at, NAMED)?;
     let before = words.after(at, &["before", "after"]) && words.get(at) == "noon";
-    Some(Heard { times: vec![(Time::new(hour, 0, 0, 0).ok()?, if before { 0.5 } else { 0.97 })], end, bare: false })
+    let times = vec![(Time::new(hour, 0, 0, 0).ok()?, if before { 0.5 } else { 0.97 })];
+    let night = words.any(end, &["tonight", "tomorrow night"]).is_some() || words.after(at, &["night", "night at"]);
+    Some(Heard { times, end, bare: false, past_midnight: hour == 0 && night })
 }
 
 /// "half past five", "quarter to six", "ten past five", "twenty five minutes to six", British "half five".
@@ -152,7 +156,8 @@ fn past_and_to(words: &Words, at: usize) -> Option<Heard> {
     };
     if midnight {
         let hour = if matches!(side, "past" | "after") { 0 } else { 23 };
-        return Some(Heard { times: vec![(Time::new(hour, minute, 0, 0).ok()?, 0.95)], end, bare: false });
+        let times = vec![(Time::new(hour, minute, 0, 0).ok()?, 0.95)];
+        return Some(Heard { times, end, bare: false, past_midnight: false });
     }
     Some(on_half(words, at, hour, minute, end, false))
 }
@@ -177,7 +182,8 @@ fn figures(words: &Words, at: usize) -> Option<Heard> {
     Time::new(hour, minute, 0, 0).ok()?;
     let next = words.skip(next, &["hours", "oclock"]);
     if written_out && words.find(next, HALVES).is_none() {
-        return Some(Heard { times: vec![(Time::new(hour, minute, 0, 0).ok()?, 0.9)], end: next, bare });
+        let times = vec![(Time::new(hour, minute, 0, 0).ok()?, 0.9)];
+        return Some(Heard { times, end: next, bare, past_midnight: false });
     }
     Some(on_half(words, at, hour, minute, next, bare))
 }
@@ -214,7 +220,8 @@ fn hour(words: &Words, at: usize) -> Option<Heard> {
         return None;
     }
     if military {
-        return Some(Heard { times: vec![(Time::new(hour as i8, minute as i8, 0, 0).ok()?, 0.85)], end: oclock, bare });
+        let times = vec![(Time::new(hour as i8, minute as i8, 0, 0).ok()?, 0.85)];
+        return Some(Heard { times, end: oclock, bare, past_midnight: false });
     }
     Some(on_half(words, at, hour as i8, minute as i8, oclock, bare))
 }
@@ -242,6 +249,7 @@ fn on_half(words: &Words, at: usize, hour: i8, minute: i8, end: usize, bare: boo
         None => (before(), end),
     };
     let bare = bare && half.is_none();
+    let past_midnight = half == Some(Half::Night) && (hour == 12 || (1..=4).contains(&hour));
     let time = |hour: i8| Time::new(hour, minute, 0, 0).ok();
     let one = |hour: i8| time(hour).map(|time| (time, 0.97)).into_iter().collect();
     let times = match half {
@@ -258,5 +266,5 @@ fn on_half(words: &Words, at: usize, hour: i8, minute: i8, end: usize, bare: boo
             on_the_face(hour, minute).into_iter().map(|(time, sure)| (time, sure * weight)).collect()
         }
     };
-    Heard { times, end, bare }
+    Heard { times, end, bare, past_midnight }
 }

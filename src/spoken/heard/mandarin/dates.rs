@@ -305,6 +305,14 @@ impl Days<'_> {
             return Vec::new();
         };
         let Some((_, end)) = words.any(next, &["号", "日"]) else { return Vec::new() };
+        // 六月三十一号 is no day, and neither is what is left of it without its month or its tens.
+        let mut begins = at;
+        while begins > 0 && (digit(words, begins - 1).is_some() || words.get(begins - 1) == "十") {
+            begins -= 1;
+        }
+        if words.before(begins) == "月" && month.is_none() {
+            return Vec::new();
+        }
         if words.any(end, &["线", "楼", "房", "门", "键", "选项", "码", "店", "卡"]).is_some()
             || words.before(at) == "第"
         {

@@ -24,6 +24,7 @@ pub fn at(words: &Words, at: usize, now: DateTime, when: When) -> Vec<Reading> {
     let mut found: Vec<Reading> = Vec::new();
     for day in &days {
         let Value::Date(date) = day.value else { continue };
+        let Some(date) = (if time.past_midnight { date.tomorrow().ok() } else { Some(date) }) else { continue };
         let read = moments(Some(date), &time.times, now).into_iter();
         found.extend(read.map(|(moment, sure)| Reading::plain(Value::Moment(moment), time.end, sure * day.sure)));
     }

@@ -81,6 +81,12 @@ fn whole(words: &Words, at: usize) -> Option<(Decimal, usize)> {
     }
     let mut sum = Sum::default();
     let mut end = at;
+    // 百八十 leaves out the one; 几百八十 does not, and 百分之五 is none.
+    let alone = !matches!(words.before(at), "几" | "数" | "上" | "好" | "多" | "成")
+        && at.checked_sub(1).is_none_or(|before| unit(words, before).is_none());
+    if matches!(unit(words, at), Some(100 | 1_000)) && alone && digit(words, at + 1).is_some_and(|next| next > 0) {
+        sum.pending = Some((1, at, true));
+    }
     loop {
         if let Some(number) = digit(words, end) {
             let more = digit(words, end + 1).is_some_and(|next| next > 0) || words.get(end + 1) == "十";

@@ -55,6 +55,8 @@ pub struct Heard {
     pub end: usize,
     /// Could be something else.
     pub bare: bool,
+    /// 晚上十二点: the night of a day ends on the next.
+    pub past_midnight: bool,
 }
 
 /// The time at this place.
@@ -63,14 +65,19 @@ pub fn at(words: &Words, at: usize) -> Option<Heard> {
         Some((part, end)) => (Some(part), words.skip(end, &["的", "，"])),
         None => (before(words, at), at),
     };
-    let said = clock(words, start).map(|(hour, minute, end)| (on_part(part, hour, minute), end));
+    let said = clock(words, start).map(|(hour, minute, end)| (on_part(part, hour, minute), hour, end));
     match said {
-        Some((times, end)) if !times.is_empty() => Some(Heard { times, end, bare: false }),
+        Some((times, hour, end)) if !times.is_empty() => {
+            let night = matches!(part, Some(Part::Evening | Part::Night));
+            let past_midnight = night && (hour == 12 || hour <= 4);
+            Some(Heard { times, end, bare: false, past_midnight })
+        }
         Some(_) => None,
         None => {
             let hour = words.find(at, &[("中午", 12), ("正午", 12), ("午夜", 0)]);
             let (hour, end) = hour?;
-            Some(Heard { times: vec![(Time::new(hour, 0, 0, 0).ok()?, 0.8)], end, bare: false })
+            let times = vec![(Time::new(hour, 0, 0, 0).ok()?, 0.8)];
+            Some(Heard { times, end, bare: false, past_midnight: false })
         }
     }
 }
