@@ -125,7 +125,7 @@ fn who_waits_hears_their_place_and_is_joined_and_comes_back_to_the_plan() {
     let mut rig = pressed("1");
     rig.pass(5_000);
     news(&mut rig, Consulted::Place { position: 2, wait: Duration::from_secs(100) });
-    assert_eq!(said(&rig), ["Place 2, 2 minutes."]);
+    assert_eq!(said(&rig), ["Place two, two minutes."]);
     rig.pass(4_000);
     taken(&mut rig);
     assert!(rig.sent(&joins));

@@ -197,7 +197,7 @@ mod tests {
         let question = deed.question.as_ref().unwrap();
         assert_eq!((question.step.as_str(), question.place), ("main", 0));
         assert!(deed.meaning.is_some());
-        assert_eq!((part.last_words.len(), part.end), (1, Some((8, "completed: agent".to_owned()))));
+        assert_eq!((part.last_words.len(), part.end), (1, Some((9, "completed: agent".to_owned()))));
         assert!(part.patience > MORE && part.patience < LONGEST);
     }
 

@@ -95,7 +95,7 @@ fn what_was_not_understood_is_said_again_and_told() {
 
 #[test]
 fn a_line_that_is_never_understood_is_a_fault() {
-    let mut line = Line::new(&format!("{GREETING}\nkeys 1\nbot What is your …"));
+    let mut line = Line::new(&format!("{GREETING}\nkeys 1\nbot Please key in …"));
     line.bot(&["Welcome to the bank.", "What can I do for you?"], "main", false);
     for _ in 0..TRIES {
         assert!(matches!(line.does(), Some(Does::Press(_))));
@@ -110,7 +110,7 @@ fn a_line_that_is_never_understood_is_a_fault() {
 #[test]
 fn a_doubt_is_affirmed_when_it_is_right_and_denied_when_it_is_not() {
     for (meaning, answer) in [(Some("balance"), "yes"), (Some("agent"), "no")] {
-        let mut line = Line::new(&format!("{GREETING}\nyou balance\nbot What is your …"));
+        let mut line = Line::new(&format!("{GREETING}\nyou balance\nbot Please key in …"));
         line.bot(&["Welcome to the bank.", "What can I do for you?"], "main", false);
         assert_eq!(line.does(), speaks("balance"));
         let expected = line.person.part.deeds[0].meaning.clone();
@@ -124,7 +124,7 @@ fn a_doubt_is_affirmed_when_it_is_right_and_denied_when_it_is_not() {
 
 #[test]
 fn another_place_and_another_end_are_faults() {
-    let mut line = Line::new(&format!("{GREETING}\nyou balance\nbot What is your …"));
+    let mut line = Line::new(&format!("{GREETING}\nyou balance\nbot Please key in …"));
     line.bot(&["Welcome to the bank.", "What can I do for you?"], "main", false);
     line.does();
     line.heard("a loan", Some("loan"));
@@ -142,7 +142,7 @@ fn another_place_and_another_end_are_faults() {
 
 #[test]
 fn a_call_that_ends_too_early_is_a_fault() {
-    let mut line = Line::new(&format!("{GREETING}\nyou balance\nbot What is your …"));
+    let mut line = Line::new(&format!("{GREETING}\nyou balance\nbot Please key in …"));
     line.bot(&["Welcome to the bank."], "main", false);
     let report = line.over("failed: something");
     assert!(report.faults[0].1.contains("over before that"), "{report:?}");
@@ -150,7 +150,7 @@ fn a_call_that_ends_too_early_is_a_fault() {
 
 #[test]
 fn a_caller_may_talk_into_the_bots_line() {
-    let mut line = Line::new("bot Welcome …\nbot What can …\nyou balance @0.3s interrupts\nbot What is your …");
+    let mut line = Line::new("bot Welcome …\nbot What can …\nyou balance @0.3s interrupts\nbot Please key in …");
     line.person.handle(News::Says("Welcome to the bank.".into()), line.now);
     line.person.handle(News::Begins, line.now);
     assert_eq!(line.person.due(), None, "the second line has not begun");
@@ -159,7 +159,7 @@ fn a_caller_may_talk_into_the_bots_line() {
     line.person.handle(News::Begins, line.now);
     assert_eq!(line.person.due(), Some(line.now + Duration::from_millis(300)));
     assert_eq!(line.does(), speaks("balance"));
-    line.bot(&["What is your number?"], "number", false);
+    line.bot(&["Please key in your PIN."], "verify", false);
     assert_eq!(line.does(), Some(Does::HangUp));
     let report = line.over("caller hung up");
     assert!(report.faults.iter().any(|(_, why)| why.contains("0 prompts were interrupted")), "{report:?}");
@@ -167,14 +167,14 @@ fn a_caller_may_talk_into_the_bots_line() {
 
 #[test]
 fn who_is_asked_anew_from_an_earlier_question_on_answers_all_of_it_again() {
-    let mut line = Line::new(&format!("{GREETING}\nyou balance\nbot What is your …\nkeys 1234\nbot …"));
+    let mut line = Line::new(&format!("{GREETING}\nyou balance\nbot Please key in …\nkeys 1234\nbot …\nbot …"));
     line.bot(&["Welcome to the bank.", "What can I do for you?"], "main", false);
     assert_eq!(line.does(), speaks("balance"));
-    line.bot(&["What is your number?"], "number", false);
+    line.bot(&["Please key in your PIN."], "verify", false);
     assert!(matches!(line.does(), Some(Does::Press(_))));
     line.person.said.clear();
     line.bot(&[], "main", false);
     assert_eq!(line.does(), speaks_again("balance", 2));
-    line.bot(&["What is your number?"], "number", false);
+    line.bot(&["Please key in your PIN."], "verify", false);
     assert!(matches!(line.does(), Some(Does::Press(_))));
 }
