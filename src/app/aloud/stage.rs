@@ -141,12 +141,15 @@ impl Stage {
     }
 }
 
+/// Answers that are written, and what was asked instead: line and sentence.
+type Errands = (VecDeque<Expected>, Vec<(usize, String)>);
+
 /// Other systems, as the conversation has them answer, one after another; and what they were asked instead.
 #[derive(Clone)]
-struct Others(Arc<Mutex<(VecDeque<Expected>, Vec<(usize, String)>)>>);
+struct Others(Arc<Mutex<Errands>>);
 
 impl Others {
-    fn both(&self) -> MutexGuard<'_, (VecDeque<Expected>, Vec<(usize, String)>)> {
+    fn both(&self) -> MutexGuard<'_, Errands> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -167,7 +167,9 @@ fn a_caller_may_talk_into_the_bots_line() {
 
 #[test]
 fn who_is_asked_anew_from_an_earlier_question_on_answers_all_of_it_again() {
-    let mut line = Line::new(&format!("{GREETING}\nyou balance\nbot Please key in …\nkeys 1234\nbot …\nbot …"));
+    let mut line = Line::new(&format!(
+        "{GREETING}\nyou balance\nbot Please key in …\nkeys 1234\nbot You have …\nbot Goodbye then."
+    ));
     line.bot(&["Welcome to the bank.", "What can I do for you?"], "main", false);
     assert_eq!(line.does(), speaks("balance"));
     line.bot(&["Please key in your PIN."], "verify", false);
