@@ -32,6 +32,10 @@ pub(super) struct Take {
     began: Instant,
     /// The caller is speaking; else silent since then.
     silent_since: Option<Instant>,
+    /// They have been heard at all.
+    spoke: bool,
+    /// It ended because nobody said anything.
+    empty: bool,
     /// Taken until then.
     ended: Option<Instant>,
 }
@@ -59,7 +63,7 @@ impl Call {
         self.typed_ahead = Pii::new(Vec::new());
         let step = self.step_name().to_owned();
         let (began, silent_since) = (now.mono, Some(now.mono));
-        self.take = Some(Take { step, errand, taking, began, silent_since, ended: None });
+        self.take = Some(Take { step, errand, taking, began, silent_since, spoke: false, empty: false, ended: None });
         self.outputs.push_back(Output::Message(MessageOrder::Begin { number: self.messages }));
         until
     }
@@ -73,6 +77,9 @@ impl Call {
     pub(super) fn message_overdue(&mut self, now: Now) -> bool {
         let due = self.message_due().is_some_and(|due| due <= now.mono);
         if due {
+            if let Some(take) = &mut self.take {
+                take.empty = !take.spoke;
+            }
             self.end_message(now.mono);
         }
         due
@@ -92,6 +99,7 @@ impl Call {
         match &mut self.take {
             Some(take) if take.ended.is_none() => {
                 take.silent_since = paused;
+                take.spoke = true;
                 true
             }
             _ => false,
@@ -117,11 +125,11 @@ impl Call {
         let ms = u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX);
         let mut left = None;
         match recording {
-            Recording::Saved { path } if lasted >= take.taking.least => {
+            Recording::Saved { path } if lasted >= take.taking.least && !take.empty => {
                 left = Some(ms);
                 self.scribe.message(Outcome { step: take.step, kind: OutcomeKind::Message { file: path, ms } });
             }
-            // Somebody breathed in and hung up.
+            // Silence only, or somebody breathed in and hung up.
             Recording::Saved { path } => self.outputs.push_back(Output::Message(MessageOrder::Forget { path })),
             Recording::Off | Recording::Failed { .. } => {}
         }

@@ -16,6 +16,7 @@ mod edits;
 mod hold;
 mod house;
 mod line;
+mod messages;
 mod ops;
 mod outbound;
 mod secrets;

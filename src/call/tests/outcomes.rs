@@ -115,7 +115,9 @@ fn a_message_ends_with_silence_and_not_while_somebody_speaks() {
     assert_eq!(orders(&rig), []);
     rig.pass(200);
     assert_eq!(orders(&rig), [MessageOrder::End]);
-    rig.media(MediaEvent::Recorded(Recording::Off));
+    rig.outputs.clear();
+    rig.media(saved());
+    assert_eq!(orders(&rig), [MessageOrder::Forget { path: "m.wav".into() }], "four seconds of silence are no message");
     assert_eq!(rig.said(), ["Nothing then."]);
     rig.prompts_end();
     assert!(messages(&rig.goes_down()).is_empty());
