@@ -19,11 +19,11 @@ use std::ops::Range;
 use std::sync::Arc as Shared;
 
 use crate::language::Language;
-use crate::value::Value;
 
 use super::builtin::Kind;
 use super::diagnostic::Place;
 use super::semantics::Meaning;
+use super::semantics::run::Globals;
 
 /// Most rules a [`Cursor`] is inside of at a time. Sentences of people nest three or four; what recurs deeper is not
 /// followed.
@@ -108,7 +108,7 @@ pub struct Automaton {
     pub(super) tags: Vec<Meaning>,
     pub(super) builtins: Vec<BuiltinCall>,
     /// What the tags of each file itself have set.
-    pub(super) globals: Vec<BTreeMap<String, Value>>,
+    pub(super) globals: Vec<Globals>,
 }
 
 impl Automaton {

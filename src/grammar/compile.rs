@@ -13,8 +13,8 @@ use super::builtin::Kind;
 use super::diagnostic::{self, Place, Problems};
 use super::load::{Files, Link};
 use super::semantics::Meaning;
-use super::semantics::run::Scope;
-use super::semantics::script::{Names, Script};
+use super::semantics::run::{Globals, Scope};
+use super::semantics::script::{Names, Script, declared};
 use super::{analysis, words};
 
 /// Most states of one grammar. A list of ten thousand names needs about as many.
@@ -49,6 +49,7 @@ pub fn compile(files: &Files, problems: &mut Problems) -> Automaton {
         blame: Place::default(),
         called: BTreeSet::new(),
         names: Vec::new(),
+        functions: BTreeSet::new(),
     };
     compiler.declare();
     compiler.set_globals();
@@ -78,6 +79,8 @@ struct Compiler<'a> {
     rule: String,
     /// What to name when the grammar grows too large.
     blame: Place,
+    /// Functions that the head of the file makes.
+    functions: BTreeSet<String>,
     /// What the rule refers to, as its tags know it.
     called: BTreeSet<String>,
     /// What the tags of the rule read and set, and where.
@@ -134,22 +137,28 @@ impl<'a> Compiler<'a> {
     /// Runs the tags of the files themselves.
     fn set_globals(&mut self) {
         for (file, document) in self.files.documents.iter().enumerate() {
-            self.file = file;
+            self.of_file(file);
             let mut scope = Scope::default();
             for (text, at) in &document.globals {
                 let Some(Meaning::Script(script)) = self.meaning(text, *at) else { continue };
-                if let Err(why) = scope.run(&script, &BTreeMap::new()) {
+                if let Err(why) = scope.run(&script, &Globals::default()) {
                     self.problems.error(*at, why);
                 }
             }
-            self.automaton.globals.push(scope.variables);
+            self.automaton.globals.push(scope.known);
         }
+    }
+
+    fn of_file(&mut self, file: usize) {
+        self.file = file;
+        let heads = self.files.documents[file].globals.iter();
+        self.functions = heads.flat_map(|(text, _)| declared(text)).collect();
     }
 
     fn lay_rules(&mut self) -> Result<(), TooLarge> {
         let mut number = 0;
         for (file, document) in self.files.documents.iter().enumerate() {
-            self.file = file;
+            self.of_file(file);
             for rule in &document.rules {
                 self.rule.clone_from(&rule.name);
                 self.called.clear();
@@ -381,7 +390,7 @@ impl<'a> Compiler<'a> {
         let format = self.files.documents[self.file].tag_format.as_ref();
         match format.map(|(format, _)| format.as_str()) {
             Some("semantics/1.0-literals") => Some(Meaning::Literal(text.to_owned())),
-            None | Some("semantics/1.0") => match Script::parse(text) {
+            None | Some("semantics/1.0") => match Script::parse_with(text, self.functions.iter().map(String::as_str)) {
                 Ok(script) => Some(Meaning::Script(script)),
                 Err(why) => {
                     let problem = self.problems.error(at, format!("this tag cannot be read: {why}"));
@@ -413,7 +422,9 @@ impl<'a> Compiler<'a> {
                 self.problems.error(*at, message).help = help;
             }
             let known = |name: &str| {
-                ["out", "rules", "meta"].contains(&name) || set.set.contains(name) || globals.contains_key(name)
+                ["out", "rules", "meta"].contains(&name)
+                    || set.set.contains(name)
+                    || globals.variables.contains_key(name)
             };
             for name in names.read.iter().filter(|name| !known(name)) {
                 let message = format!("a tag of rule `{}` reads `{name}`, which nothing sets", self.rule);

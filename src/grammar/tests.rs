@@ -599,7 +599,8 @@ fn faults_of_names_and_tags_are_told_with_the_nearest_word() {
             "$r = x {out = yes};",
             "g:3:8  a tag of rule `r` reads `yes`, which nothing sets\n  help: put it in quotes if it is a text: 'yes'",
         ),
-        ("$r = x {while (1) {}};", "g:3:8  this tag cannot be read: `while` is not understood"),
+        ("$r = x {try {}};", "g:3:8  this tag cannot be read: `try` is not understood"),
+        ("$r = x {out = sum(1)};", "g:3:8  this tag cannot be read: `sum()` is not known here"),
         ("$r = x; $r = y;", "g:3:9  rule `r` is defined twice"),
         ("$s = x;", "g:2:22  the root `r` is not defined"),
     ] {
@@ -934,4 +935,40 @@ fn any_text_is_survived() {
             }
         }
     }
+}
+
+/// SISR 1.0 §6.2: what the head of a grammar makes is known to the tags of all its rules.
+#[test]
+fn the_head_of_a_grammar_makes_functions_for_its_rules() {
+    let text = "#ABNF 1.0 UTF-8; language en-US; root $r; tag-format <semantics/1.0>;\n\
+        {!{ var units = {one: 1, two: 2, twenty: 20};\n\
+        function sum(text) { var all = 0, words = text.split(' '); for (var i in words) all += units[words[i]]; return all; }\n\
+        function plural(n, of) { return n == 1 ? of : of + 's'; } }!};\n\
+        $r = $n tickets {out.count = sum(meta.n.text); out.text = out.count + ' ' + plural(out.count, 'ticket')};\n\
+        $n = one | two | twenty [one | two];";
+    let grammar = grammar(text);
+    assert_eq!(meaning(&grammar, "twenty two tickets"), r#"{"count":22,"text":"22 tickets"}"#);
+    assert_eq!(meaning(&grammar, "one tickets"), r#"{"count":1,"text":"1 ticket"}"#);
+    in_the_other_form(text);
+}
+
+/// The pizza order of SISR 1.0 §7 in our own words: each drink is a list of its own, counted by a loop.
+#[test]
+fn a_tag_with_a_loop_adds_up_an_order() {
+    let rules = "$r = {out.items = []} $item {out.items.push(rules.item)} (and $item {out.items.push(rules.item)})<0-3>\n\
+        {!{ out.total = 0; for (var i = 0; i < out.items.length; i++) { out.total += out.items[i].count; } }!};\n\
+        $item = $count {out.count = rules.count} (cola {out.drink = 'cola'} | tea {out.drink = 'tea'});\n\
+        $count = a {out = 1} | two {out = 2} | three {out = 3};";
+    let grammar = grammar(&scripted(rules));
+    assert_eq!(
+        meaning(&grammar, "two tea and a cola and three tea"),
+        r#"{"items":[{"count":2,"drink":"tea"},{"count":1,"drink":"cola"},{"count":3,"drink":"tea"}],"total":6}"#
+    );
+}
+
+#[test]
+fn a_tag_that_never_ends_is_stopped_and_its_rule_is_named() {
+    let grammar = grammar(&scripted("$r = $loops; $loops = x {while (true) out = 1;};"));
+    let told = meaning(&grammar, "x");
+    assert!(told.starts_with("a tag of rule `loops`: it was stopped after 20000 steps"), "{told}");
 }

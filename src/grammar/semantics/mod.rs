@@ -5,13 +5,13 @@
 
 pub mod run;
 pub mod script;
+mod values;
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::value::Value;
 
-use run::Scope;
+use run::{Globals, Scope};
 use script::Script;
 
 use super::automaton::Automaton;
@@ -94,7 +94,7 @@ pub fn interpret(automaton: &Automaton, events: &[Event], said: &[String]) -> (R
                     Meaning::Literal(text) => frame.scope.out = Value::text(text),
                     Meaning::Script(script) => {
                         let file = automaton.rules[frame.rule as usize].file;
-                        let none = BTreeMap::new();
+                        let none = Globals::default();
                         let ran = frame.scope.run(script, automaton.globals.get(file).unwrap_or(&none));
                         let name = &automaton.rules[frame.rule as usize].name;
                         fault = fault.or(ran.err().map(|why| format!("a tag of rule `{name}`: {why}")));

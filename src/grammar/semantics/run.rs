@@ -1,30 +1,41 @@
 //! Runs a tag.
 //!
 //! Values are those of [`Value`], so that what a built-in heard (an amount, a date) passes through tags as what it is.
-//! Two things differ from ECMAScript, both for the caller's sake: a part of what was not said is nothing instead of a
-//! failure, and nothing joins a text as no words instead of "undefined".
+//! Three things differ from ECMAScript. Two for the caller's sake: a part of what was not said is nothing instead of a
+//! failure, and nothing joins a text as no words instead of "undefined". And one for simplicity: whoever is given an
+//! object has one of their own, so a function cannot change its caller's.
+//!
+//! Whatever a tag does is counted, so that loops and functions that never end are stopped.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::value::Value;
 
-use super::script::{Expr, Operator, Script, Statement};
+use super::script::{Expr, Function, Operator, Script, Statement, Turns};
+use super::values::{
+    as_number, binary, bounded, call, change_list, is_true, kind, math, member, of_list, of_text, said,
+};
 
-/// Most values one value may hold, and how deep: a tag that doubles its own result is stopped here.
-const MAX_PARTS: usize = 2_000;
-const MAX_LEVELS: usize = 32;
-/// Longest text, in bytes.
-const MAX_TEXT: usize = 65_536;
-/// Above this, floating-point numbers cannot count by one (2^53).
-const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
+pub use super::values::number;
+
+/// Steps of one tag: a statement, a turn of a loop, a call are one, and what is large counts more. People's tags take a
+/// few dozen; this many take a quarter of a second without optimisation.
+const MAX_STEPS: usize = 20_000;
+/// A step more for so many bytes of text or parts of an object.
+const LARGE: usize = 64;
+/// Functions inside of one another.
+const MAX_CALLS: usize = 30;
+/// Statements and values inside of one another, calls included: it all stands on the stack.
+const MAX_DEPTH: usize = 250;
 
 /// What the tags of one rule know while it is interpreted.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     /// The value of the rule so far.
     pub out: Value,
-    /// Variables of its tags.
-    pub variables: BTreeMap<String, Value>,
+    /// Variables and functions of its tags.
+    pub known: Globals,
     /// Values of the rules it went through, by name.
     pub rules: BTreeMap<String, Value>,
     /// What was said for them, by name.
@@ -35,7 +46,25 @@ pub struct Scope {
     pub text: String,
 }
 
-type Ran<T> = Result<T, String>;
+/// What tags have named: those of a rule, or those in the head of a grammar, for all its rules.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Globals {
+    /// Variables.
+    pub variables: BTreeMap<String, Value>,
+    /// Functions.
+    pub functions: BTreeMap<String, Arc<Function>>,
+}
+
+/// What came of something, or a sentence about why nothing did.
+pub(super) type Ran<T> = Result<T, String>;
+
+/// How it goes on behind a statement.
+enum Flow {
+    On,
+    Break,
+    Continue,
+    Return(Value),
+}
 
 impl Scope {
     /// At the beginning of a rule for which `text` was said.
@@ -43,36 +72,138 @@ impl Scope {
         Self { out: Value::Map(BTreeMap::new()), text, ..Self::default() }
     }
 
-    /// Runs a tag with the variables of its file; the error is a sentence.
-    pub fn run(&mut self, script: &Script, globals: &BTreeMap<String, Value>) -> Ran<()> {
-        Runner { scope: self, globals }.statements(&script.0)
+    /// Runs a tag with what the head of its grammar has named; the error is a sentence.
+    pub fn run(&mut self, script: &Script, globals: &Globals) -> Ran<()> {
+        for statement in &script.0 {
+            if let Statement::Function(function) = statement {
+                self.known.functions.insert(function.name.clone(), function.clone());
+            }
+        }
+        let mut runner = Runner { scope: self, globals, locals: Vec::new(), steps: 0, depth: 0 };
+        runner.statements(&script.0).map(|_| ())
     }
 }
 
 struct Runner<'a> {
     scope: &'a mut Scope,
-    globals: &'a BTreeMap<String, Value>,
+    globals: &'a Globals,
+    /// Variables of the functions that are under way, the innermost last.
+    locals: Vec<BTreeMap<String, Value>>,
+    steps: usize,
+    depth: usize,
 }
 
 impl Runner<'_> {
-    fn statements(&mut self, statements: &[Statement]) -> Ran<()> {
+    fn statements(&mut self, statements: &[Statement]) -> Ran<Flow> {
         for statement in statements {
-            match statement {
-                Statement::Declare(name, value) => {
-                    let value = value.as_ref().map_or(Ok(Value::Nothing), |value| self.value(value))?;
-                    self.set_name(name, value)?;
-                }
-                Statement::Evaluate(expr) => _ = self.value(expr)?,
-                Statement::If(condition, then, other) => {
-                    let branch = if is_true(&self.value(condition)?) { then } else { other };
-                    self.statements(branch)?;
-                }
+            self.step(1)?;
+            match self.deeper(|runner| runner.statement(statement))? {
+                Flow::On => {}
+                leaving => return Ok(leaving),
             }
         }
-        Ok(())
+        Ok(Flow::On)
+    }
+
+    fn statement(&mut self, statement: &Statement) -> Ran<Flow> {
+        match statement {
+            Statement::Declare(name, value) => {
+                let given = value.as_ref().map(|value| self.value(value)).transpose()?;
+                match self.locals.last_mut() {
+                    Some(locals) => _ = locals.insert(name.clone(), bounded(given.unwrap_or_default())?),
+                    None => self.set_name(name, given.unwrap_or_default())?,
+                }
+            }
+            Statement::Evaluate(expr) => _ = self.value(expr)?,
+            Statement::If(condition, then, other) => {
+                let branch = if is_true(&self.value(condition)?) { then } else { other };
+                return self.statements(branch);
+            }
+            Statement::Loop(turns) => return self.turns(turns),
+            Statement::Each(name, of, body) => return self.each(name, of, body),
+            Statement::Choose(of, cases) => return self.choose(of, cases),
+            Statement::Break => return Ok(Flow::Break),
+            Statement::Continue => return Ok(Flow::Continue),
+            Statement::Return(value) => {
+                let value = value.as_ref().map_or(Ok(Value::Nothing), |value| self.value(value))?;
+                return Ok(Flow::Return(value));
+            }
+            // Known since the tag began.
+            Statement::Function(_) => {}
+        }
+        Ok(Flow::On)
+    }
+
+    fn turns(&mut self, turns: &Turns) -> Ran<Flow> {
+        self.statements(&turns.first)?;
+        let holds = |runner: &mut Self, condition: &Option<Expr>| {
+            condition.as_ref().map_or(Ok(true), |condition| runner.value(condition).map(|value| is_true(&value)))
+        };
+        while holds(self, &turns.before)? {
+            self.step(1)?;
+            match self.statements(&turns.body)? {
+                Flow::On | Flow::Continue => {}
+                Flow::Break => break,
+                leaving @ Flow::Return(_) => return Ok(leaving),
+            }
+            if let Some(step) = &turns.step {
+                self.value(step)?;
+            }
+            if !holds(self, &turns.after)? {
+                break;
+            }
+        }
+        Ok(Flow::On)
+    }
+
+    fn each(&mut self, name: &str, of: &Expr, body: &[Statement]) -> Ran<Flow> {
+        let names: Vec<Value> = match self.value(of)? {
+            Value::Map(entries) => entries.into_keys().map(Value::Text).collect(),
+            Value::List(items) => (0..items.len()).map(|at| Value::Text(at.to_string())).collect(),
+            _ => Vec::new(),
+        };
+        for one in names {
+            match self.locals.last_mut() {
+                Some(locals) => _ = locals.insert(name.to_owned(), one),
+                None => self.set_name(name, one)?,
+            }
+            self.step(1)?;
+            match self.statements(body)? {
+                Flow::On | Flow::Continue => {}
+                Flow::Break => break,
+                leaving @ Flow::Return(_) => return Ok(leaving),
+            }
+        }
+        Ok(Flow::On)
+    }
+
+    fn choose(&mut self, of: &Expr, cases: &[(Option<Expr>, Vec<Statement>)]) -> Ran<Flow> {
+        let of = self.value(of)?;
+        let mut from = None;
+        for (place, (value, _)) in cases.iter().enumerate() {
+            let Some(value) = value else { continue };
+            let value = self.value(value)?;
+            if is_true(&binary(Operator::Same, &of, &value)?) {
+                from = Some(place);
+                break;
+            }
+        }
+        let from = from.or_else(|| cases.iter().position(|(value, _)| value.is_none()));
+        for (_, body) in cases.iter().skip(from.unwrap_or(cases.len())) {
+            match self.statements(body)? {
+                Flow::On => {}
+                Flow::Break => break,
+                leaving => return Ok(leaving),
+            }
+        }
+        Ok(Flow::On)
     }
 
     fn value(&mut self, expr: &Expr) -> Ran<Value> {
+        self.deeper(|runner| runner.evaluated(expr))
+    }
+
+    fn evaluated(&mut self, expr: &Expr) -> Ran<Value> {
         match expr {
             Expr::Constant(value) => Ok(value.clone()),
             Expr::Name(name) => self.named(name),
@@ -81,10 +212,7 @@ impl Runner<'_> {
                 let name = self.value(name)?;
                 Ok(member(&of, &name))
             }
-            Expr::Call(name, given) => {
-                let given = self.values(given)?;
-                call(name, given.first().unwrap_or(&Value::Nothing))
-            }
+            Expr::Call(name, given) => self.called(name, given),
             Expr::Method(of, name, given) => self.method(of, name, given),
             Expr::Object(entries) => {
                 let mut map = BTreeMap::new();
@@ -96,6 +224,19 @@ impl Runner<'_> {
             Expr::List(items) => bounded(Value::List(self.values(items)?)),
             Expr::Not(one) => Ok(Value::Boolean(!is_true(&self.value(one)?))),
             Expr::Negative(one) => Ok(number(-as_number(&self.value(one)?)?)),
+            Expr::Kind(one) => {
+                let value = match &**one {
+                    Expr::Name(name) => self.named(name).unwrap_or_default(),
+                    other => self.value(other)?,
+                };
+                Ok(Value::text(kind(&value)))
+            }
+            Expr::Step { target, by, first } => {
+                let before = as_number(&self.value(target)?)?;
+                let after = number(before + *by as f64);
+                self.set(target, after.clone())?;
+                Ok(if *first { after } else { number(before) })
+            }
             Expr::Binary(Operator::And, left, right) => {
                 let left = self.value(left)?;
                 if is_true(&left) { self.value(right) } else { Ok(left) }
@@ -130,17 +271,45 @@ impl Runner<'_> {
         exprs.iter().map(|expr| self.value(expr)).collect()
     }
 
-    fn named(&self, name: &str) -> Ran<Value> {
+    fn named(&mut self, name: &str) -> Ran<Value> {
         let scope = &self.scope;
-        Ok(match name {
+        let value = match name {
             "out" => scope.out.clone(),
             "rules" => Value::Map(scope.rules.clone()),
             "meta" => Value::Map(scope.texts.iter().map(|(name, text)| (name.clone(), said(text))).collect()),
-            _ => match scope.variables.get(name).or_else(|| self.globals.get(name)) {
-                Some(value) => value.clone(),
-                None => return Err(format!("`{name}` has not been set yet")),
-            },
-        })
+            _ => {
+                let local = self.locals.last().and_then(|locals| locals.get(name));
+                let found = local.or_else(|| scope.known.variables.get(name));
+                match found.or_else(|| self.globals.variables.get(name)) {
+                    Some(value) => value.clone(),
+                    None => return Err(format!("`{name}` has not been set yet")),
+                }
+            }
+        };
+        self.step(size(&value) / LARGE)?;
+        Ok(value)
+    }
+
+    fn called(&mut self, name: &str, given: &[Expr]) -> Ran<Value> {
+        let given = self.values(given)?;
+        let own = self.scope.known.functions.get(name).or_else(|| self.globals.functions.get(name)).cloned();
+        let Some(function) = own else {
+            return match name.strip_prefix("Math.") {
+                Some(name) => math(name, &given),
+                None => call(name, given.first().unwrap_or(&Value::Nothing)),
+            };
+        };
+        if self.locals.len() >= MAX_CALLS {
+            return Err(format!("`{name}()` calls itself too often"));
+        }
+        let missing = std::iter::repeat(Value::Nothing);
+        self.locals.push(function.parameters.iter().cloned().zip(given.into_iter().chain(missing)).collect());
+        let ran = self.statements(&function.body);
+        self.locals.pop();
+        match ran? {
+            Flow::Return(value) => bounded(value),
+            _ => Ok(Value::Nothing),
+        }
     }
 
     fn method(&mut self, of: &Expr, name: &str, given: &[Expr]) -> Ran<Value> {
@@ -156,49 +325,34 @@ impl Runner<'_> {
             }
             (Expr::Name(scope), "current") if scope == "meta" => return Ok(said(&self.scope.text)),
             (_, "latest" | "current") => return Err(format!("`{name}()` is a part of `rules` or `meta` only")),
-            (_, "push") => {
-                let Value::List(mut items) = self.value(of)? else { return Err("only a list has `push()`".into()) };
-                items.extend(given);
-                let length = items.len();
-                self.set(of, Value::List(items))?;
-                return Ok(number(length as f64));
+            (_, "push" | "pop" | "shift" | "unshift" | "reverse" | "sort") => {
+                let Value::List(mut items) = self.value(of)? else {
+                    return Err(format!("only a list has `{name}()`"));
+                };
+                let result = change_list(&mut items, name, given)?;
+                // What was made up on the spot is nobody's afterwards.
+                if matches!(of, Expr::Name(_) | Expr::Member(..)) {
+                    self.set(of, Value::List(items))?;
+                }
+                return Ok(result);
             }
             _ => {}
         }
-        let of = self.value(of)?;
-        let first = given.first().map(Value::plain);
-        let text = of.plain();
-        let letter = |at: usize| given.get(at).map(as_number).transpose().map(|at| at.map(|at| at.max(0.0) as usize));
-        Ok(match name {
-            "toString" => Value::Text(text),
-            "toUpperCase" => Value::Text(text.to_uppercase()),
-            "toLowerCase" => Value::Text(text.to_lowercase()),
-            "concat" => return bounded(Value::Text(given.iter().fold(text, |text, more| text + &more.plain()))),
-            "substring" => {
-                let (start, end) = (letter(0)?.unwrap_or(0), letter(1)?.unwrap_or(usize::MAX));
-                let (start, end) = (start.min(end), start.max(end));
-                Value::Text(text.chars().skip(start).take(end - start).collect())
-            }
-            "charAt" => Value::Text(text.chars().skip(letter(0)?.unwrap_or(0)).take(1).collect()),
-            "indexOf" => {
-                let found = first.and_then(|part| text.find(&part)).map(|at| text[..at].chars().count());
-                found.map_or(Value::Integer(-1), |at| number(at as f64))
-            }
-            "join" => {
-                let Value::List(items) = of else { return Err("only a list has `join()`".into()) };
-                let between = first.unwrap_or_else(|| ",".to_owned());
-                return bounded(Value::Text(items.iter().map(Value::plain).collect::<Vec<_>>().join(&between)));
-            }
-            other => return Err(format!("`{other}()` is not known here")),
-        })
+        match self.value(of)? {
+            Value::List(items) => bounded(of_list(&items, name, &given)?),
+            _ if name == "join" => Err("only a list has `join()`".into()),
+            other => bounded(of_text(&other.plain(), name, &given)?),
+        }
     }
 
     fn set_name(&mut self, name: &str, value: Value) -> Ran<()> {
+        self.step(size(&value) / LARGE)?;
         let value = bounded(value)?;
-        if name == "out" {
-            self.scope.out = value;
-        } else {
-            self.scope.variables.insert(name.to_owned(), value);
+        let local = self.locals.last_mut().and_then(|locals| locals.get_mut(name));
+        match local {
+            Some(local) => *local = value,
+            None if name == "out" => self.scope.out = value,
+            None => _ = self.scope.known.variables.insert(name.to_owned(), value),
         }
         Ok(())
     }
@@ -214,8 +368,13 @@ impl Runner<'_> {
                     Value::Nothing => outer = Value::Map([(name.plain(), value)].into()),
                     Value::List(items) => {
                         let at = as_number(&name)?;
-                        let slot = (at >= 0.0 && at.fract() == 0.0).then(|| items.get_mut(at as usize)).flatten();
-                        *slot.ok_or_else(|| format!("the list has no place {at}"))? = value;
+                        let whole = at >= 0.0 && at.fract() == 0.0;
+                        if whole && at as usize == items.len() {
+                            items.push(value);
+                        } else {
+                            let slot = whole.then(|| items.get_mut(at as usize)).flatten();
+                            *slot.ok_or_else(|| format!("the list has no place {at}"))? = value;
+                        }
                     }
                     other => return Err(format!("a {} has no part `{}` to set", other.sort(), name.plain())),
                 }
@@ -224,152 +383,34 @@ impl Runner<'_> {
             _ => Err("only `out`, its parts and variables can be set".into()),
         }
     }
-}
 
-/// A number as the value it is: whole where it can be, nothing where it is none.
-pub fn number(number: f64) -> Value {
-    match number {
-        _ if number.fract() == 0.0 && number.abs() < MAX_WHOLE => Value::Integer(number as i64),
-        _ if number.is_finite() => Value::Number(number),
-        _ => Value::Nothing,
+    fn step(&mut self, steps: usize) -> Ran<()> {
+        self.steps += steps;
+        if self.steps > MAX_STEPS {
+            return Err(format!("it was stopped after {MAX_STEPS} steps: does a loop never end?"));
+        }
+        Ok(())
+    }
+
+    fn deeper<T>(&mut self, run: impl FnOnce(&mut Self) -> Ran<T>) -> Ran<T> {
+        if self.depth >= MAX_DEPTH {
+            return Err("its functions and values stand too deep inside of one another".into());
+        }
+        self.depth += 1;
+        let result = run(self);
+        self.depth -= 1;
+        result
     }
 }
 
-/// What `meta` tells about a rule.
-fn said(text: &str) -> Value {
-    Value::Map([("text".to_owned(), Value::text(text))].into())
-}
-
-fn is_true(value: &Value) -> bool {
+/// Roughly how much there is to copy.
+fn size(value: &Value) -> usize {
     match value {
-        Value::Nothing => false,
-        Value::Boolean(truth) => *truth,
-        Value::Integer(number) => *number != 0,
-        Value::Number(number) => *number != 0.0,
-        Value::Text(text) | Value::Digits(text) | Value::Phone(text) => !text.is_empty(),
-        _ => true,
+        Value::Text(text) | Value::Digits(text) | Value::Phone(text) => text.len(),
+        Value::List(items) => items.iter().map(|item| 8 + size(item)).sum(),
+        Value::Map(entries) => entries.iter().map(|(name, item)| 8 + name.len() + size(item)).sum(),
+        _ => 1,
     }
-}
-
-fn to_number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Integer(number) => Some(*number as f64),
-        Value::Number(number) => Some(*number),
-        Value::Boolean(truth) => Some(f64::from(u8::from(*truth))),
-        Value::Amount(amount) => amount.plain().parse().ok(),
-        Value::Text(text) | Value::Digits(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
-        _ => None,
-    }
-}
-
-fn as_number(value: &Value) -> Ran<f64> {
-    to_number(value).ok_or_else(|| format!("{} is no number", shown(value)))
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Nothing => "nothing".to_owned(),
-        Value::Text(text) => format!("\"{}\"", text.chars().take(40).collect::<String>()),
-        Value::Map(_) | Value::List(_) => format!("a {}", value.sort()),
-        other => other.plain(),
-    }
-}
-
-fn member(of: &Value, name: &Value) -> Value {
-    match of {
-        Value::Map(entries) => entries.get(&name.plain()).cloned().unwrap_or_default(),
-        Value::List(items) => match (name, to_number(name)) {
-            (Value::Text(text), _) if text == "length" => number(items.len() as f64),
-            (_, Some(at)) if at >= 0.0 && at.fract() == 0.0 => items.get(at as usize).cloned().unwrap_or_default(),
-            _ => Value::Nothing,
-        },
-        Value::Text(text) | Value::Digits(text) | Value::Phone(text) if name.plain() == "length" => {
-            number(text.chars().count() as f64)
-        }
-        _ => Value::Nothing,
-    }
-}
-
-fn call(name: &str, given: &Value) -> Ran<Value> {
-    match name {
-        "String" => Ok(Value::Text(given.plain())),
-        "Number" => Ok(number(as_number(given)?)),
-        _ => {
-            // `parseInt` and `parseFloat` read as far as there is a number.
-            let text = given.plain();
-            let text = text.trim();
-            let whole = name == "parseInt";
-            let end = text.char_indices().find(|(at, c)| {
-                !(c.is_ascii_digit() || (*c == '-' && *at == 0) || (*c == '.' && !whole && !text[..*at].contains('.')))
-            });
-            let head = &text[..end.map_or(text.len(), |(at, _)| at)];
-            head.parse().map(number).map_err(|_| format!("{} is no number", shown(given)))
-        }
-    }
-}
-
-fn binary(operator: Operator, left: &Value, right: &Value) -> Ran<Value> {
-    use std::cmp::Ordering;
-    let ordered = |right_order: fn(Ordering) -> bool| {
-        let order = match (to_number(left), to_number(right)) {
-            (Some(left), Some(right)) => left.partial_cmp(&right),
-            _ => Some(left.plain().cmp(&right.plain())),
-        };
-        Ok(Value::Boolean(order.is_some_and(right_order)))
-    };
-    let arithmetic = |result: fn(f64, f64) -> f64| Ok(number(result(as_number(left)?, as_number(right)?)));
-    match operator {
-        Operator::Plus => {
-            let counts = |value: &Value| matches!(value, Value::Integer(_) | Value::Number(_) | Value::Boolean(_));
-            if counts(left) && counts(right) {
-                return arithmetic(|left, right| left + right);
-            }
-            bounded(Value::Text(left.plain() + &right.plain()))
-        }
-        Operator::Minus => arithmetic(|left, right| left - right),
-        Operator::Times => arithmetic(|left, right| left * right),
-        Operator::Over => arithmetic(|left, right| left / right),
-        Operator::Rest => arithmetic(|left, right| left % right),
-        Operator::Less => ordered(Ordering::is_lt),
-        Operator::More => ordered(Ordering::is_gt),
-        Operator::AtMost => ordered(Ordering::is_le),
-        Operator::AtLeast => ordered(Ordering::is_ge),
-        Operator::Equal => Ok(Value::Boolean(loosely_equal(left, right))),
-        Operator::Unequal => Ok(Value::Boolean(!loosely_equal(left, right))),
-        Operator::Same => Ok(Value::Boolean(left == right)),
-        Operator::Different => Ok(Value::Boolean(left != right)),
-        Operator::And | Operator::Or => Ok(Value::Boolean(is_true(left) && is_true(right))),
-    }
-}
-
-fn loosely_equal(left: &Value, right: &Value) -> bool {
-    match (left, right) {
-        (Value::Map(_) | Value::List(_) | Value::Nothing, _) | (_, Value::Map(_) | Value::List(_) | Value::Nothing) => {
-            left == right
-        }
-        _ => match (to_number(left), to_number(right)) {
-            (Some(left), Some(right)) => left == right,
-            _ => left.plain() == right.plain(),
-        },
-    }
-}
-
-/// The value, unless it has grown too large.
-fn bounded(value: Value) -> Ran<Value> {
-    fn parts(value: &Value, level: usize, left: &mut usize) -> bool {
-        if level > MAX_LEVELS || *left == 0 {
-            return false;
-        }
-        *left -= 1;
-        match value {
-            Value::Text(text) => text.len() <= MAX_TEXT,
-            Value::List(items) => items.iter().all(|item| parts(item, level + 1, left)),
-            Value::Map(entries) => entries.values().all(|item| parts(item, level + 1, left)),
-            _ => true,
-        }
-    }
-    let mut left = MAX_PARTS;
-    if parts(&value, 0, &mut left) { Ok(value) } else { Err("the result of a tag has grown too large".into()) }
 }
 
 #[cfg(test)]
@@ -382,7 +423,7 @@ mod tests {
         scope.rules.insert("size".into(), Value::text("large"));
         scope.texts.insert("count".into(), "two".into());
         scope.latest = Some("count".into());
-        let globals = [("shop".to_owned(), Value::text("Roma"))].into();
+        let globals = Globals { variables: [("shop".to_owned(), Value::text("Roma"))].into(), ..Globals::default() };
         scope.run(&Script::parse(text)?, &globals)?;
         Ok(scope.out.to_json().to_string())
     }
@@ -423,6 +464,84 @@ mod tests {
         ] {
             assert_eq!(ran(text).as_deref(), Ok(result), "{text}");
         }
+    }
+
+    /// Behaviours of ECMA-327, which SISR 1.0 §6 takes for its scripts.
+    #[test]
+    fn loops_choices_and_functions_run_as_in_ecmascript() {
+        for (text, result) in [
+            ("out = 0; for (var i = 1; i <= 10; i++) out += i;", "55"),
+            ("out = ''; for (;;) { out += 'x'; if (out.length == 3) break; }", r#""xxx""#),
+            ("var n = 5; out = 1; while (n > 1) { out *= n; n--; }", "120"),
+            ("out = 0; do { out++; } while (out < 0)", "1"),
+            ("out = []; for (var i = 0; i < 5; i++) { if (i % 2) continue; out.push(i); }", "[0,2,4]"),
+            ("var o = {b: 2, a: 1}; out = ''; for (var k in o) out += k + o[k];", r#""a1b2""#),
+            ("out = 0; var l = [3, 4]; for (i in l) out += l[i];", "7"),
+            ("out = 0; for (var i = 0; i < 3; i++) for (var j = 0; j < 3; j++) { if (j == 1) break; out++; }", "3"),
+            (
+                "switch (rules.count) { case 1: out = 'one'; break; case 2: out = 'two'; break; default: out = 'many'; }",
+                r#""two""#,
+            ),
+            ("switch ('x') { case 1: out = 1; default: out = 2; case 3: out += 3; }", "5"),
+            ("switch ('2') { case 2: out = 'loose'; break; default: out = 'strict' }", r#""strict""#),
+            ("out = sum(1, 2) + sum(3, 4); function sum(a, b) { return a + b; }", "10"),
+            ("function fac(n) { if (n < 2) return 1; return n * fac(n - 1); } out = fac(10);", "3628800"),
+            ("var seen = 0; function f(x) { seen++; var y = x * 2; return y } out = f(2) + f(3) + seen;", "12"),
+            ("function f(a) { a = 5; } var a = 1; f(a); out = a;", "1"),
+            ("function f() {} out = typeof f();", r#""undefined""#),
+            ("function first(l) { for (var i in l) return l[i]; } out = first([7, 8]);", "7"),
+            (
+                "out = typeof nowhere + typeof 1 + typeof 'a' + typeof {} + typeof true",
+                r#""undefinednumberstringobjectboolean""#,
+            ),
+            ("var n = 1; out = [n++, n, ++n, n--, --n]", "[1,2,3,3,1]"),
+            ("out = new Object(); out.l = new Array(1, 2); out.l[2] = 3", r#"{"l":[1,2,3]}"#),
+            (
+                "out = Math.floor(2.7) + Math.ceil(2.1) + Math.round(-2.5) + Math.max(1, 9, 3) + Math.min(4, 2) + Math.abs(-1) + Math.pow(2, 3)",
+                "23",
+            ),
+            ("out = '2-0-7'.split('-').reverse().join('')", r#""702""#),
+            (
+                "var l = [3, 1, 2]; l.sort(); out = l.shift() + '' + l.pop() + l.length; l.unshift(9); out += l[0]",
+                r#""1319""#,
+            ),
+            (
+                "out = 'banana'.lastIndexOf('a') + 'banana'.slice(-2) + 'banana'.replace('a', 'o') + 'a'.charCodeAt(0)",
+                r#""5nabonana97""#,
+            ),
+            ("out = (1.25).toFixed(1) + [1, 2, 3].slice(1).concat([4], 5).join(',')", r#""1.22,3,4,5""#),
+            ("out = isNaN('x') && !isNaN('4') && Boolean('a')", "true"),
+        ] {
+            assert_eq!(ran(text).as_deref(), Ok(result), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_never_ends_is_stopped() {
+        let endless = [
+            "while (true) {}",
+            "for (;;) out = 1;",
+            "do { out = 1 } while (1)",
+            "function f() { return f(); } out = f();",
+            "function f(n) { return f(n) + f(n); } out = f(1);",
+            "function a() { return b(); } function b() { return a(); } a();",
+            "out = 'x'; while (out.length < 1000000) out += 'xxxxxxxxxxxxxxxx';",
+            "var l = []; for (;;) l.push(l);",
+            "var l = [1]; for (var i in l) { while (1) { l.push(i); l.reverse(); } }",
+            "for (var i = 0; i < 1000000000; i++) { switch (i) { default: continue; } }",
+        ];
+        for text in endless {
+            let error = ran(text).unwrap_err();
+            let stops = ["stopped after", "too often", "too deep", "too large"];
+            assert!(stops.iter().any(|stop| error.contains(stop)), "{text}: {error}");
+        }
+        // Deep, but with an end: tests run on two megabytes of stack.
+        let deep = format!(
+            "function f(n) {{ return n ? {}f(n - 1){} : 0; }} out = f(25);",
+            "(1 * ".repeat(12),
+            ")".repeat(12)
+        );
+        assert!(ran(&deep).is_ok_and(|out| out == "0") || ran(&deep).is_err_and(|error| error.contains("too deep")));
     }
 
     #[test]

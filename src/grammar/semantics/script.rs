@@ -4,19 +4,26 @@
 //! out = {city: rules.city, seats: 1}; if (rules.count) out.seats = rules.count; else out.note = "one" + "?"
 //! ```
 //!
-//! Values, objects, lists, arithmetic, comparison, `? :`, `var`, assignment, `if` and the functions of [`FUNCTIONS`] and
-//! [`METHODS`]. No loops and no functions of one's own: a tag always ends.
+//! Values, objects, lists, arithmetic, comparison, `? :`, `var`, assignment, `if`, `switch`, the loops, functions of one's
+//! own, and those of [`FUNCTIONS`] and [`METHODS`]. What is missing of the language (regular expressions, exceptions,
+//! prototypes) is said when a grammar is read; what is here is counted when it runs, so that a tag always ends.
 
+mod names;
+mod statements;
 mod tokens;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+pub use self::names::Names;
 use self::tokens::{Token, shown, tokens};
 use crate::grammar::diagnostic::did_you_mean;
 use crate::value::Value;
 
 /// Functions that are called by their name.
-pub const FUNCTIONS: &[&str] = &["Number", "String", "parseInt", "parseFloat"];
+pub const FUNCTIONS: &[&str] = &["Number", "String", "Boolean", "parseInt", "parseFloat", "isNaN"];
+/// Functions of `Math`. Not `random`: the same words mean the same.
+pub const MATH: &[&str] = &["floor", "ceil", "round", "abs", "min", "max", "pow", "sqrt"];
 /// Functions that are called on a value.
 pub const METHODS: &[&str] = &[
     "latest",
@@ -28,7 +35,18 @@ pub const METHODS: &[&str] = &[
     "substring",
     "charAt",
     "indexOf",
+    "lastIndexOf",
+    "charCodeAt",
+    "slice",
+    "split",
+    "replace",
+    "toFixed",
     "push",
+    "pop",
+    "shift",
+    "unshift",
+    "reverse",
+    "sort",
     "join",
 ];
 
@@ -50,6 +68,46 @@ pub enum Statement {
     Evaluate(Expr),
     /// `if (a) … else …`.
     If(Expr, Vec<Self>, Vec<Self>),
+    /// `for (;;)`, `while`, `do … while`.
+    Loop(Box<Turns>),
+    /// `for (name in a)`: the names of an object's parts, the places of a list.
+    Each(String, Expr, Vec<Self>),
+    /// `switch (a) { case b: … default: … }`.
+    Choose(Expr, Vec<(Option<Expr>, Vec<Self>)>),
+    /// `break`.
+    Break,
+    /// `continue`.
+    Continue,
+    /// `return a`.
+    Return(Option<Expr>),
+    /// `function name(a, b) { … }`.
+    Function(Arc<Function>),
+}
+
+/// A loop.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Turns {
+    /// Done once.
+    pub first: Vec<Statement>,
+    /// Must hold before each turn.
+    pub before: Option<Expr>,
+    /// Done after each turn.
+    pub step: Option<Expr>,
+    /// Must hold after each turn.
+    pub after: Option<Expr>,
+    /// One turn.
+    pub body: Vec<Statement>,
+}
+
+/// A function of the grammar's own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Function {
+    /// As it is called.
+    pub name: String,
+    /// Names of what it is given.
+    pub parameters: Vec<String>,
+    /// What it does.
+    pub body: Vec<Statement>,
 }
 
 /// Something that has a value.
@@ -61,7 +119,7 @@ pub enum Expr {
     Name(String),
     /// `a.b`, `a["b"]`.
     Member(Box<Self>, Box<Self>),
-    /// `Number(x)`: one of [`FUNCTIONS`].
+    /// `Number(x)`, `Math.floor(x)`, or a function of the grammar's own.
     Call(String, Vec<Self>),
     /// `x.concat(y)`: one of [`METHODS`].
     Method(Box<Self>, String, Vec<Self>),
@@ -73,6 +131,17 @@ pub enum Expr {
     Not(Box<Self>),
     /// `-a`.
     Negative(Box<Self>),
+    /// `typeof a`.
+    Kind(Box<Self>),
+    /// `a++`, `--a`.
+    Step {
+        /// What is counted.
+        target: Box<Self>,
+        /// 1 or -1.
+        by: i64,
+        /// Is the value the one after the step?
+        first: bool,
+    },
     /// `a + b`.
     Binary(Operator, Box<Self>, Box<Self>),
     /// `a ? b : c`.
@@ -128,32 +197,27 @@ const LEVELS: &[&[(&str, Operator)]] = &[
     &[("*", Times), ("/", Over), ("%", Rest)],
 ];
 
-/// Words of ECMAScript that begin what is not read here.
-const UNREAD: &[&str] = &[
-    "for",
-    "while",
-    "do",
-    "function",
-    "return",
-    "switch",
-    "new",
-    "delete",
-    "throw",
-    "try",
-    "with",
-    "typeof",
-    "this",
-    "let",
-    "const",
-    "in",
-    "instanceof",
-    "void",
+/// Words of ECMAScript that no variable may be called…
+const RESERVED: &[&str] = &[
+    "for", "while", "do", "function", "return", "switch", "case", "default", "break", "continue", "if", "else", "var",
+    "new", "typeof", "in",
 ];
+/// …and those of them that begin what is not read here.
+const UNREAD: &[&str] = &["delete", "throw", "try", "with", "this", "let", "const", "instanceof", "void", "class"];
 
 impl Script {
     /// Reads a tag; the error is a sentence.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut parser = Parser { tokens: tokens(text)?, at: 0, nodes: 0, depth: 0 };
+        Self::parse_with(text, [])
+    }
+
+    /// Reads a tag that may call these functions besides its own; the error is a sentence.
+    pub fn parse_with<'a>(text: &str, functions: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        let tokens = tokens(text)?;
+        let mut known: BTreeSet<String> = functions.into_iter().map(str::to_owned).collect();
+        // A function may be called above where it stands.
+        known.extend(made(&tokens));
+        let mut parser = Parser { tokens, at: 0, nodes: 0, depth: 0, loops: 0, in_function: false, functions: known };
         let mut statements = Vec::new();
         while parser.peek().is_some() {
             parser.statement(&mut statements)?;
@@ -169,81 +233,16 @@ impl Script {
     }
 }
 
-/// What a tag reads and sets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Names {
-    /// Variables it reads.
-    pub read: BTreeSet<String>,
-    /// Variables it sets.
-    pub set: BTreeSet<String>,
-    /// Rules it asks for, as `rules.name` or `meta.name`.
-    pub rules: BTreeSet<String>,
+/// Names of the functions that a tag makes; none when it cannot be read.
+pub fn declared(text: &str) -> BTreeSet<String> {
+    tokens(text).map(|tokens| made(&tokens).collect()).unwrap_or_default()
 }
 
-impl Names {
-    /// Takes in those of another tag.
-    pub fn extend(&mut self, other: Self) {
-        self.read.extend(other.read);
-        self.set.extend(other.set);
-        self.rules.extend(other.rules);
-    }
-
-    fn statements(&mut self, statements: &[Statement]) {
-        for statement in statements {
-            match statement {
-                Statement::Declare(name, value) => {
-                    self.set.insert(name.clone());
-                    value.iter().for_each(|value| self.expr(value));
-                }
-                Statement::Evaluate(expr) => self.expr(expr),
-                Statement::If(condition, then, other) => {
-                    self.expr(condition);
-                    self.statements(then);
-                    self.statements(other);
-                }
-            }
-        }
-    }
-
-    fn expr(&mut self, expr: &Expr) {
-        match expr {
-            Expr::Constant(_) => {}
-            Expr::Name(name) => _ = self.read.insert(name.clone()),
-            Expr::Member(of, name) => {
-                if let (Expr::Name(scope), Expr::Constant(Value::Text(rule))) = (&**of, &**name)
-                    && (scope == "rules" || scope == "meta")
-                {
-                    self.rules.insert(rule.clone());
-                }
-                self.expr(of);
-                self.expr(name);
-            }
-            Expr::Call(_, given) | Expr::List(given) => given.iter().for_each(|one| self.expr(one)),
-            Expr::Method(of, _, given) => {
-                self.expr(of);
-                given.iter().for_each(|one| self.expr(one));
-            }
-            Expr::Object(entries) => entries.iter().for_each(|(_, value)| self.expr(value)),
-            Expr::Not(one) | Expr::Negative(one) => self.expr(one),
-            Expr::Binary(_, left, right) => {
-                self.expr(left);
-                self.expr(right);
-            }
-            Expr::Choice(condition, then, other) => [condition, then, other].into_iter().for_each(|one| self.expr(one)),
-            Expr::Assign(target, operator, value) => {
-                match &**target {
-                    Expr::Name(name) => {
-                        self.set.insert(name.clone());
-                        if operator.is_some() {
-                            self.read.insert(name.clone());
-                        }
-                    }
-                    other => self.expr(other),
-                }
-                self.expr(value);
-            }
-        }
-    }
+fn made(tokens: &[(Token, bool)]) -> impl Iterator<Item = String> {
+    tokens.windows(2).filter_map(|two| match [&two[0].0, &two[1].0] {
+        [Token::Word(word), Token::Word(name)] if word == "function" => Some(name.clone()),
+        _ => None,
+    })
 }
 
 struct Parser {
@@ -251,72 +250,16 @@ struct Parser {
     at: usize,
     nodes: usize,
     depth: usize,
+    /// Loops and switches around the statement.
+    loops: usize,
+    in_function: bool,
+    /// Those of the grammar's own.
+    functions: BTreeSet<String>,
 }
 
 type Parsed<T> = Result<T, String>;
 
 impl Parser {
-    fn statement(&mut self, into: &mut Vec<Statement>) -> Parsed<()> {
-        self.nested(|parser| match parser.peek() {
-            Some(Token::Sign(";")) => {
-                parser.at += 1;
-                Ok(())
-            }
-            Some(Token::Sign("{")) => {
-                parser.at += 1;
-                while !parser.takes("}") {
-                    parser.peek().ok_or("`}` is missing")?;
-                    parser.statement(into)?;
-                }
-                Ok(())
-            }
-            Some(Token::Word(word)) if word == "var" => {
-                parser.at += 1;
-                loop {
-                    let name = parser.variable()?;
-                    let value = if parser.takes("=") { Some(parser.expr()?) } else { None };
-                    parser.count()?;
-                    into.push(Statement::Declare(name, value));
-                    if !parser.takes(",") {
-                        return parser.end_of_statement();
-                    }
-                }
-            }
-            Some(Token::Word(word)) if word == "if" => {
-                parser.at += 1;
-                parser.expect("(")?;
-                let condition = parser.expr()?;
-                parser.expect(")")?;
-                let (mut then, mut other) = (Vec::new(), Vec::new());
-                parser.statement(&mut then)?;
-                if parser.peek() == Some(&Token::Word("else".into())) {
-                    parser.at += 1;
-                    parser.statement(&mut other)?;
-                }
-                parser.count()?;
-                into.push(Statement::If(condition, then, other));
-                Ok(())
-            }
-            _ => {
-                let expr = parser.expr()?;
-                into.push(Statement::Evaluate(expr));
-                parser.end_of_statement()
-            }
-        })
-    }
-
-    /// `;`, or what ECMAScript lets stand for it: the end, a `}`, a new line.
-    fn end_of_statement(&mut self) -> Parsed<()> {
-        match self.tokens.get(self.at) {
-            None | Some((Token::Sign("}"), _)) | Some((_, true)) => Ok(()),
-            Some((Token::Sign(";"), _)) => {
-                self.at += 1;
-                Ok(())
-            }
-            Some((token, false)) => Err(format!("`;` is missing before {}", shown(token))),
-        }
-    }
-
     fn expr(&mut self) -> Parsed<Expr> {
         self.nested(|parser| {
             let left = parser.binary(0)?;
@@ -363,6 +306,16 @@ impl Parser {
             if parser.takes("+") {
                 return Ok(Expr::Call("Number".into(), vec![parser.unary()?]));
             }
+            if parser.takes_word("typeof") {
+                return Ok(Expr::Kind(Box::new(parser.unary()?)));
+            }
+            for (sign, by) in STEPS {
+                if parser.takes(sign) {
+                    let target = parser.unary()?;
+                    assignable(&target)?;
+                    return Ok(Expr::Step { target: Box::new(target), by, first: true });
+                }
+            }
             parser.postfix()
         })
     }
@@ -378,8 +331,13 @@ impl Parser {
                 self.at += 1;
                 if self.takes("(") {
                     let given = self.list(")")?;
-                    known(&name, METHODS)?;
-                    value = Expr::Method(Box::new(value), name, given);
+                    value = if matches!(&value, Expr::Name(of) if of == "Math") {
+                        known(&name, MATH)?;
+                        Expr::Call(format!("Math.{name}"), given)
+                    } else {
+                        known(&name, METHODS)?;
+                        Expr::Method(Box::new(value), name, given)
+                    };
                 } else {
                     value = Expr::Member(Box::new(value), Box::new(Expr::Constant(Value::Text(name))));
                 }
@@ -387,9 +345,9 @@ impl Parser {
                 let name = self.expr()?;
                 self.expect("]")?;
                 value = Expr::Member(Box::new(value), Box::new(name));
-            } else if self.takes("++") {
+            } else if let Some((_, by)) = STEPS.into_iter().find(|(sign, _)| self.takes(sign)) {
                 assignable(&value)?;
-                value = Expr::Assign(Box::new(value), Some(Plus), Box::new(Expr::Constant(Value::Integer(1))));
+                value = Expr::Step { target: Box::new(value), by, first: false };
             } else {
                 return Ok(value);
             }
@@ -410,7 +368,13 @@ impl Parser {
             Token::Sign("[") => Expr::List(self.list("]")?),
             Token::Sign("{") => Expr::Object(self.entries()?),
             Token::Word(word) if UNREAD.contains(&word.as_str()) => {
-                return Err(format!("`{word}` is not understood: tags know values, `var`, `if` and assignments"));
+                return Err(format!(
+                    "`{word}` is not understood: tags know values, assignments, `var`, `if`, `switch`, loops and functions"
+                ));
+            }
+            Token::Word(word) if word == "new" => self.constructed()?,
+            Token::Word(word) if RESERVED.contains(&word.as_str()) => {
+                return Err(format!("a value is missing before `{word}`"));
             }
             Token::Word(word) => match word.as_str() {
                 "true" => Expr::Constant(Value::Boolean(true)),
@@ -418,7 +382,9 @@ impl Parser {
                 "null" | "undefined" => Expr::Constant(Value::Nothing),
                 _ if self.takes("(") => {
                     let given = self.list(")")?;
-                    known(&word, FUNCTIONS)?;
+                    if !self.functions.contains(&word) {
+                        known(&word, FUNCTIONS)?;
+                    }
                     Expr::Call(word, given)
                 }
                 _ => Expr::Name(word),
@@ -458,13 +424,29 @@ impl Parser {
         Ok(entries)
     }
 
-    fn variable(&mut self) -> Parsed<String> {
+    /// `new Object()` and `new Array(a, b)`, which are `{}` and `[a, b]`.
+    fn constructed(&mut self) -> Parsed<Expr> {
+        let made = if self.takes_word("Object") {
+            Expr::Object(Vec::new())
+        } else if self.takes_word("Array") {
+            Expr::List(Vec::new())
+        } else {
+            return Err("only `new Object()` and `new Array()` are understood".into());
+        };
+        let given = if self.takes("(") { self.list(")")? } else { Vec::new() };
+        match made {
+            Expr::List(_) => Ok(Expr::List(given)),
+            made => Ok(made),
+        }
+    }
+
+    fn variable(&mut self, behind: &str) -> Parsed<String> {
         match self.peek().cloned() {
-            Some(Token::Word(name)) if !UNREAD.contains(&name.as_str()) => {
+            Some(Token::Word(name)) if !UNREAD.contains(&name.as_str()) && !RESERVED.contains(&name.as_str()) => {
                 self.at += 1;
                 Ok(name)
             }
-            _ => Err("a name is missing behind `var`".into()),
+            _ => Err(format!("a name is missing behind `{behind}`")),
         }
     }
 
@@ -493,6 +475,12 @@ impl Parser {
         there
     }
 
+    fn takes_word(&mut self, word: &str) -> bool {
+        let there = matches!(self.peek(), Some(Token::Word(found)) if found == word);
+        self.at += usize::from(there);
+        there
+    }
+
     fn expect(&mut self, sign: &str) -> Parsed<()> {
         if self.takes(sign) {
             return Ok(());
@@ -501,6 +489,8 @@ impl Parser {
         Err(format!("`{sign}` is missing {found}"))
     }
 }
+
+const STEPS: [(&str, i64); 2] = [("++", 1), ("--", -1)];
 
 /// May a value be put there?
 fn assignable(target: &Expr) -> Parsed<()> {
@@ -538,7 +528,17 @@ mod tests {
             ("out = 'x", "a text that begins with ' has no end"),
             ("rules.x = 1", "`rules` can be read, not set"),
             ("out = 1 2", "`;` is missing before `2`"),
-            ("for (;;) {}", "`for` is not understood"),
+            ("try { out = 1 } catch (e) {}", "`try` is not understood"),
+            ("out = new Date()", "only `new Object()` and `new Array()`"),
+            ("break;", "`break` stands in no loop"),
+            ("return 1;", "`return` stands in no function"),
+            ("for (var i = 0; i < 3) {}", "`;` is missing before `)`"),
+            ("while out", "`(` is missing before `out`"),
+            ("function () {}", "a name is missing behind `function`"),
+            ("if (1) { function f() {} }", "a function stands inside of `if`"),
+            ("switch (1) { out = 2 }", "`case` or `default` is missing before `out`"),
+            ("out = Math.random()", "`random()` is not known here"),
+            ("var for = 1", "a name is missing behind `var`"),
             ("out = lower('X')", "`lower()` is not known here"),
             ("out = x.toUppercase()", "did you mean `toUpperCase`?"),
             ("out = {a: 1", "`}` is missing at the end"),
@@ -557,6 +557,8 @@ mod tests {
         }
         assert!(Script::parse(&"{".repeat(100_000)).is_err());
         assert!(Script::parse(&"if (1) ".repeat(100_000)).is_err());
+        assert!(Script::parse(&"while (1) ".repeat(100_000)).is_err());
+        assert!(Script::parse(&"function f() {".repeat(100_000)).is_err());
         assert!(Script::parse(&format!("out{}", ".x".repeat(100_000))).is_err());
     }
 
