@@ -178,22 +178,32 @@ impl Files {
     pub(super) fn plan(&mut self, place: usize, findings: &mut Findings) -> Option<schema::Plan> {
         let root = self.tree(place, findings)?;
         let mut plan = schema::read(root, findings)?;
-        let mut wanted: Vec<Spanned<String>> = plan.include.clone();
-        let mut seen = vec![self.path(place).to_owned()];
-        while let Some(named) = wanted.pop() {
+        let own = self.path(place).to_owned();
+        let mut seen = vec![own.clone()];
+        // Each with the files that lead to it.
+        let mut wanted: Vec<(Vec<PathBuf>, Spanned<String>)> =
+            plan.include.iter().map(|named| (vec![own.clone()], named.clone())).collect();
+        while let Some((mut way, named)) = wanted.pop() {
             let path = self.beside(named.at.file, &named.value);
+            if way.contains(&path) {
+                let message =
+                    format!("`{}` is included already: these files include each other in a circle", named.value);
+                findings.error(named.at, message).help("leave it out: names are common to all files of a plan");
+                continue;
+            }
             // Each file is included once, however many others want it.
             if seen.contains(&path) {
                 continue;
             }
-            seen.push(path);
+            seen.push(path.clone());
+            way.push(path);
             let Some(place) = self.read(&named, findings) else { continue };
             let root = self.tree(place, findings);
             findings.reading(place);
             let included = root.and_then(|root| schema::read_included(root, findings));
             findings.reading(named.at.file);
             let Some(included) = included else { continue };
-            wanted.extend(included.include);
+            wanted.extend(included.include.into_iter().map(|named| (way.clone(), named)));
             plan.steps.extend(included.steps);
             // What the plan itself says comes first.
             plan.phrases.extend(included.phrases);
