@@ -66,7 +66,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// Tells it, later. Never waits: [`EVENTS`] is all that can happen to one call.
+    /// Tells it, later. Never waits: `EVENTS` is all that can happen to one call.
     pub fn tell(&self, happening: Happening) {
         if self.events.try_send((happening, self.clock.now().wall)).is_err() {
             warn!("the webhook of agents is too slow; an event is lost");
