@@ -11,7 +11,7 @@ use super::house::{Gateway, Settings};
 use super::sound::{found, loudest, share_found, sides, spoken, words};
 
 const MESSAGE: &str = "Please call me back about my broken heating. I am at home all day.";
-/// 20 ms each: longer than the prompt, and the silence that ends a message.
+/// 20 ms each: longer than the prompt, and some of the silence that ends a message.
 const PROMPT: usize = 100;
 const SILENCE: usize = 75;
 /// A prompt, and the tone after which people speak.
@@ -24,7 +24,7 @@ steps:
     record:
       prompt: "Speak now. <audio src=\"tone.wav\">.</audio>"
       max: 8s
-      silence: 1s
+      silence: 3s
       nothing: empty
       go: thanks
   thanks: { hangup: { text: "Thank you.", result: left } }

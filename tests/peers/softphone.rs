@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use trunkline::sip::{
 };
 
 use super::dialog::House;
+use super::transport::free_port;
 
 /// What we say of our media; nobody listens there.
 const OURS: &str =
@@ -52,7 +53,7 @@ impl Softphone {
             return None;
         }
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let (control, sip) = (free_tcp(), free_udp());
+        let (control, sip) = two_ports();
         let sound = folder.path().join("says.wav");
         fs::write(&sound, wav(says.unwrap_or_default())).expect("a sound file");
         // A player that is loaded and not the one named spoils the call; none at all does not.
@@ -151,12 +152,11 @@ fn modules() -> String {
     places.into_iter().find(|place| Path::new(place).exists()).unwrap_or(places[0]).to_owned()
 }
 
-fn free_tcp() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port on loopback")
-}
-
-fn free_udp() -> SocketAddr {
-    UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port on loopback")
+/// Where it takes orders, and where it is called: by UDP and TCP, so the first must be held while the second is found.
+fn two_ports() -> (SocketAddr, SocketAddr) {
+    let orders = TcpListener::bind("127.0.0.1:0").expect("a free port on loopback");
+    let sip = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    (orders.local_addr().expect("bound"), sip)
 }
 
 async fn next(house: &mut House) -> IncomingLeg {
