@@ -1,27 +1,21 @@
 //! `trunkline agents`: what the agents of a running gateway are doing, and who is away.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::plans::ask;
-use super::{complain, fail, harmless, print};
+use super::gateway::Asking;
+use super::{harmless, print};
 use crate::app::control::Request;
-use crate::config::Config;
 
 /// `trunkline agents`
 #[derive(Debug, clap::Args)]
 pub struct AgentsArgs {
     #[command(subcommand)]
     what: Option<What>,
-    /// For machines
-    #[arg(long, global = true)]
-    json: bool,
-    /// Settings that say where the gateway's data is [default: trunkline.toml, if there is one]
-    #[arg(short, long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    asking: Asking,
 }
 
 #[derive(Debug, Subcommand)]
@@ -42,26 +36,16 @@ enum What {
 
 /// Asks the gateway that runs here.
 pub fn run(args: &AgentsArgs) -> ExitCode {
-    let config = match Config::load_without_passwords(args.config.as_deref()) {
-        Ok(config) => config,
-        Err(error) => {
-            complain(&error);
-            return ExitCode::from(2);
-        }
-    };
     let request = match &args.what {
         None | Some(What::List) => Request::Agents,
         Some(What::Away { agent }) => Request::AgentAway { agent: agent.clone() },
         Some(What::Back { agent }) => Request::AgentBack { agent: agent.clone() },
     };
-    let told = match ask(&config.control_socket(), &request) {
-        Ok(told) => told,
-        Err(why) => return fail(&why),
-    };
-    if let Some(why) = told["error"].as_str() {
-        return fail(&harmless(why));
+    match args.asking.ask(&request) {
+        Ok(told) if args.asking.json => print(&format!("{told:#}\n")),
+        Ok(told) => print(&table(&told)),
+        Err(ended) => ended,
     }
-    print(&if args.json { format!("{told:#}\n") } else { table(&told) })
 }
 
 /// ```text

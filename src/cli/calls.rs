@@ -66,8 +66,8 @@ pub(super) enum CallsError {
     Store(#[from] StoreError),
     #[error("--since {0:?} is not a time; write it like 2h, 3d, today, 2026-01-31 or 2026-01-31T18:00")]
     Since(String),
-    #[error("no gateway answers at {}: {}; start one with `trunkline serve`", _0.display(), _1)]
-    NoGateway(PathBuf, std::io::Error),
+    #[error("{0}")]
+    Unanswered(String),
     #[error("cannot start: {0}")]
     Runtime(#[from] std::io::Error),
     #[error("cannot write JSON: {0}")]

@@ -14,6 +14,7 @@ pub mod call;
 pub mod calls;
 pub mod check;
 pub mod doctor;
+mod gateway;
 pub mod grammar;
 pub mod graph;
 pub mod hear;
@@ -97,7 +98,7 @@ pub fn main() -> ExitCode {
         Command::Call(args) => call::run(args),
         Command::Transfer(args) => transfer::run(args),
         Command::Calls(args) => calls::run(args),
-        Command::Plans(args) => plans::run(args),
+        Command::Plans(args) => plans::run(&args),
         Command::Agents(args) => agents::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Version => print(concat!("trunkline ", env!("CARGO_PKG_VERSION"), "\n")),

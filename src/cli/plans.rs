@@ -1,24 +1,18 @@
 //! `trunkline plans`: which versions of the dial plans a running gateway has, and putting an earlier one back.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Subcommand;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::{complain, fail, harmless, note, print};
+use super::gateway::Asking;
+use super::{harmless, note, print};
 use crate::app::control::Request;
-use crate::config::Config;
 
 mod suggest;
 
-/// Reading a plan again may mean rendering what it says: a large one takes its time.
-const PATIENCE: Duration = Duration::from_secs(120);
 /// Earlier versions shown of a plan, unless all are wanted.
 const SHOWN: usize = 5;
 
@@ -30,12 +24,8 @@ pub struct PlansArgs {
     /// Every version that is remembered, not only the latest
     #[arg(long)]
     all: bool,
-    /// For machines
-    #[arg(long, global = true)]
-    json: bool,
-    /// Settings that say where the gateway's data is [default: trunkline.toml, if there is one]
-    #[arg(short, long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    asking: Asking,
 }
 
 #[derive(Debug, Subcommand)]
@@ -55,33 +45,18 @@ enum What {
 }
 
 /// Asks the gateway that runs here.
-pub fn run(args: PlansArgs) -> ExitCode {
-    let args = match args {
-        PlansArgs { what: Some(What::Suggest(wanted)), config, json, .. } => {
-            return suggest::run(&wanted, config.as_deref(), json);
-        }
-        others => others,
-    };
-    let config = match Config::load_without_passwords(args.config.as_deref()) {
-        Ok(config) => config,
-        Err(error) => {
-            complain(&error);
-            return ExitCode::from(2);
-        }
-    };
+pub fn run(args: &PlansArgs) -> ExitCode {
     let request = match &args.what {
-        None | Some(What::Suggest(_)) => Request::Plans,
+        None => Request::Plans,
         Some(What::Reload) => Request::ReloadPlans,
         Some(What::Rollback { plan, to }) => Request::RollBackPlan { plan: plan.clone(), version: to.clone() },
+        Some(What::Suggest(wanted)) => return suggest::run(wanted, args.asking.config.as_deref(), args.asking.json),
     };
-    let told = match ask(&config.control_socket(), &request) {
+    let told = match args.asking.ask(&request) {
         Ok(told) => told,
-        Err(why) => return fail(&why),
+        Err(ended) => return ended,
     };
-    if let Some(why) = told["error"].as_str() {
-        return fail(&harmless(why));
-    }
-    if args.json {
+    if args.asking.json {
         return print(&format!("{told:#}\n"));
     }
     if matches!(args.what, Some(What::Rollback { .. })) {
@@ -95,22 +70,6 @@ pub fn run(args: PlansArgs) -> ExitCode {
         return ExitCode::FAILURE;
     }
     shown
-}
-
-/// What a running gateway answers to `request`, or a sentence.
-pub(super) fn ask(socket: &Path, request: &Request) -> Result<Value, String> {
-    let asked = || -> std::io::Result<Value> {
-        let mut stream = UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let mut line = serde_json::to_vec(request)?;
-        line.push(b'\n');
-        stream.write_all(&line)?;
-        let mut answer = String::new();
-        BufReader::new(stream).read_line(&mut answer)?;
-        Ok(serde_json::from_str(&answer)?)
-    };
-    let place = socket.display();
-    asked().map_err(|error| format!("no gateway answers at {place}: {error}; start one with `trunkline serve`"))
 }
 
 fn rolled_back(told: &Value) -> String {

@@ -1,33 +1,20 @@
 //! `trunkline calls --live`: who is on the line now, asked of the gateway that runs here.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::{CallsError, harmless, json};
-
-/// A gateway that serves calls answers at once.
-const PATIENCE: Duration = Duration::from_secs(5);
+use crate::app::control::Request;
+use crate::cli::gateway::ask;
 
 /// Asks, and lays out the answer.
 pub(super) fn render(socket: &Path, as_json: bool, zone: &TimeZone) -> Result<String, CallsError> {
-    let told = ask(socket).map_err(|error| CallsError::NoGateway(socket.to_owned(), error))?;
+    let told = ask(socket, &Request::Calls).map_err(CallsError::Unanswered)?;
     let calls = told["calls"].as_array().cloned().unwrap_or_default();
     if as_json { json(&calls) } else { Ok(table(&calls, zone)) }
-}
-
-fn ask(socket: &Path) -> std::io::Result<Value> {
-    let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(b"{\"do\":\"calls\"}\n")?;
-    let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line)?;
-    Ok(serde_json::from_str(&line)?)
 }
 
 fn table(calls: &[Value], zone: &TimeZone) -> String {
