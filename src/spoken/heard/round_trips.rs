@@ -121,6 +121,125 @@ fn digits_phones_and_letters() {
 }
 
 #[test]
+fn values_that_trip_people_up() {
+    const COUNTS: &[i64] = &[
+        0,
+        1,
+        2,
+        10,
+        12,
+        19,
+        20,
+        22,
+        100,
+        101,
+        102,
+        105,
+        110,
+        112,
+        120,
+        200,
+        202,
+        212,
+        220,
+        222,
+        1_000,
+        1_001,
+        1_005,
+        1_010,
+        1_015,
+        1_050,
+        1_100,
+        1_105,
+        2_000,
+        2_002,
+        2_020,
+        2_200,
+        2_202,
+        10_000,
+        10_001,
+        10_010,
+        10_100,
+        11_000,
+        12_012,
+        20_000,
+        20_002,
+        22_222,
+        100_000,
+        100_005,
+        101_010,
+        102_002,
+        200_000,
+        202_020,
+        1_000_000,
+        1_000_001,
+        2_000_002,
+        10_000_000,
+        20_020_020,
+        100_000_000,
+        100_000_001,
+        100_010_000,
+        102_000_000,
+        200_000_000,
+        1_000_000_000,
+        1_000_000_001,
+        2_000_000_002,
+        10_000_000_010,
+        999_999_999_999,
+    ];
+    let signed = || COUNTS.iter().flat_map(|count| [*count, -count]);
+    for tag in TAGS {
+        for count in signed() {
+            there_and_back("number", tag, &Value::Integer(count));
+        }
+        for (code, unit) in [("USD", 100), ("CNY", 100), ("GBP", 100), ("JPY", 1)] {
+            let currency = Currency::parse(code).unwrap();
+            let kind = format!("amount?currency={code}");
+            for minor in signed().flat_map(|count| [count, count * unit]) {
+                there_and_back(&kind, tag, &Value::Amount(Amount { minor, currency }));
+            }
+        }
+        for number in [0.05, 0.5, 1.5, 2.02, 2.2, 20.02, 1_005.05, 1_000_000.01] {
+            there_and_back("number", tag, &Value::Number(number));
+            there_and_back("number", tag, &Value::Number(-number));
+        }
+        for day in ["2000-02-29", "2024-02-29", "2028-02-29", "1901-01-01", "2005-05-05", "2010-10-10", "2100-02-28"] {
+            there_and_back("date", tag, &Value::Date(day.parse().unwrap()));
+        }
+        for moment in
+            ["2026-03-05T00:00", "2026-03-05T12:00", "2026-12-31T23:59", "2027-01-01T00:01", "2028-02-29T12:30"]
+        {
+            there_and_back("moment", tag, &Value::Moment(moment.parse().unwrap()));
+        }
+        for digits in ["0", "00", "007", "1005", "2222", "000000", "1111111111", "0123456789012345"] {
+            there_and_back(&format!("digits?length={}", digits.len()), tag, &Value::Digits(digits.into()));
+        }
+        for number in
+            ["+12020000000", "+12222222222", "+18005550100", "+861012345678", "+8613800138000", "+442079460000"]
+        {
+            there_and_back("phone", tag, &Value::Phone(number.into()));
+        }
+    }
+}
+
+#[test]
+fn days_that_are_not_in_the_calendar_are_no_days() {
+    for (tag, text) in [
+        ("en-US", "February the twenty-ninth, twenty twenty-seven"),
+        ("en-GB", "the twenty-ninth of February twenty twenty-six"),
+        ("en-US", "February 29, 2027"),
+        ("zh-CN", "二〇二七年二月二十九号"),
+        ("zh-CN", "2026年2月29日"),
+    ] {
+        let kind = Kind::parse("date").unwrap();
+        let found = find(text, &kind, &Language::parse(tag).unwrap(), now());
+        let days: Vec<_> =
+            found.iter().filter(|found| found.fit == Fit::Full && found.value != Value::Nothing).collect();
+        assert!(days.is_empty(), "{tag} `{text}`: {days:?}");
+    }
+}
+
+#[test]
 fn ratings_and_answers() {
     for tag in TAGS {
         for score in 0..=10 {

@@ -71,7 +71,12 @@ impl Tongue for Mandarin {
     }
 
     fn moment(&self, moment: DateTime, today: Date) -> String {
-        format!("{}，{}", self.date(moment.date(), today), self.time(moment.time()))
+        let time = match (moment.hour(), moment.minute()) {
+            // 午夜十二点 of a day is to many the end of it; 零点 is where it begins.
+            (0, 0) => "零点".to_owned(),
+            _ => self.time(moment.time()),
+        };
+        format!("{}，{time}", self.date(moment.date(), today))
     }
 
     fn yes_no(&self, truth: bool) -> String {

@@ -5,6 +5,9 @@ use jiff::civil::{Date, DateTime, Time};
 use super::Figures;
 use crate::value::{Amount, Currency, Value};
 
+/// Digits after a point that anybody listens to.
+const MOST_PLACES: usize = 6;
+
 /// Money. A number counts whole units of `currency` and is rounded to its smallest one.
 pub fn amount(value: &Value, currency: Currency) -> Option<Amount> {
     match value {
@@ -70,7 +73,7 @@ pub fn time(value: &Value) -> Option<Time> {
 pub fn figures(value: &Value) -> Option<Figures> {
     let text = match value {
         Value::Integer(number) => number.to_string(),
-        Value::Number(number) => number.to_string(),
+        Value::Number(number) => calculated(*number),
         Value::Amount(amount) => amount.plain(),
         Value::Digits(text) => text.clone(),
         Value::Text(text) => text.trim().replace(',', ""),
@@ -83,6 +86,17 @@ pub fn figures(value: &Value) -> Option<Figures> {
         return None;
     }
     Some(Figures { negative, whole: whole.parse().ok()?, fraction: fraction.to_owned() })
+}
+
+/// A number without what calculating with decimals leaves behind: 0.1 + 0.2 is 0.3 to everybody's ear.
+fn calculated(number: f64) -> String {
+    let exact = number.to_string();
+    let places = exact.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    let heard = match places > MOST_PLACES {
+        true => format!("{number:.MOST_PLACES$}").trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => exact,
+    };
+    if heard == "-0" { "0".to_owned() } else { heard }
 }
 
 /// A place in an order.

@@ -89,6 +89,11 @@ fn numbers_in_words() {
     );
     assert_eq!(say_in("en-US", Value::Number(-12.05), SayAs::Auto), "minus twelve point zero five");
     assert_eq!(say_in("zh-CN", Value::Number(2.5), SayAs::Auto), "二点五");
+    assert_eq!(say_in("en-US", Value::Number(0.1 + 0.2), SayAs::Auto), "zero point three");
+    assert_eq!(say_in("zh-CN", Value::Number(3.0 * 1.1), SayAs::Number), "三点三");
+    assert_eq!(say_in("en-US", Value::Number(-2.0 / 3.0), SayAs::Auto), "minus zero point six six six six six seven");
+    assert_eq!(say_in("en-US", Value::Number(-1e-12), SayAs::Auto), "zero");
+    assert_eq!(say_in("zh-CN", Value::Number(-0.0), SayAs::Auto), "零");
     assert_eq!(say_in("en-US", Value::Number(f64::NAN), SayAs::Number), "NaN");
     assert_eq!(
         say_in("en-US", Value::text("1,234.50"), SayAs::Number),
@@ -159,6 +164,8 @@ fn days_name_their_year_only_when_it_is_another() {
         assert_eq!(say_in("zh-CN", Value::text(text), SayAs::Date), mandarin);
     }
     assert_eq!(say_in("de", Value::text("2026-03-06"), SayAs::Date), "2026-03-06");
+    // There is no such day: it is said as it was written.
+    assert_eq!(say_in("en-US", Value::text("2026-02-29"), SayAs::Date), "2026-02-29");
 }
 
 #[test]
@@ -171,6 +178,7 @@ fn times_of_day() {
         ("09:05", "nine oh five a m", "上午九点零五分"),
         ("12:00", "noon", "中午十二点"),
         ("12:30", "twelve thirty p m", "中午十二点半"),
+        ("23:59:60", "eleven fifty-nine p m", "晚上十一点五十九分"),
         ("17:30", "five thirty p m", "下午五点半"),
         ("2026-03-06T23:59", "eleven fifty-nine p m", "晚上十一点五十九分"),
     ] {
@@ -181,6 +189,9 @@ fn times_of_day() {
     assert_eq!(say_in("en-US", moment.clone(), SayAs::Auto), "Friday, March the sixth, at five thirty p m");
     assert_eq!(say_in("zh-CN", moment.clone(), SayAs::Auto), "三月六号，星期五，下午五点半");
     assert_eq!(say_in("zh-CN", moment, SayAs::Time), "下午五点半");
+    let midnight = Value::Moment(jiff::civil::date(2026, 3, 6).at(0, 0, 0, 0));
+    assert_eq!(say_in("en-US", midnight.clone(), SayAs::Auto), "Friday, March the sixth, at midnight");
+    assert_eq!(say_in("zh-CN", midnight, SayAs::Auto), "三月六号，星期五，零点");
 }
 
 #[test]
@@ -208,6 +219,8 @@ fn numbers_to_dial_and_letters() {
         ("en-US", Value::text("box 7"), SayAs::Spell, "B, O, X, seven"),
         ("zh-CN", Value::text("box 7"), SayAs::Spell, "B，O，X，七"),
         ("en-US", Value::text("hello"), SayAs::Phone, "hello"),
+        // An extension is no part of a number: it is left to the synthesiser as it was written.
+        ("en-US", Value::text("202-555-0143 x12"), SayAs::Phone, "202-555-0143 x12"),
     ] {
         assert_eq!(say_in(tag, value, how), said);
     }
