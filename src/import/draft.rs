@@ -1,6 +1,6 @@
 //! A plan in the making: steps by name, to be tidied and printed as YAML.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::{Place, plain_name};
@@ -213,6 +213,28 @@ pub struct Draft {
 
 /// The step that ends a call without a word.
 pub(crate) const BYE: &str = "bye";
+
+/// Names that steps have already, with those that mean something by themselves.
+#[derive(Debug)]
+pub(crate) struct Names(BTreeSet<String>);
+
+impl Default for Names {
+    fn default() -> Self {
+        Self(BTreeSet::from([BYE.to_owned(), "off".to_owned()]))
+    }
+}
+
+impl Names {
+    /// A name nobody has, as near as can be.
+    pub fn fresh(&mut self, wanted: &str) -> String {
+        let plain = plain_name(wanted);
+        let numbered = (2..).map(|number| format!("{plain}-{number}"));
+        let name = std::iter::once(plain.clone()).chain(numbered).find(|name| !self.0.contains(name));
+        let name = name.expect("numbers do not run out");
+        self.0.insert(name.clone());
+        name
+    }
+}
 
 impl Draft {
     pub(crate) fn put(&mut self, name: &str, from: Option<&Place>, kind: Kind) {

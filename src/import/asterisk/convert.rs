@@ -8,9 +8,9 @@ use super::menu::message_of;
 use super::parse::{Dialplan, Line, split_outside};
 use super::pattern::Pattern;
 use super::sounds;
-use crate::import::draft::{Asking, BYE, Draft, Kind, To, Words, quoted};
+use crate::import::draft::{Asking, BYE, Draft, Kind, Names, To, Words, quoted};
 use crate::import::secrets::is_secret;
-use crate::import::{Notes, Place, plain_name};
+use crate::import::{Notes, Place};
 
 /// Steps at most: a plan takes 5,000.
 const MOST_STEPS: usize = 4_500;
@@ -50,7 +50,7 @@ pub(super) struct Converter<'a> {
     sounds: Option<&'a Path>,
     frames: Vec<Frame>,
     names: BTreeMap<At, String>,
-    taken: BTreeSet<String>,
+    taken: Names,
     waiting: VecDeque<(At, String)>,
     /// Lines that became something, or were noted.
     pub seen: BTreeSet<(usize, usize, usize)>,
@@ -91,7 +91,7 @@ pub(super) fn convert(
         sounds,
         frames: vec![outside],
         names: BTreeMap::new(),
-        taken: BTreeSet::from([BYE.to_owned(), "off".to_owned()]),
+        taken: Names::default(),
         waiting: VecDeque::new(),
         seen: BTreeSet::new(),
         made_of: Vec::new(),
@@ -138,7 +138,11 @@ impl Converter<'_> {
         if let Some(at) = self.find(0, context, "s") {
             return self.place(at);
         }
-        let numbers = self.numbers_of(context);
+        let mut numbers = self.numbers_of(context);
+        // One digit is a key of a menu in the same context, where any number is longer.
+        if numbers.iter().any(|(pattern, _)| pattern.most > 1) {
+            numbers.retain(|(pattern, _)| pattern.most > 1);
+        }
         let plan = self.dialplan;
         let from = plan.contexts[context].at.clone();
         match numbers.as_slice() {
@@ -262,12 +266,7 @@ impl Converter<'_> {
 
     /// A name nobody has.
     pub fn fresh(&mut self, wanted: &str) -> String {
-        let plain = plain_name(wanted);
-        let numbered = (2..).map(|number| format!("{plain}-{number}"));
-        let name = std::iter::once(plain.clone()).chain(numbered).find(|name| !self.taken.contains(name));
-        let name = name.expect("numbers do not run out");
-        self.taken.insert(name.clone());
-        name
+        self.taken.fresh(wanted)
     }
 
     /// What sounds say, `&` between them.

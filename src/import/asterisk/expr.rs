@@ -12,6 +12,8 @@ pub(super) type Numbers = BTreeSet<String>;
 
 /// Deepest nesting of brackets.
 const DEEPEST: usize = 20;
+/// Longest condition, in bytes.
+const LONGEST: usize = 2_000;
 
 /// Our name for a variable of theirs. `None` where it is a function or a thing of theirs that we do not have.
 pub(super) fn name_of(variable: &str) -> Option<String> {
@@ -42,7 +44,7 @@ fn is_ours(name: &str) -> bool {
 
 /// Names that are calculated with, or put in an order, anywhere in this text of a dialplan.
 pub(super) fn numbers_in(text: &str, numbers: &mut Numbers) {
-    let mut rest = text;
+    let mut rest = if text.len() > LONGEST { "" } else { text };
     while let Some(at) = rest.find("$[") {
         let inside = &rest[at + 2..];
         let end = inside.find(']').unwrap_or(inside.len());
@@ -101,20 +103,23 @@ pub(super) fn template(text: &str, how: &str) -> Result<String, String> {
 pub(super) fn condition(text: &str, numbers: &Numbers) -> Result<String, String> {
     let text = text.trim();
     let inner = text.strip_prefix("$[").and_then(|inner| inner.strip_suffix(']')).unwrap_or(text);
-    let mut parser = Parser { letters: inner.chars().peekable(), numbers, depth: 0 };
-    let value = parser.either()?;
-    match parser.letters.next() {
-        None => Ok(parser.truth(value)),
-        Some(letter) => Err(format!("`{letter}` is not understood here")),
-    }
+    Ok(truth(whole(inner, numbers, 0)?))
 }
 
 /// A calculation of theirs in CEL.
 pub(super) fn calculation(text: &str, numbers: &Numbers) -> Result<String, String> {
-    let mut parser = Parser { letters: text.trim().chars().peekable(), numbers, depth: 0 };
+    Ok(whole(text.trim(), numbers, 0)?.text)
+}
+
+/// All of an expression, so deep in others.
+fn whole(text: &str, numbers: &Numbers, depth: usize) -> Result<Part, String> {
+    if text.len() > LONGEST {
+        return Err("it is longer than any condition should be".to_owned());
+    }
+    let mut parser = Parser { letters: text.chars().peekable(), numbers, depth };
     let value = parser.either()?;
     match parser.letters.next() {
-        None => Ok(value.text),
+        None => Ok(value),
         Some(letter) => Err(format!("`{letter}` is not understood here")),
     }
 }
@@ -148,7 +153,7 @@ impl Parser<'_> {
         while self.takes('|') {
             self.takes('|');
             let right = self.both()?;
-            left = Part { text: format!("({} || {})", self.truth(left), self.truth(right)), sort: Sort::Truth };
+            left = Part { text: format!("({} || {})", truth(left), truth(right)), sort: Sort::Truth };
         }
         Ok(left)
     }
@@ -158,7 +163,7 @@ impl Parser<'_> {
         while self.takes('&') {
             self.takes('&');
             let right = self.comparison()?;
-            left = Part { text: format!("({} && {})", self.truth(left), self.truth(right)), sort: Sort::Truth };
+            left = Part { text: format!("({} && {})", truth(left), truth(right)), sort: Sort::Truth };
         }
         Ok(left)
     }
@@ -241,7 +246,7 @@ impl Parser<'_> {
             Some('!') => {
                 self.letters.next();
                 let inner = self.value()?;
-                Part { text: format!("!({})", self.truth(inner)), sort: Sort::Truth }
+                Part { text: format!("!({})", truth(inner)), sort: Sort::Truth }
             }
             Some('"') => {
                 self.letters.next();
@@ -293,12 +298,15 @@ impl Parser<'_> {
     /// A text that was written out, or holds the value of a name.
     fn text(&self, text: &str) -> Result<Part, String> {
         if let Some(inner) = text.strip_prefix("$[").and_then(|inner| inner.strip_suffix(']')) {
-            let text = condition(inner, self.numbers)?;
+            let text = truth(whole(inner, self.numbers, self.depth)?);
             return Ok(Part { text: format!("({text})"), sort: Sort::Truth });
         }
         if let Some(rest) = text.strip_prefix("${") {
             let (variable, behind) = braced(rest);
             if behind.is_empty() {
+                if let Some(part) = function(variable) {
+                    return Ok(part);
+                }
                 return match name_of(variable) {
                     Some(name) if self.numbers.contains(&name) => Ok(Part { text: name, sort: Sort::Number }),
                     Some(name) => Ok(Part { text: name, sort: Sort::Name }),
@@ -311,15 +319,6 @@ impl Parser<'_> {
             return Err("several values are put together before they are compared".to_owned());
         }
         Ok(Part { text: super::super::draft::quoted(text), sort: Sort::Literal(text.to_owned()) })
-    }
-
-    fn truth(&self, part: Part) -> String {
-        match part.sort {
-            Sort::Truth => part.text,
-            Sort::Number => format!("{} != 0", part.text),
-            Sort::Name => format!("({name} != null && {name} != \"\" && {name} != \"0\")", name = part.text),
-            Sort::Literal(text) => (!text.is_empty() && text != "0").to_string(),
-        }
     }
 
     fn blanks(&mut self) {
@@ -336,6 +335,28 @@ impl Parser<'_> {
         }
         there
     }
+}
+
+fn truth(part: Part) -> String {
+    match part.sort {
+        Sort::Truth => part.text,
+        Sort::Number => format!("{} != 0", part.text),
+        Sort::Name => format!("({name} != null && {name} != \"\" && {name} != \"0\")", name = part.text),
+        Sort::Literal(text) => (!text.is_empty() && text != "0").to_string(),
+    }
+}
+
+/// `LEN(${NAME})`, `ISNULL(${NAME})`, `EXISTS(${NAME})`.
+fn function(written: &str) -> Option<Part> {
+    let (function, inside) = written.trim().strip_suffix(')')?.split_once('(')?;
+    let name = name_of(inside.trim().strip_prefix("${")?.strip_suffix('}')?)?;
+    let (text, sort) = match function.to_ascii_uppercase().as_str() {
+        "LEN" => (format!("({name} == null ? 0 : size({name}))"), Sort::Number),
+        "ISNULL" => (format!("({name} == null || {name} == \"\")"), Sort::Truth),
+        "EXISTS" => (format!("({name} != null && {name} != \"\")"), Sort::Truth),
+        _ => return None,
+    };
+    Some(Part { text, sort })
 }
 
 fn compared(left: &Part, operator: &str, right: &Part) -> String {
@@ -394,6 +415,11 @@ mod tests {
             ("$[${CALLERID(num)} = 5551234]", "call.caller == \"5551234\""),
             ("1", "true"),
             ("$[${NOW} = 1]", "v_now == \"1\""),
+            ("$[${LEN(${ZIP})} = 5]", "(zip == null ? 0 : size(zip)) == 5"),
+            (
+                "$[${ISNULL(${ZIP})} | ${EXISTS(${VIP})}]",
+                "((zip == null || zip == \"\") || (vip != null && vip != \"\"))",
+            ),
         ] {
             let converted = condition(theirs, &numbers).unwrap_or_else(|why| panic!("{theirs}: {why}"));
             assert_eq!(converted, ours, "{theirs}");
@@ -404,17 +430,21 @@ mod tests {
     #[test]
     fn what_has_no_twin_is_said_and_never_guessed() {
         let deep = format!("$[{}1]", "(".repeat(500));
+        let [nested, long] = [100, 50_000].map(|depth| format!("{}1{}", "$[".repeat(depth), "]".repeat(depth)));
         for theirs in [
             "$[\"${X}\" =~ \"a.*\"]",
             "$[\"x${X}\" = \"x1\"]",
             "$[\"${QUEUESTATUS}\" = \"FULL\"]",
-            "$[${LEN(${X})} > 2]",
+            "$[${LEN(${QUEUESTATUS})} > 2]",
+            "$[${MATH(1+2)} > 2]",
             "$[",
             "",
             "$[\"open]",
             "$[(1]",
             "$[1 2]",
             &deep,
+            &nested,
+            &long,
         ] {
             assert!(condition(theirs, &Numbers::new()).is_err(), "{theirs}");
         }

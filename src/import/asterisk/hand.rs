@@ -95,6 +95,15 @@ impl Converter<'_> {
             let why = "how long somebody may wait is a setting of the group";
             self.notes.changed(&line.at, line.gist(), why, "set `max_wait` of the group: docs/agents.md");
         }
+        if args.iter().skip(5).any(|more| !more.is_empty()) {
+            let why = "programs and subroutines that a queue runs for its agents are not taken over";
+            self.notes.lost(
+                &line.at,
+                line.gist(),
+                why,
+                "agents hear a briefing, and systems a webhook: docs/agents.md",
+            );
+        }
         // With `c` who has talked goes on in the dialplan.
         let goes_on = args.get(1).is_some_and(|options| flags(options).contains('c'));
         let next = self.next(at);

@@ -2,6 +2,7 @@
 
 use super::convert::{At, Converter, seconds};
 use super::parse::Line;
+use super::pattern::is_international;
 use crate::import::draft::{Asking, BYE, Choice, Kind, To, Words};
 use crate::import::{Place, plain_name, spoken_name};
 
@@ -58,7 +59,7 @@ impl Converter<'_> {
         let wanted = all.iter().filter_map(|(context, extension)| {
             let found = &self.dialplan.contexts[*context].extensions[*extension];
             let special = SPECIAL.contains(&found.pattern.to_lowercase().as_str());
-            (!special && !found.lines.is_empty()).then(|| {
+            (!special && !is_international(&found.pattern) && !found.lines.is_empty()).then(|| {
                 (found.pattern.clone(), At { frame: at.frame, context: *context, extension: *extension, index: 0 })
             })
         });
@@ -262,10 +263,14 @@ impl Converter<'_> {
             let why = format!("where extensions have several digits, `{key}` cannot be one of its own");
             self.notes.lost(&line.at, format!("extension {key}"), why, "give it a digit, or a menu in front");
         }
-        let numbers = self.numbers_of(at.context);
+        let mut numbers = self.numbers_of(at.context);
+        numbers
+            .retain(|(_, at)| !is_international(&self.dialplan.contexts[at.context].extensions[at.extension].pattern));
         for (context, extension) in self.extensions(at.context) {
             let found = &self.dialplan.contexts[context].extensions[extension];
-            let special = SPECIAL.contains(&found.pattern.to_lowercase().as_str()) || found.pattern.len() == 1;
+            let special = SPECIAL.contains(&found.pattern.to_lowercase().as_str())
+                || found.pattern.len() == 1
+                || is_international(&found.pattern);
             let known = numbers.iter().any(|(_, at)| (at.context, at.extension) == (context, extension));
             if !special && !known {
                 let from = found.lines.first().map_or(&line.at, |line| &line.at).clone();

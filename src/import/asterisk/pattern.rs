@@ -15,16 +15,26 @@ pub(super) struct Pattern {
 /// Longest string of digits that a plan asks for.
 const MOST_DIGITS: u32 = 40;
 
+/// A number that begins with its country code: called numbers do, and no caller presses a plus.
+pub(super) fn is_international(pattern: &str) -> bool {
+    pattern.strip_prefix('_').unwrap_or(pattern).starts_with('+')
+}
+
+/// The plus of such a number, in a regular expression.
+const PLUS: &str = "[+]";
+
 impl Pattern {
-    /// `100` or `_1XX`; `None` where a key is named that is no digit.
+    /// `100`, `_1XX` or `_+1NXXNXXXXXX`; `None` where a key is named that is no digit.
     pub fn parse(pattern: &str) -> Option<Self> {
+        let plus = if is_international(pattern) { PLUS } else { "" };
         let Some(open) = pattern.strip_prefix('_') else {
-            let digits = u32::try_from(pattern.len()).ok()?;
-            let sound = digits > 0 && digits <= MOST_DIGITS && pattern.bytes().all(|byte| byte.is_ascii_digit());
-            return sound.then(|| Self { regex: format!("^{pattern}$"), least: digits, most: digits, open: 0 });
+            let number = pattern.strip_prefix('+').unwrap_or(pattern);
+            let digits = u32::try_from(number.len()).ok()?;
+            let sound = digits > 0 && digits <= MOST_DIGITS && number.bytes().all(|byte| byte.is_ascii_digit());
+            return sound.then(|| Self { regex: format!("^{plus}{number}$"), least: digits, most: digits, open: 0 });
         };
-        let mut parsed = Self { regex: "^".to_owned(), least: 0, most: 0, open: 0 };
-        let mut letters = open.chars();
+        let mut parsed = Self { regex: format!("^{plus}"), least: 0, most: 0, open: 0 };
+        let mut letters = open.strip_prefix('+').unwrap_or(open).chars();
         while let Some(letter) = letters.next() {
             let (one, choices) = match letter.to_ascii_uppercase() {
                 'X' => ("[0-9]".to_owned(), 9),
@@ -69,7 +79,7 @@ impl Pattern {
     /// The condition that a name holds such a number.
     pub fn condition(&self, name: &str) -> String {
         match self.open {
-            0 => format!("{name} == \"{}\"", self.regex.trim_matches(['^', '$'])),
+            0 => format!("{name} == \"{}\"", self.regex.trim_matches(['^', '$']).replace(PLUS, "+")),
             _ => format!("{name}.matches(\"{}\")", self.regex),
         }
     }
@@ -130,6 +140,9 @@ mod tests {
             ("_9NXX-XXXX", (8, 8), vec!["92001234"], vec!["91001234"]),
             ("_0.", (2, 40), vec!["01", "0123456789"], vec!["0", "1"]),
             ("_X!", (1, 40), vec!["5", "512"], vec![""]),
+            ("+12025550143", (11, 11), vec!["+12025550143"], vec!["12025550143", "+1202555014"]),
+            ("_+1NXX555XXXX", (11, 11), vec!["+12025550143"], vec!["12025550143", "+11025550143"]),
+            ("_+X.", (2, 40), vec!["+12", "+861012345678"], vec!["+", "+1", "12"]),
         ] {
             let parsed = Pattern::parse(pattern).unwrap();
             assert_eq!((parsed.least, parsed.most), bounds, "{pattern}");
@@ -137,8 +150,21 @@ mod tests {
             refuses.iter().for_each(|number| assert!(!parsed.takes(number), "{pattern} {number}"));
             Condition::parse(&parsed.condition("extension")).unwrap();
         }
-        for none in ["", "_", "s", "*72", "_*X", "_[a-c]", "_[]", "_[-1]", "12345678901234567890123456789012345678901"]
-        {
+        assert_eq!(Pattern::parse("+12").unwrap().condition("called"), "called == \"+12\"");
+        for none in [
+            "",
+            "_",
+            "+",
+            "_+",
+            "_1+2",
+            "s",
+            "*72",
+            "_*X",
+            "_[a-c]",
+            "_[]",
+            "_[-1]",
+            "12345678901234567890123456789012345678901",
+        ] {
             assert_eq!(Pattern::parse(none), None, "{none}");
         }
         let looseness = |pattern| Pattern::parse(pattern).unwrap().looseness();

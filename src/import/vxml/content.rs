@@ -1,6 +1,9 @@
 //! Executable content: what is done one after the other, as steps that lead on.
 
-use super::convert::{Converter, Cx};
+use std::collections::BTreeSet;
+
+use super::Document;
+use super::convert::{Converter, Cx, MOST_STEPS};
 use super::expr::{self, Expr, Known};
 use super::prompts::SPOKEN;
 use super::tree::{Element, Node};
@@ -131,7 +134,7 @@ impl<'a> Converter<'a> {
                     let why = "a sub-dialog that ends in an event: the plan goes back as if it had ended well";
                     self.notes.lost(&at, element.gist(), why, "keep what happened by `set`, and `branch` on it behind");
                 }
-                self.back(cx)
+                self.back(cx, element)
             }
             "throw" => match element.attribute("event") {
                 Some(event) => self.throw(cx, event, element),
@@ -256,7 +259,9 @@ impl<'a> Converter<'a> {
     /// What an event leads to: the content of whoever catches it.
     pub(super) fn throw(&mut self, cx: &Cx<'a>, event: &str, element: &Element) -> To {
         let at = self.at(cx, element);
-        let caught = self.handler(cx, event, 1).filter(|_| cx.thrown < MOST_THROWN);
+        // Handlers that throw what they catch would be written out again and again.
+        let room = cx.thrown < MOST_THROWN && self.draft.steps.len() < MOST_STEPS;
+        let caught = self.handler(cx, event, 1).filter(|_| room);
         match caught {
             Some(handler) => {
                 let cx = Cx { thrown: cx.thrown + 1, ..cx.clone() };
@@ -266,7 +271,10 @@ impl<'a> Converter<'a> {
                 self.run(&cx, &nodes, &Known::new(), then)
             }
             None => {
-                let why = format!("nobody catches `{event}`: the plan hangs up");
+                let why = match room {
+                    true => format!("nobody catches `{event}`: the plan hangs up"),
+                    false => format!("who catches `{event}` throws again and again: the plan hangs up"),
+                };
                 self.notes.lost(&at, element.gist(), why, "write where callers should go from here");
                 To::step(BYE)
             }
@@ -295,6 +303,46 @@ impl<'a> Converter<'a> {
         }
         best.map(|(_, element)| element)
     }
+
+    /// Handlers that nothing comes to: of events that no plan has, and around what is not asked again.
+    pub(super) fn unheard(&mut self) {
+        const OURS: [&str; 5] = ["noinput", "nomatch", "help", "error.semantic", "connection.disconnect.hangup"];
+        let documents: &'a [Document] = self.documents;
+        let mut events = BTreeSet::from(OURS.map(str::to_owned));
+        documents.iter().for_each(|document| thrown(&document.root, &mut events));
+        for document in documents {
+            self.unheard_in(document, &document.root, &events);
+        }
+    }
+
+    fn unheard_in(&mut self, document: &Document, around: &Element, events: &BTreeSet<String>) {
+        for element in around.elements() {
+            let names = match element.name.as_str() {
+                "catch" => element.attribute("event").unwrap_or("."),
+                "noinput" | "nomatch" | "help" | "error" => element.name.as_str(),
+                _ => {
+                    self.unheard_in(document, element, events);
+                    continue;
+                }
+            };
+            let heard = names.split_whitespace().any(|name| events.iter().any(|event| covers(name, event)));
+            let why = match around.name.as_str() {
+                "record" | "transfer" | "subdialog" => "only a question is asked again",
+                _ if !heard => "nothing that happens in a plan is called so",
+                _ => continue,
+            };
+            let help = "lead on by the targets of the step: `no_input`, `failed`, `busy`, `no_answer`, `error`";
+            self.notes.lost(&document.at(element), element.gist(), why, help);
+        }
+    }
+}
+
+/// Events that documents throw themselves.
+fn thrown(element: &Element, events: &mut BTreeSet<String>) {
+    if matches!(element.name.as_str(), "throw" | "choice" | "link") {
+        events.extend(element.attribute("event").map(str::to_owned));
+    }
+    element.elements().for_each(|inner| thrown(inner, events));
 }
 
 /// Does a name of events cover this one? `error` covers `error.badfetch`, `.` everything.

@@ -7,16 +7,23 @@ use super::answers::{self, Wanted};
 use super::expr::{self, Known};
 use super::tree::{Element, Node};
 use super::{Document, beside};
-use crate::import::draft::{BYE, Draft, Kind, To, quoted};
-use crate::import::{Notes, Place, plain_name};
+use crate::import::draft::{BYE, Draft, Kind, Names, To, quoted};
+use crate::import::{Notes, Place};
 use crate::language::Language;
 
 /// Steps at most: a plan takes 5,000.
-const MOST_STEPS: usize = 4_500;
+pub(super) const MOST_STEPS: usize = 4_500;
 /// Subdialogs within subdialogs.
 const MOST_NESTED: usize = 5;
 /// Copies of subdialogs, one for each place they are called from.
 const MOST_FRAMES: usize = 200;
+
+/// What `<transfer>` may say and a plan's does not.
+const TRANSFERRED: [(&str, &str); 3] = [
+    ("maxtime", "look at `max_call` in config.example.toml"),
+    ("transferaudio", "callers hear the far end ring, and music on hold where the gateway is given some"),
+    ("aai", "what the far end is told is in docs/agents.md"),
+];
 
 /// Where a converter is: in which document, dialog, copy of it, and item.
 #[derive(Clone, Debug)]
@@ -37,6 +44,10 @@ pub(super) struct Cx<'a> {
 struct Frame {
     back: To,
     depth: usize,
+    /// What the caller of a subdialog calls it: what it returns is `name_value`.
+    name: Option<String>,
+    /// What it is given, which wins over values of its own (VoiceXML 2.0 §5.3.1).
+    given: BTreeSet<String>,
 }
 
 pub(super) struct Converter<'a> {
@@ -56,7 +67,7 @@ pub(super) struct Converter<'a> {
     frames: Vec<Frame>,
     dialogs: BTreeMap<(usize, usize, usize), String>,
     waiting: VecDeque<(usize, usize, usize, String)>,
-    taken: BTreeSet<String>,
+    taken: Names,
 }
 
 /// Converts what can be reached from the first document.
@@ -68,9 +79,16 @@ pub(super) fn convert(
     notes: &mut Notes,
 ) -> Draft {
     let (mut digits, mut uses, mut spoken) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
+    let mut subdialogs = BTreeSet::new();
     for document in documents {
         survey(&document.root, &mut digits, &mut uses, &mut spoken);
+        named("subdialog", &document.root, &mut subdialogs);
     }
+    // Digits that a subdialog returns are digits.
+    let returned = |name: &&String| {
+        name.match_indices('_').any(|(at, _)| subdialogs.contains(&name[..at]) && digits.contains(&name[at + 1..]))
+    };
+    digits.extend(uses.keys().filter(returned).cloned().collect::<Vec<_>>());
     let mut converter = Converter {
         documents,
         folder,
@@ -81,10 +99,10 @@ pub(super) fn convert(
         uses,
         spoken,
         enumerated: String::new(),
-        frames: vec![Frame { back: To::step(BYE), depth: 0 }],
+        frames: vec![Frame { back: To::step(BYE), depth: 0, name: None, given: BTreeSet::new() }],
         dialogs: BTreeMap::new(),
         waiting: VecDeque::new(),
-        taken: BTreeSet::from([BYE.to_owned(), "off".to_owned()]),
+        taken: Names::default(),
     };
     converter.start();
     while let Some((document, dialog, frame, name)) = converter.waiting.pop_front() {
@@ -92,6 +110,7 @@ pub(super) fn convert(
         converter.dialog(document, element, frame, &name);
     }
     converter.unreached();
+    converter.unheard();
     converter.draft
 }
 
@@ -125,6 +144,14 @@ fn survey(
     element.elements().for_each(|child| survey(child, digits, uses, spoken));
 }
 
+/// What elements of this kind are called, everywhere.
+fn named(kind: &str, element: &Element, names: &mut BTreeSet<String>) {
+    if element.name == kind {
+        names.extend(element.attribute("name").and_then(expr::name_of));
+    }
+    element.elements().for_each(|inner| named(kind, inner, names));
+}
+
 fn returns(element: &Element) -> bool {
     element.elements().any(|inner| inner.name == "return" || returns(inner))
 }
@@ -146,12 +173,7 @@ impl<'a> Converter<'a> {
 
     /// A name nobody has.
     pub(super) fn fresh(&mut self, wanted: &str) -> String {
-        let plain = plain_name(wanted);
-        let numbered = (2..).map(|number| format!("{plain}-{number}"));
-        let name = std::iter::once(plain.clone()).chain(numbered).find(|name| !self.taken.contains(name));
-        let name = name.expect("numbers do not run out");
-        self.taken.insert(name.clone());
-        name
+        self.taken.fresh(wanted)
     }
 
     /// Puts a step under a name made for it; the way there.
@@ -200,16 +222,8 @@ impl<'a> Converter<'a> {
             let vars: Vec<&Element> = document.root.named("var").collect();
             go = self.vars(&cx, &vars, go);
         }
-        for document in documents {
-            for element in document.root.named("script") {
-                let at = document.at(element);
-                self.notes.lost(
-                    &at,
-                    element.gist(),
-                    "a plan runs no script",
-                    "say what it computes by `set`, or ask an `http` service",
-                );
-            }
+        for (place, document) in documents.iter().enumerate() {
+            self.beside_items(&self.cx(place, &document.root), &document.root);
         }
         self.draft.start = match go {
             To::Step(name) => name,
@@ -307,9 +321,19 @@ impl<'a> Converter<'a> {
         Some((document, place))
     }
 
-    /// Leads back from a subdialog.
-    pub(super) fn back(&self, cx: &Cx) -> To {
-        self.frames[cx.frame].back.clone()
+    /// Leads back from a subdialog, with what it returns as far as anybody reads it.
+    pub(super) fn back(&mut self, cx: &Cx, element: &Element) -> To {
+        let frame = &self.frames[cx.frame];
+        let back = frame.back.clone();
+        let Some(caller) = frame.name.clone() else { return back };
+        let returned = element.attribute("namelist").unwrap_or_default().split_whitespace().filter_map(expr::name_of);
+        let values = returned.map(|name| (format!("{caller}_{name}"), quoted(&format!("= {name}"))));
+        let values: Vec<_> = values.filter(|(name, _)| self.uses.contains_key(name)).collect();
+        if values.is_empty() {
+            return back;
+        }
+        let at = self.at(cx, element);
+        self.put(&format!("{}-returns", cx.step), &at, Kind::Set { values, go: back })
     }
 
     fn dialog(&mut self, document: usize, dialog: &'a Element, frame: usize, name: &str) {
@@ -339,7 +363,12 @@ impl<'a> Converter<'a> {
         let mut then = To::step(BYE);
         for (place, item) in items.iter().enumerate().rev() {
             let step = cx.items[place].1.clone();
-            let own = Cx { step: step.clone(), field: (item.name == "field").then_some(*item), ..cx.clone() };
+            // What is asked under a condition stands behind the branch that others come to.
+            let asked = match item.name.as_str() {
+                "field" | "record" if item.attribute("cond").is_some() => self.fresh(&format!("{step}-asked")),
+                _ => step.clone(),
+            };
+            let own = Cx { step: asked, field: (item.name == "field").then_some(*item), ..cx.clone() };
             // What is to happen when several have been filled happens behind the last of them.
             let mut after = then.clone();
             for filled in filled.iter().rev() {
@@ -356,7 +385,11 @@ impl<'a> Converter<'a> {
             }
             then = To::Step(step);
         }
-        let vars: Vec<&Element> = dialog.named("var").collect();
+        let given = |var: &&Element| {
+            let name = var.attribute("name").and_then(expr::name_of);
+            name.is_some_and(|name| self.frames[frame].given.contains(&name))
+        };
+        let vars: Vec<&Element> = dialog.named("var").filter(|var| !given(var)).collect();
         let entry = self.vars(&cx, &vars, then);
         self.draft.put(name, Some(&at), Kind::Goto(entry));
     }
@@ -377,6 +410,7 @@ impl<'a> Converter<'a> {
         for element in dialog.elements() {
             let (why, help) = match element.name.as_str() {
                 "script" => ("a plan runs no script", "say what it computes by `set`, or ask an `http` service"),
+                "data" => ("what another system says is asked for otherwise", "write an `http` step"),
                 "grammar" => ("a grammar for the whole form fills several fields at once", "write a `form` step"),
                 _ => continue,
             };
@@ -451,6 +485,11 @@ impl<'a> Converter<'a> {
         };
         let bridged = item.attribute("bridge") == Some("true") || item.attribute("type") == Some("bridge");
         let how = if bridged { "bridge" } else { "refer" };
+        for (name, help) in TRANSFERRED {
+            if let Some(value) = item.attribute(name) {
+                self.notes.lost(&at, format!("{name}=\"{value}\""), "a `transfer` has nothing like it", help);
+            }
+        }
         let variable = item.attribute("name").and_then(expr::name_of);
         let mut end = |value: &str| {
             let text = expr::Expr::Text(value.to_owned());
@@ -522,9 +561,11 @@ impl<'a> Converter<'a> {
             self.notes.lost(&at, item.gist(), why, "write what it did as a plan of its own, and `run` it");
             return back;
         };
-        self.frames.push(Frame { back, depth });
-        let entry = self.enter(document, dialog, self.frames.len() - 1);
         let params: Vec<&Element> = item.named("param").collect();
+        let given = params.iter().filter_map(|param| param.attribute("name").and_then(expr::name_of)).collect();
+        let name = item.attribute("name").and_then(expr::name_of);
+        self.frames.push(Frame { back, depth, name, given });
+        let entry = self.enter(document, dialog, self.frames.len() - 1);
         self.vars(cx, &params, entry)
     }
 

@@ -42,15 +42,18 @@ pub(super) fn name_of(variable: &str) -> Option<String> {
         "connection.local.uri" | "telephone.dnis" => return Some("call.called".to_owned()),
         _ => {}
     }
-    // What a subdialog returns is `its name.the value`; here they are one value each.
-    let name = parts.last()?;
-    let sound = parts.len() <= 2
-        && !name.is_empty()
-        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
-        && !name.starts_with(|letter: char| letter.is_ascii_digit())
-        && !parts.iter().any(|part| part.ends_with('$'));
+    let sound = |part: &&str| {
+        !part.is_empty()
+            && part.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+            && !part.starts_with(|letter: char| letter.is_ascii_digit())
+    };
+    if parts.len() > 2 || !parts.iter().all(sound) {
+        return None;
+    }
+    // What a subdialog returns is `its name.the value`; a plan has one value each.
+    let name = parts.join("_");
     let taken = ["call", "now", "true", "false", "null", "in", "loop", "self", "not", "and", "or", "is", "if"];
-    sound.then(|| format!("{}{name}", if taken.contains(name) { "v_" } else { "" }))
+    Some(format!("{}{name}", if taken.contains(&name.as_str()) { "v_" } else { "" }))
 }
 
 /// Reads an expression.
@@ -335,7 +338,7 @@ mod tests {
             ("name == undefined || name == ''", "name == null || name == \"\""),
             ("(a || b) && !(c - (d - 1) > 2 * 3)", "(a || b) && !(c - (d - 1) > 2 * 3)"),
             ("a == 1 ? 'x' : \"y\\\"z\"", "(a == 1 ? \"x\" : \"y\\\"z\")"),
-            ("result.status == 'ok'", "status == \"ok\""),
+            ("result.status == 'ok' && dialog.status", "result_status == \"ok\" && status"),
             ("session.telephone.ani == '123'", "call.caller == \"123\""),
             ("now == 1", "v_now == 1"),
         ] {

@@ -43,7 +43,7 @@ impl<'a> Converter<'a> {
             Wanted::Kind(want) => {
                 let go = self.filled(cx, field, &Known::new(), then);
                 if self.uses.contains_key(&slot) {
-                    let why = format!("its value is a {want} here, not the digits that VoiceXML has for one");
+                    let why = format!("its value is of the kind `{want}`, not the digits that VoiceXML has for one");
                     let help = "look at what is done with it: dates are 2026-03-01, times 17:30, amounts whole units";
                     self.notes.changed(&at, field.gist(), why, help);
                 }
