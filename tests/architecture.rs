@@ -1,6 +1,6 @@
 //! The import order of ARCHITECTURE.md, read from the `use` lines and paths of the source itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -58,6 +58,18 @@ fn rooms_import_only_their_own_floor_and_below() {
     }
     assert!(wrong.is_empty(), "imports point down the house:\n{}", wrong.join("\n"));
     assert!(seen > 50, "only {seen} imports were found: the reader of `use` lines is broken");
+}
+
+/// ARCHITECTURE.md draws the same house: a row for each floor, with its rooms in backticks.
+#[test]
+fn the_house_is_drawn_as_it_stands() {
+    let text = fs::read_to_string("ARCHITECTURE.md").expect("ARCHITECTURE.md is readable");
+    for (floor, rooms) in FLOORS.iter().enumerate() {
+        let begins = format!("| {} | ", floor + 1);
+        let row = text.lines().find(|line| line.starts_with(&begins)).unwrap_or_else(|| panic!("no row `{begins}`"));
+        let drawn: BTreeSet<&str> = row.split('`').skip(1).step_by(2).collect();
+        assert_eq!(drawn, rooms.iter().copied().collect(), "floor {}", floor + 1);
+    }
 }
 
 /// A file past 600 lines of product code holds a second idea (tests at its end do not count).
