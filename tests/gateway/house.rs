@@ -23,7 +23,7 @@ pub struct Gateway {
     pub spare: u16,
     pub data: tempfile::TempDir,
     config: PathBuf,
-    models: Option<PathBuf>,
+    hears: bool,
     _block: PortBlock,
 }
 
@@ -32,8 +32,9 @@ pub struct Settings {
     pub plan: PathBuf,
     /// In front of the first section of the configuration file.
     pub top: &'static str,
-    /// `None`: what the environment says.
-    pub models: Option<PathBuf>,
+    /// Speech is recognised, with the models that the environment names. Else keys are all that is understood: such a
+    /// gateway is there at a quarter of the cost.
+    pub hears: bool,
     /// `[rtp] timeout`.
     pub rtp_timeout: &'static str,
     /// `[recording] directory`.
@@ -51,7 +52,7 @@ impl Default for Settings {
         Self {
             plan,
             top: "",
-            models: None,
+            hears: false,
             rtp_timeout: "20s",
             recordings: None,
             sip: String::new(),
@@ -87,9 +88,9 @@ impl Gateway {
             data = data.path(),
         );
         fs::write(&config, text).expect("the configuration can be written");
-        let process = serve(&config, data.path(), settings.models.as_deref());
+        let process = serve(&config, data.path(), settings.hears);
         let (sip, rtp_ports, spare) = (block.sip(), block.rtp(), block.spare());
-        let mut gateway = Self { process, sip, rtp_ports, spare, data, config, models: settings.models, _block: block };
+        let mut gateway = Self { process, sip, rtp_ports, spare, data, config, hears: settings.hears, _block: block };
         gateway.wait_until_it_answers();
         gateway.wait_until_it_keeps_calls();
         gateway
@@ -97,7 +98,7 @@ impl Gateway {
 
     /// Starts the gateway again, after it has ended, on the same data.
     pub fn start_again(&mut self) {
-        self.process = serve(&self.config, self.data.path(), self.models.as_deref());
+        self.process = serve(&self.config, self.data.path(), self.hears);
         self.wait_until_it_answers();
     }
 
@@ -236,13 +237,13 @@ impl Drop for Gateway {
     }
 }
 
-fn serve(config: &Path, data: &Path, models: Option<&Path>) -> Child {
+fn serve(config: &Path, data: &Path, hears: bool) -> Child {
     let log = File::options().create(true).append(true).open(data.join("serve.log")).expect("a log file");
     let mut command = Command::new(env!("CARGO_BIN_EXE_trunkline"));
     command.args(["serve", "-c"]).arg(config).stdin(Stdio::null());
     command.stdout(log.try_clone().expect("a second handle")).stderr(log).env_remove("RUST_LOG");
-    if let Some(models) = models {
-        command.env("TRUNKLINE_MODELS", models).env_remove("ORT_DYLIB_PATH").env("XDG_DATA_HOME", data);
+    if !hears {
+        command.env("TRUNKLINE_MODELS", data.join("models")).env_remove("ORT_DYLIB_PATH").env("XDG_DATA_HOME", data);
     }
     command.spawn().expect("trunkline starts")
 }

@@ -141,7 +141,8 @@ fn the_demos_wish_is_understood_over_a_bad_line() {
     if data_from("TRUNKLINE_MODELS", "moonshine-tiny-en/encoder_model.ort").is_none() {
         return;
     }
-    let gateway = Gateway::start(Settings { plan: "dialplans/bank-main.yaml".into(), ..Settings::default() });
+    let settings = Settings { hears: true, plan: "dialplans/bank-main.yaml".into(), ..Settings::default() };
+    let gateway = Gateway::start(settings);
     let words = words("I lost my credit card");
     let (mut caller, proxy) = dial(&gateway);
     // Said into the menu, and again for as long as nothing has come of it; what comes after it is silence.

@@ -18,6 +18,7 @@ const TICKET: &str = "123";
 
 fn gateway() -> Gateway {
     Gateway::start(Settings {
+        hears: true,
         plan: "tests/gateway/secret.yaml".into(),
         top: "[log]\nlevel = \"debug\"\n[ops]\nlisten = \"127.0.0.1:0\"\n",
         ..Settings::default()
