@@ -18,6 +18,7 @@ fuzz_target!(|text: &str| {
     scope.keep("items", Value::List(vec![Value::Integer(i64::MIN), Value::Number(0.1), Value::text("三")]));
     scope.keep_secret("pin", Value::Digits("918273".to_owned()));
     scope.set_fact("caller", Value::Phone("+14155550100".to_owned()));
+    let tells = |said: &str| said.contains("918273") && !text.contains("918273");
     let now = jiff::civil::datetime(2026, 3, 1, 9, 0, 0, 0);
     let good = template::check(text).is_ok();
     template::names(text);
@@ -28,11 +29,11 @@ fuzz_target!(|text: &str| {
         let said = match &filled {
             Ok(said) => said.as_ref(),
             Err((said, why)) => {
-                assert!(!said.contains("{{") && !why.is_empty() && !why.contains("918273"), "{why}");
+                assert!(!said.contains("{{") && !why.is_empty() && !tells(why), "{why}");
                 said
             }
         };
-        assert!(!said.contains("918273") || text.contains("918273"), "a secret is never said");
+        assert!(!tells(said), "a secret is never said");
         markup::pieces(said);
         markup::plain(said);
         markup::in_words(said, &language, now.date());
