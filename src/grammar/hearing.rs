@@ -61,10 +61,13 @@ impl Said {
         Some(Self { text: words.concat(), words, bytes, language: language.clone(), mode: Mode::Dtmf })
     }
 
-    /// Forgets all but the first `count` words.
+    /// Forgets all but the first `count` words, and the text behind them: built-ins would read it from every word on.
     pub fn truncate(&mut self, count: usize) {
-        self.words.truncate(count);
-        self.bytes.truncate(count);
+        if count < self.words.len() {
+            self.words.truncate(count);
+            self.bytes.truncate(count);
+            self.text.truncate(self.bytes.last().map_or(0, |bytes| bytes.end));
+        }
     }
 
     /// How many words after `from` end with byte `end`; `None` when it cuts a word in two.

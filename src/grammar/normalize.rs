@@ -293,6 +293,9 @@ const MANDARIN_FRAMES: &[&str] = &[
     "的",
 ];
 
+/// Characters of the longest of them.
+const LONGEST_FRAME: usize = 4;
+
 /// Splits `text` into lower-case words (English) or characters (Mandarin): punctuation, case, full-width forms,
 /// contractions and hesitations no longer differ.
 pub fn words(text: &str, language: &Language) -> Vec<String> {
@@ -316,7 +319,10 @@ pub fn core(units: &[String], language: &Language) -> Range<usize> {
         front += length;
     }
     let mut back = units.len();
-    let ending = |back: usize| (front..back).find(|start| frame(&units[*start..back]) == Some(back - start));
+    let ending = |back: usize| {
+        let begin = back.saturating_sub(LONGEST_FRAME).max(front);
+        (begin..back).find(|start| frame(&units[*start..back]) == Some(back - start))
+    };
     while let Some(start) = ending(back) {
         back = start;
     }
@@ -530,6 +536,27 @@ mod tests {
     #[test]
     fn shortenings_stay_sorted_for_the_search() {
         assert!(SHORTENINGS.is_sorted_by_key(|(short, _)| *short));
+    }
+
+    #[test]
+    fn ten_thousand_courtesies_are_cut_as_one_is() {
+        let zh = Language::parse("zh-CN").unwrap();
+        for (text, language) in [
+            (format!("查余额{}", "谢谢了".repeat(10_000)), &zh),
+            (format!("{}查余额", "请帮我".repeat(10_000)), &zh),
+            (format!("{}my balance{}", "please ".repeat(10_000), " thanks".repeat(10_000)), &Language::english()),
+        ] {
+            let units = units(&text, language);
+            assert!(
+                ["查余额", "mybalance"].contains(&units[super::core(&units, language)].concat().as_str()),
+                "{language}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_courtesy_is_longer_than_what_is_looked_for() {
+        assert_eq!(MANDARIN_FRAMES.iter().map(|frame| frame.chars().count()).max(), Some(LONGEST_FRAME));
     }
 
     #[test]

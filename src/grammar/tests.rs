@@ -669,6 +669,27 @@ fn a_sentence_with_millions_of_readings_is_read() {
     assert_eq!(meaning(&grammar, &vec!["a"; 100].join(" ")), format!("\"{}\"", vec!["a"; 100].join(" ")));
 }
 
+/// What is matched costs by the words of an utterance, and a built-in reads all the text that follows: of ten thousand
+/// words neither looks at more than the first two hundred.
+#[test]
+fn of_ten_thousand_words_only_the_first_are_matched() {
+    let grammar = grammar(&scripted("$r = pay $<builtin:grammar/amount> {out = rules.amount};"));
+    for tail in ["word ", "pay two hundred ", "one "] {
+        let said = format!("pay twenty dollars and {}", tail.repeat(10_000));
+        let language = Language::english();
+        let mut utterance = hearing::Said::spoken(&said, &language);
+        utterance.truncate(chart::MAX_WORDS);
+        assert_eq!((utterance.words.len(), utterance.bytes.len()), (chart::MAX_WORDS, chart::MAX_WORDS));
+        assert_eq!(utterance.text, said[..utterance.bytes[chart::MAX_WORDS - 1].end], "built-ins read no further");
+        assert!(grammar.matches(&said, &language, now()).iter().all(|found| !found.whole));
+        assert!(!grammar.spot(&said, &language, now()).is_empty(), "{tail}");
+        let _ = grammar.fit(&said, &language, now());
+    }
+    let mut short = hearing::Said::spoken("twenty dollars!", &Language::english());
+    short.truncate(chart::MAX_WORDS);
+    assert_eq!(short.text, "twenty dollars!", "what is short is left as it is");
+}
+
 #[test]
 fn phrases_are_listed_whole_or_as_a_fair_choice() {
     let small = grammar(&scripted("$r = [please] (show | tell) me (my balance | Leeds) $GARBAGE;"));

@@ -18,6 +18,7 @@ use crate::grammar::normalize::is_mandarin;
 use crate::language::Language;
 use crate::understand::features::{features, scale};
 use crate::understand::lexicon::{Lexicon, alike};
+use crate::understand::looked_at;
 use crate::understand::model::Example;
 use crate::understand::phonetic::{Sound, misheard};
 use crate::understand::sparse::{Dictionary, Postings};
@@ -215,6 +216,7 @@ impl Shelf {
     /// Evidence for each entry that has any, in no particular order, and how like the question is to what has nothing
     /// to do with any of them.
     pub fn weigh(&self, question: &str) -> (Vec<(usize, Evidence)>, f32) {
+        let question = looked_at(question);
         let asked = pieces(question, &self.language);
         let mut evidence: BTreeMap<usize, Evidence> = BTreeMap::new();
         let unknown = rarity(0, self.entries.len());
@@ -298,7 +300,7 @@ impl Shelf {
         let (entries, evidence): (Vec<usize>, Vec<Evidence>) = found.into_iter().unzip();
         let confidences = weigh::confidences(&evidence, strange, self.weights());
         let mut found: Vec<(usize, f32)> = entries.into_iter().zip(confidences).collect();
-        if let Some(entry) = self.exact.get(&pieces(question, &self.language).words) {
+        if let Some(entry) = self.exact.get(&pieces(looked_at(question), &self.language).words) {
             found.retain(|(other, _)| other != entry);
             found.iter_mut().for_each(|(_, confidence)| *confidence *= 1.0 - EXACT);
             found.push((*entry, EXACT));

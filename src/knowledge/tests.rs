@@ -192,6 +192,18 @@ fn a_question_as_it_stands_in_the_file_is_answered_as_it_stands_there() {
 }
 
 #[test]
+fn of_ten_thousand_words_only_the_first_are_looked_up() {
+    let bank = bank();
+    for (tag, question) in [("en-US", "what are your opening hours "), ("zh-CN", "你们几点开门")] {
+        let shelf = bank.shelf(&Language::parse(tag).unwrap()).unwrap();
+        let tail: String = (0..10_000).map(|at| format!("w{at} ")).collect();
+        let said = format!("{question}{tail}");
+        let cut: String = said.chars().take(1_000).collect();
+        assert_eq!(shelf.find(&said, 3), shelf.find(&cut, 3), "{tag}");
+    }
+}
+
+#[test]
 fn nothing_is_found_for_nothing() {
     let bank = bank();
     let english = Language::english();

@@ -4,6 +4,7 @@
 //! plan with two phrases per option and for one with twenty: how much of what was said the option explains, how much
 //! of its nearest phrase was said, how specific the shared words are to it among its rivals.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::features;
@@ -12,6 +13,7 @@ use super::mishear;
 use super::model::{Example, Model};
 use super::strangers;
 use super::terms::{Term, terms};
+use super::universals;
 use crate::grammar::normalize;
 use crate::language::Language;
 
@@ -26,9 +28,8 @@ const KNOWN: f32 = 0.3;
 /// Smoothing of the share each rival gets of a word.
 const SHARE_FLOOR: f32 = 0.08;
 
-/// Ways in which a phrase is misheard for training. More of them helped no further (docs/performance.md).
-const WAYS: usize = 1;
-/// Phrases that are misheard at most, so that a plan of any size is put live at once.
+/// Phrases that are misheard at most, so that a plan of any size is put live at once; each in one way, as more helped no
+/// further (docs/performance.md).
 const MOST_MISHEARD: usize = 400;
 
 /// Numbers in one row of [`Evidence`].
@@ -137,7 +138,7 @@ impl Classifier {
         let mut places: BTreeMap<String, usize> = BTreeMap::new();
         let mut known = Vec::new();
         for (option, text) in phrases {
-            let words = normalize::words(text, language);
+            let words = words_of(text, language);
             let place_of = |mut term: Term| {
                 term.weight = term.weight.min(KNOWN_LIMIT);
                 *places.entry(term.stem.clone()).or_insert_with(|| {
@@ -151,8 +152,11 @@ impl Classifier {
         }
         let share = shares(&known, vocabulary.len(), options);
         let uneven = share.iter().map(|row| unevenness(row)).collect();
-        let examples: Vec<Example> =
-            phrases.iter().map(|(option, text)| Example::new(text, Some(*option), language)).collect();
+        let example = |(option, text): &(usize, String)| match universals::known(text, language) {
+            Some(known) => Example { features: known.features().0.clone(), class: Some(*option) },
+            None => Example::new(text, Some(*option), language),
+        };
+        let examples: Vec<Example> = phrases.iter().map(example).collect();
         let scale = features::scale(language);
         let strangers = match mishears {
             true => strangers::misheard_apart_from(&examples, language, scale),
@@ -341,10 +345,21 @@ impl Likeness {
 /// told of them: that compares sounds by itself.
 fn misheard(phrases: &[(usize, String)], language: &Language) -> Vec<Example> {
     let step = phrases.len().div_ceil(MOST_MISHEARD).max(1);
-    let ways = phrases.iter().step_by(step).flat_map(|(option, text)| {
-        mishear::misheard(text, WAYS, language).into_iter().map(|heard| Example::new(&heard, Some(*option), language))
-    });
-    ways.collect()
+    let heard = |(option, text): &(usize, String)| {
+        let features = match universals::known(text, language) {
+            Some(known) => known.features().1.clone()?,
+            None => features::features(&mishear::misheard(text, 1, language).pop()?, language),
+        };
+        Some(Example { features, class: Some(*option) })
+    };
+    phrases.iter().step_by(step).filter_map(heard).collect()
+}
+
+fn words_of(text: &str, language: &Language) -> Cow<'static, [String]> {
+    match universals::known(text, language) {
+        Some(known) => Cow::Borrowed(&known.words),
+        None => Cow::Owned(normalize::words(text, language)),
+    }
 }
 
 /// The weightiest word among the things named (a determiner and the telling words after it) of which the option knows

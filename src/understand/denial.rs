@@ -159,25 +159,29 @@ fn in_mandarin(words: &[String]) -> Vec<Option<usize>> {
             Some(begin)
         })
         .collect();
-    let in_idiom = |at: usize| {
-        let holds = |idiom: &str| {
-            text.match_indices(idiom).any(|(begin, _)| (begin..begin + idiom.len()).contains(&begins[at]))
-        };
-        MANDARIN_IDIOMS.iter().any(|idiom| holds(idiom))
-    };
+    let mut in_idiom = vec![false; text.len()];
+    for idiom in MANDARIN_IDIOMS {
+        text.match_indices(idiom).for_each(|(begin, _)| in_idiom[begin..begin + idiom.len()].fill(true));
+    }
     // 能不能, 是不是, 有没有 ask.
     let asks = |at: usize| {
         let pair = at.checked_sub(1).map(|before| (words.get(before), words.get(at + 1)));
         pair.is_some_and(|(before, after)| before.is_some() && before == after)
     };
-    let negations = (0..words.len()).filter(|at| is(*at, MANDARIN) && !in_idiom(*at) && !asks(*at));
-    let falls_on = |at: usize| {
-        let behind = || at + 1..words.len();
-        behind()
-            .find(|place| !is(*place, MANDARIN_BETWEEN) && !is(*place, MANDARIN))
-            .or_else(|| behind().find(|place| is(*place, MANDARIN_LAST)))
-    };
+    let negations = (0..words.len()).filter(|at| is(*at, MANDARIN) && !in_idiom[begins[*at]] && !asks(*at));
+    let next_content = next(words.len(), |place| !is(place, MANDARIN_BETWEEN) && !is(place, MANDARIN));
+    let next_last = next(words.len(), |place| is(place, MANDARIN_LAST));
+    let falls_on = |at: usize| next_content[at + 1].or(next_last[at + 1]);
     negations.map(falls_on).filter(|place| place.is_none_or(|place| !is(place, MANDARIN_LIGHT))).collect()
+}
+
+/// For each of `many` places, and for the end, the first place from there on that `is_one`.
+fn next(many: usize, is_one: impl Fn(usize) -> bool) -> Vec<Option<usize>> {
+    let mut next = vec![None; many + 1];
+    for place in (0..many).rev() {
+        next[place] = if is_one(place) { Some(place) } else { next[place + 1] };
+    }
+    next
 }
 
 /// What the phrases of one option say, and what they deny.
@@ -251,6 +255,13 @@ mod tests {
         {
             assert_eq!(on(text, "zh-CN"), [word], "{text}");
         }
+    }
+
+    #[test]
+    fn a_row_of_negations_falls_on_the_first_word_behind_it_however_long_it_is() {
+        assert_eq!(on(&format!("{}付", "不别没".repeat(2)), "zh-CN"), ["付"; 6]);
+        assert_eq!(on(&format!("{}付", "不别没".repeat(20_000)), "zh-CN").len(), 60_000);
+        assert_eq!(on(&"未来不".repeat(3), "zh-CN"), ["来", "来", ""], "the future is no negation");
     }
 
     #[test]

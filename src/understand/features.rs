@@ -152,11 +152,11 @@ fn acts(words: &[String], stems: &[String], named: &[u16], fields: &Fields, foun
 
 /// Pieces of three to five letters, the ends of the word marked.
 fn pieces(word: &str, found: &mut Found) {
-    let marked: Vec<char> = std::iter::once('<').chain(word.chars()).chain(std::iter::once('>')).collect();
+    let marked = format!("<{word}>");
+    let bounds: Vec<usize> = marked.char_indices().map(|(at, _)| at).chain([marked.len()]).collect();
     for length in 3..=5 {
-        for piece in marked.windows(length) {
-            let piece: String = piece.iter().collect();
-            found.add(View::Pieces, &[&piece]);
+        for ends in bounds.windows(length + 1) {
+            found.add(View::Pieces, &[&marked[ends[0]..ends[length]]]);
         }
     }
 }

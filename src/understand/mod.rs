@@ -14,7 +14,7 @@
 //! needed, and is read-only afterwards. The lists it rests on (`words/`) know the language, never a plan.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::grammar::normalize::{self, is_mandarin};
 use crate::language::Language;
@@ -35,6 +35,7 @@ pub mod mishear;
 pub mod model;
 pub(crate) mod phonetic;
 pub mod refusal;
+mod school;
 pub mod segment;
 pub mod sparse;
 pub(crate) mod stem;
@@ -46,9 +47,10 @@ pub mod trained;
 mod universals;
 pub mod upset;
 
-use classifier::{Classifier, Evidence};
+use classifier::Evidence;
 use denial::{Said, denied_words};
 use ending::Ending;
+use school::School;
 
 pub use hypothesis::{Hypothesis, NBest};
 
@@ -78,6 +80,8 @@ const LEAST_HEARD: f32 = 0.05;
 const DENIED: f32 = 0.4;
 /// Words as alike as this cannot be told apart by whoever picks them.
 const SOUNDS_ALIKE: f32 = 0.6;
+/// Characters that are looked at, more than a minute of speech: what it costs to weigh words grows with their number.
+const LONGEST_SAID: usize = 1_000;
 /// More words than these are no mere repetition of a wish.
 const LONGEST_REPEATED: usize = 12;
 /// How near one of its phrases a loosely worded universal must be…
@@ -158,26 +162,6 @@ pub struct Matcher {
     school: Arc<School>,
 }
 
-/// What the classifier is trained on, and the classifier once somebody said what is no phrase. Most questions of a
-/// large plan never hear such a thing, and checking a plan or rehearsing it by its own phrases needs none.
-#[derive(Debug)]
-struct School {
-    language: Language,
-    /// Class and phrase.
-    lessons: Vec<(usize, String)>,
-    classes: usize,
-    /// Is it trained on mishearings too?
-    mishears: bool,
-    classifier: OnceLock<Classifier>,
-}
-
-impl School {
-    fn classifier(&self) -> &Classifier {
-        self.classifier
-            .get_or_init(|| Classifier::train_with(&self.lessons, self.classes, &self.language, self.mishears))
-    }
-}
-
 impl Matcher {
     /// Builds a matcher from the phrases of each option (in file order) and the universals in force. Where a phrase
     /// belongs to an option and to a universal, the option has it; an option that is the operator by one of its
@@ -227,7 +211,7 @@ impl Matcher {
     pub fn options(&self) -> Vec<Vec<String>> {
         let options = self.meanings.iter().filter(|meaning| matches!(meaning, Meaning::Option(_))).count();
         let mut phrases = vec![Vec::new(); options];
-        for (class, phrase) in &self.school.lessons {
+        for (class, phrase) in self.school.lessons() {
             if let Meaning::Option(place) = self.meanings[*class] {
                 phrases[place].push(phrase.clone());
             }
@@ -246,12 +230,12 @@ impl Matcher {
 
     /// How many phrases it knows, those of universals included.
     pub fn lessons(&self) -> usize {
-        self.school.lessons.len()
+        self.school.lessons().len()
     }
 
     /// What it was taught: phrases and their meanings.
     pub fn taught(&self) -> impl Iterator<Item = (&Meaning, &str)> {
-        self.school.lessons.iter().map(|(class, phrase)| (&self.meanings[*class], phrase.as_str()))
+        self.school.lessons().iter().map(|(class, phrase)| (&self.meanings[*class], phrase.as_str()))
     }
 
     /// A matcher that does not know every `of`-th phrase of each meaning, and those phrases, for measuring.
@@ -260,7 +244,7 @@ impl Matcher {
         known.meanings.clone_from(&self.meanings);
         let mut next = vec![0; self.meanings.len()];
         let mut held = Vec::new();
-        for (class, phrase) in &self.school.lessons {
+        for (class, phrase) in self.school.lessons() {
             next[*class] += 1;
             match next[*class] % of == fold {
                 true => held.push((self.meanings[*class].clone(), phrase.clone())),
@@ -303,6 +287,7 @@ impl Matcher {
 
     /// Evidence for whatever `text` may mean, as the calibration sees it. For fitting that.
     pub fn evidence(&self, text: &str) -> Vec<(Meaning, Evidence)> {
+        let text = looked_at(text);
         let weighed = self.weigh(text, &normalize::words(text, &self.language));
         weighed.into_iter().map(|(class, evidence)| (self.meanings[class].clone(), evidence)).collect()
     }
@@ -318,6 +303,7 @@ impl Matcher {
     }
 
     fn read(&self, text: &str) -> Reading {
+        let text = looked_at(text);
         let words = normalize::words(text, &self.language);
         let core = normalize::unframed(&words, &self.language);
         if core.is_empty() {
@@ -416,6 +402,11 @@ impl Matcher {
     }
 }
 
+/// As much of what was said as is worth it.
+pub(crate) fn looked_at(text: &str) -> &str {
+    text.char_indices().nth(LONGEST_SAID).map_or(text, |(end, _)| &text[..end])
+}
+
 /// One hypothesis, read.
 struct Reading {
     classes: Vec<(usize, f32)>,
@@ -456,8 +447,14 @@ impl Known {
 
     /// First come, first served: the phrase stays with whoever has it already.
     fn add(&mut self, class: usize, phrase: &str) {
-        let words = normalize::words(phrase, &self.language);
-        let core = normalize::unframed(&words, &self.language).to_vec();
+        let (words, core) = match universals::known(phrase, &self.language) {
+            Some(known) => (known.words.clone(), known.core.clone()),
+            None => {
+                let words = normalize::words(phrase, &self.language);
+                let core = normalize::unframed(&words, &self.language).to_vec();
+                (words, core)
+            }
+        };
         if core.is_empty() || self.phrases.contains_key(&core) {
             return;
         }
@@ -478,11 +475,10 @@ impl Known {
             Universal::Repeat | Universal::Back => 2,
         };
         let mut shared: BTreeMap<usize, usize> = BTreeMap::new();
-        for phrase in universals::phrases(universal, &self.language) {
-            let words = normalize::words(phrase, &self.language);
-            if let Some(class) = self.phrases.get(normalize::unframed(&words, &self.language)) {
-                *shared.entry(*class).or_default() += 1;
-            }
+        let known = universals::phrases(universal, &self.language)
+            .filter_map(|phrase| universals::known(phrase, &self.language));
+        for class in known.filter_map(|known| self.phrases.get(&known.core)) {
+            *shared.entry(*class).or_default() += 1;
         }
         shared.into_iter().find(|(_, count)| *count >= enough).map(|(class, _)| class)
     }
@@ -497,23 +493,13 @@ impl Known {
         }
         let mut said = vec![Said::default(); self.meanings.len()];
         for (class, phrase) in &self.lessons {
-            said[*class].add(&normalize::words(phrase, &self.language), &self.language);
+            match universals::known(phrase, &self.language) {
+                Some(known) => said[*class].add(&known.words, &self.language),
+                None => said[*class].add(&normalize::words(phrase, &self.language), &self.language),
+            }
         }
-        let school = School {
-            language: self.language.clone(),
-            lessons: self.lessons,
-            classes: self.meanings.len(),
-            mishears: self.mishears,
-            classifier: OnceLock::new(),
-        };
-        Matcher {
-            language: self.language,
-            meanings: self.meanings,
-            phrases: self.phrases,
-            skeletons,
-            said,
-            school: Arc::new(school),
-        }
+        let school = School::of(self.language.clone(), self.lessons, self.meanings.len(), self.mishears);
+        Matcher { language: self.language, meanings: self.meanings, phrases: self.phrases, skeletons, said, school }
     }
 }
 
@@ -791,6 +777,42 @@ mod tests {
         assert_eq!(fit("what do I pay for"), Fit::Full);
         for open in ["what is the", "I lost my card and", "I lost my card because I", "I lost my cards uh"] {
             assert_eq!(fit(open), Fit::None, "{open}");
+        }
+    }
+
+    #[test]
+    fn questions_that_are_taught_the_same_learn_it_once() {
+        let school = |options: &[&[&str]], universals: &[Universal]| {
+            let options: Vec<Vec<String>> =
+                options.iter().map(|phrases| phrases.iter().map(|phrase| (*phrase).to_owned()).collect()).collect();
+            Matcher::compile(&options, universals, &Language::english()).school
+        };
+        let clinic = school(CLINIC, ALL);
+        assert!(Arc::ptr_eq(&clinic, &school(CLINIC, ALL)));
+        for other in [school(&CLINIC[1..], ALL), school(CLINIC, &Universal::ALL)] {
+            assert!(!Arc::ptr_eq(&clinic, &other));
+        }
+    }
+
+    #[test]
+    fn of_ten_thousand_words_said_at_once_only_the_first_are_looked_at() {
+        let alike = |matcher: &Matcher, said: &str| {
+            let cut: String = said.chars().take(LONGEST_SAID).collect();
+            assert!(said.chars().count() > 10 * LONGEST_SAID);
+            let (whole, begun) = (matcher.understand(&eval::heard_clearly(said)), eval::heard_clearly(&cut));
+            assert_eq!(whole, matcher.understand(&begun), "{cut}");
+            assert_eq!(matcher.evidence(said), matcher.evidence(&cut));
+        };
+        let english = matcher_in(CLINIC, "en");
+        let (wish, story): (&str, String) =
+            ("I lost my insurance card ", (0..10_000).map(|at| format!("w{at} ")).collect());
+        alike(&english, &format!("{wish}{story}"));
+        alike(&english, &format!("{wish}{}", "cancel my appointment please ".repeat(2_500)));
+        alike(&english, &format!("{wish}{}", "not to ".repeat(5_000)));
+        let mandarin = matcher_in(&[&["查余额", "我的账户还有多少钱"], &["挂失银行卡", "我的卡丢了"]], "zh-CN");
+        let characters = ('\u{4E00}'..='\u{9FFF}').cycle().take(10_500).collect::<String>();
+        for said in [characters, "不".repeat(10_500), "查余额吧了的".repeat(2_000), "谢谢".repeat(5_500)] {
+            alike(&mandarin, &format!("我的卡丢了{said}"));
         }
     }
 

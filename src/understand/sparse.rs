@@ -58,7 +58,11 @@ pub struct Row {
 /// The features seen in training, and what each tells.
 #[derive(Clone, Debug, Default)]
 pub struct Dictionary {
+    /// Rising.
     keys: Vec<u64>,
+    /// Of the keys whose upper bits are `b`: `keys[begins[b]..begins[b + 1]]`. Hashes are spread evenly, so that hardly
+    /// more than one key stands there.
+    begins: Vec<u32>,
     rarity: Vec<f32>,
     /// What an unseen feature tells.
     unseen: f32,
@@ -82,7 +86,22 @@ impl Dictionary {
             keys.push(run[0]);
             rarities.push(rarity(run.len()));
         }
-        Self { keys, rarity: rarities, unseen: rarity(0), scale }
+        let mut begins = vec![0_u32; keys.len().next_power_of_two() + 1];
+        let shift = shift(&begins);
+        for key in &keys {
+            begins[upper(*key, shift) + 1] += 1;
+        }
+        for at in 1..begins.len() {
+            begins[at] += begins[at - 1];
+        }
+        Self { keys, begins, rarity: rarities, unseen: rarity(0), scale }
+    }
+
+    fn place(&self, key: u64) -> Option<usize> {
+        let upper = upper(key, shift(&self.begins));
+        let begin = *self.begins.get(upper)? as usize;
+        let end = *self.begins.get(upper + 1)? as usize;
+        Some(begin + self.keys[begin..end].binary_search(&key).ok()?)
     }
 
     /// How many features are known.
@@ -98,22 +117,18 @@ impl Dictionary {
         let mut all = [0.0_f32; VIEWS];
         let mut seen = [0.0_f32; VIEWS];
         let mut views: Vec<u8> = Vec::with_capacity(features.len());
-        // Both are sorted: look only behind the last place found.
-        let mut from = 0;
         for feature in features {
             let view = usize::from(feature.view);
             let said = 1.0 + feature.count.ln().max(-1.0);
-            match self.keys[from..].binary_search(&feature.key) {
-                Ok(at) => {
-                    from += at;
-                    let value = said * self.rarity[from];
+            match self.place(feature.key) {
+                Some(place) => {
+                    let value = said * self.rarity[place];
                     all[view] += value * value;
                     seen[view] += value * value;
-                    row.cells.push((from as u32, value));
+                    row.cells.push((place as u32, value));
                     views.push(feature.view);
                 }
-                Err(at) => {
-                    from += at;
+                None => {
                     let value = said * self.unseen;
                     all[view] += value * value;
                 }
@@ -128,6 +143,15 @@ impl Dictionary {
         }
         row
     }
+}
+
+/// How far a key is shifted so that its upper bits are a place among so many beginnings, but for the last.
+fn shift(begins: &[u32]) -> u32 {
+    64 - begins.len().saturating_sub(1).max(1).trailing_zeros()
+}
+
+fn upper(key: u64, shift: u32) -> usize {
+    key.checked_shr(shift).unwrap_or(0) as usize
 }
 
 /// Rows by the features they have, to find what is like a row without looking at every one.
