@@ -18,15 +18,16 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-pub use self::act::{Act, Asking, Line, Way, line_of};
+pub use self::act::{Act, Asking, Forestalled, Line, Way, line_of};
 use crate::dialplan::ahead::Ahead;
 use crate::dialplan::handover::HandedEnd;
 use crate::dialplan::outcome::{Outcome, OutcomeKind};
-use crate::dialplan::plan::{Plan, Prompt, Step, StepIx, Target};
-use crate::dialplan::scope::{Scope, Variables, View};
+use crate::dialplan::plan::{Calendars, Plan, Prompt, Step, StepIx, Target};
+use crate::dialplan::scope::{CALENDAR_FACTS, Scope, Variables, View};
 use crate::dialplan::step::{Event, Next, OUTCOMES, Told, Visit};
 use crate::language::Language;
 use crate::pii::Pii;
+use crate::routing::Opening;
 use crate::understand::NBest;
 use crate::value::Value;
 
@@ -53,6 +54,8 @@ pub struct Interpreter {
     said: Option<Pii<String>>,
     /// What was said at the question that led here, for the questions it leads to.
     ahead: Ahead,
+    /// Questions that were not asked because they had been answered; taken by the call.
+    forestalled: Vec<Forestalled>,
     /// What we said last was heard whole.
     said_whole: bool,
     /// Plans that wait for the one that runs: their step, their values, their questions.
@@ -105,6 +108,7 @@ impl Interpreter {
             spent: BTreeMap::new(),
             said: None,
             ahead: Ahead::default(),
+            forestalled: Vec::new(),
             said_whole: false,
             waiting: Vec::new(),
             outcomes: Vec::new(),
@@ -191,7 +195,12 @@ impl Interpreter {
     /// else they say is for the step that the answer leads to.
     pub fn note_words(&mut self, nbest: Option<&NBest>) {
         let plan = self.plan.clone();
-        self.ahead = Ahead::of(nbest, self.step(&plan).kind.hands_on());
+        self.ahead.hear(nbest, self.step(&plan).kind.hands_on());
+    }
+
+    /// Questions that were answered before they were asked, since this was last asked.
+    pub fn take_forestalled(&mut self) -> Vec<Forestalled> {
+        std::mem::take(&mut self.forestalled)
     }
 
     /// What we said last is over; was it heard whole?
@@ -255,6 +264,22 @@ impl Interpreter {
         self.zone.to_datetime(now)
     }
 
+    /// What calendars say of this moment, by name; moments by the plan's clock.
+    fn told_by(&self, calendars: &Calendars, now: Timestamp) -> Value {
+        let moment = |at: Option<Timestamp>| at.map_or(Value::Nothing, |at| Value::Moment(self.civil(at)));
+        let told = calendars.iter().map(|(name, calendar)| {
+            let (open, holiday, opens, closes) = match calendar.at(now) {
+                Opening::Open { until } => (true, None, None, until),
+                Opening::Closed { special, next } => (false, special, next, None),
+            };
+            let holiday = holiday.map_or(Value::Nothing, |day| Value::text(calendar.called(&day, &self.language)));
+            let facts = [Value::Boolean(open), holiday, moment(opens), moment(closes)];
+            let facts = CALENDAR_FACTS.into_iter().map(str::to_owned).zip(facts);
+            (name.clone(), Value::Map(facts.collect()))
+        });
+        Value::Map(told.collect())
+    }
+
     fn blame(&mut self, fault: Option<String>) {
         if self.faults.len() < FAULTS {
             self.faults.extend(fault);
@@ -270,6 +295,8 @@ impl Interpreter {
         let (wall, now) = (now, self.civil(now));
         // A step, or the caller, may have changed it.
         self.scope.set_fact("language", Value::text(self.language.as_str()));
+        let calendars = plan.calendars_at(self.at).map(|calendars| self.told_by(calendars, wall));
+        self.scope.set_calendars(calendars.unwrap_or_default());
         let step = self.step(plan);
         let mut visit = Visit {
             scope: &mut self.scope,

@@ -96,6 +96,19 @@ pub struct Asking {
     pub barge_in: BargeIn,
 }
 
+/// A question that was not asked, because the caller had answered it by then.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forestalled {
+    /// The step that would have asked.
+    pub step: StepIx,
+    /// Which of its questions.
+    pub quest: usize,
+    /// What it was understood as: an option, a slot.
+    pub meaning: String,
+    /// How sure the recogniser was of the words. 0..1.
+    pub confidence: f32,
+}
+
 /// A prompt as it is said now, and what went wrong with it.
 pub fn line_of(prompt: &Prompt, view: View<'_>) -> (Line, Option<String>) {
     let text = prompt.texts.get(view.language).or_else(|| prompt.texts.values().next());

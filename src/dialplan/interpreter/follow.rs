@@ -3,7 +3,8 @@
 
 use jiff::Timestamp;
 
-use super::{Act, Asking, Interpreter, Line, Waiting};
+use super::{Act, Asking, Forestalled, Interpreter, Line, Waiting};
+use crate::dialplan::ahead::Foretold;
 use crate::dialplan::plan::{Plan, Prompt, Question, StepIx, Target};
 use crate::dialplan::step::{Event, Excuse, Hearing, Next, Quest, Told, Words};
 
@@ -106,11 +107,15 @@ impl Interpreter {
     /// What follows where the caller has answered this question before it was asked; `None` where they have not.
     fn answered_ahead<'plan>(&mut self, plan: &'plan Plan, quest: usize, now: Timestamp) -> Option<Next<'plan>> {
         let hearing = Hearing { language: self.language.clone(), now: self.civil(now) };
-        let answer = self.ahead.answer(self.quest(plan, quest).ear.as_ref(), &hearing)?;
+        let Foretold { answer, confidence } = self.ahead.answer(self.quest(plan, quest).ear.as_ref(), &hearing)?;
+        let (step, meaning) = (self.at, self.quest(plan, quest).name(&answer));
         match self.consult(plan, &Event::Answered(answer), now) {
             // It is nothing that the step could take: as if it had not been said.
             Next::AskAgain { .. } => Some(self.consult(plan, &Event::Entered, now)),
-            next => Some(next),
+            next => {
+                self.forestalled.push(Forestalled { step, quest, meaning, confidence });
+                Some(next)
+            }
         }
     }
 
