@@ -92,7 +92,7 @@ impl Ahead {
                 let values: Vec<_> = filled.values.into_iter().filter(|(_, value, _)| fresh(value)).collect();
                 let parts: Vec<_> = filled.parts.into_iter().filter(|(_, value, _)| fresh(value)).collect();
                 let left = !(values.is_empty() && parts.is_empty() && filled.day_parts.is_empty());
-                left.then(|| Answer::Filled(Filled { values, parts, ..filled }))
+                left.then_some(Answer::Filled(Filled { values, parts, ..filled }))
             }
             Answer::Value(value) => fresh(&value).then_some(Answer::Value(value)),
             other => Some(other),
