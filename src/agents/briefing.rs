@@ -3,6 +3,7 @@
 //! A plan may word the sentence itself; this is what is said where it does not.
 
 use crate::agents::handoff::Handoff;
+use crate::grammar::normalize::is_mandarin;
 use crate::language::Language;
 
 /// The result of a briefing whose hearer takes the call.
@@ -17,11 +18,7 @@ pub const SENTENCE: &str = "briefing";
 /// What an agent who speaks `language` is spoken to in: English and Mandarin are known here, and English is what others
 /// are most likely to follow.
 pub fn heard_in(language: &Language) -> Language {
-    if matches!(language.primary(), "en" | "zh") { language.clone() } else { Language::english() }
-}
-
-fn is_chinese(language: &Language) -> bool {
-    language.primary() == "zh"
+    if language.primary() == "en" || is_mandarin(language) { language.clone() } else { Language::english() }
 }
 
 /// Does whoever heard a briefing with this result stay on the line, for the caller?
@@ -33,8 +30,8 @@ pub fn stays(result: Option<&str>) -> bool {
 pub fn sentence(handoff: &Handoff, language: &Language) -> String {
     let intent = handoff.intent.as_ref().map(|intent| intent.replace(['_', '-', '.'], " "));
     let mut parts = Vec::new();
-    if is_chinese(language) {
-        if handoff.language.primary() != language.primary() {
+    if is_mandarin(language) {
+        if !is_mandarin(&handoff.language) {
             parts.push(format!("来电者说{}", name_in_chinese(&handoff.language)));
         }
         parts.push(if handoff.verified { "身份已核实" } else { "身份未核实" }.to_owned());
@@ -55,7 +52,7 @@ pub fn sentence(handoff: &Handoff, language: &Language) -> String {
 /// No word is a yes: a mailbox says "I can't take your call right now", and whoever picks up says "hello?", before the
 /// first word of ours, which stops nothing for that reason and is repeated whole.
 pub fn plan(language: &Language) -> String {
-    let prompt = match is_chinese(language) {
+    let prompt = match is_mandarin(language) {
         true => "接听请按一，不接请按二。",
         false => "Press 1 to take the call, or 2 to decline.",
     };
@@ -107,9 +104,13 @@ fn name_in_chinese(language: &Language) -> &str {
         "fr" => "法语",
         "de" => "德语",
         "pt" => "葡萄牙语",
+        "it" => "意大利语",
         "ja" => "日语",
         "ko" => "韩语",
+        "vi" => "越南语",
         "ru" => "俄语",
+        "ar" => "阿拉伯语",
+        "hi" => "印地语",
         _ => language.as_str(),
     }
 }
@@ -144,6 +145,8 @@ mod tests {
             (caller("en-GB", false, None), "en-US", "A caller: not verified."),
             (caller("en-US", true, Some("repay")), "zh-CN", "来电者说英语，身份已核实，需要：repay。"),
             (caller("zh-CN", false, None), "zh-CN", "身份未核实。"),
+            (caller("zh-CN", false, None), "cmn-Hans-CN", "身份未核实。"),
+            (caller("it-IT", false, None), "zh-CN", "来电者说意大利语，身份未核实。"),
             (caller("tlh", false, None), "en-US", "A caller: tlh speaker, not verified."),
         ];
         for (handoff, agent, expect) in rows {
@@ -153,7 +156,8 @@ mod tests {
 
     #[test]
     fn the_briefing_is_a_plan_without_faults_in_each_language() {
-        for (tag, heard) in [("en-GB", "en-GB"), ("zh-CN", "zh-CN"), ("es-MX", "en-US")] {
+        for (tag, heard) in [("en-GB", "en-GB"), ("zh-CN", "zh-CN"), ("cmn-Hans-CN", "cmn-Hans-CN"), ("es-MX", "en-US")]
+        {
             let heard_in = heard_in(&language(tag));
             let loaded = load_str("briefing", &plan(&heard_in)).unwrap_or_else(|faults| panic!("{tag}: {faults}"));
             assert_eq!(loaded.plan.languages, [language(heard)]);

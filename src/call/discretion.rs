@@ -14,7 +14,7 @@ use crate::call::Output;
 use crate::call::machine::Call;
 use crate::call::turn::TurnEnd;
 use crate::dialplan::interpreter::{Act, Asking};
-use crate::dialplan::step::Answer;
+use crate::dialplan::step::{Answer, Errand};
 use crate::media::MediaCommand;
 use crate::pii::Pii;
 use crate::spoken::redact;
@@ -41,9 +41,13 @@ pub(super) struct Discretion {
 }
 
 impl Call {
-    /// Pauses the recording before a sensitive question, and goes on with it before whatever comes then.
+    /// Pauses the recording before a sensitive question or message, and goes on with it before whatever comes then.
     pub(super) fn be_discreet(&mut self, act: &Act, now: Now) {
-        let secret = matches!(act, Act::Ask(asking) if self.is_secret(asking));
+        let secret = match act {
+            Act::Ask(asking) => self.is_secret(asking),
+            Act::Errand { errand: Errand::Message(taking), .. } => taking.sensitive,
+            _ => false,
+        };
         match (secret, self.discretion.paused) {
             (true, false) => {
                 let typed = self.discretion.typed_since.filter(|_| !self.typed_ahead.reveal().is_empty());

@@ -331,7 +331,7 @@ async fn carry_out(output: Output, ports: &mut Ports, jobs: &mut Jobs) -> Vec<In
         }
         Output::Errand { id, errand } => {
             let Errand::Lookup(request) = errand else {
-                unreachable!("a message is taken by the call itself");
+                unreachable!("a message is taken, and thrown away, by the call itself");
             };
             let (lookups, done) = (ports.lookups.clone(), jobs.heard.clone());
             jobs.errands.spawn(async move {
@@ -388,7 +388,7 @@ async fn message(ports: &Ports, wanted: MessageOrder, file: PathBuf) {
         MessageOrder::Forget { path } => {
             let removed = tokio::task::spawn_blocking(move || std::fs::remove_file(path)).await;
             if let Ok(Err(error)) = removed {
-                warn!(%error, "a message without words could not be removed");
+                warn!(%error, "a message that nobody wants could not be removed");
             }
         }
     }

@@ -53,6 +53,11 @@ impl Call {
             return;
         }
         self.state = State::Waiting(Waiting { id, step, until: now.mono + patience, filler });
+        if errand == Errand::Forget {
+            self.forget_message();
+            self.errand_done(id, Done::Nothing, now);
+            return;
+        }
         self.outputs.push_back(Output::Timeline(TimelineEvent::Waits { step: self.step_name().to_owned() }));
         self.outputs.push_back(Output::Errand { id, errand });
     }

@@ -389,6 +389,10 @@ impl Call {
             let step = self.step(step).name.clone();
             self.outputs.push_back(Output::Timeline(TimelineEvent::PlanFault { step, why }));
         }
+        for forestalled in self.interpreter.take_forestalled() {
+            let language = self.interpreter.language().clone();
+            self.scribe.forestalled(self.plan.step(forestalled.step), &forestalled, language, now.mono);
+        }
         self.tell_opt_outs(now);
         self.be_discreet(&act, now);
         match act {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::call::machine::{Call, State};
 use crate::call::{MessageOrder, Output};
 use crate::dialplan::outcome::{Outcome, OutcomeKind};
-use crate::dialplan::step::{Done, Taking};
+use crate::dialplan::step::{Done, Message, Taking};
 use crate::media::Recording;
 use crate::pii::Pii;
 use crate::time::Now;
@@ -106,6 +106,14 @@ impl Call {
         }
     }
 
+    /// The caller wants the message gone that they have just left.
+    pub(super) fn forget_message(&mut self) {
+        let step = self.step_name().to_owned();
+        if let Some(path) = self.scribe.forget_message(&step) {
+            self.outputs.push_back(Output::Message(MessageOrder::Forget { path }));
+        }
+    }
+
     /// The call ends: what has been said until now is the message.
     pub(super) fn cut_message(&mut self, now: Instant) {
         if let Some(take) = self.take.as_mut().filter(|take| take.ended.is_none()) {
@@ -126,7 +134,7 @@ impl Call {
         let mut left = None;
         match recording {
             Recording::Saved { path } if lasted >= take.taking.least && !take.empty => {
-                left = Some(ms);
+                left = Some(Message { file: path.clone(), ms });
                 self.scribe.message(Outcome { step: take.step, kind: OutcomeKind::Message { file: path, ms } });
             }
             // Silence only, or somebody breathed in and hung up.

@@ -140,7 +140,7 @@ pub struct TurnRecord {
     /// The language in which it was asked; unknown of calls from before this was kept.
     #[serde(default)]
     pub language: Option<Language>,
-    /// 1 for the first asking.
+    /// 1 for the first asking; 0 where it was not asked, because the caller had said it before.
     pub attempt: u32,
     /// Milliseconds from the answer to the caller's first voiced frame, first key, or the no-input.
     pub at_ms: u64,

@@ -1,6 +1,7 @@
 //! Writes the record while the call goes on: prompts, turns, latencies. Keeps secrets out of it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use crate::call::disposition::Disposition;
 use crate::call::record::{CallEnd, CallRecord, Latency, PromptRecord, TurnOutcome, TurnRecord};
 use crate::call::turn::TurnEnd;
 use crate::call::{CallSetup, HIDDEN, TimelineEvent};
-use crate::dialplan::interpreter::Interpreter;
+use crate::dialplan::interpreter::{Forestalled, Interpreter};
 use crate::dialplan::outcome::{Outcome, OutcomeKind};
 use crate::dialplan::plan::{Plan, Step};
 use crate::id::PlayId;
@@ -75,6 +76,15 @@ impl Scribe {
     /// The caller has left a message.
     pub(super) fn message(&mut self, message: Outcome) {
         self.messages.push(message);
+    }
+
+    /// They want it gone: the latest that this step took. Where its sound is.
+    pub(super) fn forget_message(&mut self, step: &str) -> Option<PathBuf> {
+        let place = self.messages.iter().rposition(|message| message.step == step)?;
+        match self.messages.remove(place).kind {
+            OutcomeKind::Message { file, .. } => Some(file),
+            _ => None,
+        }
     }
 
     pub(super) const fn setup(&self) -> &CallSetup {
@@ -216,6 +226,27 @@ impl Scribe {
             }),
             (None, None, TurnOutcome::NoInput) => Some(TimelineEvent::NoInput),
             (None, None, _) => None,
+        }
+    }
+
+    /// A question was not asked, because the caller had answered it before: the words stand where they were said.
+    pub(super) fn forestalled(&mut self, step: &Step, forestalled: &Forestalled, language: Language, now: Instant) {
+        let Forestalled { quest, meaning, confidence, .. } = forestalled;
+        if self.turns.len() < KEPT {
+            self.turns.push(TurnRecord {
+                step: step.name.clone(),
+                quest: u32::try_from(*quest).unwrap_or(u32::MAX),
+                language: Some(language),
+                attempt: 0,
+                at_ms: self.since_answer_ms(now),
+                outcome: TurnOutcome::Speech,
+                meaning: Some(meaning.clone()),
+                heard: None,
+                keys: None,
+                confidence: Some(*confidence),
+                barge_in_ms: None,
+                latency: None,
+            });
         }
     }
 

@@ -6,18 +6,24 @@
 //!                                                  it is read back, as surely as it was understood
 //! ```
 //!
-//! The words are those of the utterance that led to the step, through whatever asks nothing; the next answer replaces
-//! them. A value that has been taken once is not taken again by another question.
+//! The words are those of the utterance that led to the step, through whatever asks nothing, asks who it is, or only
+//! asks whether that is right; the next choice replaces them. A value that has been taken once is not taken again by
+//! another question.
 
 use super::step::{Answer, Ear, Filled, HandsOn, Hearing, Next};
+use crate::pii::Pii;
 use crate::understand::NBest;
 use crate::value::Value;
+
+/// Utterances kept: what was wanted, and what was said to the proposals in between.
+const UTTERANCES: usize = 3;
 
 /// Words that wait for the questions they lead to.
 #[derive(Debug, Default)]
 pub struct Ahead {
-    words: Option<NBest>,
-    /// They may hold a wish, besides values.
+    /// The latest first.
+    said: Vec<NBest>,
+    /// The latest may hold a wish, besides values.
     wishes: bool,
     /// Taken already.
     taken: Vec<Value>,
@@ -25,16 +31,34 @@ pub struct Ahead {
     heard: bool,
 }
 
+/// An answer in words that were said before its question.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Foretold {
+    /// What they mean to the question.
+    pub answer: Answer,
+    /// How sure the recogniser was of them. 0..1.
+    pub confidence: f32,
+}
+
 impl Ahead {
-    /// What is handed on of these words.
-    pub fn of(words: Option<&NBest>, hands_on: HandsOn) -> Self {
-        let words = words.filter(|_| hands_on != HandsOn::Nothing).cloned();
-        Self { words, wishes: hands_on == HandsOn::Wishes, ..Self::default() }
+    /// The caller has said this at a step that hands so much on; `None` for keys, silence, or words that are secret.
+    pub fn hear(&mut self, words: Option<&NBest>, hands_on: HandsOn) {
+        self.heard = false;
+        match hands_on {
+            HandsOn::Nothing => *self = Self::default(),
+            HandsOn::Values => *self = Self { said: words.cloned().into_iter().collect(), ..Self::default() },
+            HandsOn::Wishes => {
+                self.wishes = words.is_some();
+                self.said.splice(0..0, words.cloned());
+                self.said.truncate(UTTERANCES);
+            }
+            HandsOn::Earlier => self.wishes = false,
+        }
     }
 
     /// May the question that is about to be asked have been answered?
     pub const fn is_open(&self) -> bool {
-        self.words.is_some() && !self.heard
+        !self.said.is_empty() && !self.heard
     }
 
     /// The words have been offered to a question. They are offered again to the next one only where this one is not asked.
@@ -43,30 +67,36 @@ impl Ahead {
     }
 
     /// What they say of the question that `ear` listens for.
-    pub fn answer(&mut self, ear: &dyn Ear, hearing: &Hearing) -> Option<Answer> {
-        let fresh = |value: &Value, taken: &[Value]| !taken.contains(value);
-        let words = self.words.as_ref()?;
-        let wish = || ear.overheard(words, hearing).filter(|_| self.wishes);
-        let answer = match ear.ahead(words, hearing).or_else(wish)? {
-            Answer::Filled(filled) => {
-                let values = filled.values.into_iter().filter(|(_, value, _)| fresh(value.reveal(), &self.taken));
-                let values: Vec<_> = values.collect();
-                if values.is_empty() {
-                    return None;
-                }
-                Answer::Filled(Filled { values, ..filled })
-            }
-            Answer::Value(value) if !fresh(value.reveal(), &self.taken) => return None,
-            other => other,
-        };
+    pub fn answer(&mut self, ear: &dyn Ear, hearing: &Hearing) -> Option<Foretold> {
+        let (answer, words) = self.said.iter().enumerate().find_map(|(place, words)| {
+            let wish = || ear.overheard(words, hearing).filter(|_| self.wishes && place == 0);
+            Some((self.fresh(ear.ahead(words, hearing).or_else(wish)?)?, words))
+        })?;
+        let confidence = words.hypotheses.first().map_or(0.0, |best| best.confidence);
         match &answer {
             Answer::Filled(filled) => {
-                self.taken.extend(filled.values.iter().map(|(_, value, _)| value.reveal().clone()))
+                let taken = filled.values.iter().chain(&filled.parts);
+                self.taken.extend(taken.map(|(_, value, _)| value.reveal().clone()));
             }
             Answer::Value(value) => self.taken.push(value.reveal().clone()),
             Answer::Option(_) | Answer::Universal(_) => self.wishes = false,
         }
-        Some(answer)
+        Some(Foretold { answer, confidence })
+    }
+
+    /// What of an answer has not been taken by another question; `None` where nothing is left.
+    fn fresh(&self, answer: Answer) -> Option<Answer> {
+        let fresh = |value: &Pii<Value>| !self.taken.contains(value.reveal());
+        match answer {
+            Answer::Filled(filled) => {
+                let values: Vec<_> = filled.values.into_iter().filter(|(_, value, _)| fresh(value)).collect();
+                let parts: Vec<_> = filled.parts.into_iter().filter(|(_, value, _)| fresh(value)).collect();
+                let left = !(values.is_empty() && parts.is_empty() && filled.day_parts.is_empty());
+                left.then_some(Answer::Filled(Filled { values, parts, ..filled }))
+            }
+            Answer::Value(value) => fresh(&value).then_some(Answer::Value(value)),
+            other => Some(other),
+        }
     }
 }
 
@@ -225,6 +255,54 @@ steps:
     fn a_value_that_nobody_would_confirm_is_taken_only_where_it_is_sure() {
         let mut talk_of = talk("en-US");
         assert_eq!(talk_of.say_at("move my appointment to Friday", 0.75).bot(), "Which day?");
+    }
+
+    /// The promise of [`PLAN`] behind other questions.
+    fn behind(steps: &str, first: &str) -> String {
+        let inputs = "inputs: { due: amount USD, born: date, zip: digits }";
+        let plan =
+            PLAN.replace("inputs: { due: amount USD }", inputs).replace("go: thanks }", &format!("go: {first} }}"));
+        let plan = plan.replace("          go: thanks\n", &format!("          go: {first}\n"));
+        plan.replace("  thanks:", &format!("{steps}  thanks:"))
+    }
+
+    #[test]
+    fn what_was_wanted_is_still_wanted_behind_a_proof_of_who_it_is() {
+        let who = "  who:\n    verify:\n      factors:\n        born: { prompt: { en-US: \"When were you born?\", zh-CN: \"生日？\" }, \
+                   want: date?when=past, expect: \"{{ born }}\" }\n        zip: { prompt: { en-US: \"Your zip code?\", zh-CN: \
+                   \"邮编？\" }, digits: 5, expect: \"{{ zip }}\" }\n      passed: thanks\n      failed: agent\n";
+        let known = [("due", "500"), ("born", "1985-03-04"), ("zip", "94110")];
+        let mut talk = Rehearsal::of(&behind(who, "who"), "en-US", &known);
+        assert_eq!(talk.say("I want to pay two hundred dollars on Friday").bot(), "When were you born?");
+        talk.say("March fourth nineteen eighty five");
+        let check = talk.press("94110").bot();
+        assert_eq!(check, "Good. Two hundred dollars, Friday, March the sixth. Is that right?");
+        // Nor is it forgotten when the first try fails.
+        let mut again = Rehearsal::of(&behind(who, "who"), "en-US", &known);
+        again.say("I want to pay two hundred dollars on Friday").say("March fifth nineteen eighty five");
+        assert!(again.press("94110").bot().ends_with("When were you born?"), "{}", again.bot());
+        again.say("March fourth nineteen eighty five");
+        assert!(again.press("94110").bot().contains("Two hundred dollars, Friday"), "{}", again.bot());
+    }
+
+    #[test]
+    fn a_number_that_says_who_it_is_takes_nothing_back_and_neither_does_a_mere_yes() {
+        let number =
+            "  number: { ask: { prompt: { en-US: \"Your number?\", zh-CN: \"号码？\" }, digits: 4, go: thanks } }\n";
+        let secret = number.replace("digits: 4", "digits: 4, sensitive: true");
+        let sure = "  number: { confirm: { prompt: { en-US: \"From this phone?\", zh-CN: \"这个电话？\" }, \"yes\": thanks, \"no\": \
+                    agent } }\n";
+        for (steps, answer) in [(number, "four seven one one"), (&secret, "four seven one one"), (sure, "yes")] {
+            let mut talk = Rehearsal::of(&behind(steps, "number"), "en-US", &[("due", "500")]);
+            talk.say("I want to pay two hundred dollars on Friday");
+            let check = talk.say(answer).bot();
+            assert_eq!(check, "Good. Two hundred dollars, Friday, March the sixth. Is that right?", "{steps}");
+        }
+        // What is said to the proposal is the newer word.
+        let mut newer = Rehearsal::of(&behind(sure, "number"), "en-US", &[("due", "500")]);
+        newer.say("I want to pay two hundred dollars on Friday");
+        let check = newer.say("yes, and make it fifty dollars tomorrow").bot();
+        assert_eq!(check, "Good. Fifty dollars, Tuesday, March the third. Is that right?");
     }
 
     #[test]

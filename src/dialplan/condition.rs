@@ -14,7 +14,7 @@ use cel::{Context, ExecutionError, IdedExpr, Program};
 mod depth;
 mod sums;
 
-use crate::dialplan::scope::{View, readable};
+use crate::dialplan::scope::{CALENDARS, View, readable};
 use crate::value::Value;
 
 /// Longest condition, in bytes: the parser recurses.
@@ -85,6 +85,7 @@ impl Condition {
             let value = match name.as_str() {
                 "call" => map_of(view.scope.facts()),
                 "now" => now(view),
+                CALENDARS => to_cel(view.scope.calendars()),
                 name if view.scope.is_secret(name) => cel::Value::Null,
                 name => view.scope.value(name).map_or(cel::Value::Null, to_cel),
             };

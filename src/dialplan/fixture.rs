@@ -97,6 +97,7 @@ pub fn bank() -> Plan {
             keys_only: prompt("Please use the keys."),
         },
         parts: Vec::new(),
+        calendars: Vec::new(),
     }
 }
 

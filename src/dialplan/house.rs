@@ -51,6 +51,14 @@ pub struct House {
     pub past: &'static str,
     /// `it` are the hours in which we call.
     pub hours: &'static str,
+    /// The day is known; at what time?
+    pub at_what_time: &'static str,
+    /// The part of the day is known; of which day?
+    pub on_what_day: &'static str,
+    /// After a message, before it is played to who has left it.
+    pub your_message: &'static str,
+    /// What may become of it.
+    pub keep_it: &'static str,
 }
 
 const ENGLISH: House = House {
@@ -77,6 +85,10 @@ const ENGLISH: House = House {
     after: "It has to be after {{ it }}.",
     past: "That moment has passed.",
     hours: "We call between {{ it }}.",
+    at_what_time: "At what time?",
+    on_what_day: "On which day?",
+    your_message: "This is your message.",
+    keep_it: "To keep it, press 1 or say keep. To record it again, press 2 or say redo. To delete it, press 3 or say delete.",
 };
 
 const MANDARIN: House = House {
@@ -103,6 +115,10 @@ const MANDARIN: House = House {
     after: "要在{{ it }}之后。",
     past: "这个时间已经过了。",
     hours: "我们只在{{ it }}之间致电。",
+    at_what_time: "几点？",
+    on_what_day: "哪一天？",
+    your_message: "您的留言是：",
+    keep_it: "保留请按一或说保留，重录请按二或说重录，删除请按三或说删除。",
 };
 
 impl House {
@@ -141,6 +157,10 @@ impl House {
             "after" => Some(self.after),
             "past" => Some(self.past),
             "hours" => Some(self.hours),
+            "at_what_time" => Some(self.at_what_time),
+            "on_what_day" => Some(self.on_what_day),
+            "your_message" => Some(self.your_message),
+            "keep_it" => Some(self.keep_it),
             _ => None,
         }
     }

@@ -7,125 +7,32 @@
 //! start() ─▶ Act::Say ─next(Said)─▶ Act::Ask ─next(Answered | NoInput | NoMatch | Error)─▶ … ─▶ Act::End
 //! ```
 
+mod act;
+mod follow;
+
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+pub use self::act::{Act, Asking, Forestalled, Line, Way, line_of};
 use crate::dialplan::ahead::Ahead;
-use crate::dialplan::handover::{HandedEnd, Handover};
+use crate::dialplan::handover::HandedEnd;
 use crate::dialplan::outcome::{Outcome, OutcomeKind};
-use crate::dialplan::plan::{Plan, Prompt, Question, Step, StepIx, Target};
-use crate::dialplan::scope::{Scope, Variables, View};
-use crate::dialplan::step::{Errand, Event, Excuse, Hearing, Next, OUTCOMES, Told, Visit, Words};
-use crate::dialplan::template;
+use crate::dialplan::plan::{Calendars, Plan, Prompt, Step, StepIx, Target};
+use crate::dialplan::scope::{CALENDAR_FACTS, Scope, Variables, View};
+use crate::dialplan::step::{Event, Next, OUTCOMES, Told, Visit};
 use crate::language::Language;
-use crate::media::BargeIn;
 use crate::pii::Pii;
-use crate::spoken::markup;
+use crate::routing::Opening;
 use crate::understand::NBest;
 use crate::value::Value;
 
-/// Steps entered or asked again since a caller was last understood; beyond it the plan is going round in circles.
-const STEPS_WITHOUT_ANSWER: u32 = 50;
-/// Questions `$back` remembers; older ones are forgotten.
-const HISTORY: usize = 64;
-/// Step names kept for the record; a call that wanders further keeps its beginning.
-const PATH: usize = 1_000;
-/// Plans that run within each other.
-const DEPTH: usize = 16;
 /// Faults told of one call.
 const FAULTS: usize = 50;
-
-/// One thing to say, in the call's language.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// The words, with the markup that is left of them ([`markup::in_words`]).
-    pub text: String,
-    /// A recorded file that wins over synthesis.
-    pub file: Option<PathBuf>,
-}
-
-/// What the call should do now.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Act {
-    /// Speak, then report [`Event::Said`].
-    Say {
-        /// Who says it.
-        step: StepIx,
-        /// In this order.
-        lines: Vec<Line>,
-        /// Must be heard whole.
-        protected: bool,
-        /// Who may stop it.
-        barge_in: BargeIn,
-    },
-    /// Ask, then report what came of it.
-    Ask(Asking),
-    /// Hand the caller to a person, then report what came of it.
-    HandOver {
-        /// Who wants it.
-        step: StepIx,
-        /// Whom, and what they are told.
-        handover: Box<Handover>,
-    },
-    /// Say this to who waits, and go on waiting.
-    Meanwhile {
-        /// Who says it.
-        step: StepIx,
-        /// In this order.
-        lines: Vec<Line>,
-    },
-    /// Have this done, then report [`Event::Done`].
-    Errand {
-        /// Who wants it.
-        step: StepIx,
-        /// What.
-        errand: Errand,
-        /// Said when it takes longer than `after`.
-        filler: Vec<Line>,
-        /// When the filler is due.
-        after: Duration,
-        /// Longest wait.
-        patience: Duration,
-    },
-    /// Say these whole, then hang up.
-    End {
-        /// Who ends it.
-        step: StepIx,
-        /// Last words; may be none.
-        lines: Vec<Line>,
-        /// `result:` of the hangup step.
-        result: Option<String>,
-        /// The plan ran in circles; in words for its author.
-        fault: Option<String>,
-    },
-}
-
-/// A way that a call took: from a step, to a step or to the end of its plan.
-pub type Way = (StepIx, Option<StepIx>);
-
-/// One asking of one question.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asking {
-    /// The step that asks.
-    pub step: StepIx,
-    /// Which of its questions.
-    pub quest: usize,
-    /// In which language and at which moment the answer is heard.
-    pub hearing: Hearing,
-    /// 1 for the first.
-    pub attempt: u32,
-    /// Said first, in this order.
-    pub lines: Vec<Line>,
-    /// Who may stop them.
-    pub barge_in: BargeIn,
-}
 
 /// A plan being run by one call.
 #[derive(Debug)]
@@ -147,6 +54,8 @@ pub struct Interpreter {
     said: Option<Pii<String>>,
     /// What was said at the question that led here, for the questions it leads to.
     ahead: Ahead,
+    /// Questions that were not asked because they had been answered; taken by the call.
+    forestalled: Vec<Forestalled>,
     /// What we said last was heard whole.
     said_whole: bool,
     /// Plans that wait for the one that runs: their step, their values, their questions.
@@ -199,6 +108,7 @@ impl Interpreter {
             spent: BTreeMap::new(),
             said: None,
             ahead: Ahead::default(),
+            forestalled: Vec::new(),
             said_whole: false,
             waiting: Vec::new(),
             outcomes: Vec::new(),
@@ -285,7 +195,12 @@ impl Interpreter {
     /// else they say is for the step that the answer leads to.
     pub fn note_words(&mut self, nbest: Option<&NBest>) {
         let plan = self.plan.clone();
-        self.ahead = Ahead::of(nbest, self.step(&plan).kind.hands_on());
+        self.ahead.hear(nbest, self.step(&plan).kind.hands_on());
+    }
+
+    /// Questions that were answered before they were asked, since this was last asked.
+    pub fn take_forestalled(&mut self) -> Vec<Forestalled> {
+        std::mem::take(&mut self.forestalled)
     }
 
     /// What we said last is over; was it heard whole?
@@ -349,6 +264,22 @@ impl Interpreter {
         self.zone.to_datetime(now)
     }
 
+    /// What calendars say of this moment, by name; moments by the plan's clock.
+    fn told_by(&self, calendars: &Calendars, now: Timestamp) -> Value {
+        let moment = |at: Option<Timestamp>| at.map_or(Value::Nothing, |at| Value::Moment(self.civil(at)));
+        let told = calendars.iter().map(|(name, calendar)| {
+            let (open, holiday, opens, closes) = match calendar.at(now) {
+                Opening::Open { until } => (true, None, None, until),
+                Opening::Closed { special, next } => (false, special, next, None),
+            };
+            let holiday = holiday.map_or(Value::Nothing, |day| Value::text(calendar.called(&day, &self.language)));
+            let facts = [Value::Boolean(open), holiday, moment(opens), moment(closes)];
+            let facts = CALENDAR_FACTS.into_iter().map(str::to_owned).zip(facts);
+            (name.clone(), Value::Map(facts.collect()))
+        });
+        Value::Map(told.collect())
+    }
+
     fn blame(&mut self, fault: Option<String>) {
         if self.faults.len() < FAULTS {
             self.faults.extend(fault);
@@ -364,6 +295,8 @@ impl Interpreter {
         let (wall, now) = (now, self.civil(now));
         // A step, or the caller, may have changed it.
         self.scope.set_fact("language", Value::text(self.language.as_str()));
+        let calendars = plan.calendars_at(self.at).map(|calendars| self.told_by(calendars, wall));
+        self.scope.set_calendars(calendars.unwrap_or_default());
         let step = self.step(plan);
         let mut visit = Visit {
             scope: &mut self.scope,
@@ -384,224 +317,19 @@ impl Interpreter {
         self.faults.truncate(FAULTS);
         next
     }
-
-    fn follow<'plan>(&mut self, plan: &'plan Plan, mut next: Next<'plan>, now: Timestamp) -> Act {
-        // A chain of silent steps resolves here; the step limit ends one that bites its tail.
-        loop {
-            if let Next::Go(target @ (Target::End | Target::Step(_))) = next
-                && !self.path.is_empty()
-            {
-                self.taken.insert((self.at, if let Target::Step(place) = target { Some(place) } else { None }));
-            }
-            next = match next {
-                Next::Say { words, protected, barge_in } => {
-                    let lines = self.lines(&words, now);
-                    return Act::Say { step: self.at, lines, protected, barge_in };
-                }
-                Next::Errand { errand, filler, after, patience } => {
-                    let filler = self.lines(&filler, now);
-                    return Act::Errand { step: self.at, errand, filler, after, patience };
-                }
-                Next::Ask { quest, before } if self.asking.is_none() && self.ahead.is_open() => {
-                    next = self.answered_ahead(plan, quest, now).unwrap_or(Next::Ask { quest, before });
-                    self.ahead.close(&next);
-                    continue;
-                }
-                Next::Ask { quest, before } => {
-                    self.asking = Some((quest, 1));
-                    return self.ask(&self.quest(plan, quest).question, quest, None, &before, now);
-                }
-                Next::AskAgain { quest, excuse } => {
-                    let question = &self.quest(plan, quest).question;
-                    // Another question of the step instead is asked for the first time.
-                    let attempt = self.asking.filter(|(place, _)| *place == quest).map_or(0, |(_, attempt)| attempt);
-                    if attempt >= question.tries {
-                        Next::Go(question.exhausted)
-                    } else {
-                        self.asking = Some((quest, attempt + 1));
-                        let excuse = match excuse {
-                            Excuse::NoInput => &plan.phrases_at(self.at).no_input,
-                            Excuse::NoMatch => &plan.phrases_at(self.at).no_match,
-                        };
-                        return self.ask(question, quest, Some(excuse), &[], now);
-                    }
-                }
-                Next::HandOver(handover) => return Act::HandOver { step: self.at, handover },
-                Next::Meanwhile { words } => return Act::Meanwhile { step: self.at, lines: self.lines(&words, now) },
-                Next::End { words, result } => {
-                    let lines = self.lines(&words, now);
-                    return self.end(lines, result.map(std::borrow::Cow::into_owned), None);
-                }
-                Next::Go(Target::End) => match self.waiting.pop() {
-                    Some(waiting) => {
-                        let theirs = std::mem::replace(&mut self.scope, waiting.scope);
-                        (self.at, self.asked, self.memory, self.asking) = (waiting.at, waiting.asked, Vec::new(), None);
-                        self.consult(plan, &Event::Returned(Box::new(theirs)), now)
-                    }
-                    None => {
-                        let goodbye = self.line(&plan.phrases_at(self.at).goodbye, now);
-                        return self.end(vec![goodbye], None, None);
-                    }
-                },
-                Next::Run { start, given } => {
-                    if self.waiting.len() >= DEPTH {
-                        return self.going_round(now);
-                    }
-                    let scope = std::mem::replace(&mut self.scope, *given);
-                    let asked = std::mem::take(&mut self.asked);
-                    self.waiting.push(Waiting { at: self.at, part: start, scope, asked });
-                    self.taken.insert((self.at, Some(start)));
-                    Next::Go(Target::Step(start))
-                }
-                Next::Go(target) => {
-                    self.steps_without_answer += 1;
-                    if self.steps_without_answer > STEPS_WITHOUT_ANSWER {
-                        return self.going_round(now);
-                    }
-                    match (target, self.asking) {
-                        // The same asking once more: neither a new step nor a new try.
-                        (Target::Repeat, Some((quest, _))) => {
-                            return self.ask(&self.quest(plan, quest).question, quest, None, &[], now);
-                        }
-                        (target, _) => self.move_to(target),
-                    }
-                    self.consult(plan, &Event::Entered, now)
-                }
-            }
-        }
-    }
-
-    /// What follows where the caller has answered this question before it was asked; `None` where they have not.
-    fn answered_ahead<'plan>(&mut self, plan: &'plan Plan, quest: usize, now: Timestamp) -> Option<Next<'plan>> {
-        let hearing = Hearing { language: self.language.clone(), now: self.civil(now) };
-        let answer = self.ahead.answer(self.quest(plan, quest).ear.as_ref(), &hearing)?;
-        match self.consult(plan, &Event::Answered(answer), now) {
-            // It is nothing that the step could take: as if it had not been said.
-            Next::AskAgain { .. } => Some(self.consult(plan, &Event::Entered, now)),
-            next => Some(next),
-        }
-    }
-
-    fn quest<'plan>(&self, plan: &'plan Plan, place: usize) -> &'plan crate::dialplan::step::Quest {
-        self.step(plan).quest(place).expect("a step asks questions that it has")
-    }
-
-    fn lines(&mut self, words: &[Words<'_>], now: Timestamp) -> Vec<Line> {
-        let line = |words: &Words<'_>| match words {
-            Words::Prompt(prompt) => self.line(prompt, now),
-            Words::Line(line) => line.clone(),
-        };
-        words.iter().map(line).collect()
-    }
-
-    /// Takes the place a target names.
-    fn move_to(&mut self, target: Target) {
-        match target {
-            Target::Repeat => {}
-            Target::Step(place) => self.arrive(place),
-            Target::Back => {
-                if self.asked.last() == Some(&self.at) && self.asked.len() > 1 {
-                    self.asked.pop();
-                }
-                // Where nothing was asked yet: the beginning of the plan that runs, which has values of its own.
-                let start = self.waiting.last().map_or(self.start, |waiting| waiting.part);
-                let before = self.asked.last().copied().unwrap_or(start);
-                self.arrive(before);
-            }
-            Target::End => unreachable!("ends are followed before places are taken"),
-        }
-    }
-
-    fn arrive(&mut self, place: StepIx) {
-        (self.at, self.asking, self.memory) = (place, None, Vec::new());
-        self.scope.set_it(None);
-        if let Some(told) = &mut self.told {
-            told.push(Told::Came(place));
-        }
-        if self.path.len() < PATH {
-            let plan = self.plan.clone();
-            self.path.push(self.step(&plan).name.clone());
-        }
-    }
-
-    fn ask(
-        &mut self,
-        question: &Question,
-        quest: usize,
-        excuse: Option<&Prompt>,
-        before: &[Words<'_>],
-        now: Timestamp,
-    ) -> Act {
-        if self.asked.last() != Some(&self.at) {
-            if self.asked.len() == HISTORY {
-                self.asked.remove(0);
-            }
-            self.asked.push(self.at);
-        }
-        let attempt = self.asking.map_or(1, |(_, attempt)| attempt);
-        // Asked again after a failure: its own wording for that, the last one for all later askings.
-        let again = (attempt as usize).checked_sub(2).filter(|_| excuse.is_some());
-        let wording = again
-            .and_then(|again| question.reprompts.get(again).or(question.reprompts.last()))
-            .unwrap_or(&question.prompt);
-        if excuse.is_some() {
-            self.steps_without_answer += 1;
-            if self.steps_without_answer > STEPS_WITHOUT_ANSWER {
-                return self.going_round(now);
-            }
-        }
-        let mut lines = self.lines(before, now);
-        lines.extend(excuse.into_iter().chain([wording]).map(|prompt| self.line(prompt, now)));
-        let hearing = Hearing { language: self.language.clone(), now: self.civil(now) };
-        Act::Ask(Asking { step: self.at, quest, hearing, attempt, lines, barge_in: question.barge_in })
-    }
-
-    fn going_round(&mut self, now: Timestamp) -> Act {
-        let plan = self.plan.clone();
-        let fault = format!(
-            "plan `{}` went {STEPS_WITHOUT_ANSWER} steps without an answer, last at step `{}`",
-            plan.name,
-            self.step(&plan).name
-        );
-        let failure = self.line(&plan.phrases_at(self.at).failure, now);
-        self.end(vec![failure], None, Some(fault))
-    }
-
-    const fn end(&self, lines: Vec<Line>, result: Option<String>, fault: Option<String>) -> Act {
-        Act::End { step: self.at, lines, result, fault }
-    }
-}
-
-/// A prompt as it is said now, and what went wrong with it.
-pub fn line_of(prompt: &Prompt, view: View<'_>) -> (Line, Option<String>) {
-    let text = prompt.texts.get(view.language).or_else(|| prompt.texts.values().next());
-    let written = text.map_or("", String::as_str);
-    let (text, fault) = match template::fill(written, view) {
-        Ok(text) if written.starts_with("{{") => (as_sentence(&text), None),
-        Ok(text) => (text.into_owned(), None),
-        Err((text, why)) => (text, Some(why)),
-    };
-    // Only the plan writes markup: in a text that was written without any, what looks like some came with a value.
-    let text = match markup::is_marked(written) {
-        true => markup::in_words(&text, view.language, view.now.date()),
-        false => markup::literal(text),
-    };
-    (Line { text, file: prompt.files.get(view.language).cloned() }, fault)
-}
-
-/// A value that begins a text begins a sentence.
-fn as_sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::dialplan::fixture::{bank, question_mut, say, step};
     use crate::dialplan::step::Answer;
     use crate::dialplan::step::goto::Goto;
+    use crate::media::BargeIn;
     use crate::pii::Pii;
+    use crate::spoken::markup;
     use crate::understand::Universal;
 
     /// Always the same moment.

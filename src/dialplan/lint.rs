@@ -5,6 +5,7 @@
 
 mod alike;
 mod lawful;
+mod rounds;
 
 use std::collections::BTreeSet;
 
@@ -33,7 +34,8 @@ pub(super) fn judge(plan: &Plan, written: &schema::Plan, findings: &mut Findings
     if plan.steps.is_empty() {
         return;
     }
-    loops(plan, written, findings);
+    let known = loops(plan, written, findings);
+    rounds::judge(plan, &known, |place| name_span(plan, written, place), findings);
     unreachable(plan, written, findings);
     lawful::judge(plan, |place| name_span(plan, written, place), findings);
 }
@@ -47,7 +49,8 @@ enum Caller {
     Unintelligible,
 }
 
-fn loops(plan: &Plan, written: &schema::Plan, findings: &mut Findings) {
+/// Rings in which the next step never depends on anything; gives back their steps.
+fn loops(plan: &Plan, written: &schema::Plan, findings: &mut Findings) -> BTreeSet<StepIx> {
     let silent = cycles(plan, Caller::Silent);
     for cycle in &silent {
         let first = name_span(plan, written, cycle[0]);
@@ -70,6 +73,7 @@ fn loops(plan: &Plan, written: &schema::Plan, findings: &mut Findings) {
             )
             .help("lead on after a few tries: `no_match: $repeat` counts them");
     }
+    silent.into_iter().flatten().collect()
 }
 
 /// The rings in the graph of where such a caller is led, each from its first step in file order.

@@ -101,6 +101,9 @@ pub enum OutcomeKind {
     CallBack {
         /// When, by the plan's clock.
         at: Pii<Value>,
+        /// Until when it may be, where they said no time but a part of the day.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Pii<Value>>,
         /// Where; absent: the number of this call.
         number: Option<Pii<String>>,
     },

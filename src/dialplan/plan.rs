@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -12,6 +13,7 @@ use jiff::tz::TimeZone;
 use crate::dialplan::step::Run;
 use crate::language::Language;
 use crate::media::BargeIn;
+use crate::routing::Calendar;
 use crate::understand::{Matcher, Universal};
 use crate::value::Sort;
 
@@ -58,7 +60,12 @@ pub struct Plan {
     pub phrases: HousePhrases,
     /// The same in the plans that it runs, each from its first step on.
     pub parts: Vec<(StepIx, HousePhrases)>,
+    /// When somebody is there, in this plan and in those that it runs, each from its first step on.
+    pub calendars: Vec<(StepIx, Calendars)>,
 }
+
+/// Calendars by the names under which texts and conditions know them.
+pub type Calendars = BTreeMap<String, Arc<Calendar>>;
 
 impl Plan {
     /// Every text that can be said in a call, with its language: what is to be rendered before the first one. A text
@@ -73,6 +80,12 @@ impl Plan {
     pub fn phrases_at(&self, place: StepIx) -> &HousePhrases {
         let part = self.parts.iter().rev().find(|(first, _)| *first <= place);
         part.map_or(&self.phrases, |(_, phrases)| phrases)
+    }
+
+    /// The calendars that texts and conditions of this step know: those of the plan that it belongs to.
+    pub fn calendars_at(&self, place: StepIx) -> Option<&Calendars> {
+        let part = self.calendars.iter().rev().find(|(first, _)| *first <= place);
+        part.map(|(_, calendars)| calendars).filter(|calendars| !calendars.is_empty())
     }
 
     /// The step of that name.

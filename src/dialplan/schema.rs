@@ -61,13 +61,18 @@ const CALENDAR_KEYS: &[Key] = &[
     key("hours", Shape::Named(&Shape::Line), "Days and their hours: `mon-fri: \"08:00-18:00\"`."),
     key(
         "holidays",
-        Shape::Named(&Shape::Line),
+        Shape::Named(&Shape::Either(&[Shape::Line, Shape::Keys(HOLIDAY_KEYS)])),
         "Names of days and when they are: `2026-12-25`, `12-25`, `last monday of may`.",
     ),
     key("exceptions", Shape::Named(&Shape::Keys(EXCEPTION_KEYS)), "Days with hours of their own."),
 ];
-const EXCEPTION_KEYS: &[Key] =
-    &[key("day", Shape::Line, "When it is."), key("hours", Shape::Line, "When somebody is there all the same.")];
+const HOLIDAY_KEYS: &[Key] =
+    &[key("day", Shape::Line, "When it is."), key("called", Shape::Words, "What callers are told it is.")];
+const EXCEPTION_KEYS: &[Key] = &[
+    key("day", Shape::Line, "When it is."),
+    key("hours", Shape::Line, "When somebody is there all the same."),
+    key("called", Shape::Words, "What callers are told it is."),
+];
 const DEFAULTS_KEYS: &[Key] = &[
     key("say", Shape::Keys(DEFAULTS_SAY_KEYS), "For every `say`."),
     key("question", Shape::Tables(&[QUESTION_KEYS, DEFAULTS_QUESTION_KEYS]), "For every question."),
@@ -103,6 +108,10 @@ const HOUSE_KEYS: &[Key] = &[
     key("after", Shape::Text, "`{{ it }}` is the day of the payment before this one."),
     key("past", Shape::Text, "The moment asked for has passed."),
     key("hours", Shape::Text, "`{{ it }}` are the hours in which you call."),
+    key("at_what_time", Shape::Text, "The day is known: at what time?"),
+    key("on_what_day", Shape::Text, "The part of the day, or the time, is known: on which day?"),
+    key("your_message", Shape::Text, "Said before a message is played to who has left it."),
+    key("keep_it", Shape::Text, "What may become of a message: kept, recorded again, deleted."),
 ];
 
 /// The name of a target, as written.

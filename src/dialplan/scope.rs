@@ -16,7 +16,13 @@ use crate::value::Value;
 pub type Variables = BTreeMap<String, Pii<String>>;
 
 /// Names that the engine gives; no plan may use them for values of its own.
-pub const RESERVED_NAMES: [&str; 6] = ["call", "now", "env", "true", "false", IT];
+pub const RESERVED_NAMES: [&str; 7] = ["call", "now", "env", CALENDARS, "true", "false", IT];
+
+/// What the calendars of the plan say of this moment.
+pub const CALENDARS: &str = "calendars";
+/// What each of them says: is somebody there; the special day it is, where that is why nobody is; when somebody comes
+/// again; when they go.
+pub const CALENDAR_FACTS: [&str; 4] = ["open", "holiday", "opens", "closes"];
 
 /// What the step in hand speaks of: the values it wants confirmed, as they are read back.
 pub const IT: &str = "it";
@@ -28,6 +34,7 @@ pub struct Scope {
     facts: BTreeMap<String, Pii<Value>>,
     secret: BTreeSet<String>,
     it: Option<Pii<Value>>,
+    calendars: Value,
     markers: Arc<BTreeMap<String, String>>,
 }
 
@@ -75,6 +82,16 @@ impl Scope {
             IT => self.it.as_ref().map(Pii::reveal),
             name => self.values.get(&readable(name)).map(Pii::reveal),
         }
+    }
+
+    /// What the calendars of the plan say of this moment, by name; nothing where it has none.
+    pub fn set_calendars(&mut self, calendars: Value) {
+        self.calendars = calendars;
+    }
+
+    /// What the calendars of the plan say of this moment, by name.
+    pub const fn calendars(&self) -> &Value {
+        &self.calendars
     }
 
     /// What stands for the secrets of the house in requests: `env` in texts.

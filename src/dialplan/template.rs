@@ -1,7 +1,7 @@
 //! Prompt texts with values in them: `You owe {{ due | amount }}, since {{ since | date }}.`
 //!
 //! The language is Jinja's, by the `minijinja` crate, without includes, macros or files. Filters speak a value as a
-//! person would: `amount date time digits number ordinal phone spell`. A value without a filter is spoken as what it
+//! person would: `amount date time digits number ordinal phone spell near`. A value without a filter is spoken as what it
 //! is. What is not known is spoken as nothing, because a caller must never hear the braces; a text that fails while it
 //! is filled in is spoken without its braces, and the failure is told.
 
@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock};
 use minijinja::value::{Enumerator, Object, ObjectRepr};
 use minijinja::{Environment, State, UndefinedBehavior};
 
-use crate::dialplan::scope::View;
+use crate::dialplan::scope::{CALENDARS, View};
 use crate::language::Language;
 use crate::lookup::component;
 use crate::spoken::{SayAs, markup, say};
@@ -81,6 +81,7 @@ fn jinja() -> Environment<'static> {
         ("ordinal", SayAs::Ordinal),
         ("phone", SayAs::Phone),
         ("spell", SayAs::Spell),
+        ("near", SayAs::Near),
     ] {
         jinja.add_filter(name, move |state: &State<'_, '_>, value: minijinja::Value| spoken(state, &value, how));
     }
@@ -227,6 +228,7 @@ fn context(view: View<'_>, whom: For) -> minijinja::Value {
         view.scope.facts().map(|(name, value)| (name.to_owned(), typed(value))).collect();
     names.insert("call".into(), facts.into());
     names.insert("env".into(), view.scope.markers().clone().into());
+    names.insert(CALENDARS.into(), typed(view.scope.calendars()));
     let clock = view.clock().into_iter().map(|(name, value)| (name.to_owned(), typed(&value))).collect();
     names.insert("now".into(), typed_with(&Value::Moment(view.now), clock, whom, &language, today));
     names.insert(LANGUAGE.into(), minijinja::Value::from(language.as_str()));

@@ -89,7 +89,8 @@ impl Traffic {
     /// How long each visit took: from the first thing that happened in it to the first of the next.
     fn time(&mut self, record: &CallRecord) {
         let said = record.prompts.iter().filter_map(|prompt| Some((prompt.at_ms?, prompt.step.as_str())));
-        let asked = record.turns.iter().map(|turn| (turn.at_ms, turn.step.as_str()));
+        // A question that was not asked took no time.
+        let asked = record.turns.iter().filter(|turn| turn.attempt > 0).map(|turn| (turn.at_ms, turn.step.as_str()));
         let mut events: Vec<(u64, &str)> = said.chain(asked).collect();
         events.sort_unstable();
         let mut events = events.into_iter().peekable();

@@ -161,7 +161,8 @@ impl Totals {
         if let Some(answered) = answered_at {
             self.lasted.observe(ended_at.duration_since(*answered).as_secs_f64().max(0.0));
         }
-        for turn in turns {
+        // Of a question that was not asked nothing came.
+        for turn in turns.iter().filter(|turn| turn.attempt > 0) {
             *self.turns.entry(word(&turn.outcome)).or_default() += 1;
             // A key is answered at the next tick: only words make a caller wait.
             let spoken = turn.confidence.is_some() || turn.heard.is_some();

@@ -1,10 +1,13 @@
 //! Is anybody there? Weekly hours, holidays and exceptions in the zone of those who answer.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
 use super::day::{DayRule, Days, Hours};
+use crate::language::Language;
 
 /// Nobody announces an opening further away than this.
 const HORIZON_DAYS: i32 = 400;
@@ -21,8 +24,10 @@ pub struct Calendar {
 /// A day, or several, unlike the others: a holiday is closed, an exception has hours of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Special {
-    /// As callers are told: "Christmas".
+    /// As plans know it, and as callers are told where they are told nothing else: "Christmas".
     pub name: String,
+    /// As callers are told, by language.
+    pub called: BTreeMap<Language, String>,
     /// Which days.
     pub days: DayRule,
     /// When it is open all the same.
@@ -140,6 +145,14 @@ impl Calendar {
         stretches
     }
 
+    /// What a special day is called in a language: as it was written for that, or for one near to it; else its name.
+    pub fn called(&self, name: &str, language: &Language) -> String {
+        let special = self.special.iter().find(|special| special.name == name);
+        let called = special.map(|special| &special.called);
+        let near = || called?.iter().find(|(tag, _)| tag.primary() == language.primary()).map(|(_, words)| words);
+        called.and_then(|called| called.get(language)).or_else(near).map_or(name, String::as_str).to_owned()
+    }
+
     fn special_on(&self, day: Date) -> Option<&Special> {
         self.special.iter().find(|special| special.days.holds(day))
     }
@@ -151,7 +164,7 @@ mod tests {
 
     fn special(name: &str, days: &str, hours: &str) -> Special {
         let (days, hours) = (DayRule::parse(days).unwrap(), Hours::parse(hours).unwrap());
-        Special { name: name.to_owned(), days, hours }
+        Special { name: name.to_owned(), called: BTreeMap::new(), days, hours }
     }
 
     fn calendar(zone: &str, week: &[(&str, &str)], exceptions: &[Special], holidays: &[Special]) -> Calendar {

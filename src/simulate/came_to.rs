@@ -42,9 +42,10 @@ pub fn print(outcome: &Outcome) -> String {
         OutcomeKind::Voicemail { left, played_ms } => {
             format!("voicemail {} {}", if *left { "left" } else { "not left" }, seconds(*played_ms))
         }
-        OutcomeKind::CallBack { at, number } => {
+        OutcomeKind::CallBack { at, until, number } => {
+            let until = until.as_ref().map(|until| format!(" until={}", plain(until.reveal())));
             let number = number.as_ref().map(|number| format!(" number={}", number.reveal()));
-            format!("call_back at={}{}", plain(at.reveal()), number.unwrap_or_default())
+            format!("call_back at={}{}{}", plain(at.reveal()), until.unwrap_or_default(), number.unwrap_or_default())
         }
         OutcomeKind::Unanswered { question } => format!("unanswered question={}", question.reveal()),
         OutcomeKind::Errand { name, end } => format!("errand {name}={end}"),

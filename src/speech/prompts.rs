@@ -173,18 +173,37 @@ impl Prompts {
         rendered.sound.map(|(sound, _)| sound)
     }
 
-    /// The same for words that belong to one call: they are not kept on disk, because they may be personal.
+    /// The same for what belongs to one call: words that may be personal, and the message of a caller, which is played to
+    /// them. No copy of it is kept on disk.
     ///
     /// # Errors
     /// A sentence, when neither a recording nor a voice gives any sound.
     pub fn render_once(&self, utter: &Utter) -> Result<Arc<Pcm>, String> {
-        if utter.file.is_some() {
-            return self.render(utter);
+        let recorded = utter.file.as_ref().map(|file| self.recorded_once(file));
+        match (recorded, utter.text.trim().is_empty()) {
+            (Some(Ok(sound)), _) => return Ok(sound),
+            (Some(Err(sentence)), true) => return Err(sentence),
+            (Some(Err(sentence)), false) => tracing::warn!(sentence, "recorded prompt replaced by synthesis"),
+            (None, _) => {}
         }
-        let sound = self.speak(utter).map_err(|error| error.to_string())?;
+        self.at_our_level(self.speak(utter).map_err(|error| error.to_string())?).map(Arc::new)
+    }
+
+    /// A recorded file, as it was prepared before the call; one that was not is decoded and forgotten.
+    fn recorded_once(&self, file: &Path) -> Result<Arc<Pcm>, String> {
+        let bytes = crate::audio::file::read_bytes(file).map_err(|error| error.to_string())?;
+        let key = self.key(&["recorded", &hex(&Sha256::digest(&bytes))]);
+        if let Some(sound) = self.cached(&key) {
+            return Ok(sound);
+        }
+        let sound = decode::parse(bytes, file).map_err(|error| error.to_string())?;
+        self.at_our_level(sound).map(Arc::new).map_err(|error| format!("{}: {error}", file.display()))
+    }
+
+    fn at_our_level(&self, sound: Pcm) -> Result<Pcm, String> {
         let mut sound = resample(&sound, self.rate_hz).map_err(|error| error.to_string())?;
         level::to_prompt_level(&mut sound);
-        Ok(Arc::new(sound))
+        Ok(sound)
     }
 
     fn find_or_make(&self, utter: &Utter) -> Rendered {
@@ -235,8 +254,7 @@ impl Prompts {
 
     /// Brings sound to our rate and level and stores it.
     fn finish(&self, key: &str, sound: Pcm) -> Result<Arc<Pcm>, String> {
-        let mut sound = resample(&sound, self.rate_hz).map_err(|error| error.to_string())?;
-        level::to_prompt_level(&mut sound);
+        let sound = self.at_our_level(sound)?;
         if let Err(cause) = self.store(key, &sound)
             && !self.disk_warned.swap(true, Ordering::Relaxed)
         {
@@ -484,6 +502,27 @@ mod tests {
         }
         let wordless = prompts.prepare([utter(" ", Some(folder.path().join("gone.wav")))], |_| ());
         assert!(!wordless.is_complete() && wordless.book.is_empty());
+    }
+
+    #[test]
+    fn what_belongs_to_one_call_leaves_no_copy_on_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let prompts = prompts(&folder.path().join("cache"), &Arc::new(Whistle::default()));
+        let message = folder.path().join("message.wav");
+        wav::write_mono(&message, &tone::sine(300.0, -20.0, 200, 8_000)).unwrap();
+        let sound = prompts.render_once(&utter("This is your message.", Some(message.clone()))).unwrap();
+        assert_eq!(sound.duration_ms(), 200);
+        assert!(prompts.render_once(&utter("You owe ten dollars.", None)).is_ok());
+        let copies = || files(&folder.path().join("cache")).len();
+        assert_eq!(copies(), 0);
+        // One that was prepared for every call is taken from there.
+        assert!(prompts.prepare([utter("Hello.", Some(message.clone()))], |_| ()).is_complete());
+        assert_eq!(copies(), 1);
+        assert!(prompts.render_once(&utter("Hello, Ada.", Some(message))).is_ok());
+        // Where it cannot be played, it is spoken of.
+        let lost = utter("This is your message.", Some(folder.path().join("gone.wav")));
+        assert!(prompts.render_once(&lost).is_ok());
+        assert_eq!(copies(), 1);
     }
 
     #[test]

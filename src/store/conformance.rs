@@ -279,9 +279,10 @@ pub(crate) fn every_outcome() -> Vec<Outcome> {
         OutcomeKind::Voicemail { left: false, played_ms: 1_240 },
         OutcomeKind::CallBack {
             at: Pii::new(Value::Moment(jiff::civil::datetime(2026, 1, 6, 17, 0, 0, 0))),
+            until: Some(Pii::new(Value::Moment(jiff::civil::datetime(2026, 1, 6, 18, 0, 0, 0)))),
             number: None,
         },
-        OutcomeKind::CallBack { at: Pii::new(Value::Nothing), number: Some(words("+12025550124")) },
+        OutcomeKind::CallBack { at: Pii::new(Value::Nothing), until: None, number: Some(words("+12025550124")) },
         OutcomeKind::Unanswered { question: words("do you deliver to the moon") },
         OutcomeKind::Errand { name: "http".into(), end: "timeout".into() },
         OutcomeKind::Form { values: Pii::new([("due".to_owned(), amount), ("on".to_owned(), day)].into()) },

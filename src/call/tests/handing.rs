@@ -416,3 +416,29 @@ fn keys_of_who_waits_or_talks_answer_no_later_question() {
     assert_eq!(said(&rig), ["Was that all?"]);
     assert!(rig.call.step_name() == "after");
 }
+
+#[test]
+fn a_choice_said_before_its_menu_is_in_the_record_and_on_the_screen_of_who_takes_the_call() {
+    let text = PLAN
+        .replace("start: main", "start: offer")
+        .replace("steps:\n", "steps:\n  offer: { confirm: { prompt: \"About your order?\", yes: after, no: main } }\n");
+    let plan = load_str("desk", &text).unwrap_or_else(|wrong| panic!("{wrong}")).plan;
+    let mut rig = Rig::new(Arc::try_unwrap(plan).unwrap_or_else(|_| panic!("nobody else has it")));
+    rig.established();
+    rig.prompts_end();
+    rig.outputs.clear();
+    rig.says(1, "no, my bill");
+    rig.pass(2_000);
+    assert_eq!(said(&rig), Vec::<String>::new(), "the menu is not asked");
+    let wish = rig.outputs.iter().find_map(|output| if let Output::Queue(wish) = output { Some(wish) } else { None });
+    let known = &wish.expect("an agent is looked for").introduction.handoff;
+    assert_eq!(known.intent.as_deref(), Some("bill"));
+    let lines: Vec<_> = known.transcript.iter().map(|said| said.text.reveal().as_str()).collect();
+    assert_eq!(lines, ["About your order?", "no, my bill"], "said once, told once");
+    rig.leg_ends(LegEnd::RemoteHangup);
+    rig.media_closes();
+    let turns = rig.record().turns;
+    let kept: Vec<_> = turns.iter().map(|turn| (turn.step.as_str(), turn.attempt, turn.meaning.as_deref())).collect();
+    assert_eq!(kept, [("offer", 1, Some("no")), ("main", 0, Some("bill"))]);
+    assert!(turns[1].heard.is_none() && turns[1].outcome == TurnOutcome::Speech, "{:?}", turns[1]);
+}

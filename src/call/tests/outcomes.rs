@@ -194,3 +194,112 @@ fn a_message_for_a_machine_counts_what_was_played_even_when_somebody_picks_up() 
     rig.media_closes();
     assert!(!left(&rig.record()).0);
 }
+
+const KEEP_IT: &str = "To keep it, press 1 or say keep. To record it again, press 2 or say redo. To delete it, press 3 or \
+                       say delete.";
+
+/// A message was left in two seconds, and the caller has heard it.
+fn reviewing(keys: &str) -> Rig {
+    let mut rig = Rig::new(plan(&MESSAGE.replace("max: 30s", &format!("review: true, {keys} max: 30s"))));
+    rig.established();
+    rig.prompts_end();
+    rig.speech_starts(1);
+    rig.pass(1_900);
+    rig.keys("#");
+    rig.outputs.clear();
+    rig.media(saved());
+    let played = rig.outputs.iter().find_map(|output| match output {
+        Output::Play { utter, .. } => Some(utter.clone()),
+        _ => None,
+    });
+    assert_eq!(played.and_then(|utter| utter.file), Some("m.wav".into()), "what they said is played to them");
+    assert_eq!(rig.said(), ["This is your message.", KEEP_IT]);
+    rig.prompts_end();
+    rig.outputs.clear();
+    rig
+}
+
+#[test]
+fn a_message_that_was_heard_is_kept_by_key_by_word_and_by_silence() {
+    let mut by_key = reviewing("");
+    by_key.keys("1");
+    assert_eq!((by_key.said(), orders(&by_key)), (vec!["Thanks."], vec![]));
+    by_key.prompts_end();
+    assert_eq!(messages(&by_key.goes_down()), [2_000]);
+
+    let mut by_word = reviewing("");
+    by_word.says(2, "keep it please");
+    by_word.pass(1_500);
+    assert_eq!((by_word.said(), orders(&by_word)), (vec!["Thanks."], vec![]));
+
+    let mut silent = reviewing("");
+    for _ in 0..3 {
+        silent.pass(4_500);
+        silent.prompts_end();
+    }
+    silent.prompts_end();
+    let record = silent.goes_down();
+    assert_eq!((messages(&record), record.result.as_deref()), (vec![2_000], Some("left")));
+
+    let mut gone = reviewing("");
+    gone.leg_ends(LegEnd::RemoteHangup);
+    gone.media_closes();
+    assert_eq!(messages(&gone.record()), [2_000], "whoever hangs up has left it");
+}
+
+#[test]
+fn a_message_is_recorded_again_and_only_the_new_one_is_kept() {
+    let mut rig = reviewing("");
+    rig.keys("2");
+    assert_eq!(orders(&rig), [MessageOrder::Forget { path: "m.wav".into() }]);
+    assert_eq!(rig.said(), ["Speak after this."]);
+    rig.prompts_end();
+    assert_eq!(orders(&rig).last(), Some(&MessageOrder::Begin { number: 2 }));
+    rig.speech_starts(2);
+    rig.pass(2_900);
+    rig.keys("#");
+    rig.outputs.clear();
+    rig.media(saved());
+    assert_eq!(rig.said(), ["This is your message.", KEEP_IT]);
+    rig.prompts_end();
+    rig.keys("1");
+    rig.prompts_end();
+    assert_eq!(messages(&rig.goes_down()), [3_000]);
+}
+
+#[test]
+fn a_message_that_nobody_wants_is_deleted_and_said_again_on_wish_before_that() {
+    let mut rig = reviewing("");
+    rig.says(2, "say that again");
+    rig.pass(1_500);
+    assert_eq!(rig.said(), ["This is your message.", KEEP_IT]);
+    rig.prompts_end();
+    rig.outputs.clear();
+    rig.keys("3");
+    assert_eq!(orders(&rig), [MessageOrder::Forget { path: "m.wav".into() }]);
+    assert_eq!(rig.said(), ["Nothing then."]);
+    rig.prompts_end();
+    let record = rig.goes_down();
+    assert_eq!((messages(&record), record.result.as_deref()), (vec![], Some("nothing")));
+}
+
+#[test]
+fn nothing_of_a_sensitive_message_is_in_the_recording_of_the_call() {
+    let pauses = |rig: &Rig| rig.count(&|output| matches!(output, Output::Media(MediaCommand::PauseRecording { .. })));
+    let resumes = |rig: &Rig| rig.count(&|output| matches!(output, Output::Media(MediaCommand::ResumeRecording)));
+    let mut rig = Rig::new(plan(&MESSAGE.replace("max: 30s", "sensitive: true, max: 30s")));
+    rig.established();
+    rig.prompts_end();
+    assert_eq!((pauses(&rig), resumes(&rig), orders(&rig).len()), (1, 0, 1));
+    rig.pass(2_000);
+    rig.keys("#");
+    assert_eq!(resumes(&rig), 0);
+    rig.media(saved());
+    assert_eq!((pauses(&rig), resumes(&rig)), (1, 1), "it goes on with what comes then");
+
+    // Nor while it is played, and judged.
+    let mut heard = reviewing("sensitive: true,");
+    assert_eq!((pauses(&heard), resumes(&heard)), (0, 0));
+    heard.keys("1");
+    assert_eq!(resumes(&heard), 1);
+}

@@ -46,10 +46,11 @@ pub(super) fn sentence(outcome: &Outcome) -> String {
         OutcomeKind::Voicemail { left: false, played_ms } => {
             format!("no message left on their machine, stopped after {}", seconds(*played_ms))
         }
-        OutcomeKind::CallBack { at, number } => {
-            let at = match at.reveal() {
-                Value::Nothing => String::new(),
-                at => format!(" at {}", written(at)),
+        OutcomeKind::CallBack { at, until, number } => {
+            let at = match (at.reveal(), until) {
+                (Value::Nothing, _) => String::new(),
+                (at, None) => format!(" at {}", written(at)),
+                (at, Some(until)) => format!(" between {} and {}", written(at), written(until.reveal())),
             };
             let number = number.as_ref().map_or_else(String::new, |number| format!(" on {}", number.reveal()));
             format!("call back{at}{number}")

@@ -122,7 +122,7 @@ async fn what_came_of_a_call_is_shown_in_words() {
         "do not call +12025550123 again, everywhere: \"stop calling me\"  [ask]",
         "left a message of 12.3 s: messages/2026-01/05/01.wav  [ask]",
         "no message left on their machine, stopped after 1.2 s  [ask]",
-        "call back at 2026-01-06 17:00  [ask]",
+        "call back between 2026-01-06 17:00 and 2026-01-06 18:00  [ask]",
         "call back on +12025550124  [ask]",
         "asked in vain: \"do you deliver to the moon\"  [ask]",
         "http: timeout  [ask]",

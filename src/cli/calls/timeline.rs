@@ -189,6 +189,7 @@ fn heard(turn: &TurnRecord) -> String {
             TurnOutcome::NoInput => "said nothing".to_owned(),
             TurnOutcome::HungUp => "hung up".to_owned(),
             TurnOutcome::Error => "could not be heard, recognition failed".to_owned(),
+            TurnOutcome::Speech if *attempt == 0 => "had said it before".to_owned(),
             TurnOutcome::Speech | TurnOutcome::NoMatch => "(words not kept)".to_owned(),
             TurnOutcome::Keys => "(keys not kept)".to_owned(),
         },

@@ -8,8 +8,9 @@ use sha2::{Digest, Sha256};
 use super::{Compiler, RESERVED};
 use crate::dialplan::diagnostic::{Findings, Span, Spanned, listed};
 use crate::dialplan::load::Files;
-use crate::dialplan::plan::{HousePhrases, Plan, PlanInput, Step, StepIx, Target};
+use crate::dialplan::plan::{Calendars, HousePhrases, Plan, PlanInput, Step, StepIx, Target};
 use crate::dialplan::schema;
+use crate::dialplan::scope::readable;
 use crate::language::Language;
 use crate::understand::Matcher;
 
@@ -26,6 +27,8 @@ pub struct Workshop {
     pub(in crate::dialplan) files: Files,
     /// What the engine says by itself in the plans that are run, each from its first step on.
     parts: Vec<(StepIx, HousePhrases)>,
+    /// When somebody is there, in each of the plans from its first step on.
+    calendars: Vec<(StepIx, Calendars)>,
     /// Everything that understands speech.
     pub(super) matchers: Vec<Matcher>,
 }
@@ -53,6 +56,7 @@ pub(in crate::dialplan) fn compile(written: &schema::Plan, files: Files, finding
         units: Vec::new(),
         files,
         parts: Vec::new(),
+        calendars: Vec::new(),
         matchers: Vec::new(),
     };
     shop.hash.update(shop.files.text(0));
@@ -80,6 +84,10 @@ pub(in crate::dialplan) fn compile(written: &schema::Plan, files: Files, finding
         parts: {
             shop.parts.sort_by_key(|(first, _)| *first);
             shop.parts
+        },
+        calendars: {
+            shop.calendars.sort_by_key(|(first, _)| *first);
+            shop.calendars
         },
     };
     (plan, shop.files)
@@ -113,6 +121,8 @@ impl Workshop {
             listed => listed.iter().map(|language| language.value.clone()).collect(),
         };
         self.steps.extend(written.steps.iter().map(|_| None));
+        let calendars = written.calendars.iter().map(|(name, calendar)| (readable(&name.value), calendar.clone()));
+        self.calendars.push((StepIx(base), calendars.collect()));
         let path = self.files.path(place).to_owned();
         let inputs = written.inputs.clone();
         let unit = self.units.len();

@@ -11,7 +11,7 @@ use crate::dialplan::lint;
 use crate::dialplan::plan::{HousePhrases, Prompt, Universals};
 use crate::dialplan::read::{self, Fields, Localized};
 use crate::dialplan::schema;
-use crate::dialplan::scope::{RESERVED_NAMES, View, readable};
+use crate::dialplan::scope::{CALENDAR_FACTS, RESERVED_NAMES, View, readable};
 use crate::dialplan::template;
 use crate::dialplan::yaml::{Node, Value as Yaml};
 use crate::language::Language;
@@ -65,6 +65,22 @@ fn alone(text: &str) -> Option<&str> {
     let name = text.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
     let plain = !name.is_empty() && name.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
     plain.then_some(name)
+}
+
+/// The calendars that a text speaks of, and what it wants to know of each.
+fn calendar_facts(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let name = |text| -> &str {
+        let text: &str = text;
+        let end = text.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(text.len());
+        &text[..end]
+    };
+    let begins = |at: usize| !text[..at].ends_with(|letter: char| letter.is_alphanumeric() || "_.'\"".contains(letter));
+    let prefix = "calendars.";
+    text.match_indices(prefix).filter(move |(at, _)| begins(*at)).map(move |(at, _)| {
+        let rest = &text[at + prefix.len()..];
+        let calendar = name(rest);
+        (calendar, rest[calendar.len()..].strip_prefix('.').map(name))
+    })
 }
 
 impl Compiler<'_> {
@@ -137,7 +153,7 @@ impl Compiler<'_> {
         if let Err(why) = template::check(&line.value) {
             self.findings.error(line.at, why).help(
                 "values stand in double braces: `{{ name }}`; filters are amount, date, time, digits, number, ordinal, \
-                 phone and spell",
+                 phone, spell and near",
             );
             return;
         }
@@ -145,6 +161,34 @@ impl Compiler<'_> {
             self.findings.error(line.at, why).help("markup is a part of SSML, see dialplans/README.md");
         }
         self.reads(line.at, template::names(&line.value));
+        if template::is_template(&line.value) {
+            self.check_calendars(line.at, &line.value);
+        }
+    }
+
+    /// `calendars.NAME.FACT`, wherever it stands.
+    fn check_calendars(&mut self, at: Span, text: &str) {
+        for (name, fact) in calendar_facts(text) {
+            let known = |(known, _): &(Spanned<String>, _)| readable(&known.value) == name;
+            if !self.written.calendars.iter().any(known) {
+                self.unknown_calendar(at, name);
+            } else if let Some(fact) = fact.filter(|fact| !CALENDAR_FACTS.contains(fact)) {
+                let help = match nearest(fact, CALENDAR_FACTS) {
+                    Some(right) => format!("did you mean `{right}`?"),
+                    None => format!("it says {}", listed(CALENDAR_FACTS)),
+                };
+                self.findings.error(at, format!("no calendar says `{fact}`")).help(help);
+            }
+        }
+    }
+
+    fn unknown_calendar(&mut self, at: Span, name: &str) {
+        let names = self.written.calendars.iter().map(|(known, _)| known.value.as_str());
+        let help = match nearest(name, names) {
+            Some(right) => format!("did you mean `{right}`?"),
+            None => "write it under `calendars:` of this plan".to_owned(),
+        };
+        self.findings.error(at, format!("there is no calendar `{name}`")).help(help);
     }
 
     /// Names that are read at this place.
@@ -167,6 +211,7 @@ impl Compiler<'_> {
         match Condition::parse(&written.value) {
             Ok(condition) => {
                 self.reads(written.at, condition.names().clone());
+                self.check_calendars(written.at, &written.value);
                 Some(condition)
             }
             Err(why) => {
@@ -189,6 +234,7 @@ impl Compiler<'_> {
             return match Condition::parse(expression.trim()) {
                 Ok(expression) => {
                     self.reads(node.at, expression.names().clone());
+                    self.check_calendars(node.at, expression.text());
                     Some(Calculation::Expression(expression))
                 }
                 Err(why) => {
@@ -217,15 +263,11 @@ impl Compiler<'_> {
     /// A calendar of the plan.
     pub(in crate::dialplan) fn calendar(&mut self, name: &Spanned<String>) -> Option<Arc<Calendar>> {
         let known = self.written.calendars.iter().find(|(known, _)| known.value == name.value);
-        if known.is_none() {
-            let names: Vec<&str> = self.written.calendars.iter().map(|(known, _)| known.value.as_str()).collect();
-            let help = match nearest(&name.value, names.iter().copied()) {
-                Some(right) => format!("did you mean `{right}`?"),
-                None => "write it under `calendars:` of this plan".to_owned(),
-            };
-            self.findings.error(name.at, format!("there is no calendar `{}`", name.value)).help(help);
+        let calendar = known.map(|(_, calendar)| calendar.clone());
+        if calendar.is_none() {
+            self.unknown_calendar(name.at, &name.value);
         }
-        known.map(|(_, calendar)| calendar.clone())
+        calendar
     }
 
     /// Can values be kept under this name?
@@ -288,14 +330,25 @@ impl Compiler<'_> {
         for phrases in options {
             phrases.iter().for_each(|phrases| self.check_phrases(phrases));
         }
+        let words = |phrases: &Option<_>, language: &Language, cx: &Self| {
+            cx.phrases_in(phrases.as_ref(), language).into_iter().map(|phrase| phrase.value).collect()
+        };
+        let each: BTreeMap<Language, Vec<Vec<String>>> = self
+            .languages
+            .iter()
+            .map(|language| (language.clone(), options.iter().map(|own| words(own, language, self)).collect()))
+            .collect();
+        self.matchers_of(|language| each.get(language).cloned().unwrap_or_default(), universals)
+    }
+
+    /// The same for phrases of the engine's own, by language.
+    pub(in crate::dialplan) fn matchers_of(
+        &mut self,
+        phrases: impl Fn(&Language) -> Vec<Vec<String>>,
+        universals: &Universals,
+    ) -> BTreeMap<Language, Matcher> {
         let wishes: Vec<Universal> = universals.all().map(|(wish, _)| wish).collect();
-        let words = |phrases: &Option<_>, language: &Language| {
-            self.phrases_in(phrases.as_ref(), language).into_iter().map(|phrase| phrase.value).collect()
-        };
-        let matcher = |language: &Language| {
-            let phrases: Vec<Vec<String>> = options.iter().map(|phrases| words(phrases, language)).collect();
-            (language.clone(), Matcher::compile(&phrases, &wishes, language))
-        };
+        let matcher = |language: &Language| (language.clone(), Matcher::compile(&phrases(language), &wishes, language));
         let matchers: BTreeMap<Language, Matcher> = self.languages.iter().map(matcher).collect();
         self.shop.matchers.extend(matchers.values().cloned());
         matchers

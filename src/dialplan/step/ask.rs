@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::band::{self, Band, How};
 use super::form::ear::{About, FormEar, Wanted};
 use super::value_ear::{ValueEar, WANT_KEYS, Want, judge};
-use super::{Answer, Event, Excuse, Filled, Hearing, Next, Quest, Run, Visit, Word, Words, question};
+use super::{Answer, Event, Excuse, Filled, HandsOn, Hearing, Next, Quest, Run, Visit, Word, Words, question};
 use crate::dialplan::compile::Compiler;
 use crate::dialplan::key::{Key, Shape, key};
 use crate::dialplan::plan::{Prompt, Target};
@@ -178,6 +178,12 @@ impl Run for Ask {
     fn keeps(&self) -> Vec<(&str, bool)> {
         vec![(&self.slot, self.sensitive)]
     }
+
+    /// A card number says who it is; what was wanted before is still wanted. Another value, such as a day, is the newer
+    /// word on such things.
+    fn hands_on(&self) -> HandsOn {
+        if self.sensitive || !self.want.speaks_for_itself() { HandsOn::Earlier } else { HandsOn::Nothing }
+    }
 }
 
 /// The likeliest value that was not denied before.
@@ -192,7 +198,7 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
     written.prompt = cx.required_prompt(&mut fields);
     let owner = cx.owner();
     let want = Want::read(&mut fields, &owner, cx);
-    let slot = fields.read("slot", cx.findings, read::line).filter(|slot| read::name(slot, "a slot", cx.findings));
+    let slot = fields.read("slot", cx.findings, read::line).filter(|slot| cx.value_name(slot));
     let sensitive = fields.read("sensitive", cx.findings, read::flag).is_some_and(|flag| flag.value);
     let at = fields.start();
     let (band, prompt) = Band::read(&mut fields, (band::ASK_WORDS, BAND_KEYS), How::Never, cx);
@@ -226,7 +232,7 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
             question.wait = OBJECTION;
         }
         again = cx.house_prompt("again");
-        let wanted = Wanted { name: slot.clone(), want: want.clone(), phrases: BTreeMap::new(), sensitive };
+        let wanted = Wanted { name: slot.clone(), want: want.clone(), phrases: BTreeMap::new(), sensitive, span: None };
         let ear = FormEar { slots: Arc::new(vec![wanted]), about: About::Check, matchers, below: band.below, operator };
         quests.push(Quest { question, ear: Box::new(ear) });
     }

@@ -5,6 +5,7 @@ use jiff::civil::{DateTime, Time};
 use super::band::{Band, How};
 use super::form::Form;
 use super::form::compile::{assemble, slot_of};
+use super::form::ear::Span;
 use super::promise::{about, days, last_day, take_form};
 use super::value_ear::{VALUE_BELOW, Want};
 use super::{Event, Next, Quest, Run, Visit, Word, Words};
@@ -76,7 +77,7 @@ impl Run for CallBack {
         let moment = visit.scope.value(&self.form.wanted[0].name).cloned();
         let Some(Value::Moment(moment)) = moment else { return next };
         if matches!(event, Event::Answered(_))
-            && let Some(why) = self.objection(moment, visit)
+            && let Some(why) = self.objection(moment, self.until(visit), visit)
         {
             return self.form.refuse(0, why, visit);
         }
@@ -93,7 +94,8 @@ impl Run for CallBack {
             }
         };
         let at = Pii::new(Value::Moment(moment));
-        visit.came_to(OutcomeKind::CallBack { at, number: number.map(Pii::new) });
+        let until = self.until(visit).map(|until| Pii::new(Value::Moment(until)));
+        visit.came_to(OutcomeKind::CallBack { at, until, number: number.map(Pii::new) });
         Next::Go(self.go)
     }
 
@@ -116,8 +118,16 @@ impl Run for CallBack {
 }
 
 impl CallBack {
+    /// The end of the span, where one was said instead of a time.
+    fn until(&self, visit: &Visit<'_>) -> Option<DateTime> {
+        match visit.scope.value(&self.form.wanted[0].span.as_ref()?.name) {
+            Some(Value::Moment(until)) => Some(*until),
+            _ => None,
+        }
+    }
+
     /// Why we do not call then.
-    fn objection<'plan>(&self, at: DateTime, visit: &mut Visit<'_>) -> Option<Words<'plan>> {
+    fn objection<'plan>(&self, at: DateTime, until: Option<DateTime>, visit: &mut Visit<'_>) -> Option<Words<'plan>> {
         let today = visit.now.date();
         if at <= visit.now {
             return Some(about(&self.texts.past, String::new(), visit));
@@ -126,7 +136,11 @@ impl CallBack {
             let it = spoken::say(&Value::Date(latest), SayAs::Date, visit.language, today);
             return Some(about(&self.texts.latest, it, visit));
         }
-        let (from, to) = self.hours.filter(|(from, to)| at.time() < *from || at.time() > *to)?;
+        let outside = |(from, to): &(Time, Time)| {
+            let out = |at: DateTime| at.time() < *from || at.time() > *to;
+            out(at) || until.is_some_and(out)
+        };
+        let (from, to) = self.hours.filter(outside)?;
         let said = |time: Time| spoken::say(&Value::Time(time), SayAs::Time, visit.language, today);
         let and = if is_mandarin(visit.language) { "到" } else { " and " };
         let it = format!("{}{and}{}", said(from), said(to));
@@ -149,7 +163,9 @@ fn compile(node: Node, cx: &mut Compiler<'_>) -> Option<Box<dyn Run>> {
     let go = cx.go(&mut fields);
     let want = Want::Kind(Kind::Moment { when: When::Future });
     let called = Spanned { at: start, value: "time".to_owned() };
+    let span = Span { name: format!("{slot}_until"), hours };
     let mut moment = slot_of((slot, &called), want, prompt, &written, cx);
+    moment.wanted.span = Some(span);
     if let Some(reprompts) = written.reprompt.take() {
         moment.question.reprompts = reprompts.iter().map(|text| cx.prompt(text)).collect();
     }

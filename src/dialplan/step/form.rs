@@ -12,14 +12,20 @@
 //! taken at its own question only, and never said.
 
 pub(in crate::dialplan) mod compile;
+mod day_part;
 pub mod ear;
+mod moment;
 mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::civil::DateTime;
+
 use self::compile::compile;
-use self::ear::Wanted;
+pub use self::day_part::DayPart;
+use self::ear::{Half, Wanted};
+use self::moment::Taken;
 use super::band::{Band, How};
 use super::question::{self, or_again};
 use super::{Answer, Event, Excuse, Filled, Hearing, Next, Quest, Run, Visit, Word, Words};
@@ -29,6 +35,7 @@ use crate::dialplan::plan::{Prompt, Target};
 use crate::dialplan::schema::QUESTION_KEYS;
 use crate::dialplan::scope::readable;
 use crate::pii::Pii;
+use crate::spoken::{self, SayAs};
 use crate::understand::Universal;
 use crate::value::Value;
 
@@ -43,15 +50,14 @@ pub const WORD: Word = Word {
 
 /// A slot that is filled already is filled anew without a word that takes it back only by a value this sure. 0..1.
 const PLAIN: f32 = 0.8;
-/// From this hour on it is afternoon.
-const NOON: i8 = 12;
 /// Answers to one form; a caller who needs more is going round in circles.
 const ROUNDS: u32 = 40;
 
 /// Ask for several values.
 #[derive(Debug)]
 pub struct Form {
-    /// The opening question, where there is one; one for each slot; the check; which part is wrong.
+    /// The opening question, where there is one; one for each slot; the check; which part is wrong; the rest of each
+    /// moment: its time, then its day.
     pub quests: Vec<Quest>,
     /// Is there an opening question?
     pub opens: bool,
@@ -88,6 +94,8 @@ enum Place {
     #[default]
     Opening,
     Slot(usize),
+    /// What is missing of the moment of that slot.
+    Rest(usize, Half),
     Check,
     Which,
 }
@@ -107,6 +115,17 @@ struct Progress {
     rounds: u32,
 }
 
+/// What came of one answer.
+#[derive(Clone, Copy, Debug, Default)]
+struct Took {
+    /// A value is another one now.
+    changed: bool,
+    /// A value was said again.
+    repeated: bool,
+    /// Half of the moment of this slot is known now, and was not before.
+    half: Option<usize>,
+}
+
 /// What is known of one slot.
 #[derive(Clone, Debug, Default)]
 struct Held {
@@ -118,37 +137,10 @@ struct Held {
     denied: Vec<Value>,
     /// The moment it was, or all that is known of it: its day, or its time.
     before: Option<Value>,
-}
-
-impl Held {
-    /// Of a moment only the day was said, or only the time: the rest is what it was before.
-    fn completed(&self, slot: usize, filled: &Filled) -> Option<(Value, f32)> {
-        let before = self.value.as_ref().or(self.before.as_ref())?;
-        let parts = filled.parts.iter().filter(|(of, ..)| *of == slot);
-        let whole = parts.filter_map(|(_, part, sure)| {
-            let moment = match (part.reveal(), before) {
-                (Value::Time(time), Value::Moment(moment)) => moment.date().to_datetime(*time),
-                (Value::Date(day), Value::Moment(moment)) => day.to_datetime(moment.time()),
-                (Value::Time(time), Value::Date(day)) | (Value::Date(day), Value::Time(time)) => day.to_datetime(*time),
-                _ => return None,
-            };
-            Some((moment, *sure)).filter(|(moment, _)| !self.denied.contains(&Value::Moment(*moment)))
-        });
-        let whole: Vec<_> = whole.collect();
-        // "At five" instead of three in the afternoon is in the afternoon, too.
-        let afternoon = matches!(before, Value::Moment(before) if before.hour() >= NOON);
-        let same_half = whole.iter().find(|(moment, _)| afternoon && moment.hour() >= NOON);
-        same_half.or(whole.first()).map(|(moment, sure)| (Value::Moment(*moment), *sure))
-    }
-
-    /// Half of a moment is kept, until the other half is said.
-    fn note(&mut self, slot: usize, filled: &Filled) {
-        if let Some((_, part, _)) = filled.parts.iter().find(|(of, ..)| *of == slot)
-            && !matches!(self.before, Some(Value::Moment(_)))
-        {
-            self.before = Some(part.reveal().clone());
-        }
-    }
+    /// The part of the day that is meant instead of a time.
+    day_part: Option<DayPart>,
+    /// When that is over.
+    until: Option<DateTime>,
 }
 
 impl Form {
@@ -157,6 +149,10 @@ impl Form {
         match place {
             Place::Opening => 0,
             Place::Slot(slot) => slots + slot,
+            Place::Rest(slot, half) => {
+                let moments = self.wanted.iter().take(slot).filter(|wanted| wanted.want.is_moment()).count();
+                slots + self.slots.len() + 2 + 2 * moments + usize::from(half == Half::Day)
+            }
             Place::Check => slots + self.slots.len(),
             Place::Which => slots + self.slots.len() + 1,
         }
@@ -188,8 +184,11 @@ impl Form {
     fn read_back(&self, slots: &[usize], progress: &Progress, visit: &Visit<'_>) -> Value {
         let hearing = Hearing { language: visit.language.clone(), now: visit.now };
         let said = |slot: &usize| {
-            let value = progress.held[*slot].value.as_ref()?;
-            Some(self.wanted[*slot].want.say_back(value, &hearing))
+            let Held { value, until, .. } = &progress.held[*slot];
+            match (value.as_ref()?, until) {
+                (Value::Moment(from), Some(until)) => Some(moment::say_span(*from, *until, &hearing)),
+                (value, _) => Some(self.wanted[*slot].want.say_back(value, &hearing)),
+            }
         };
         let said: Vec<String> = slots.iter().filter_map(said).collect();
         Value::text(words::and(&said, visit.language))
@@ -241,6 +240,26 @@ impl Form {
         Next::Ask { quest: self.place_of(Place::Slot(slot)), before }
     }
 
+    /// Half of a moment was said: asks for the other half, and says what it has.
+    fn ask_rest<'plan>(&'plan self, slot: usize, progress: &mut Progress, visit: &mut Visit<'_>) -> Next<'plan> {
+        let mut before = Vec::new();
+        let half = match progress.held[slot].before.clone() {
+            Some(day @ Value::Date(_)) => {
+                let it = spoken::say(&day, SayAs::Date, visit.language, visit.now.date());
+                visit.scope.set_it(Some(Value::text(it)));
+                before.push(Words::Line(visit.line(&self.noted)));
+                visit.scope.set_it(None);
+                Half::Time
+            }
+            _ => Half::Day,
+        };
+        progress.at = Place::Rest(slot, half);
+        if !progress.asked.contains(&slot) {
+            progress.asked.push(slot);
+        }
+        Next::Ask { quest: self.place_of(progress.at), before }
+    }
+
     fn done<'plan>(&self, progress: &Progress, visit: &mut Visit<'_>) -> Next<'plan> {
         let mut values = BTreeMap::new();
         for slot in (0..self.slots.len()).filter(|slot| !self.wanted[*slot].sensitive) {
@@ -262,7 +281,7 @@ impl Form {
             return Next::Go(self.quests[self.place_of(Place::Check)].question.exhausted);
         }
         let objects = filled.consent == Some(false);
-        let (changed, repeated) = self.take(filled, progress, visit);
+        let Took { changed, repeated, half } = self.take(filled, progress, visit);
         let named = filled.named.iter().copied().find(|slot| progress.held[*slot].value.is_some());
         if !objects {
             // What was read back and not objected to is agreed upon.
@@ -271,6 +290,7 @@ impl Form {
         }
         match progress.at {
             _ if changed => self.onward(progress, visit, Vec::new()),
+            _ if let Some(slot) = half => self.ask_rest(slot, progress, visit),
             _ if let Some(slot) = named => {
                 self.forget(slot, progress, visit);
                 self.ask_slot(slot, progress, Vec::new())
@@ -279,32 +299,41 @@ impl Form {
             Place::Which if let [slot, ..] = filled.named[..] => self.ask_slot(slot, progress, Vec::new()),
             _ if objects => self.objection(progress, visit),
             Place::Check if filled.consent == Some(true) || repeated => self.done(progress, visit),
-            Place::Opening | Place::Slot(_) if repeated => self.onward(progress, visit, Vec::new()),
+            Place::Opening | Place::Slot(_) | Place::Rest(..) if repeated => self.onward(progress, visit, Vec::new()),
             at => self.not_understood(at, progress, visit),
         }
     }
 
-    /// Takes the values of one answer. Did any change, and was any only said again?
-    fn take(&self, filled: &Filled, progress: &mut Progress, visit: &mut Visit<'_>) -> (bool, bool) {
+    /// Takes the values of one answer.
+    fn take(&self, filled: &Filled, progress: &mut Progress, visit: &mut Visit<'_>) -> Took {
         let takes_back = filled.corrects || filled.consent == Some(false);
-        let (mut changed, mut repeated) = (false, false);
+        let mut took = Took::default();
         for slot in 0..self.slots.len() {
             let secret = self.wanted[slot].sensitive;
-            let asked = progress.at == Place::Slot(slot);
+            let asked = matches!(progress.at, Place::Slot(at) | Place::Rest(at, _) if at == slot);
             let held = &progress.held[slot];
             let likely = filled.values.iter().filter(|(of, ..)| *of == slot && (!secret || asked));
-            let mut likely = likely.map(|(_, value, sure)| (value.reveal().clone(), *sure));
-            let whole = |(value, _): &(Value, f32)| !held.denied.contains(value);
-            let Some((value, sure)) = held.completed(slot, filled).or_else(|| likely.find(whole)) else {
-                progress.held[slot].note(slot, filled);
+            let whole = |value: Value, sure: f32| Taken { value, sure, day_part: None, until: None };
+            let mut likely = likely.map(|(_, value, sure)| whole(value.reveal().clone(), *sure));
+            let allowed = |taken: &Taken| !held.denied.contains(&taken.value);
+            let span = self.wanted[slot].span.as_ref();
+            let part = span.and_then(|span| held.spanned(slot, filled, span, visit.now));
+            let part = part.or_else(|| held.completed(slot, filled).map(|(value, sure)| whole(value, sure)));
+            let Some(taken) = part.or_else(|| likely.find(allowed)) else {
+                let news = progress.held[slot].note(slot, filled) && progress.held[slot].value.is_none();
+                // The half of a secret that is known would be said.
+                if news && !secret && self.wants(slot, visit) {
+                    took.half = took.half.or(Some(slot));
+                }
                 continue;
             };
+            let Taken { value, sure, day_part, until } = taken;
             if !self.wants(slot, visit) {
                 continue;
             }
-            if held.value.as_ref() == Some(&value) {
+            if held.value.as_ref() == Some(&value) && held.until == until {
                 progress.held[slot].sure = held.sure.max(sure);
-                repeated = true;
+                took.repeated = true;
                 continue;
             }
             let free = held.value.is_none() || asked || matches!(progress.at, Place::Check | Place::Which);
@@ -312,14 +341,18 @@ impl Form {
                 continue;
             }
             visit.keep(&self.wanted[slot].name, value.clone(), secret);
+            if let Some(span) = &self.wanted[slot].span {
+                visit.keep(&span.name, until.map_or(Value::Nothing, Value::Moment), secret);
+            }
             let held = &mut progress.held[slot];
             (held.value, held.sure, held.accepted) = (Some(value), sure, false);
+            (held.day_part, held.until) = (day_part, until);
             progress.unsaid.retain(|unsaid| *unsaid != slot);
             progress.said.retain(|said| *said != slot);
             progress.unsaid.push(slot);
-            changed = true;
+            took.changed = true;
         }
-        (changed, repeated)
+        took
     }
 
     /// "No", and nothing else.
@@ -333,8 +366,8 @@ impl Form {
             // Nothing of it is wrong after all.
             Place::Which => return self.onward(progress, visit, Vec::new()),
             Place::Opening => Vec::new(),
-            Place::Slot(_) if progress.said.is_empty() => self.readable(progress, visit),
-            Place::Slot(_) | Place::Check => std::mem::take(&mut progress.said),
+            Place::Slot(_) | Place::Rest(..) if progress.said.is_empty() => self.readable(progress, visit),
+            Place::Slot(_) | Place::Rest(..) | Place::Check => std::mem::take(&mut progress.said),
         };
         match about[..] {
             [] => self.not_understood(progress.at, progress, visit),
@@ -355,6 +388,9 @@ impl Form {
 
     fn forget(&self, slot: usize, progress: &mut Progress, visit: &mut Visit<'_>) {
         visit.keep(&self.wanted[slot].name, Value::Nothing, self.wanted[slot].sensitive);
+        if let Some(span) = &self.wanted[slot].span {
+            visit.keep(&span.name, Value::Nothing, self.wanted[slot].sensitive);
+        }
         let Held { value, denied, before, .. } = std::mem::take(&mut progress.held[slot]);
         progress.held[slot] = Held { denied, before: value.or(before), ..Held::default() };
         progress.unsaid.retain(|unsaid| *unsaid != slot);
@@ -415,11 +451,11 @@ impl Form {
     fn back<'plan>(&'plan self, progress: &mut Progress, visit: &mut Visit<'_>) -> Option<Next<'plan>> {
         let mut filled = (0..self.slots.len()).rev().filter(|slot| progress.held[*slot].value.is_some());
         let volunteered = match progress.at {
-            Place::Slot(here) => filled.find(|slot| *slot < here),
+            Place::Slot(here) | Place::Rest(here, _) => filled.find(|slot| *slot < here),
             Place::Opening => None,
             Place::Check | Place::Which => filled.next(),
         };
-        if let Place::Slot(here) = progress.at {
+        if let Place::Slot(here) | Place::Rest(here, _) = progress.at {
             progress.asked.retain(|slot| *slot != here);
         }
         let before = progress.asked.last().copied().or(volunteered)?;
@@ -471,7 +507,9 @@ impl Run for Form {
     }
 
     fn keeps(&self) -> Vec<(&str, bool)> {
-        self.wanted.iter().map(|slot| (slot.name.as_str(), slot.sensitive)).collect()
+        let slots = self.wanted.iter().map(|slot| (slot.name.as_str(), slot.sensitive));
+        let spans = self.wanted.iter().filter_map(|slot| Some((slot.span.as_ref()?.name.as_str(), slot.sensitive)));
+        slots.chain(spans).collect()
     }
 }
 

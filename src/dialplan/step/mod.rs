@@ -8,10 +8,12 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt::Debug;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::civil::DateTime;
 
+use self::form::DayPart;
 use super::compile::Compiler;
 use super::handover::{Handed, Handover};
 use super::key::Key;
@@ -149,8 +151,11 @@ pub enum HandsOn {
     Nothing,
     /// Values: "I can pay two hundred on Friday", said at a menu.
     Values,
-    /// Values, and what was wanted instead: "no, I want to pay", said to a proposal.
+    /// Values, and what was wanted instead: "no, I want to pay", said to a proposal. What was said before stands, too: a
+    /// mere "yes" takes nothing of it back.
     Wishes,
+    /// Nothing of the answer, but all that was said before it: who it is was asked, not what they want.
+    Earlier,
 }
 
 /// One question of a step: how it is asked, and who understands the answer.
@@ -238,6 +243,8 @@ pub struct Filled {
     /// Of a moment only the day or only the time, by the place of its slot, with how sure it is; the rest of it was said
     /// before, or will be.
     pub parts: Vec<(usize, Pii<Value>, f32)>,
+    /// Of a moment the part of the day instead of a time ("in the morning"), by the place of its slot.
+    pub day_parts: Vec<(usize, DayPart)>,
     /// Slots that were named without a value: "change the date".
     pub named: Vec<usize>,
     /// Something said before is taken back: "no, the fifteenth", "make it Friday instead".
@@ -282,6 +289,8 @@ pub enum Event {
 pub enum Errand {
     /// Take a message.
     Message(Taking),
+    /// Throw the message away that was taken last; the call does it at once.
+    Forget,
     /// Ask another system.
     Lookup(Box<Request>),
 }
@@ -295,6 +304,17 @@ pub struct Taking {
     pub silence: Duration,
     /// Anything shorter is none.
     pub least: Duration,
+    /// Nothing of it is in the recording of the call.
+    pub sensitive: bool,
+}
+
+/// A message that was left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its sound.
+    pub file: PathBuf,
+    /// How long it is, in milliseconds.
+    pub ms: u64,
 }
 
 /// What came of an errand.
@@ -302,8 +322,8 @@ pub struct Taking {
 pub enum Done {
     /// Nobody did it in time, or nobody can.
     Nothing,
-    /// A message of so many milliseconds; `None` where nobody said anything, or it could not be kept.
-    Message(Option<u64>),
+    /// A message; `None` where nobody said anything, or it could not be kept.
+    Message(Option<Message>),
     /// The other system's answer.
     Lookup(Result<LookupAnswer, Failure>),
 }

@@ -102,6 +102,11 @@ impl Want {
         matches!(self, Self::Kind(Kind::Boolean))
     }
 
+    /// A day and a time?
+    pub const fn is_moment(&self) -> bool {
+        matches!(self, Self::Kind(Kind::Moment { .. }))
+    }
+
     /// Is a value of this kind known for one wherever it stands? A bare number or a yes may belong to anything.
     pub const fn speaks_for_itself(&self) -> bool {
         let Self::Kind(kind) = self else { return true };

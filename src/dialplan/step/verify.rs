@@ -15,7 +15,7 @@ pub(in crate::dialplan) mod compile;
 use self::compare::fits;
 use self::compile::compile;
 use super::question;
-use super::{Answer, Event, Hearing, Next, Quest, Run, Visit, Word, Words};
+use super::{Answer, Event, HandsOn, Hearing, Next, Quest, Run, Visit, Word, Words};
 use crate::dialplan::compile::Calculation;
 use crate::dialplan::outcome::OutcomeKind;
 use crate::dialplan::plan::{Prompt, Target};
@@ -100,6 +100,11 @@ impl Run for Verify {
 
     fn prompts(&self) -> Vec<&Prompt> {
         vec![&self.mismatch]
+    }
+
+    /// What was wanted before is still wanted by who has proved who they are.
+    fn hands_on(&self) -> HandsOn {
+        HandsOn::Earlier
     }
 
     fn exits(&self) -> Vec<(String, Target)> {

@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, DateTime, Time, Weekday};
 
-use super::{Figures, Tongue};
+use super::{Figures, Tongue, days_until};
 use crate::language::Language;
 use crate::spoken::currencies::{home_currency, names_of, region};
 use crate::value::{Amount, Currency};
@@ -186,6 +186,16 @@ impl Tongue for English {
 
     fn moment(&self, moment: DateTime, today: Date) -> String {
         format!("{}, at {}", self.date(moment.date(), today), self.time(moment.time()))
+    }
+
+    fn near(&self, moment: DateTime, today: Date) -> String {
+        let day = match days_until(today, moment.date()) {
+            0 => "today".to_owned(),
+            1 => "tomorrow".to_owned(),
+            2..=6 => format!("on {}", weekday(moment.date().weekday())),
+            _ => format!("on {}", self.date(moment.date(), today)),
+        };
+        format!("{day} at {}", self.time(moment.time()))
     }
 
     fn yes_no(&self, truth: bool) -> String {

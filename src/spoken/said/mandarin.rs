@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, DateTime, Time, Weekday};
 
-use super::{Figures, Tongue};
+use super::{Figures, Tongue, days_until};
 use crate::spoken::currencies::names_of;
 use crate::value::Amount;
 
@@ -77,6 +77,17 @@ impl Tongue for Mandarin {
             _ => self.time(moment.time()),
         };
         format!("{}，{time}", self.date(moment.date(), today))
+    }
+
+    fn near(&self, moment: DateTime, today: Date) -> String {
+        let day = match days_until(today, moment.date()) {
+            0 => "今天".to_owned(),
+            1 => "明天".to_owned(),
+            2 => "后天".to_owned(),
+            3..=6 => weekday(moment.date().weekday()).to_owned(),
+            _ => self.date(moment.date(), today),
+        };
+        format!("{day}{}", self.time(moment.time()))
     }
 
     fn yes_no(&self, truth: bool) -> String {

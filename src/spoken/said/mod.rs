@@ -41,11 +41,13 @@ pub enum SayAs {
     Phone,
     /// Letter by letter.
     Spell,
+    /// As a moment soon to come, by its distance from today: "tomorrow at nine".
+    Near,
 }
 
 impl SayAs {
     /// The ways by name, as prompts call them.
-    pub const NAMES: [(&str, Self); 10] = [
+    pub const NAMES: [(&str, Self); 11] = [
         ("auto", Self::Auto),
         ("amount", Self::Amount),
         ("date", Self::Date),
@@ -56,6 +58,7 @@ impl SayAs {
         ("phone", Self::Phone),
         ("spell", Self::Spell),
         ("characters", Self::Spell), // its name in SSML
+        ("near", Self::Near),
     ];
 
     /// `amount`, `date`, … or `amount?currency=GBP`.
@@ -82,6 +85,7 @@ pub fn say(value: &Value, how: SayAs, language: &Language, today: Date) -> Strin
         SayAs::Digits => reading::digits(value).map(|text| digits::said(&text, language)),
         SayAs::Phone => reading::phone(value).map(|number| phone::said(&number, language)),
         SayAs::Spell => reading::spelling(value).map(|text| tongue.letters(&text)),
+        SayAs::Near => reading::moment(value).map(|moment| tongue.near(moment, today)),
     };
     if let Value::List(items) = value {
         return tongue.list(&items.iter().map(|item| say(item, how, language, today)).collect::<Vec<_>>());
@@ -136,9 +140,16 @@ trait Tongue {
     fn date(&self, date: Date, today: Date) -> String;
     fn time(&self, time: Time) -> String;
     fn moment(&self, moment: DateTime, today: Date) -> String;
+    /// A moment that comes soon, after "we open": the day by its distance from today.
+    fn near(&self, moment: DateTime, today: Date) -> String;
     fn yes_no(&self, truth: bool) -> String;
     fn letters(&self, text: &str) -> String;
     fn list(&self, items: &[String]) -> String;
+}
+
+/// Days from today to that day; less than nothing for those that are gone.
+fn days_until(today: Date, day: Date) -> i32 {
+    day.since(today).map_or(i32::MAX, |span| span.get_days())
 }
 
 fn tongue_of(language: &Language) -> Box<dyn Tongue> {

@@ -35,6 +35,10 @@ impl Tongue for Plain {
         format!("{} {}", self.date(moment.date(), today), self.time(moment.time()))
     }
 
+    fn near(&self, moment: DateTime, today: Date) -> String {
+        self.moment(moment, today)
+    }
+
     fn yes_no(&self, truth: bool) -> String {
         truth.to_string()
     }

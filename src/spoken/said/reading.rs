@@ -69,6 +69,15 @@ pub fn time(value: &Value) -> Option<Time> {
     }
 }
 
+/// A day and a time; text as ISO 8601.
+pub fn moment(value: &Value) -> Option<DateTime> {
+    match value {
+        Value::Moment(moment) => Some(*moment),
+        Value::Text(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
 /// A number as figures: `-1,234.50`. `None` for what is none, and for one past what can be said.
 pub fn figures(value: &Value) -> Option<Figures> {
     let text = match value {

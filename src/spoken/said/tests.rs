@@ -273,3 +273,22 @@ fn nothing_said_holds_figures_in_english_and_mandarin() {
         }
     }
 }
+
+#[test]
+fn a_moment_that_comes_soon_is_told_by_its_distance() {
+    // A Monday.
+    let today = jiff::civil::date(2026, 3, 2);
+    let near = |day: i8, hour: i8, language: &str| {
+        let moment = Value::Moment(jiff::civil::date(2026, 3, day).at(hour, 0, 0, 0));
+        say(&moment, SayAs::Near, &Language::parse(language).unwrap(), today)
+    };
+    assert_eq!(near(2, 17, "en-US"), "today at five p m");
+    assert_eq!(near(3, 9, "en-US"), "tomorrow at nine a m");
+    assert_eq!(near(5, 12, "en-US"), "on Thursday at noon");
+    assert_eq!(near(9, 9, "en-US"), "on Monday, March the ninth at nine a m");
+    assert_eq!(near(3, 9, "zh-CN"), "明天上午九点");
+    assert_eq!(near(4, 14, "zh-CN"), "后天下午两点");
+    assert_eq!(near(6, 9, "zh-CN"), "星期五上午九点");
+    assert_eq!(near(12, 9, "zh-CN"), "三月十二号，星期四上午九点");
+    assert_eq!(near(3, 9, "de-DE"), "2026-03-03 09:00");
+}

@@ -25,8 +25,9 @@ steps:
 
 fn agreed(talk: &Rehearsal) -> Vec<(String, Option<String>)> {
     let agreed = talk.outcomes().into_iter().map(|kind| match kind {
-        OutcomeKind::CallBack { at, number } => {
-            (at.reveal().plain(), number.as_ref().map(|number| number.reveal().clone()))
+        OutcomeKind::CallBack { at, until, number } => {
+            let until = until.as_ref().map(|until| format!(" until {}", until.reveal().plain())).unwrap_or_default();
+            (at.reveal().plain() + &until, number.as_ref().map(|number| number.reveal().clone()))
         }
         other => panic!("{other:?}"),
     });
@@ -100,8 +101,119 @@ fn what_was_said_of_a_moment_that_cannot_be_taken_counts_with_what_is_said_then(
     talk.say("yes");
     assert_eq!(agreed(&talk), [("2026-03-03T10:00".to_owned(), None)], "{}", talk.bot());
     let mut talk = Rehearsal::of(&plan(""), "en-US", &[]);
-    assert!(talk.say("on Friday").bot().ends_with("When shall we call?"), "{}", talk.bot());
+    assert_eq!(talk.say("on Friday").bot(), "Friday, March the sixth. At what time?");
     talk.say("at ten in the morning");
     talk.say("yes");
     assert_eq!(agreed(&talk), [("2026-03-06T10:00".to_owned(), None)], "{}", talk.bot());
+}
+
+#[test]
+fn a_day_without_a_time_is_asked_for_its_time_and_a_part_of_a_day_for_its_day() {
+    for (language, first, asked, then, yes, agreed_on) in [
+        (
+            "en-US",
+            "tomorrow",
+            "Tuesday, March the third. At what time?",
+            "at eleven in the morning",
+            "yes",
+            "2026-03-03T11:00",
+        ),
+        (
+            "en-US",
+            "tomorrow",
+            "Tuesday, March the third. At what time?",
+            "in the afternoon",
+            "yes",
+            "2026-03-03T12:00 until 2026-03-03T18:00",
+        ),
+        ("en-US", "in the morning", "On which day?", "on Thursday", "yes", "2026-03-05T09:00 until 2026-03-05T12:00"),
+        ("zh-CN", "明天", "三月三号，星期二。 几点？", "下午三点", "对", "2026-03-03T15:00"),
+        ("zh-CN", "上午", "哪一天？", "明天", "对", "2026-03-03T09:00 until 2026-03-03T12:00"),
+    ] {
+        let mut talk = Rehearsal::of(&plan("hours: 09:00-18:00"), language, &[]);
+        assert_eq!(talk.say(first).bot(), asked, "{first}");
+        let check = talk.say(then).bot();
+        talk.say(yes);
+        assert_eq!(agreed(&talk), [(agreed_on.to_owned(), None)], "{first}, {then}: {check}");
+    }
+    // By keys, too.
+    let mut keys = Rehearsal::of(&plan(""), "en-US", &[]);
+    keys.say("tomorrow").press("1530").press("1");
+    assert_eq!(agreed(&keys), [("2026-03-03T15:30".to_owned(), None)], "{}", keys.bot());
+}
+
+#[test]
+fn whoever_says_the_day_again_and_never_a_time_is_not_asked_for_ever() {
+    let mut talk = Rehearsal::of(&plan(""), "en-US", &[]);
+    talk.say("tomorrow");
+    assert_eq!(talk.say("tomorrow").bot(), "Sorry, I did not get that. At what time?");
+    talk.say("tomorrow");
+    assert_eq!(talk.say("tomorrow").bot(), "A person. [agent]");
+}
+
+#[test]
+fn a_part_of_a_day_is_a_span_that_is_read_back_corrected_and_kept() {
+    let hours = "hours: 09:00-18:00";
+    for (language, said, check, yes, agreed_on) in [
+        (
+            "en-US",
+            vec!["tomorrow morning"],
+            "Tuesday, March the third, between nine a m and noon. Is that right?",
+            "yes",
+            "2026-03-03T09:00 until 2026-03-03T12:00",
+        ),
+        (
+            "en-US",
+            vec!["tomorrow morning", "no, in the afternoon"],
+            "Tuesday, March the third, between noon and six p m. Is that right?",
+            "yes",
+            "2026-03-03T12:00 until 2026-03-03T18:00",
+        ),
+        (
+            "en-US",
+            vec!["tomorrow morning", "no, on Thursday"],
+            "Thursday, March the fifth, between nine a m and noon. Is that right?",
+            "yes",
+            "2026-03-05T09:00 until 2026-03-05T12:00",
+        ),
+        (
+            "en-US",
+            vec!["tomorrow morning", "no, at half past ten"],
+            "Tuesday, March the third, at ten thirty a m. Is that right?",
+            "yes",
+            "2026-03-03T10:30",
+        ),
+        // It is ten already.
+        (
+            "en-US",
+            vec!["this morning"],
+            "Monday, March the second, between ten fifteen a m and noon. Is that right?",
+            "yes",
+            "2026-03-02T10:15 until 2026-03-02T12:00",
+        ),
+        (
+            "zh-CN",
+            vec!["明天上午"],
+            "三月三号，星期二，上午九点到中午十二点之间，对吗？",
+            "对",
+            "2026-03-03T09:00 until 2026-03-03T12:00",
+        ),
+        (
+            "zh-CN",
+            vec!["周四下午"],
+            "三月五号，星期四，中午十二点到晚上六点之间，对吗？",
+            "对",
+            "2026-03-05T12:00 until 2026-03-05T18:00",
+        ),
+    ] {
+        let mut talk = Rehearsal::of(&plan(hours), language, &[]);
+        for words in &said {
+            talk.say(words);
+        }
+        assert_eq!(talk.bot(), check, "{said:?}");
+        talk.say(yes);
+        assert_eq!(agreed(&talk), [(agreed_on.to_owned(), None)], "{said:?}");
+    }
+    let mut late = Rehearsal::of(&plan(hours), "en-US", &[]);
+    assert!(late.say("tomorrow evening").bot().starts_with("We call between nine a m and six p m."), "{}", late.bot());
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::ear::{About, FormEar, Wanted};
+use super::ear::{About, FormEar, Half, Wanted};
 use super::{Form, Slot, words};
 use crate::dialplan::compile::{Compiler, INCOMPLETE};
 use crate::dialplan::diagnostic::Spanned;
@@ -116,6 +116,12 @@ pub(in crate::dialplan) fn assemble(
         compiled.push(written.slot);
     }
     abouts.extend([(About::Check, check), (About::Which, which)]);
+    for (place, _) in wanted.iter().enumerate().filter(|(_, slot): &(usize, &Wanted)| slot.want.is_moment()) {
+        for (half, key) in [(Half::Time, "at_what_time"), (Half::Day, "on_what_day")] {
+            let prompt = cx.house_prompt(key);
+            abouts.push((About::Rest(place, half), asks(prompt, cx)));
+        }
+    }
     let wanted = Arc::new(wanted);
     let quests = abouts.into_iter().map(|(about, question)| {
         let matchers = cx.matchers(&[], &question.universals);
@@ -140,7 +146,7 @@ pub(in crate::dialplan) fn slot_of(
     let label = default_label(called, &want, cx);
     let phrases = phrases_of(None, called, &want, cx);
     let slot = Slot { required: true, condition: None, says_back: true, label };
-    Written { wanted: Wanted { name, want, phrases, sensitive: false }, slot, question }
+    Written { wanted: Wanted { name, want, phrases, sensitive: false, span: None }, slot, question }
 }
 
 fn slots(node: Node, form: &schema::Question, cx: &mut Compiler<'_>) -> Vec<Written> {
@@ -192,7 +198,8 @@ fn slot(name: &Spanned<String>, node: Node, form: &schema::Question, cx: &mut Co
     let phrases = phrases_of(phrases.as_ref(), name, &want, cx);
     let question = cx.question(&own.over(form), want.incomplete());
     let slot = Slot { required, condition, says_back: says_back.unwrap_or(!sensitive), label };
-    named.then(|| Written { wanted: Wanted { name: name.value.clone(), want, phrases, sensitive }, slot, question })
+    let wanted = Wanted { name: name.value.clone(), want, phrases, sensitive, span: None };
+    named.then_some(Written { wanted, slot, question })
 }
 
 /// What callers call a slot, per language.

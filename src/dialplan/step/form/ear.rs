@@ -14,6 +14,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use jiff::ToSpan as _;
+use jiff::civil::Time;
+
+use super::day_part::{DayPart, names_a_day, part_of_day};
 use super::words;
 use crate::dialplan::step::value_ear::{Heard, Want, trust, wish};
 use crate::dialplan::step::{Answer, Ear, Filled, Hearing, Judged, Keyed};
@@ -36,6 +40,8 @@ const CUE_REACH: usize = 3;
 const HYPOTHESES: usize = 5;
 /// A moment read from a time alone is less sure than this: which day it is was not said. 0..1.
 const WHOLE: f32 = 0.88;
+/// How sure the day is that a part of a day names: "tonight". 0..1.
+const NAMED_DAY: f32 = 0.95;
 /// Values kept of one slot.
 const ALTERNATIVES: usize = 4;
 
@@ -50,6 +56,17 @@ pub struct Wanted {
     pub phrases: BTreeMap<Language, Vec<String>>,
     /// Only taken where it is asked for.
     pub sensitive: bool,
+    /// Of a moment: "tomorrow morning" is taken as a span of time.
+    pub span: Option<Span>,
+}
+
+/// How a part of a day is taken instead of a time.
+#[derive(Clone, Debug)]
+pub struct Span {
+    /// The name under which its end is kept.
+    pub name: String,
+    /// What counts of a day.
+    pub hours: Option<(Time, Time)>,
 }
 
 /// What a question of the form is about.
@@ -59,10 +76,21 @@ pub enum About {
     All,
     /// One slot.
     Slot(usize),
+    /// What is missing of the moment of that slot.
+    Rest(usize, Half),
     /// Is it right?
     Check,
     /// Which is wrong?
     Which,
+}
+
+/// One half of a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half {
+    /// Its day.
+    Day,
+    /// Its time, or the part of the day.
+    Time,
 }
 
 /// Understands answers to one question of a form.
@@ -86,6 +114,7 @@ struct Said {
     consent: Option<(bool, f32, Fit)>,
     values: Vec<(usize, Heard)>,
     parts: Vec<(usize, Value, f32)>,
+    day_parts: Vec<(usize, DayPart)>,
     named: Vec<usize>,
     corrects: bool,
     /// Something has only begun.
@@ -94,7 +123,8 @@ struct Said {
 
 impl Said {
     fn is_empty(&self) -> bool {
-        self.consent.is_none() && self.values.is_empty() && self.parts.is_empty() && self.named.is_empty()
+        let nothing = self.values.is_empty() && self.parts.is_empty() && self.day_parts.is_empty();
+        nothing && self.consent.is_none() && self.named.is_empty()
     }
 
     fn fit(&self, about: About, slots: usize) -> Fit {
@@ -116,7 +146,7 @@ impl FormEar {
     /// The slot asked for.
     const fn focus(&self) -> Option<usize> {
         match self.about {
-            About::Slot(place) => Some(place),
+            About::Slot(place) | About::Rest(place, _) => Some(place),
             About::All | About::Check | About::Which => None,
         }
     }
@@ -153,7 +183,8 @@ impl FormEar {
         said.corrects =
             !stand_at(&words, words::takes_back(language)).is_empty() || matches!(said.consent, Some((false, ..)));
         said.named = self.named(&words, &cues, &said, language);
-        said.parts = self.parts(text, hearing);
+        said.parts = self.parts(text, &words, hearing);
+        said.day_parts = self.day_parts(text, &words, &mut said.parts, hearing);
         said
     }
 
@@ -211,7 +242,7 @@ impl FormEar {
     }
 
     /// Of the moments that are wanted, what was said when it was only a day, or only a time.
-    fn parts(&self, text: &str, hearing: &Hearing) -> Vec<(usize, Value, f32)> {
+    fn parts(&self, text: &str, words: &Words, hearing: &Hearing) -> Vec<(usize, Value, f32)> {
         let mut parts = Vec::new();
         for (place, slot) in self.slots.iter().enumerate() {
             let Want::Kind(Kind::Moment { when }) = &slot.want else { continue };
@@ -223,9 +254,11 @@ impl FormEar {
                 found.filter(|heard| !heard.value.is_nothing() && heard.sure >= CONSENT).collect()
             };
             let (days, times) = (find(&Kind::Date { when: *when }), find(&Kind::Time));
-            // "In two hours" and "tonight at eight" are moments by themselves.
+            // "In two hours" and "tonight at eight" are moments by themselves, "at eleven in the morning" is not.
             let longest = times.iter().map(|time| time.words.len()).max().unwrap_or(0);
-            let whole = |moment: &Heard| moment.words.len() > longest || moment.sure >= WHOLE;
+            let whole = |moment: &Heard| {
+                moment.words.len() > longest || (moment.sure >= WHOLE && names_a_day(words, &moment.words))
+            };
             let known = match (days.is_empty(), times.is_empty()) {
                 (true, false) if !find(&Kind::Moment { when: *when }).iter().any(whole) => times,
                 (false, true) => days,
@@ -234,6 +267,32 @@ impl FormEar {
             parts.extend(known.into_iter().take(ALTERNATIVES).map(|heard| (place, heard.value, heard.sure)));
         }
         parts
+    }
+
+    /// Parts of the day for the moments that take one, where no time was said. The day that is said with one is a part of
+    /// the moment, too.
+    fn day_parts(
+        &self,
+        text: &str,
+        words: &Words,
+        parts: &mut Vec<(usize, Value, f32)>,
+        hearing: &Hearing,
+    ) -> Vec<(usize, DayPart)> {
+        let takes = |place: &usize| self.slots[*place].span.is_some();
+        let slots: Vec<usize> = (0..self.slots.len()).filter(takes).collect();
+        let Some((part, day)) = part_of_day(words, &hearing.language).filter(|_| !slots.is_empty()) else {
+            return Vec::new();
+        };
+        let times = Want::Kind(Kind::Time).find(text, hearing);
+        if times.iter().any(|time| !time.value.is_nothing() && time.sure >= CONSENT) {
+            return Vec::new();
+        }
+        let day = day.and_then(|ahead| hearing.now.date().checked_add(i64::from(ahead).days()).ok());
+        for place in &slots {
+            let dated = parts.iter().any(|(of, ..)| of == place);
+            parts.extend(day.filter(|_| !dated).map(|day| (*place, Value::Date(day), NAMED_DAY)));
+        }
+        slots.into_iter().map(|place| (place, part)).collect()
     }
 
     /// Every value that may be meant, likeliest first.
@@ -288,7 +347,7 @@ impl FormEar {
             About::Which => named.collect(),
             _ if wants_change || matches!(said.consent, Some((false, ..))) => named.collect(),
             About::Check => named.filter(|place| nothing_else(words, &cues[*place], language)).collect(),
-            About::All | About::Slot(_) => Vec::new(),
+            About::All | About::Slot(_) | About::Rest(..) => Vec::new(),
         };
         // "The date", and nothing is called so but it: a slot whose own name stands there goes before those of its kind.
         let longest = |place: &usize| cues[*place].iter().map(ExactSizeIterator::len).max().unwrap_or(0);
@@ -305,18 +364,25 @@ impl Ear for FormEar {
             Answer::Filled(Filled { values: vec![(place, Pii::new(value), 1.0)], ..Filled::default() })
         };
         match self.about {
+            About::Rest(place, half) => {
+                let kind = match (half, &self.slots[place].want) {
+                    (Half::Time, _) => Kind::Time,
+                    (Half::Day, Want::Kind(Kind::Moment { when })) => Kind::Date { when: *when },
+                    (Half::Day, _) => return Keyed::Wrong,
+                };
+                let part = |value: Value| {
+                    let parts = vec![(place, Pii::new(value), 1.0)];
+                    Answer::Filled(Filled { parts, ..Filled::default() })
+                };
+                keyed(Want::Kind(kind).keys(typed, hearing), part)
+            }
             About::All | About::Slot(_) => {
                 let place = self.focus().unwrap_or(0);
                 let Some(slot) = self.slots.get(place).filter(|slot| !slot.sensitive || self.about != About::All)
                 else {
                     return Keyed::Wrong;
                 };
-                match slot.want.keys(typed, hearing) {
-                    Keys::Complete(value) => Keyed::Complete(filled(place, value)),
-                    Keys::More(value) => Keyed::More(value.map(|value| filled(place, value))),
-                    Keys::Wrong => Keyed::Wrong,
-                    Keys::Ignored => Keyed::Ignored,
-                }
+                keyed(slot.want.keys(typed, hearing), |value| filled(place, value))
             }
             About::Check => match typed {
                 "1" => Keyed::Complete(consents(true)),
@@ -377,6 +443,10 @@ impl Ear for FormEar {
                     filled.parts.push((place, Pii::new(value.clone()), weighed));
                     sure = sure.min(weighed);
                 }
+                if !said.day_parts.is_empty() {
+                    filled.day_parts = said.day_parts.clone();
+                    sure = sure.min(trust);
+                }
                 (filled.corrects, filled.named) = (said.corrects, said.named.clone());
                 if sure.is_finite() {
                     best = Some((rank, said.fit(self.about, self.slots.len()), sure));
@@ -407,8 +477,10 @@ impl Ear for FormEar {
         let everything =
             Self { slots, about: About::All, matchers: BTreeMap::new(), below: self.below, operator: false };
         match everything.speech(nbest, hearing).answer {
-            Some(Answer::Filled(Filled { values, .. })) if !values.is_empty() => {
-                Some(Answer::Filled(Filled { values, ..Filled::default() }))
+            Some(Answer::Filled(Filled { values, parts, day_parts, .. }))
+                if !(values.is_empty() && parts.is_empty() && day_parts.is_empty()) =>
+            {
+                Some(Answer::Filled(Filled { values, parts, day_parts, ..Filled::default() }))
             }
             _ => None,
         }
@@ -419,7 +491,9 @@ impl Ear for FormEar {
         let Answer::Filled(filled) = answer else { return String::new() };
         let consent = filled.consent.filter(|truth| !truth || filled.values.is_empty());
         let mut names: Vec<&str> = consent.map(|truth| if truth { "yes" } else { "no" }).into_iter().collect();
-        for place in filled.values.iter().chain(&filled.parts).map(|(place, ..)| place).chain(&filled.named) {
+        let parts = filled.day_parts.iter().map(|(place, _)| place);
+        let values = filled.values.iter().chain(&filled.parts).map(|(place, ..)| place);
+        for place in values.chain(parts).chain(&filled.named) {
             if let Some(slot) = self.slots.get(*place).filter(|slot| !names.contains(&slot.name.as_str())) {
                 names.push(&slot.name);
             }
@@ -430,7 +504,9 @@ impl Ear for FormEar {
     fn takes_keys(&self) -> bool {
         match self.about {
             About::All => self.slots.first().is_some_and(|slot| !slot.sensitive && slot.want.takes_keys()),
-            About::Slot(place) => self.slots.get(place).is_some_and(|slot| slot.want.takes_keys()),
+            About::Slot(place) | About::Rest(place, _) => {
+                self.slots.get(place).is_some_and(|slot| slot.want.takes_keys())
+            }
             About::Check | About::Which => true,
         }
     }
@@ -441,6 +517,15 @@ impl Ear for FormEar {
 
     fn secret_digits(&self) -> Option<usize> {
         self.focus().filter(|_| self.sensitive()).and_then(|place| self.slots[place].want.least_digits())
+    }
+}
+
+fn keyed(keys: Keys, answer: impl Fn(Value) -> Answer) -> Keyed {
+    match keys {
+        Keys::Complete(value) => Keyed::Complete(answer(value)),
+        Keys::More(value) => Keyed::More(value.map(answer)),
+        Keys::Wrong => Keyed::Wrong,
+        Keys::Ignored => Keyed::Ignored,
     }
 }
 
