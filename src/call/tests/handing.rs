@@ -416,3 +416,17 @@ fn keys_of_who_waits_or_talks_answer_no_later_question() {
     assert_eq!(said(&rig), ["Was that all?"]);
     assert!(rig.call.step_name() == "after");
 }
+
+#[test]
+fn waiting_for_a_person_is_no_slow_reply() {
+    let mut rig = rig();
+    rig.says(1, "bill");
+    rig.pass(1_000);
+    assert!(rig.sent(&|output| matches!(output, Output::Queue(_))), "{:?}", rig.outputs);
+    rig.pass(60_000);
+    news(&mut rig, Consulted::Left { why: Overflow::TooLong });
+    rig.prompts_end();
+    let record = rig.goes_down();
+    assert_eq!(record.turns.len(), 1);
+    assert_eq!(record.turns[0].latency, None, "what is said after a minute's music answers nobody");
+}
