@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value as Json, json};
 use trunkline::agents::driver::Hooks;
 use trunkline::agents::handoff::Handoff;
+use trunkline::agents::untold::Untolds;
 use trunkline::agents::webhook::{About, Happening, Webhook};
 use trunkline::id::CallId;
 use trunkline::language::Language;
@@ -405,10 +406,10 @@ impl FarEnd {
         serde_json::from_value(self.ask("/told").await.expect("it always tells").json).expect("rows of three")
     }
 
-    fn hooks(&self, path: &str, timeout: Duration) -> Hooks {
+    fn hooks(&self, path: &str, timeout: Duration, data: &Path) -> Hooks {
         let headers = [("authorization".to_owned(), Pii::new("Bearer s3cret".to_owned()))].into();
         let webhook = Webhook { url: Pii::new(self.url(path)), headers, timeout };
-        Hooks::new(webhook, self.lookups(|_| {}), Arc::new(SystemClock))
+        Hooks::new(webhook, self.lookups(|_| {}), Untolds::of(data), Arc::new(SystemClock))
     }
 }
 
@@ -421,7 +422,9 @@ fn about(call: u128) -> About {
 #[tokio::test]
 async fn a_webhook_hears_the_events_of_a_call_in_order_whatever_it_answers_at_first() {
     let far_end = far_end!();
-    let line = far_end.hooks("/hook?flaky=2", Duration::from_secs(10)).line(about(7));
+    let data = tempfile::tempdir().expect("a folder");
+    let hooks = far_end.hooks("/hook?flaky=2", Duration::from_secs(10), data.path());
+    let line = hooks.line(about(7));
     line.tell(Happening::Ringing);
     line.tell(Happening::Joined);
     line.tell(Happening::over(Some(200), Some(Duration::from_secs(3))));
@@ -444,12 +447,50 @@ async fn a_webhook_hears_the_events_of_a_call_in_order_whatever_it_answers_at_fi
     assert_eq!(keys.len(), 5, "two were repeated: {keys:?}");
     assert!(keys[0] == keys[1] && keys[1] == keys[2], "under the same key: {keys:?}");
     assert!(keys[2] != keys[3] && keys[3] != keys[4], "and every event has its own: {keys:?}");
+    hooks.close(Duration::from_secs(10)).await;
+    assert_eq!(kept(data.path()), Vec::<String>::new(), "what was told is not kept");
+}
+
+/// Keys of the events that wait on disk, in order.
+fn kept(data: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(data.join("untold")).into_iter().flatten().flatten();
+    let names = names.filter_map(|file| Some(file.file_name().to_str()?.strip_suffix(".json")?.to_owned()));
+    let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
+    names.sort_unstable();
+    names
+}
+
+#[tokio::test]
+async fn what_a_stop_keeps_from_being_told_is_told_after_the_next_start_under_the_same_key() {
+    let far_end = far_end!();
+    let data = tempfile::tempdir().expect("a folder");
+    let stopped = far_end.hooks("/hang", Duration::from_secs(30), data.path());
+    let line = stopped.line(about(7));
+    line.tell(Happening::Ringing);
+    line.tell(Happening::over(Some(486), None));
+    let give_up = Instant::now() + Duration::from_secs(10);
+    while kept(data.path()).len() < 2 {
+        assert!(Instant::now() < give_up, "both are kept as soon as they happen: {:?}", kept(data.path()));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let keys = kept(data.path());
+    stopped.close(Duration::ZERO).await;
+    let started = far_end.hooks("/hook", Duration::from_secs(10), data.path());
+    started.catch_up();
+    while !kept(data.path()).is_empty() {
+        assert!(Instant::now() < give_up, "still untold: {:?}", kept(data.path()));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let told = far_end.told().await;
+    let names: Vec<_> = told.iter().map(|(key, _, event)| (key.as_str(), event["event"].as_str())).collect();
+    assert_eq!(names, [(keys[0].as_str(), Some("agent.ringing")), (keys[1].as_str(), Some("agent.over"))]);
 }
 
 #[tokio::test]
 async fn a_webhook_that_hangs_or_is_refused_keeps_nobody_waiting() {
     let far_end = far_end!();
-    let hooks = far_end.hooks("/hang", Duration::from_secs(30));
+    let data = tempfile::tempdir().expect("a folder");
+    let hooks = far_end.hooks("/hang", Duration::from_secs(30), data.path());
     let began = Instant::now();
     let lines: Vec<_> = (0..200).map(|call| hooks.line(about(call))).collect();
     for line in &lines {
@@ -462,6 +503,7 @@ async fn a_webhook_that_hangs_or_is_refused_keeps_nobody_waiting() {
         headers: BTreeMap::new(),
         timeout: Duration::from_secs(1),
     };
-    Hooks::new(elsewhere, far_end.lookups(|_| {}), Arc::new(SystemClock)).line(about(7)).tell(Happening::Joined);
+    let elsewhere = Hooks::new(elsewhere, far_end.lookups(|_| {}), Untolds::of(data.path()), Arc::new(SystemClock));
+    elsewhere.line(about(7)).tell(Happening::Joined);
     assert!(far_end.told().await.is_empty());
 }

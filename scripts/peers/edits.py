@@ -38,7 +38,8 @@ def main():
         plan, data = home / "plan.yaml", home / "data"
         text = pathlib.Path("dialplans/bank-main.yaml").read_text()
         more = "".join(
-            f"  more{number}: {{ say: {{ text: 'Sentence {number % 10}.', go: {'welcome' if number == 0 else f'more{number - 1}'} }} }}\n"
+            f"  more{number}: {{ say: {{ text: {{ en-US: 'Sentence {number % 10}.', zh-CN: '第{number % 10}句。' }}, "
+            f"go: {'welcome' if number == 0 else f'more{number - 1}'} }} }}\n"
             for number in range(args.steps)
         )
         text = text.rstrip("\n") + "\n" + more

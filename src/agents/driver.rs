@@ -1,10 +1,14 @@
-//! Tells the webhook, in a task beside each call, one event after the other: no call ever waits for it.
+//! Tells the webhook, in tasks beside each call, one event after the other: no call ever waits for it. An event is kept on
+//! disk from the moment it happens until it is told.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tracing::{Instrument, Span, debug, warn};
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tracing::{Instrument, Span, debug, info, warn};
 
+use super::untold::{KEPT_FOR, Untold, Untolds};
 use super::webhook::{About, Happening, Webhook};
 use crate::lookup::Failure;
 use crate::lookup::driver::Lookups;
@@ -12,6 +16,8 @@ use crate::time::Clock;
 
 /// Events of one call to one agent: it rings, is joined, is over.
 const EVENTS: usize = 4;
+/// What an earlier run has left is tried again after this, while nobody answers.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// Whoever tells the house's own system of agents and callers. Clones share its connections.
 #[derive(Clone)]
@@ -19,37 +25,128 @@ pub struct Hooks {
     webhook: Arc<Webhook>,
     /// Its own: what plans look up never waits behind what is only told.
     lookups: Lookups,
+    untolds: Untolds,
     clock: Arc<dyn Clock>,
+    /// Lines with something left to tell.
+    lines: watch::Sender<usize>,
 }
 
 impl Hooks {
-    /// Tells `webhook` through `lookups`, which nobody else should use.
-    pub fn new(webhook: Webhook, lookups: Lookups, clock: Arc<dyn Clock>) -> Self {
-        Self { webhook: Arc::new(webhook), lookups, clock }
+    /// Tells `webhook` through `lookups`, which nobody else should use, and keeps in `untolds` what is not told yet.
+    pub fn new(webhook: Webhook, lookups: Lookups, untolds: Untolds, clock: Arc<dyn Clock>) -> Self {
+        Self { webhook: Arc::new(webhook), lookups, untolds, clock, lines: watch::Sender::new(0) }
     }
 
     /// Opens the way for one call to one agent, or for one caller whom nobody helped. Its events arrive in order, and
     /// are still told when it is dropped.
     pub fn line(&self, about: About) -> Line {
-        let (events, mut happened) = mpsc::channel::<(Happening, jiff::Timestamp)>(EVENTS);
+        let (events, mut happened) = mpsc::channel::<(Happening, Timestamp)>(EVENTS);
+        let (keep, mut kept) = mpsc::channel::<Untold>(EVENTS);
         let (hooks, key) = (self.clone(), format!("{}-{:016x}", about.handoff.call, rand::random::<u64>()));
-        let telling = async move {
+        let (keeper, counted) = (self.clone(), Counted::of(&self.lines));
+        // Kept as soon as it happens, however long the one before it takes to be told.
+        let keeping = async move {
             let mut nth = 0;
             while let Some((happening, at)) = happened.recv().await {
                 nth += 1;
-                hooks.tell(about.event(happening, at), format!("{key}-{nth}")).await;
+                let untold = Untold { key: format!("{key}-{nth}"), at, event: about.event(happening, at) };
+                keeper.keep(&untold).await;
+                let _ = keep.send(untold).await;
             }
         };
+        let telling = async move {
+            while let Some(untold) = kept.recv().await {
+                let _ = hooks.tell(&untold).await;
+                hooks.forget(untold.key).await;
+            }
+            drop(counted);
+        };
+        tokio::spawn(keeping.instrument(Span::current()));
         tokio::spawn(telling.instrument(Span::current()));
         Line { events, clock: self.clock.clone() }
     }
 
-    async fn tell(&self, event: serde_json::Value, key: String) {
-        match self.lookups.ask(&self.webhook.request(event, key)).await {
+    /// Tells what an earlier run has left, as soon as somebody listens. To be called once, before calls come.
+    pub fn catch_up(&self) {
+        let (hooks, now) = (self.clone(), self.clock.now().wall);
+        tokio::spawn(async move {
+            let untolds = hooks.untolds.clone();
+            let left = tokio::task::spawn_blocking(move || untolds.left(now)).await.unwrap_or_default();
+            if !left.is_empty() {
+                info!(events = left.len(), "telling the webhook of agents what was left by an earlier run");
+            }
+            for untold in left {
+                let too_old = |now: Timestamp| now.duration_since(untold.at).unsigned_abs() > KEPT_FOR;
+                while let Err(failure) = hooks.tell(&untold).await
+                    && is_away(&failure)
+                    && !too_old(hooks.clock.now().wall)
+                {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                hooks.forget(untold.key).await;
+            }
+        });
+    }
+
+    /// Waits until everything is told, for `grace` at most; what is left is told after the next start.
+    pub async fn close(&self, grace: Duration) {
+        let mut lines = self.lines.subscribe();
+        if tokio::time::timeout(grace, lines.wait_for(|lines| *lines == 0)).await.is_err() {
+            warn!("the webhook of agents was not told of everything; it will be after the next start");
+        }
+    }
+
+    async fn keep(&self, untold: &Untold) {
+        let (untolds, untold) = (self.untolds.clone(), untold.clone());
+        match tokio::task::spawn_blocking(move || untolds.keep(&untold)).await {
+            Ok(Ok(true)) | Err(_) => {}
+            Ok(Ok(false)) => warn!("too many events wait for the webhook of agents; one more is told now or never"),
+            Ok(Err(error)) => {
+                warn!(%error, "an event for the webhook of agents cannot be kept; it is told now or never")
+            }
+        }
+    }
+
+    async fn forget(&self, key: String) {
+        let untolds = self.untolds.clone();
+        let _ = tokio::task::spawn_blocking(move || untolds.forget(&key)).await;
+    }
+
+    async fn tell(&self, untold: &Untold) -> Result<(), Failure> {
+        match self.lookups.ask(&self.webhook.request(untold.event.clone(), untold.key.clone())).await {
             // It said yes; how it put that is its own business.
             Ok(_) | Err(Failure::NotJson | Failure::TooLarge { .. }) => debug!("the webhook of agents was told"),
-            Err(failure) => warn!(%failure, "the webhook of agents could not be told"),
+            Err(failure) => {
+                warn!(%failure, "the webhook of agents could not be told");
+                return Err(failure);
+            }
         }
+        Ok(())
+    }
+}
+
+/// May it be there later? Who refuses an event does so for good.
+const fn is_away(failure: &Failure) -> bool {
+    match failure {
+        Failure::Timeout { .. } | Failure::Unreachable { .. } | Failure::Busy => true,
+        Failure::Status(status) => matches!(status, 429 | 502..=504),
+        _ => false,
+    }
+}
+
+/// One more line that has something to tell, until it is dropped.
+struct Counted(watch::Sender<usize>);
+
+impl Counted {
+    fn of(lines: &watch::Sender<usize>) -> Self {
+        lines.send_modify(|lines| *lines += 1);
+        Self(lines.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.send_modify(|lines| *lines -= 1);
     }
 }
 
@@ -61,7 +158,7 @@ impl std::fmt::Debug for Hooks {
 
 /// The way to the webhook for one call to one agent.
 pub struct Line {
-    events: mpsc::Sender<(Happening, jiff::Timestamp)>,
+    events: mpsc::Sender<(Happening, Timestamp)>,
     clock: Arc<dyn Clock>,
 }
 

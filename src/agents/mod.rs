@@ -23,6 +23,7 @@ pub mod driver;
 pub mod handoff;
 pub mod queue;
 pub mod roster;
+pub mod untold;
 pub mod webhook;
 
 pub use queue::{Input, Output, Queue};

@@ -7,15 +7,18 @@
 //!
 //! It lives in a task of its own; calls reach it through a bounded channel, and it never waits for any of them.
 
+mod absence;
 mod board;
 mod driver;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
-use tracing::{Span, debug, error, info};
+use tracing::{Span, debug, error, info, warn};
 
+use self::absence::Absence;
 pub(super) use self::board::{Board, Presence};
 use super::consult::OnBehalf;
 use crate::agents::{Agent, Input, Output, Queue, RingEnd, RingId, Roster, Ticket};
@@ -67,10 +70,15 @@ struct Called {
 }
 
 impl Desk {
-    /// Opens it; it closes when nobody can reach it any more.
-    pub fn open(roster: Arc<Roster>, clock: Arc<dyn Clock>) -> Self {
+    /// Opens it; it closes when nobody can reach it any more. Who was away when an earlier one of this data directory
+    /// closed is away still.
+    pub fn open(roster: Arc<Roster>, data_dir: &Path, clock: Arc<dyn Clock>) -> Self {
         let (orders, inbox) = mpsc::channel(ORDERS);
-        driver::open(Room::new(roster, clock.now()), inbox, orders.downgrade(), clock);
+        let (absence, read) = Absence::read(data_dir);
+        if let Err(error) = read {
+            warn!(%error, "which agents were away cannot be read; they count as back");
+        }
+        driver::open(Room::new(roster, absence, clock.now()), inbox, orders.downgrade(), clock);
         Self { orders }
     }
 
@@ -93,6 +101,7 @@ struct Room {
     guests: BTreeMap<Ticket, Guest>,
     called: BTreeMap<RingId, Called>,
     tickets: u64,
+    absence: Absence,
 }
 
 /// What the driver has to wait for.
@@ -104,9 +113,16 @@ enum Wait {
 }
 
 impl Room {
-    fn new(roster: Arc<Roster>, now: Now) -> Self {
-        let queue = Queue::new(roster, now.mono);
-        Self { queue, guests: BTreeMap::new(), called: BTreeMap::new(), tickets: 0 }
+    fn new(roster: Arc<Roster>, absence: Absence, now: Now) -> Self {
+        let mut queue = Queue::new(roster, now.mono);
+        for name in absence.names() {
+            match Presence::Away.of(name, &mut queue, now.mono) {
+                Ok(()) => info!(agent = name, "still away, as before the start"),
+                // Kept all the same: settings come and go.
+                Err(_) => info!(agent = name, "was away, and is no agent any more"),
+            }
+        }
+        Self { queue, guests: BTreeMap::new(), called: BTreeMap::new(), tickets: 0, absence }
     }
 
     fn handle(&mut self, order: Order, now: Now) -> Vec<Wait> {
@@ -133,6 +149,11 @@ impl Room {
             Order::Look(answer) => _ = answer.send(Board::of(&self.queue)),
             Order::Presence(name, presence, answer) => {
                 let told = presence.of(&name, &mut self.queue, now.mono);
+                if told.is_ok()
+                    && let Err(error) = self.absence.set(&name, presence == Presence::Away)
+                {
+                    warn!(agent = name, %error, "a restart will forget whether this agent is away");
+                }
                 let _ = answer.send(told.map(|()| Board::of(&self.queue)));
             }
         }

@@ -10,14 +10,15 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::LivePlan;
+use super::consult::OnBehalf;
 use super::desk::Desk;
 use super::ledger::Ledger;
 use super::plans::Plans;
 use crate::agents::driver::Hooks;
-use crate::call::TimelineEvent;
 use crate::call::driver::{Agreement, Asks, Consultant, Music, Ports, Voice};
 use crate::call::record::{CallEnd, CallRecord, Direction};
 use crate::call::registry::{LiveCall, Ordered, Registry, Seat};
+use crate::call::{CallSetup, TimelineEvent};
 use crate::config::{Config, JitterBounds};
 use crate::id::{CallId, LegId};
 use crate::lookup::driver::Lookups;
@@ -165,12 +166,33 @@ impl Unspoken {
 }
 
 impl House {
-    /// Takes a seat and a port.
-    pub(super) fn place(&self, call: &CallId, live: LiveCall) -> Result<Place, NoRoom> {
+    /// Takes a seat and a port, and lists the call, which came from that peer or goes through that trunk, as live.
+    pub(super) fn place(
+        &self,
+        call: &CallId,
+        LivePlan { plan, .. }: &LivePlan,
+        (direction, peer): (Direction, &str),
+        since: Timestamp,
+    ) -> Result<Place, NoRoom> {
         let (orders_in, orders) = mpsc::channel(ORDERS);
+        let (plan, version, peer) = (plan.name.clone(), plan.version.clone(), peer.to_owned());
+        let listed = LiveCall { since, plan, version, direction, peer };
         let seats = self.config.sip.max_calls;
-        let seat = self.registry.take(call.clone(), live, orders_in).ok_or(NoRoom::Seats(seats))?;
+        let seat = self.registry.take(call.clone(), listed, orders_in).ok_or(NoRoom::Seats(seats))?;
         Ok(Place { seat, port: self.media.reserve()?, orders })
+    }
+
+    /// Who calls others for this call; numbers through `trunk`, where it goes through one.
+    pub(super) fn on_behalf(&self, setup: &CallSetup, trunk: Option<Arc<str>>) -> OnBehalf {
+        OnBehalf {
+            house: self.me.clone(),
+            call: setup.id.clone(),
+            far_end: setup.far_end().clone(),
+            trunk,
+            language: setup.language.clone(),
+            agent: None,
+            theirs: None,
+        }
     }
 
     /// What we say about sound in a call of this peer or trunk, at `address` and `port`.

@@ -46,6 +46,7 @@ use self::plans::{Plans, Watcher};
 use self::settings::{media_config, music, sip_config, start_recognizers};
 use crate::agents::RosterError;
 use crate::agents::driver::Hooks;
+use crate::agents::untold::Untolds;
 use crate::call::TimelineEvent;
 use crate::call::record::CallRecord;
 use crate::call::registry::Registry;
@@ -68,6 +69,9 @@ const GOODBYE: Duration = Duration::from_secs(8);
 const LAST_WORDS: Duration = Duration::from_secs(35);
 /// How long our BYEs may wait for their answers after that.
 const BYE_GRACE: Duration = Duration::from_secs(2);
+
+/// How long the last events may take to reach the webhook of agents.
+const HOOKS_GRACE: Duration = Duration::from_secs(3);
 
 /// Why the gateway cannot start. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -157,7 +161,7 @@ struct Running {
 /// Starts every room in its order.
 async fn open_house(config: Config, plans: Plans, clock: Arc<dyn Clock>) -> Result<Running, AppError> {
     let music = music(&config).map_err(AppError::Music)?;
-    let desk = Desk::open(Arc::new(config.roster()?), clock.clone());
+    let desk = Desk::open(Arc::new(config.roster()?), &config.data_dir, clock.clone());
     let recognizers = start_recognizers(&config, clock.clone());
     let media = MediaServer::start(media_config(&config))?;
     let numbers = NumberPolicy::open(config.privacy.numbers, &config.data_dir, rand::rng().random())?;
@@ -170,7 +174,7 @@ async fn open_house(config: Config, plans: Plans, clock: Arc<dyn Clock>) -> Resu
         // A client of its own, so that a webhook that hangs takes no look-up's place.
         Some(webhook) => {
             let lookups = Lookups::new(settings.clone(), clock.clone()).map_err(AppError::Lookups)?;
-            Some(Hooks::new(webhook, lookups, clock.clone()))
+            Some(Hooks::new(webhook, lookups, Untolds::of(&config.data_dir), clock.clone()))
         }
         None => None,
     };
@@ -207,6 +211,7 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError
     let control = open_control(&house).await;
     if control.is_some() {
         mend_recordings(&house);
+        house.hooks.iter().for_each(Hooks::catch_up);
     }
     let mut beside = JoinSet::new();
     beside.spawn(certificates.run(sip.tls_keeper()));
@@ -264,6 +269,9 @@ pub async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), AppError
     }
     writer.close().await;
     calls.shutdown().await;
+    if let Some(hooks) = &house.hooks {
+        hooks.close(HOOKS_GRACE).await;
+    }
     ops.close().await;
     leave(house).await;
     info!("stopped");
@@ -303,6 +311,9 @@ pub async fn call_once(
     drop(call);
     sip.shutdown(BYE_GRACE).await;
     writer.close().await;
+    if let Some(hooks) = &house.hooks {
+        hooks.close(HOOKS_GRACE).await;
+    }
     leave(house).await;
     Ok(made?)
 }

@@ -8,12 +8,11 @@ use tokio::sync::mpsc;
 use tracing::{Instrument, info, info_span, warn};
 
 use super::LivePlan;
-use super::consult::OnBehalf;
 use super::house::{House, Leg, NoRoom, Place, Unspoken};
 use crate::call::disposition::Disposition;
 use crate::call::driver::{self, Agreement};
 use crate::call::record::{CallEnd, CallRecord, Direction};
-use crate::call::registry::{LiveCall, Seat};
+use crate::call::registry::Seat;
 use crate::call::{Call, CallSetup, TimelineEvent};
 use crate::dialplan::scope::Variables;
 use crate::id::{CallId, LegId};
@@ -101,14 +100,8 @@ impl House {
     ) -> Result<(CallRecord, Seat), OriginateError> {
         let now = self.clock.now();
         let trunk = self.config.trunks.iter().find(|trunk| Some(trunk.name.as_str()) == order.trunk.as_deref());
-        let listed = LiveCall {
-            since: now.wall,
-            plan: order.live.plan.name.clone(),
-            version: order.live.plan.version.clone(),
-            direction: Direction::Outbound,
-            peer: order.trunk.as_deref().unwrap_or_default().to_owned(),
-        };
-        let Place { seat, port, orders } = self.place(&id, listed)?;
+        let through = (Direction::Outbound, order.trunk.as_deref().unwrap_or_default());
+        let Place { seat, port, orders } = self.place(&id, &order.live, through, now.wall)?;
         let of_its_own = trunk.is_some_and(|trunk| trunk.public_address != PublicAddress::Usual);
         let address = match self.config.media_address() {
             any if any.is_unspecified() || of_its_own => {
@@ -162,15 +155,7 @@ impl House {
                 return Ok((self.taken_back(setup, leg, &error).await, seat));
             }
         };
-        let consultant = OnBehalf {
-            house: self.me.clone(),
-            call: setup.id.clone(),
-            far_end: setup.far_end().clone(),
-            trunk: order.trunk.clone(),
-            language: setup.language.clone(),
-            agent: None,
-            theirs: None,
-        };
+        let consultant = self.on_behalf(&setup, order.trunk.clone());
         let agreement = Agreement::offered(negotiation);
         let watched = (orders, order.watch);
         let mut ports = self.ports(leg, media_events, agreement, &order.live, watched, Box::new(consultant));

@@ -27,7 +27,7 @@ use crate::dialplan::interpreter::{Interpreter, Line, line_of};
 use crate::dialplan::load::{Loaded, Texts, load, load_kept, load_str};
 use crate::dialplan::plan::{Plan, Prompt};
 use crate::dialplan::scope::{Scope, Variables, View};
-use crate::dialplan::template::is_template;
+use crate::dialplan::template::{self, is_template};
 use crate::observe::metrics::PlansView;
 use crate::speech::Utter;
 use crate::speech::prompts::{PromptBook, Prompts};
@@ -330,7 +330,8 @@ pub fn utters(plan: &Arc<Plan>, variables: &Variables) -> Vec<Utter> {
     let known = Interpreter::new(plan.clone(), &plan.languages[0], TimeZone::UTC).knowing(Scope::default(), variables);
     let said = plan.utterances().filter_map(|(prompt, language)| {
         let view = View { scope: known.scope(), language, now: DateTime::default() };
-        if is_template(prompt.texts.get(language)?) && variables.is_empty() {
+        // With a gap in it, it is not what will be said.
+        if !template::names(prompt.texts.get(language)?).iter().all(|name| known.scope().value(name).is_some()) {
             return None;
         }
         let (Line { text, file }, fault) = line_of(prompt, view);

@@ -8,11 +8,9 @@ use tokio::sync::mpsc;
 use tracing::{Instrument, info, warn};
 
 use super::LivePlan;
-use super::consult::OnBehalf;
 use super::house::{House, Leg, Place, Unspoken};
 use crate::call::driver::{self, Agreement};
 use crate::call::record::{CallEnd, CallRecord, Direction};
-use crate::call::registry::LiveCall;
 use crate::call::{Call, CallSetup, TimelineEvent};
 use crate::dialplan::scope::Variables;
 use crate::id::CallId;
@@ -69,14 +67,7 @@ impl House {
     fn accept(&self, id: &CallId, leg: &IncomingLeg, now: Now) -> Result<Accepted, Rejection> {
         let route = self.config.route_for(leg.called.reveal(), &leg.peer).ok_or(Rejection::status(404))?;
         let live = self.plans.of_route(&route.plan);
-        let listed = LiveCall {
-            since: now.wall,
-            plan: live.plan.name.clone(),
-            version: live.plan.version.clone(),
-            direction: Direction::Inbound,
-            peer: leg.peer.clone(),
-        };
-        let place = self.place(id, listed).map_err(|error| {
+        let place = self.place(id, &live, (Direction::Inbound, &leg.peer), now.wall).map_err(|error| {
             warn!(%error, "no room for a new call");
             full_house()
         })?;
@@ -133,15 +124,7 @@ impl House {
             made_for: None,
         };
         let leg = Leg { id: leg.leg, commands: leg.commands, events: leg.events };
-        let consultant = OnBehalf {
-            house: self.me.clone(),
-            call: setup.id.clone(),
-            far_end: setup.far_end().clone(),
-            trunk: self.trunk_named(&setup.peer),
-            language: setup.language.clone(),
-            agent: None,
-            theirs: None,
-        };
+        let consultant = self.on_behalf(&setup, self.trunk_named(&setup.peer));
         let mut ports = self.ports(leg, media_events, agreement, &live, (orders, watch), Box::new(consultant));
         ports.answered = Some(self.records.answering(setup.id.clone(), setup.direction));
         let record = driver::run(Call::inbound(setup, now), ports).await;

@@ -133,3 +133,19 @@ fn the_data_folder_is_private_also_when_it_was_not() {
     std::fs::write(&file, "").unwrap();
     assert!(matches!(prepare_data_folder(&file), Err(AppError::DataFolder { .. })));
 }
+
+#[test]
+fn a_text_with_a_gap_in_it_is_not_rendered_ahead() {
+    let plan = "dialplan: 1\ninputs: { name: text }\nstart: hi\nsteps:\n  hi: { say: { text: \"{{ name }}, it is {{ later }}.\", \
+                go: name } }\n  name: { say: { text: \"Hello, {{ name }}.\", go: bye } }\n  bye: { hangup: }\n";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ship.yaml");
+    std::fs::write(&file, plan).unwrap();
+    let plan = crate::dialplan::load::load(&file).unwrap().plan;
+    let texts = |known: &Variables| plans::utters(&plan, known).into_iter().map(|utter| utter.text).collect::<Vec<_>>();
+    let of_the_plan =
+        |known: &Variables| texts(known).into_iter().filter(|text| text.contains("Ada") || text.contains("it is"));
+    assert_eq!(of_the_plan(&Variables::new()).count(), 0);
+    let ada = [("name".to_owned(), crate::pii::Pii::new("Ada".to_owned()))].into_iter().collect();
+    assert_eq!(of_the_plan(&ada).collect::<Vec<_>>(), ["Hello, Ada."]);
+}

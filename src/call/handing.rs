@@ -57,6 +57,9 @@ impl Call {
     pub(super) fn hand_over(&mut self, handover: Handover, now: Now) {
         let Handover { to, brief } = handover;
         self.forget_spoken_ahead();
+        if self.playing.is_empty() {
+            self.scribe.no_reply();
+        }
         // What the caller has answered leads to a person of the plan's, whoever else was being asked by order.
         if self.transfer.is_some() {
             self.take_back(GIVEN_UP);

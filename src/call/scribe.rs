@@ -132,6 +132,11 @@ impl Scribe {
         shown
     }
 
+    /// The caller's last turn is answered by people, or by waiting for them: what is said later is no reply to it.
+    pub(super) fn no_reply(&mut self) {
+        self.reply = None;
+    }
+
     pub(super) fn prompt_finished(&mut self, play: PlayId, played_ms: u64, total_ms: u64, end: PlayEnd) {
         if let Some(prompt) = self.prompts.get_mut(place_of(play)) {
             prompt.played_ms = played_ms;

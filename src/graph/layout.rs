@@ -16,6 +16,8 @@ pub(super) const WIDTH: f64 = 272.0;
 /// Height of its head, of a line of words, and of a row.
 pub(super) const HEAD: f64 = 30.0;
 pub(super) const LINE: f64 = 15.0;
+/// Between the last line of words and the rule above the first row: what hangs below a line, and a little.
+pub(super) const BELOW_WORDS: f64 = 7.0;
 pub(super) const ROW: f64 = 19.0;
 /// Room for figures under the head.
 pub(super) const FIGURES: f64 = 20.0;
@@ -88,7 +90,8 @@ struct Item {
 /// Lays a graph out; with room for figures under each head, where `figures` asks for it.
 pub fn layout(graph: &Graph, figures: bool) -> Layout {
     let lines: Vec<Vec<String>> = graph.nodes.iter().map(|node| broken(&node.words, WIDTH - 24.0, 11.0, 3)).collect();
-    let top = |place: usize| HEAD + if figures { FIGURES } else { 0.0 } + lines[place].len() as f64 * LINE + 4.0;
+    let top =
+        |place: usize| HEAD + if figures { FIGURES } else { 0.0 } + lines[place].len() as f64 * LINE + BELOW_WORDS;
     let height = |place: usize| top(place) + graph.nodes[place].rows.len() as f64 * ROW + PAD;
     let layer_of = layers(graph);
     let mut items: Vec<Item> = (0..graph.nodes.len())
@@ -405,7 +408,7 @@ pub(super) fn text_width(text: &str, size: f64) -> f64 {
     let width = |letter: char| match letter {
         'i' | 'l' | 'j' | 'I' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' | ' ' => 0.34,
         't' | 'f' | 'r' | '(' | ')' | '[' | ']' | '-' | '‹' | '›' => 0.42,
-        'm' | 'w' | 'M' | 'W' | '@' | '—' | '…' | '→' | '↪' | '⏹' | '%' => 1.0,
+        'm' | 'w' | 'M' | 'W' | '@' | '—' | '…' | '→' | '↪' | '%' => 1.0,
         letter if letter.is_uppercase() => 0.76,
         letter if u32::from(letter) >= 0x1100 && !('\u{2000}'..='\u{206f}').contains(&letter) => 1.02,
         _ => 0.64,

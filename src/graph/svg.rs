@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::layout::{FIGURES, HEAD, LINE, Layout, MARGIN, ROW, WIDTH, fitting, text_width};
+use super::layout::{BELOW_WORDS, FIGURES, HEAD, LINE, Layout, MARGIN, ROW, WIDTH, fitting, text_width};
 use super::model::{Exit, Graph, Kind, Node, Row};
 use super::traffic::{StepTraffic, Traffic};
 
@@ -15,6 +15,8 @@ const BOLD: f64 = 1.12;
 const INSET: f64 = 14.0;
 /// Widest line, for the way that most callers take.
 const WIDEST: f64 = 7.0;
+/// The square where a call ends.
+const END_SIGN: f64 = 7.0;
 /// So many of those who came leave here, and the step is marked: 0..1.
 const MANY_LEAVE: f64 = 0.1;
 
@@ -71,7 +73,10 @@ fn style() -> String {
         let mut rules: String = plain.iter().map(|(what, how)| format!("{what}{{{how}}}\n")).collect();
         for (kind, day, dark) in KINDS {
             let (class, colour) = (class(kind), if night { dark } else { day });
-            let _ = writeln!(rules, ".{class}>.bar,.{class}>.head,.{class}>.word,.{class}>.go{{fill:{colour}}}");
+            let _ = writeln!(
+                rules,
+                ".{class}>.bar,.{class}>.head,.{class}>.word,.{class}>.go,.{class}>.stop{{fill:{colour}}}"
+            );
         }
         rules
     };
@@ -238,7 +243,7 @@ fn draw_box(out: &mut String, graph: &Graph, layout: &Layout, place: usize, node
         at += LINE;
         let _ = writeln!(out, "<text class=\"soft\" x=\"{:.1}\" y=\"{at:.1}\">{}</text>", x + INSET, escaped(line));
     }
-    at += 4.0;
+    at += BELOW_WORDS;
     for row in &node.rows {
         draw_row(out, (x, at), graph, node, row, traffic);
         at += ROW;
@@ -251,14 +256,16 @@ fn draw_row(out: &mut String, (x, y): (f64, f64), graph: &Graph, node: &Node, ro
     let right = match row.exit {
         Exit::Line(_) => String::new(),
         Exit::Named(to) => format!("↪ {}", graph.nodes[to].name),
-        Exit::End => "⏹ end".to_owned(),
+        Exit::End => "end".to_owned(),
     };
     let count = traffic.map(|traffic| traffic.way(node, row, graph)).filter(|_| !matches!(row.exit, Exit::End));
     let count = count.map_or_else(String::new, |count| if count > 0 { thousands(count) } else { String::new() });
     let room = WIDTH - INSET * 2.0;
     let count_width = if count.is_empty() { 0.0 } else { text_width(&count, SMALL) + 8.0 };
     let right = fitting(&right, room * 0.5, SMALL);
-    let right_width = if right.is_empty() { 0.0 } else { text_width(&right, SMALL) + 10.0 };
+    let ends = matches!(row.exit, Exit::End);
+    let sign = if ends { END_SIGN + 5.0 } else { 0.0 };
+    let right_width = if right.is_empty() { 0.0 } else { text_width(&right, SMALL) + sign + 10.0 };
     let label = fitting(&row.labels.join(", "), room - right_width - count_width, SMALL);
     let soft = if row.failure { " class=\"soft\"" } else { "" };
     let _ = writeln!(
@@ -281,7 +288,14 @@ fn draw_row(out: &mut String, (x, y): (f64, f64), graph: &Graph, node: &Node, ro
                 class(graph.nodes[to].kind),
                 escaped(&graph.nodes[to].name)
             ),
-            _ => writeln!(out, "<g class=\"ends\">{text}</g>"),
+            // ■ is drawn, as few fonts have it.
+            _ => writeln!(
+                out,
+                "<g class=\"ends\">{text}<rect class=\"stop\" x=\"{:.1}\" y=\"{:.1}\" width=\"{END_SIGN}\" \
+                 height=\"{END_SIGN}\" rx=\"1\"/></g>",
+                end - right_width + 10.0,
+                base - END_SIGN - 0.5
+            ),
         };
     }
     if !count.is_empty() {
@@ -436,6 +450,17 @@ mod tests {
                 assert!(*right <= home.x + home.width + 0.5, "`{words}` leaves its box");
             }
         }
+    }
+
+    #[test]
+    fn the_end_of_a_call_is_drawn_and_no_letter_that_fonts_lack() {
+        let plan = "dialplan: 1\nlanguages: [en-US]\nstart: hi\nsteps:\n  hi: { say: { text: Hello., go: $end } }\n";
+        let graph = Graph::of(&crate::dialplan::load::load_str("small", plan).unwrap().plan);
+        let drawn = svg(&graph, &layout(&graph, false), None);
+        let ends = graph.nodes.iter().flat_map(|node| &node.rows).filter(|row| matches!(row.exit, Exit::End)).count();
+        assert!(ends > 0);
+        assert_eq!(drawn.matches("class=\"stop\"").count(), ends);
+        assert!(!drawn.contains('⏹'), "{drawn}");
     }
 
     #[test]

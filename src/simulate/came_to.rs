@@ -61,6 +61,36 @@ pub fn print(outcome: &Outcome) -> String {
     }
 }
 
+/// The same line as it is compared when the call is held by voice, where `…` stands for what a conversation in text cannot
+/// know: how long things took, and words as they were heard; how many tries were needed, once a line was said `again`.
+pub fn by_voice(written: &str, again: bool) -> String {
+    // Words that somebody said reach up to the next name of a value, or to the end.
+    let (kind, rest) = written.trim().split_once(char::is_whitespace).unwrap_or((written.trim(), ""));
+    match kind {
+        "message" => "message …".to_owned(),
+        "voicemail" if rest.starts_with("not left") => "voicemail not left …".to_owned(),
+        "voicemail" => "voicemail left …".to_owned(),
+        "handed" => open(&open(written.trim(), "waited=", true), "talked=", true),
+        "verified" if again => open(written.trim(), "tries=", true),
+        "opt_out" => open(written.trim(), "said=", false),
+        "unanswered" => "unanswered question=…".to_owned(),
+        "comment" => match (rest.find('='), rest.rfind(" themes=")) {
+            (Some(name), Some(themes)) if name < themes => {
+                format!("comment {}=…{}", &rest[..name], &rest[themes..])
+            }
+            _ => written.trim().to_owned(),
+        },
+        _ => written.trim().to_owned(),
+    }
+}
+
+/// Leaves open what stands behind `name`: one word of it, or all there is.
+fn open(line: &str, name: &str, one_word: bool) -> String {
+    let Some(at) = line.find(&format!(" {name}")).map(|at| at + 1 + name.len()) else { return line.to_owned() };
+    let rest = if one_word { line[at..].find(' ').map_or("", |end| &line[at + end..]) } else { "" };
+    format!("{}…{rest}", &line[..at])
+}
+
 /// A value without its type; of money, what it is.
 fn plain(value: &Value) -> String {
     match value {
@@ -79,6 +109,31 @@ mod tests {
     use super::*;
     use crate::pii::Pii;
     use crate::value::{Amount, Currency};
+
+    #[test]
+    fn by_voice_only_time_and_words_as_heard_are_left_open() {
+        for (written, compared) in [
+            ("message 4.3s", "message …"),
+            ("voicemail left 6.1s", "voicemail left …"),
+            ("voicemail not left 1.0s", "voicemail not left …"),
+            (
+                "handed group=desk agent=alice end=served waited=12s talked=40s",
+                "handed group=desk agent=alice end=served waited=… talked=…",
+            ),
+            ("comment why=it was = slow themes=speed", "comment why=… themes=speed"),
+            (
+                "opt_out scope=global number=+12025550123 said=stop it",
+                "opt_out scope=global number=+12025550123 said=…",
+            ),
+            ("unanswered question=do you deliver", "unanswered question=…"),
+            ("verified passed factors=born tries=1", "verified passed factors=born tries=1"),
+            ("promise amount=50.00 USD date=2026-01-09", "promise amount=50.00 USD date=2026-01-09"),
+            ("none", "none"),
+        ] {
+            assert_eq!(by_voice(written, false), compared);
+        }
+        assert_eq!(by_voice("verified passed factors=born tries=1", true), "verified passed factors=born tries=…");
+    }
 
     #[test]
     fn what_differs_in_a_value_differs_in_its_line() {

@@ -296,6 +296,11 @@ impl Conversation {
         self.leg.interruptions()
     }
 
+    /// Has the caller's own telephone been asked to call somebody?
+    pub const fn sends_on(&self) -> bool {
+        self.leg.sends_on()
+    }
+
     /// The simulated time.
     pub fn now(&self) -> Instant {
         self.clock.now().mono

@@ -55,6 +55,8 @@ pub struct Outcome {
     pub cues: Vec<Cue>,
     /// How long the call took, by its own clock.
     pub lasted: Duration,
+    /// The first line by which the far end was asked to call somebody itself.
+    pub sent_on: Option<usize>,
 }
 
 /// One of the caller's lines, as the call took it.
@@ -282,6 +284,9 @@ impl Running {
         let interruptions = self.talk.interruptions();
         if let Err(fault) = perform(&mut self.talk, &item.what) {
             self.outcome.faults.push((item.line, fault));
+        }
+        if self.talk.sends_on() {
+            self.outcome.sent_on.get_or_insert(item.line);
         }
         if when_of(&item.what).interrupts && self.talk.interruptions() == interruptions {
             self.outcome.faults.push((item.line, "this interrupted nothing".to_owned()));

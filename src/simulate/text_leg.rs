@@ -35,7 +35,7 @@ const SHORTEST: Duration = Duration::from_millis(300);
 const BETWEEN_KEYS: Duration = Duration::from_millis(250);
 
 /// A handover that a conversation says nothing of comes to nothing after this.
-const NOBODY_COMES: Duration = Duration::from_secs(300);
+pub const NOBODY_COMES: Duration = Duration::from_secs(300);
 /// Renewed speech is believed after this.
 const RENEW: Duration = Duration::from_millis(60);
 
@@ -146,6 +146,7 @@ pub struct TextLeg {
     /// Somebody is being asked to take the caller, or has.
     person: Option<Person>,
     sought_at: Option<Instant>,
+    sends_on: bool,
     closed: bool,
     ended: bool,
 }
@@ -252,8 +253,13 @@ impl TextLeg {
             Output::Media(command) => self.media(command, now),
             Output::Recognize { utterance, revision, .. } => self.recognize(*utterance, *revision, now),
             // Who has been asked already takes them at once.
-            Output::Leg(LegCommand::Refer { replaces: Some(_), .. }) => self.referred(200, now),
-            Output::Leg(LegCommand::Refer { replaces: None, .. }) => self.seek(Person::Referred, now),
+            Output::Leg(LegCommand::Refer { replaces, .. }) => {
+                self.sends_on = true;
+                match replaces {
+                    Some(_) => self.referred(200, now),
+                    None => self.seek(Person::Referred, now),
+                }
+            }
             Output::Queue(_) => self.seek(Person::Sought, now),
             Output::Consult(_) => self.seek(Person::Called, now),
             Output::Join { .. } => self.person = Some(Person::Joined),
@@ -348,6 +354,11 @@ impl TextLeg {
     pub fn busy(&self) -> bool {
         let anew = |happens: &Happens| matches!(happens, Happens::SpeechAnew(_));
         self.spoken.is_some() || self.keys_left > 0 || self.queue.values().any(anew)
+    }
+
+    /// Has the far end been asked to call somebody itself?
+    pub const fn sends_on(&self) -> bool {
+        self.sends_on
     }
 
     /// How many prompts the caller has interrupted.

@@ -50,17 +50,17 @@ fn what_passes_in_text_passes_by_telephone() {
     }
     let text = test(&[], None);
     assert_eq!(text.code, Some(0), "{}", text.said);
-    assert!(text.said.contains("6 conversations, 6 passed"), "{}", text.said);
+    assert!(text.said.contains("7 conversations, 7 passed"), "{}", text.said);
     let folder = tempfile::tempdir().expect("a folder");
     let kept = folder.path().to_str().expect("a plain path");
-    for heading in ["in words", "keys that interrupt", "then a hang-up", "用按键"] {
+    for heading in ["in words", "keys that interrupt", "then a hang-up", "agent declines", "用按键"] {
         let call = test(&["--audio", "--keep", kept, "-k", heading], None);
         assert_eq!(call.code, Some(0), "{heading}: {}", call.said);
         assert!(call.said.contains("1 passed, 0 failed"), "{heading}: {}", call.said);
     }
     let files: Vec<_> =
         std::fs::read_dir(folder.path()).expect("recordings").flatten().map(|file| file.path()).collect();
-    assert_eq!(files.len(), 4, "{files:?}");
+    assert_eq!(files.len(), 5, "{files:?}");
     for file in files {
         let wav = hound::WavReader::open(&file).expect("a whole WAV file");
         let samples: Vec<i16> = wav.into_samples().map(|sample| sample.expect("a whole sample")).collect();

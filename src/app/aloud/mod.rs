@@ -5,11 +5,15 @@
 //!     │ Does                                             │ witness
 //!     ▼                                                  │
 //!   phone: SIP, RTP, a voice ══ loopback ══ stage: the house's SIP, media, recognisers, call driver
+//!     ▲ picks up, presses                                │ INVITE
+//!     └─────────────── agents ◀──────────────────────────┘
 //! ```
 //!
 //! [`stage`] answers as the gateway does, but lives at the time, knows what is known and asks whom the conversation says;
-//! [`phone`] calls. Nothing of it is stored.
+//! [`phone`] calls, and is called for [`agents`]. Nothing of it is stored.
 
+mod agents;
+mod door;
 mod phone;
 mod stage;
 
@@ -19,14 +23,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::Rng;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use self::door::Door;
 use self::phone::{Phone, Talk};
-use self::stage::{Door, Stage};
+use self::stage::Stage;
 use super::house::House;
 use super::plans::{Plans, render};
-use super::{AppError, BYE_GRACE, LivePlan, Running, leave, open_house, prepare_data_folder};
+use super::{AppError, BYE_GRACE, Running, leave, open_house, prepare_data_folder};
 use crate::audio::{Pcm, TELEPHONE_HZ};
 use crate::call::record::{CallRecord, TurnOutcome};
 use crate::config::{Config, PortRange};
@@ -37,7 +42,8 @@ use crate::simulate::aloud::noise;
 use crate::simulate::aloud::part::Part;
 use crate::simulate::aloud::person::{Does, Ending, News, Person};
 use crate::simulate::aloud::tally::Played;
-use crate::simulate::transcript::print_end;
+use crate::simulate::came_to;
+use crate::simulate::transcript::{AgentDoes, print_end};
 use crate::sip::SipServer;
 use crate::speech::level::PROMPT_DBOV;
 use crate::speech::prompts::{PromptBook, Prompts};
@@ -49,8 +55,12 @@ use crate::time::{Clock, SystemClock};
 
 /// What is seen of one call and not yet taken. A turn makes about ten; the caller takes them at once.
 const NEWS: usize = 256;
+/// What agents are still to do. The caller waits for one thing before the next.
+const CUES: usize = 8;
 /// A sound without words is about as loud as a cough.
 const RUSTLE_DBOV: f32 = -24.0;
+/// A sound without words as long as this is a song.
+const SONG: Duration = Duration::from_secs(2);
 /// How long a call may take to close after it is over.
 const CLOSING: Duration = Duration::from_secs(60);
 
@@ -103,7 +113,7 @@ impl Theatre {
         // The first caller is not to wait for what a gateway has done long before.
         let warm = tokio::task::spawn_blocking(move || recognizers.wait_ready());
         let (door, mut doorman) = (Door::default(), JoinSet::new());
-        doorman.spawn(door.clone().keep(house.clone(), incoming));
+        doorman.spawn(door.clone().keep(incoming));
         let _ = warm.await;
         Ok(Self { house, sip, writer, door, doorman, phone, prompts, voices, manner, folder })
     }
@@ -130,24 +140,29 @@ impl Theatre {
         let sounds = self.sounds(&part).await?;
         let name = format!("{:016x}", rand::rng().random::<u64>());
         let file = match &self.manner.keep {
-            Some(folder) => folder.join(format!("{}.wav", file_name(&part))),
+            Some(folder) => folder.join(format!("{}.wav", file_name(&live.plan.name, &part))),
             None => self.folder.join(format!("{name}.wav")),
         };
+        // Nothing is written over by itself, and an earlier run may have kept the same.
+        let _ = std::fs::remove_file(&file);
         let (news_in, news) = mpsc::channel(NEWS);
-        let stage = Stage::new(&self.house, part.clone(), self.folder.join(&name), news_in);
+        let (cues, agents) = mpsc::channel(CUES);
+        let agents = (self.phone.receiver(), agents);
+        let stage = Stage::new(&self.house, part.clone(), self.folder.join(&name), news_in, agents);
         let leg = self.door.expect(&name);
         let mut gateway = JoinSet::new();
         gateway.spawn(stage.clone().answer(leg, live));
         let talk =
             self.phone.dial(&name, self.sip.local_addr(), file.clone()).await.map_err(|error| error.to_string())?;
         let room = self.manner.noise_db.map(|below| PROMPT_DBOV - below);
-        let line = Line { talk, news, sounds, room, seed: self.manner.seed, person: Person::new(part.clone(), began) };
-        let (person, record, answered) = line.hold(&mut gateway, &part).await;
+        let person = Person::new(part.clone(), began);
+        let line = Line { talk, news, sounds, room, seed: self.manner.seed, cues, person };
+        let (person, record, times) = line.hold(&mut gateway, &part).await;
         let mut played = Played { report: person.into_report(), ..Played::default() };
         played.lasted = self.house.clock.now().mono.saturating_duration_since(began);
         stage.lookup_faults(part.line).into_iter().for_each(|fault| played.report.faults.push(fault));
         if let Some(record) = record {
-            judge_sound(&mut played, &record, (&file, answered), &part);
+            judge_sound(&mut played, &record, (&file, times), &part);
         }
         if self.manner.keep.is_none() {
             let _ = std::fs::remove_file(&file);
@@ -193,17 +208,19 @@ struct Line {
     /// Level of the noise in the caller's room.
     room: Option<f32>,
     seed: u64,
+    /// To the agents.
+    cues: mpsc::Sender<AgentDoes>,
     person: Person,
 }
 
 impl Line {
-    /// Holds the conversation. Gives the caller, the gateway's record, and how long after the recording's beginning the
-    /// call was answered.
+    /// Holds the conversation. Gives the caller, the gateway's record, and of the caller's own recording how long after its
+    /// beginning the call was answered and how long it took.
     async fn hold(
         mut self,
         gateway: &mut JoinSet<Option<CallRecord>>,
         part: &Part,
-    ) -> (Person, Option<CallRecord>, Duration) {
+    ) -> (Person, Option<CallRecord>, (Duration, Duration)) {
         let give_up = tokio::time::sleep(part.patience);
         tokio::pin!(give_up);
         let mut in_time = true;
@@ -234,10 +251,11 @@ impl Line {
             self.person.handle(news, SystemClock.now().mono);
         }
         let ending = record.as_ref().map_or_else(
-            || Ending { end: "failed: the gateway did not answer".to_owned(), interrupted: 0 },
+            || Ending { end: "failed: the gateway did not answer".to_owned(), ..Ending::default() },
             |record| Ending {
                 end: print_end(&record.end, record.result.as_deref()),
                 interrupted: record.prompts.iter().filter(|prompt| prompt.interrupted).count(),
+                came_to: record.outcomes.iter().map(came_to::print).collect(),
             },
         );
         self.person.handle(News::Over(ending), SystemClock.now().mono);
@@ -245,7 +263,7 @@ impl Line {
         if tokio::time::timeout(CLOSING, self.talk.close()).await.is_err() {
             self.person.give_up("the caller's telephone did not close".to_owned());
         }
-        (self.person, record, answered)
+        (self.person, record, (answered, self.talk.lasted()))
     }
 
     async fn act(&mut self, does: Does) {
@@ -265,9 +283,14 @@ impl Line {
             }
             Does::Rustle(lasting) => {
                 let samples = lasting.as_millis() as usize * TELEPHONE_HZ as usize / 1000;
-                self.play(noise::noise(samples, RUSTLE_DBOV, self.seed));
+                // Short, it is a cough, in which nobody finds a vowel; a good ear stops believing noise that lasts.
+                let sound = if lasting < SONG { noise::noise } else { noise::wordless };
+                self.play(sound(samples, RUSTLE_DBOV, self.seed));
             }
             Does::Press(keys) => self.talk.press(keys),
+            Does::Hush => self.talk.hush(),
+            // Full only if nobody is handed over.
+            Does::Agent(does) => drop(self.cues.try_send(does)),
             Does::HangUp => self.talk.hang_up().await,
         }
     }
@@ -280,12 +303,17 @@ impl Line {
 }
 
 /// Holds what the caller's telephone received against what the gateway played.
-fn judge_sound(played: &mut Played, record: &CallRecord, (file, answered): (&std::path::Path, Duration), part: &Part) {
+fn judge_sound(
+    played: &mut Played,
+    record: &CallRecord,
+    (file, (answered, lasted)): (&std::path::Path, (Duration, Duration)),
+    part: &Part,
+) {
     let understood = record.turns.iter().filter(|turn| turn.outcome == TurnOutcome::Speech);
     played.replies_ms = understood.filter_map(|turn| turn.latency).map(|latency| latency.total_ms).collect();
     match crate::audio::wav::read_stereo(file) {
         Ok((received, _)) => {
-            played.heard = heard(&record.prompts, &received, answered);
+            played.heard = heard(&record.prompts, &received, answered, lasted);
             for text in &played.heard.missing {
                 played
                     .report
@@ -307,11 +335,11 @@ fn apart(config: Config, folder: PathBuf) -> Config {
     apart
 }
 
-/// `0012-a-refill-by-speech`: the line in the file and the heading.
-fn file_name(part: &Part) -> String {
+/// `pharmacy-0012-a-refill-by-speech`: the plan, the line in the file and the heading.
+fn file_name(plan: &str, part: &Part) -> String {
     let words = part.name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     let name: String = words.collect::<Vec<_>>().join("-").to_lowercase().chars().take(60).collect();
-    format!("{:04}-{name}", part.line)
+    format!("{plan}-{:04}-{name}", part.line)
 }
 
 async fn until(due: Option<std::time::Instant>) {
@@ -320,6 +348,3 @@ async fn until(due: Option<std::time::Instant>) {
         None => std::future::pending().await,
     }
 }
-
-/// A leg that a conversation waits for.
-type Awaited = oneshot::Receiver<crate::sip::IncomingLeg>;

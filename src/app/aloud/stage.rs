@@ -1,63 +1,38 @@
 //! The gateway's side of a conversation: as in [`reception`](super::super::reception), but at the time, with the caller
 //! and with the answers of other systems that the conversation names.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tracing::warn;
 
+use super::super::LivePlan;
 use super::super::house::{House, Leg, Place};
-use super::{Awaited, LivePlan};
-use crate::call::driver::{self, Agreement, Asks, Consultant, Consultation, DoNotCall, Witness};
+use super::agents::{Agents, Cues};
+use super::door::Awaited;
+use super::phone::Receiver;
+use crate::call::driver::{self, Agreement, Asks, DoNotCall, Witness};
 use crate::call::record::{CallRecord, Direction, OptOut};
-use crate::call::registry::LiveCall;
-use crate::call::{Call, CallSetup, Consult, HIDDEN, Output, Question, TimelineEvent, Wish};
+use crate::call::{Call, CallSetup, HIDDEN, Output, Question, TimelineEvent};
 use crate::id::CallId;
 use crate::lookup::{Answer, Failure, Request};
 use crate::simulate::aloud::part::Part;
 use crate::simulate::aloud::person::News;
 use crate::simulate::conversation::Expected;
+use crate::simulate::transcript::AgentDoes;
 use crate::sip::IncomingLeg;
 use crate::spoken::markup;
 use crate::time::ShiftedClock;
 
 /// A call rings here within this, or not at all.
-const ARRIVES: Duration = Duration::from_secs(20);
+pub(super) const ARRIVES: Duration = Duration::from_secs(20);
 /// No call lasts longer than this, whatever its plan says.
 const LONGEST: Duration = Duration::from_secs(3_600);
-
-/// Who is expected, by the number they dial.
-#[derive(Clone, Default)]
-pub(super) struct Door(Arc<Mutex<BTreeMap<String, oneshot::Sender<IncomingLeg>>>>);
-
-impl Door {
-    /// Somebody will dial this.
-    pub fn expect(&self, name: &str) -> Awaited {
-        let (arrived, leg) = oneshot::channel();
-        self.expected().insert(name.to_owned(), arrived);
-        leg
-    }
-
-    /// Lets in who is expected, and turns everybody else away.
-    pub async fn keep(self, house: Arc<House>, mut incoming: mpsc::Receiver<IncomingLeg>) {
-        while let Some(leg) = incoming.recv().await {
-            let awaited = self.expected().remove(leg.called.reveal());
-            match awaited {
-                // Whoever waited may have given up: then the leg ends with its commands.
-                Some(awaited) => drop(awaited.send(leg)),
-                None => house.turn_away(leg).await,
-            }
-        }
-    }
-
-    fn expected(&self) -> MutexGuard<'_, BTreeMap<String, oneshot::Sender<IncomingLeg>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// One call, as the gateway has it.
 #[derive(Clone)]
@@ -67,12 +42,21 @@ pub(super) struct Stage {
     folder: PathBuf,
     news: mpsc::Sender<News>,
     others: Others,
+    /// Where agents take calls, and what they do.
+    agents: (Receiver, Cues),
 }
 
 impl Stage {
-    pub fn new(house: &Arc<House>, part: Arc<Part>, folder: PathBuf, news: mpsc::Sender<News>) -> Self {
+    pub fn new(
+        house: &Arc<House>,
+        part: Arc<Part>,
+        folder: PathBuf,
+        news: mpsc::Sender<News>,
+        agents: (Receiver, mpsc::Receiver<AgentDoes>),
+    ) -> Self {
         let others = Others(Arc::new(Mutex::new((part.lookups.iter().cloned().collect(), Vec::new()))));
-        Self { house: house.clone(), part, folder, news, others }
+        let agents = (agents.0, Cues::new(agents.1.into()));
+        Self { house: house.clone(), part, folder, news, others, agents }
     }
 
     /// Answers the call and lets the plan talk. `None`: it never came, or could not be answered.
@@ -83,16 +67,10 @@ impl Stage {
     }
 
     async fn talk(self, leg: IncomingLeg, live: LivePlan) -> Result<CallRecord, String> {
-        let Self { house, part, folder, news, others } = self;
+        let Self { house, part, folder, news, others, agents: (receiver, cues) } = self;
         let now = house.clock.now();
-        let listed = LiveCall {
-            since: now.wall,
-            plan: live.plan.name.clone(),
-            version: live.plan.version.clone(),
-            direction: Direction::Inbound,
-            peer: leg.peer.clone(),
-        };
-        let Place { seat, port, orders } = house.place(&leg.call, listed).map_err(|error| error.to_string())?;
+        let place = house.place(&leg.call, &live, (Direction::Inbound, &leg.peer), now.wall);
+        let Place { seat, port, orders } = place.map_err(|error| error.to_string())?;
         let mut negotiation = house.negotiation(leg.local.ip(), port.address().port(), None);
         let offer = leg.offer.as_deref().ok_or("it came without an offer")?;
         let (sdp, params) = negotiation.answer(offer).map_err(|error| error.to_string())?;
@@ -120,13 +98,23 @@ impl Stage {
         };
         let leg = Leg { id: leg.leg, commands: leg.commands, events: leg.events };
         let agreement = Agreement::answered(negotiation);
-        let mut ports = house.ports(leg, media_events, agreement, &live, (orders, None), Box::new(Nobody));
+        let agents = Agents {
+            behalf: house.on_behalf(&setup, None),
+            receiver,
+            name: format!("agent-{:08x}", rand::random::<u32>()),
+            cues,
+            news: news.clone(),
+            clock: house.clock.clone(),
+            at_work: Arc::new(Mutex::new(JoinSet::new())),
+        };
+        let mut ports = house.ports(leg, media_events, agreement, &live, (orders, None), Box::new(agents.clone()));
         ports.lookups = Some(Arc::new(others));
         ports.do_not_call = Box::new(Nobody);
         ports.recordings = folder;
         ports.witness = Some(Box::new(Onlooker { news, said: Vec::new(), rested: None }));
         ports.clock = clock.clone();
         let record = driver::run(Call::inbound(setup, crate::time::Clock::now(&*clock)), ports).await;
+        agents.done().await;
         drop(seat);
         Ok(record)
     }
@@ -170,19 +158,8 @@ impl Asks for Others {
     }
 }
 
-/// Nobody is called, and nothing is kept.
+/// Nothing is kept.
 struct Nobody;
-
-impl Consultant for Nobody {
-    fn consult(&self, _: Consult) -> Consultation {
-        // Its news end at once, which the call takes for the end.
-        Consultation { news: mpsc::channel(1).1, verdict: mpsc::channel(1).0 }
-    }
-
-    fn queue(&self, _: Wish) -> Consultation {
-        Consultation { news: mpsc::channel(1).1, verdict: mpsc::channel(1).0 }
-    }
-}
 
 #[async_trait]
 impl DoNotCall for Nobody {
@@ -216,6 +193,8 @@ impl Witness for Onlooker {
             Output::Timeline(TimelineEvent::Keys { meaning, .. }) => {
                 self.tell(News::Hears { words: None, meaning: meaning.clone() });
             }
+            // What an agent was to do has come to something.
+            Output::Timeline(TimelineEvent::Joined { .. } | TimelineEvent::HandedBack { .. }) => self.tell(News::Done),
             _ => {}
         }
     }

@@ -103,8 +103,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_is_away_is_away_after_a_restart_and_who_came_back_is_not() {
+        let data = tempfile::tempdir().unwrap();
+        let open = || Desk::open(Arc::new(roster()), data.path(), Arc::new(SystemClock));
+        let away = |told: Value| told["agents"][0]["away"].clone();
+        assert_eq!(away(open().look().await), json!(false));
+        open().presence("ada", Presence::Away).await;
+        let again = open();
+        assert_eq!(away(again.look().await), json!(true));
+        again.presence("ada", Presence::Back).await;
+        assert_eq!(away(open().look().await), json!(false));
+        // A name that the settings do not know any more keeps nobody from working.
+        std::fs::write(data.path().join("agents-away"), "bob\n").unwrap();
+        assert_eq!(away(open().look().await), json!(false));
+    }
+
+    #[tokio::test]
     async fn whoever_is_told_to_be_away_is_until_told_otherwise_and_strangers_are_named() {
-        let desk = Desk::open(Arc::new(roster()), Arc::new(SystemClock));
+        let data = tempfile::tempdir().unwrap();
+        let desk = Desk::open(Arc::new(roster()), data.path(), Arc::new(SystemClock));
         let state = |told: &Value| (told["agents"][0]["state"].clone(), told["agents"][0]["away"].clone());
         let look = desk.look().await;
         assert_eq!(state(&look), (json!("free"), json!(false)));

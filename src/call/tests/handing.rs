@@ -442,3 +442,17 @@ fn a_choice_said_before_its_menu_is_in_the_record_and_on_the_screen_of_who_takes
     assert_eq!(kept, [("offer", 1, Some("no")), ("main", 0, Some("bill"))]);
     assert!(turns[1].heard.is_none() && turns[1].outcome == TurnOutcome::Speech, "{:?}", turns[1]);
 }
+
+#[test]
+fn waiting_for_a_person_is_no_slow_reply() {
+    let mut rig = rig();
+    rig.says(1, "bill");
+    rig.pass(1_000);
+    assert!(rig.sent(&|output| matches!(output, Output::Queue(_))), "{:?}", rig.outputs);
+    rig.pass(60_000);
+    news(&mut rig, Consulted::Left { why: Overflow::TooLong });
+    rig.prompts_end();
+    let record = rig.goes_down();
+    assert_eq!(record.turns.len(), 1);
+    assert_eq!(record.turns[0].latency, None, "what is said after a minute's music answers nobody");
+}

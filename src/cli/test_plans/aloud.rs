@@ -15,6 +15,7 @@ use crate::config::{Config, LogConfig};
 use crate::dialplan::plan::Plan;
 use crate::observe;
 use crate::simulate::aloud::part::{Part, Unplayable};
+use crate::simulate::aloud::person::Recalled;
 use crate::simulate::aloud::tally::{Played, Tally};
 use crate::simulate::runner::Plans;
 use crate::simulate::transcript;
@@ -192,9 +193,17 @@ fn told(title: &str, played: &Played) -> String {
     let mark = if played.passed() { "ok  " } else { "FAIL" };
     let mut text = format!("{mark} {title}  ({:.0} s)\n", played.lasted.as_secs_f64());
     for again in &played.report.again {
-        let heard = again.heard.as_deref().map_or("nothing".to_owned(), |heard| format!("\"{}\"", harmless(heard)));
-        let what = if again.doubted { "was asked back" } else { "was said again" };
-        let _ = writeln!(text, "     {:>5}  {what}: heard {heard} for \"{}\"", again.line, again.said);
+        let (what, said) = (if again.doubted { "was asked back" } else { "was said again" }, &again.said);
+        let _ = match &again.heard {
+            Recalled::Nothing => writeln!(text, "     {:>5}  {what}: heard nothing for \"{said}\"", again.line),
+            Recalled::Secret => {
+                writeln!(text, "     {:>5}  {what}: what was heard for \"{said}\" is secret", again.line)
+            }
+            Recalled::Words(heard) => {
+                writeln!(text, "     {:>5}  {what}: heard \"{}\" for \"{said}\"", again.line, harmless(heard))
+            }
+            Recalled::Before => writeln!(text, "     {:>5}  {what}: \"{said}\", as it was asked anew", again.line),
+        };
     }
     for (line, why) in &played.report.faults {
         let _ = writeln!(text, "!    {line:>5}  {}", harmless(why));

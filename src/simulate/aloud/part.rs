@@ -7,9 +7,10 @@ use crate::call::Question;
 use crate::dialplan::plan::Plan;
 use crate::language::Language;
 use crate::rtp::Digit;
+use crate::simulate::came_to;
 use crate::simulate::conversation::{Caller, Expected};
 use crate::simulate::runner;
-use crate::simulate::transcript::{Script, USUAL_CONFIDENCE, What, When};
+use crate::simulate::transcript::{AgentDoes, Item, Script, USUAL_CONFIDENCE, What, When, fits};
 
 /// A call by voice takes longer than in text: voices are slower, and lines are said again. So many times as long…
 const SLOWER: u32 = 3;
@@ -37,6 +38,8 @@ pub struct Part {
     pub last_words: Vec<String>,
     /// Line and text of how it should end; `None`: where the bot listens.
     pub end: Option<(usize, String)>,
+    /// Line and text of everything that should come of it; empty: that is not written.
+    pub came_to: Vec<(usize, String)>,
     /// It is given up after this.
     pub patience: Duration,
 }
@@ -69,6 +72,8 @@ pub enum Act {
     Rustle(Duration),
     /// Nothing, until the bot speaks or that has passed.
     Wait(Duration),
+    /// Nothing themselves: the person they are handed to does this, or nobody comes.
+    Agent(AgentDoes),
     /// Hangs up.
     HangUp,
 }
@@ -82,9 +87,12 @@ pub enum Unplayable {
     /// It is about a recogniser that doubts.
     #[error("line {0} says how sure the recogniser is, which a real one decides for itself")]
     Doubt(usize),
-    /// It needs people.
-    #[error("line {0} has a person take part, whom there is no telephone for here")]
-    Agent(usize),
+    /// It needs a telephone that follows a REFER.
+    #[error("line {0} has the caller's own telephone sent on, and the one here cannot call anybody else")]
+    SentOn(usize),
+    /// It needs a voice for another language than the caller's.
+    #[error("line {0} is not in the language of the call, and a caller here has voices for one only")]
+    OtherTongue(usize),
     /// It needs a recogniser that is not there.
     #[error("nothing here understands {language} by voice: {why}")]
     Deaf {
@@ -111,25 +119,33 @@ impl Part {
                 What::You { pieces, .. } if pieces.iter().any(|(_, words)| words.contains('|')) => {
                     return Err(Unplayable::Doubt(item.line));
                 }
-                What::Agent(_) => return Err(Unplayable::Agent(item.line)),
                 _ => {}
             }
+        }
+        let caller = runner::caller_of(script);
+        let language = caller.language.clone().or_else(|| plan.languages.first().cloned());
+        let language = language.unwrap_or_else(Language::english);
+        let foreign = |item: &&Item| matches!(&item.what, What::You { pieces, .. } if pieces.iter().any(|(_, words)| is_foreign(words, &language)));
+        if let Some(item) = script.items.iter().find(foreign) {
+            return Err(Unplayable::OtherTongue(item.line));
         }
         let outcome = runner::run(script, plan.clone());
         if !outcome.passed() {
             return Err(Unplayable::FailsInText);
         }
-        let caller = runner::caller_of(script);
-        let language = caller.language.clone().or_else(|| plan.languages.first().cloned());
+        if let Some(line) = outcome.sent_on {
+            return Err(Unplayable::SentOn(line));
+        }
         let mut part = Self {
             name: script.name.clone(),
             line: script.line,
             caller,
-            language: language.unwrap_or_else(Language::english),
+            language,
             lookups: runner::lookups_of(script),
             deeds: Vec::new(),
             last_words: Vec::new(),
             end: None,
+            came_to: Vec::new(),
             patience: (outcome.lasted * SLOWER + MORE).min(LONGEST),
         };
         let mut cues = outcome.cues.into_iter();
@@ -143,7 +159,12 @@ impl Part {
                     part.end = Some((item.line, text.clone()));
                     continue;
                 }
-                What::Http { .. } | What::Agent(_) | What::CameTo(_) => continue,
+                What::CameTo(text) => {
+                    part.came_to.push((item.line, text.clone()));
+                    continue;
+                }
+                What::Http { .. } => continue,
+                What::Agent(does) => (Act::Agent(does.clone()), When::default()),
                 What::You { pieces, when, .. } => (Act::Speak(pieces.clone()), *when),
                 What::Keys { keys, when } => (Act::Press(keys.clone()), *when),
                 What::Noise { lasting, when } => (Act::Rustle(*lasting), *when),
@@ -163,6 +184,26 @@ impl Part {
         self.deeds.iter().any(|deed| matches!(deed.act, Act::Speak(_)))
     }
 
+    /// What came of the call otherwise than is written, if anything is: line and sentence. `again`: a line was said again.
+    pub fn outcome_fault(&self, happened: &[String], again: bool) -> Option<(usize, String)> {
+        if self.came_to.is_empty() {
+            return None;
+        }
+        let nothing = [came_to::NONE.to_owned()];
+        let happened = if happened.is_empty() { nothing.as_slice() } else { happened };
+        for (place, (line, written)) in self.came_to.iter().enumerate() {
+            match happened.get(place) {
+                Some(happened) if fits(&came_to::by_voice(written, again), happened) => {}
+                Some(happened) => {
+                    return Some((*line, format!("`{written}` should have come of it, not `{happened}`")));
+                }
+                None => return Some((*line, format!("`{written}` should have come of it, and did not"))),
+            }
+        }
+        let (more, (line, _)) = (happened.get(self.came_to.len())?, self.came_to.last()?);
+        Some((*line, format!("`{more}` came of it, which is not written")))
+    }
+
     /// Everything the caller may have to say, each once.
     pub fn words(&self) -> impl Iterator<Item = &str> {
         self.deeds.iter().flat_map(|deed| {
@@ -174,6 +215,13 @@ impl Part {
             .map(|(_, words)| words.as_str())
         })
     }
+}
+
+/// Words in which a voice of that language finds nothing to say: Chinese ones, for an English voice.
+fn is_foreign(words: &str, language: &Language) -> bool {
+    language.primary() == "en"
+        && words.chars().any(char::is_alphanumeric)
+        && !words.chars().any(|letter| letter.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]
@@ -205,7 +253,8 @@ mod tests {
     fn what_cannot_be_played_says_why() {
         let doubt = part("bot Welcome …\nbot What …\nyou mumble (0.2)").unwrap_err();
         assert_eq!(doubt, Unplayable::Doubt(7));
+        let foreign = part("bot Welcome …\nbot What …\nyou 查余额").unwrap_err();
+        assert_eq!(foreign, Unplayable::OtherTongue(7));
         assert_eq!(part("bot Goodbye.\nend completed").unwrap_err(), Unplayable::FailsInText);
-        assert_eq!(part("bot Welcome …\nbot What …\nagent nobody").unwrap_err(), Unplayable::Agent(7));
     }
 }

@@ -20,7 +20,7 @@ use super::mishearing::Words;
 use super::part::{Act, Deed, Part};
 use crate::call::Question;
 use crate::rtp::Digit;
-use crate::simulate::transcript::fits;
+use crate::simulate::transcript::{AgentDoes, fits};
 use crate::spoken::yes_no;
 
 /// How often a line is said, at most; and how often the bot may ask back about it.
@@ -51,7 +51,7 @@ pub enum News {
         /// What they mean there.
         meaning: Option<String>,
     },
-    /// What the person was doing is done.
+    /// What the person was doing is done, or what they waited for others to do.
     Done,
     /// The call is over.
     Over(Ending),
@@ -64,6 +64,8 @@ pub struct Ending {
     pub end: String,
     /// Prompts cut short by the caller.
     pub interrupted: usize,
+    /// Everything that came of it, as `outcome` lines write it.
+    pub came_to: Vec<String>,
 }
 
 /// What a person does on the telephone.
@@ -81,6 +83,10 @@ pub enum Does {
     Press(Vec<Digit>),
     /// Makes a sound without words.
     Rustle(Duration),
+    /// Stops the sound.
+    Hush,
+    /// Nothing: whoever they are handed to does this.
+    Agent(AgentDoes),
     /// Hangs up.
     HangUp,
 }
@@ -92,10 +98,23 @@ pub struct Again {
     pub line: usize,
     /// As written.
     pub said: String,
-    /// As heard; `None`: nothing was, or it is secret.
-    pub heard: Option<String>,
+    /// As heard.
+    pub heard: Recalled,
     /// It was doubted only, and affirmed or denied.
     pub doubted: bool,
+}
+
+/// What was heard of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recalled {
+    /// Nothing.
+    Nothing,
+    /// Something that nobody may know: an answer to a question that is `sensitive`, or keys.
+    Secret,
+    /// These words.
+    Words(String),
+    /// It went well, or seemed to: a later question led back to it, as when who you are does not match.
+    Before,
 }
 
 /// What came of a conversation.
@@ -120,9 +139,11 @@ pub struct Person {
     /// How often each thing was done, and which question was open then.
     tries: Vec<(u32, Option<Question>)>,
     last: Option<Last>,
-    /// What the bot has said since, and when each line began.
-    said: Vec<(String, Option<Instant>)>,
+    /// What the bot has said since.
+    said: Vec<Said>,
     listening: Option<Instant>,
+    /// Whether it listened when it was last seen.
+    rests: bool,
     question: Option<Question>,
     state: State,
     does: VecDeque<Does>,
@@ -130,12 +151,22 @@ pub struct Person {
     report: Report,
 }
 
+/// A line of the bot.
+#[derive(Debug)]
+struct Said {
+    text: String,
+    began: Option<Instant>,
+    /// The caller was still speaking: it thought they had finished.
+    into_words: bool,
+}
+
 /// What was done last.
 #[derive(Debug)]
 struct Last {
     deed: usize,
     doubts: u32,
-    /// The question that was answered with "no" since.
+    /// The question that was answered with "yes" or "no" since, and that with "no".
+    doubted: Option<Question>,
     denied: Option<Question>,
     heard: Vec<String>,
     secret: bool,
@@ -177,6 +208,7 @@ impl Person {
             last: None,
             said: Vec::new(),
             listening: None,
+            rests: false,
             question: None,
             state: State::Listening { since: now },
             does: VecDeque::new(),
@@ -189,18 +221,23 @@ impl Person {
     pub fn handle(&mut self, news: News, now: Instant) {
         match news {
             News::Says(text) => {
-                self.said.push((text, None));
+                self.said.push(Said { text, began: None, into_words: self.state == State::Acting });
                 if matches!(self.state, State::Silent { .. }) {
                     self.state = State::Listening { since: now };
                 }
+                // A sound longer than the bot listens is over when it has heard enough, as in text.
+                if self.state == State::Acting && matches!(self.doing(), Some(Act::Rustle(_))) {
+                    self.does.push_back(Does::Hush);
+                }
             }
             News::Begins => {
-                if let Some((_, began)) = self.said.iter_mut().find(|(_, began)| began.is_none()) {
-                    *began = Some(now);
+                if let Some(said) = self.said.iter_mut().find(|said| said.began.is_none()) {
+                    said.began = Some(now);
                 }
             }
             News::Rests { listening, question } => {
                 self.question = question;
+                self.rests = listening;
                 self.listening = listening.then(|| self.listening.unwrap_or(now));
             }
             News::Hears { words, meaning } => {
@@ -210,7 +247,12 @@ impl Person {
                     last.meaning = meaning;
                 }
             }
-            News::Done if self.state == State::Acting => self.state = State::Listening { since: now + ARRIVES },
+            News::Done if self.state == State::Acting => {
+                self.state = State::Listening { since: now + ARRIVES };
+                if self.goes_unanswered() {
+                    self.listening = self.rests.then_some(now);
+                }
+            }
             News::Done => {}
             News::Over(ending) => self.over(&ending),
         }
@@ -236,7 +278,11 @@ impl Person {
             return;
         }
         match self.state {
-            State::Silent { .. } => self.state = State::Listening { since: now },
+            State::Silent { .. } => {
+                self.state = State::Listening { since: now };
+                // A bot that has waited all the time has nothing new to tell.
+                self.listening = self.rests.then_some(now);
+            }
             State::Listening { since } => {
                 self.count();
                 self.decide(self.moment(since).is_some(), now);
@@ -268,7 +314,22 @@ impl Person {
         let into = deed.when.into?;
         match deed.before.len().checked_sub(1) {
             None => Some(since + into),
-            Some(place) => self.said.get(place).and_then(|(_, began)| *began).map(|began| began + into),
+            Some(place) => self.said.get(place).and_then(|said| said.began).map(|began| began + into),
+        }
+    }
+
+    /// What was done last.
+    fn doing(&self) -> Option<&Act> {
+        self.last.as_ref().map(|last| &self.part.deeds[last.deed].act)
+    }
+
+    /// Does the bot have nothing to say to what was done last? To words it always has.
+    fn goes_unanswered(&self) -> bool {
+        let next = self.part.deeds.get(self.next);
+        match self.doing() {
+            Some(Act::Agent(_)) => true,
+            Some(Act::Rustle(_)) => next.is_some_and(|next| next.before.is_empty()),
+            _ => false,
         }
     }
 
@@ -276,11 +337,31 @@ impl Person {
         let part = self.part.clone();
         let Some(deed) = part.deeds.get(self.next) else { return self.decide_at_the_end(&part, now) };
         match self.fit(&deed.before) {
+            // Nobody is handed to anybody while a question is open: what was said before was not understood.
+            Fit::Whole if matches!(deed.act, Act::Agent(_)) && self.question.is_some() => {
+                self.mend(&deed.before, deed.question.as_ref(), now);
+            }
             Fit::Whole if at_its_moment || deed.when.into.is_none() => self.perform(self.next, now),
             // A message is being taken, or the caller waits for somebody: more will be said.
             Fit::Begun if self.question.is_none() => self.listening = None,
+            _ if self.fits_but_for_pauses(deed) => self.perform(self.next, now),
             _ => self.mend(&deed.before, deed.question.as_ref(), now),
         }
+    }
+
+    /// Where somebody pauses within a line, the bot may take that for its end or not, and asks again or does not: what
+    /// counts is that both come to the same words and the same question.
+    fn fits_but_for_pauses(&self, deed: &Deed) -> bool {
+        let pauses = matches!(self.doing(), Some(Act::Speak(pieces)) if pieces.len() > 1);
+        if !pauses || self.question.is_none() || !same(self.question.as_ref(), deed.question.as_ref()) {
+            return false;
+        }
+        let early = self.said.iter().take_while(|said| said.into_words).count();
+        let ends = |skipped: usize| {
+            let said = joined(&self.said[skipped..]);
+            (0..deed.before.len()).any(|from| fits(&deed.before[from..].join(" "), &said))
+        };
+        (0..=early).any(ends)
     }
 
     /// Nothing is left to do.
@@ -307,11 +388,13 @@ impl Person {
         let back = (0..=last.deed).rev().find(|place| part.deeds[*place].can_be_repeated() && asked(place));
         // Or asked otherwise, once what was misunderstood has been denied.
         let otherwise = last.denied.is_some() && !same(last.denied.as_ref(), here.as_ref());
-        if let Some(place) = back.or(otherwise.then_some(last.deed)) {
+        // Or asked the same when that was affirmed: "yes" is no answer to it.
+        let unmoved = here.is_some() && same(last.doubted.as_ref(), here.as_ref());
+        if let Some(place) = back.or((otherwise || unmoved).then_some(last.deed)) {
             if self.tries[place].0 >= TRIES {
                 return self.fail_here(expected);
             }
-            self.remember(false);
+            self.remember(place, false);
             return self.perform(place, now);
         }
         if here.as_ref().is_none_or(|here| !here.takes_yes) || last.doubts >= TRIES {
@@ -321,9 +404,11 @@ impl Person {
         let misread = same(here.as_ref(), question);
         let meant = last.meaning.is_none() || last.meaning == part.deeds[last.deed].meaning;
         let affirmed = !misread && meant;
-        self.remember(true);
+        let doubted = last.deed;
+        self.remember(doubted, true);
         let Some(last) = &mut self.last else { return };
         last.doubts += 1;
+        last.doubted.clone_from(&here);
         last.denied = here.filter(|_| !affirmed);
         let pieces = vec![(Duration::ZERO, yes_no(affirmed, &part.language))];
         self.does.push_back(Does::Speak { pieces, try_no: last.doubts });
@@ -341,6 +426,7 @@ impl Person {
         self.last = Some(Last {
             deed: place,
             doubts,
+            doubted: None,
             denied: None,
             heard: Vec::new(),
             secret: false,
@@ -360,6 +446,7 @@ impl Person {
             Act::Press(keys) => self.does.push_back(Does::Press(keys.clone())),
             Act::Rustle(lasting) => self.does.push_back(Does::Rustle(*lasting)),
             Act::Wait(time) => self.state = State::Silent { until: now + *time },
+            Act::Agent(does) => self.does.push_back(Does::Agent(does.clone())),
             Act::HangUp => self.leave(),
         }
     }
@@ -377,10 +464,17 @@ impl Person {
         }
     }
 
-    fn remember(&mut self, doubted: bool) {
+    /// That thing is done again, or was doubted.
+    fn remember(&mut self, place: usize, doubted: bool) {
         let Some(last) = &self.last else { return };
-        let deed = &self.part.deeds[last.deed];
-        let heard = Some(last.heard.join(" ")).filter(|heard| !heard.is_empty());
+        let deed = &self.part.deeds[place];
+        // Asked from an earlier question on: what was heard since belongs to other lines.
+        let heard = match place == last.deed {
+            true if last.secret => Recalled::Secret,
+            true if last.heard.is_empty() => Recalled::Nothing,
+            true => Recalled::Words(last.heard.join(" ")),
+            false => Recalled::Before,
+        };
         self.report.again.push(Again { line: deed.line, said: deed.words(), heard, doubted });
     }
 
@@ -398,6 +492,8 @@ impl Person {
                 let heard = self.misheard();
                 self.fault(*line, format!("it should have ended `{text}`, and ended `{}`{heard}", ending.end));
             }
+            let again = !self.report.again.is_empty();
+            self.report.faults.extend(part.outcome_fault(&ending.came_to, again));
             if ending.interrupted < self.interruptions {
                 let line = part.deeds.iter().find(|deed| deed.when.interrupts).map_or(part.line, |deed| deed.line);
                 let (cut, wanted) = (ending.interrupted, self.interruptions);
@@ -430,7 +526,7 @@ impl Person {
 
     /// What was said in the place of what is written.
     fn instead(&self, expected: &[String]) -> String {
-        let said: Vec<&str> = self.said.iter().map(|(text, _)| text.as_str()).collect();
+        let said: Vec<&str> = self.said.iter().map(|said| said.text.as_str()).collect();
         let said = if said.is_empty() { "said nothing".to_owned() } else { format!("said \"{}\"", said.join(" ")) };
         let expected = if expected.is_empty() { "nothing".to_owned() } else { format!("\"{}\"", expected.join(" ")) };
         format!("the bot {said} where {expected} is written{}", self.misheard())
@@ -455,8 +551,7 @@ impl Person {
     }
 
     fn fit(&self, expected: &[String]) -> Fit {
-        let said: Vec<&str> = self.said.iter().map(|(text, _)| text.as_str()).collect();
-        let said = said.join(" ");
+        let said = joined(&self.said);
         let begins = |lines: usize| fits(&expected[..lines].join(" "), &said);
         match begins(expected.len()) {
             true => Fit::Whole,
@@ -477,13 +572,17 @@ impl Deed {
             Act::Speak(pieces) => spoken(pieces),
             Act::Press(_) => "keys".to_owned(),
             Act::Rustle(_) => "noise".to_owned(),
-            Act::Wait(_) | Act::HangUp => String::new(),
+            Act::Wait(_) | Act::Agent(_) | Act::HangUp => String::new(),
         }
     }
 }
 
 fn spoken(pieces: &[(Duration, String)]) -> String {
     pieces.iter().map(|(_, words)| words.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+fn joined(said: &[Said]) -> String {
+    said.iter().map(|said| said.text.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 fn same(one: Option<&Question>, other: Option<&Question>) -> bool {

@@ -47,8 +47,13 @@ impl Line {
         does
     }
 
-    fn over(mut self, end: &str) -> Report {
-        self.person.handle(News::Over(Ending { end: end.to_owned(), interrupted: 0 }), self.now);
+    fn over(self, end: &str) -> Report {
+        self.over_with(end, &[])
+    }
+
+    fn over_with(mut self, end: &str, came_to: &[&str]) -> Report {
+        let came_to = came_to.iter().map(|line| (*line).to_owned()).collect();
+        self.person.handle(News::Over(Ending { end: end.to_owned(), interrupted: 0, came_to }), self.now);
         self.person.into_report()
     }
 }
@@ -89,7 +94,7 @@ fn what_was_not_understood_is_said_again_and_told() {
     line.bot(&["Somebody will help you."], "nowhere", false);
     let report = line.over("completed: agent");
     assert!(report.faults.is_empty(), "{report:?}");
-    assert_eq!((report.again.len(), report.again[0].heard.as_deref()), (1, Some("Last cart.")));
+    assert_eq!((report.again.len(), &report.again[0].heard), (1, &Recalled::Words("Last cart.".into())));
     assert_eq!((report.spoken, report.words), (2, Words { said: 4, wrong: 2 }));
 }
 
@@ -179,4 +184,124 @@ fn who_is_asked_anew_from_an_earlier_question_on_answers_all_of_it_again() {
     assert_eq!(line.does(), speaks_again("balance", 2));
     line.bot(&["Please key in your PIN."], "verify", false);
     assert!(matches!(line.does(), Some(Does::Press(_))));
+}
+
+const DESK: &str = "dialplan: 1\nname: small\nlanguages: [en-US]\ndefaults: { question: { go: bye } }\nstart: want\nsteps:\n  \
+                    want:\n    menu:\n      prompt: What is it about?\n      options:\n        bill: { key: 1, phrases: [my bill], \
+                    go: desk }\n        hours: { key: 2, phrases: [opening hours], go: bye }\n  desk:\n    queue: { group: desk, go: \
+                    bye, overflow: bye }\n  bye:\n    hangup: { text: Bye. }\n";
+
+/// A small plan with a queue, and this conversation with it.
+fn desk(lines: &str) -> Line {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("small.yaml"), DESK).unwrap();
+    let plan = crate::dialplan::load::load(&folder.path().join("small.yaml")).unwrap().plan;
+    let text = format!("```call\nplan: small.yaml\n{lines}\n```\n");
+    let part = Part::of(&transcript::parse(&text).unwrap()[0], &plan).unwrap();
+    let now = SystemClock.now().mono;
+    Line { person: Person::new(Arc::new(part), now), now }
+}
+
+const SERVED: &str = "bot What is it about?\nyou my bill\nagent bob declines\nagent alice accepts\n... 5s\nagent hangs up\n\
+                      bot Bye.\nend completed\noutcome handed group=desk agent=alice end=served waited=… talked=…";
+
+#[test]
+fn who_is_handed_over_waits_until_others_have_done_what_is_written() {
+    let mut line = desk(SERVED);
+    line.bot(&["What is it about?"], "want", true);
+    assert_eq!(line.does(), speaks("my bill"));
+    line.heard("My bill.", Some("bill"));
+    line.person.handle(News::Rests { listening: true, question: None }, line.now);
+    assert_eq!(line.does(), Some(Does::Agent(AgentDoes::Declines)));
+    assert_eq!(line.does(), Some(Does::Agent(AgentDoes::Accepts("alice".into()))));
+    // Silence, on purpose, while both talk.
+    assert_eq!(line.does(), None);
+    assert_eq!(line.does(), None);
+    assert_eq!(line.does(), Some(Does::Agent(AgentDoes::HangsUp)));
+    line.bot(&["Bye."], "nowhere", false);
+    let served = "handed group=desk agent=alice end=served waited=9s talked=6s";
+    assert_eq!(line.over_with("completed", &[served]).faults, []);
+}
+
+#[test]
+fn nobody_is_sought_while_the_bot_still_asks() {
+    let mut line = desk(SERVED);
+    line.bot(&["What is it about?"], "want", true);
+    line.does();
+    line.heard("Mabel.", None);
+    line.bot(&["Sorry, what is it about?"], "want", true);
+    line.person.said.clear();
+    assert_eq!(line.does(), speaks_again("my bill", 2));
+}
+
+#[test]
+fn what_came_of_a_call_is_compared_in_order() {
+    let served = "handed group=desk agent=alice end=served waited=9s talked=6s";
+    let busy = "handed group=desk agent=alice end=busy waited=9s talked=6s";
+    for (came_to, wrong) in [
+        (vec![], "not `none`"),
+        (vec![busy], "end=busy"),
+        (vec![served, "tag topic=hours"], "`tag topic=hours` came of it"),
+    ] {
+        let mut line = desk(SERVED);
+        line.person.next = line.person.part.deeds.len();
+        line.person.said.push(Said { text: "Bye.".into(), began: None, into_words: false });
+        let report = line.over_with("completed", &came_to);
+        assert!(report.faults.len() == 1 && report.faults[0].1.contains(wrong), "{report:?}");
+    }
+}
+
+#[test]
+fn a_pause_may_be_taken_for_the_end_of_a_line_or_not() {
+    for (asks_into_words, goes_on) in [(true, true), (false, false)] {
+        let lines = "you balance\nbot Please key in …\nkeys 1234\nbot You have …\nbot Goodbye then.";
+        let mut line = Line::new(&format!("{GREETING}\n{lines}"));
+        let part = Arc::make_mut(&mut line.person.part);
+        let Act::Speak(pieces) = &mut part.deeds[0].act else { panic!("it is spoken") };
+        pieces.push((Duration::from_millis(900), "please".into()));
+        let question = part.deeds[1].question.clone();
+        line.bot(&["Welcome to the bank.", "What can I do for you?"], "main", false);
+        line.now = line.person.due().unwrap();
+        line.person.handle_timeout(line.now);
+        assert!(matches!(line.person.poll(), Some(Does::Speak { .. })));
+        let early = News::Says("Sorry, what can I do for you?".into());
+        if asks_into_words {
+            line.person.handle(early, line.now);
+            line.person.handle(News::Done, line.now);
+        } else {
+            line.person.handle(News::Done, line.now);
+            line.person.handle(early, line.now);
+        }
+        line.person.handle(News::Says("Please key in your PIN.".into()), line.now);
+        line.person.handle(News::Rests { listening: true, question }, line.now);
+        let next = line.does();
+        assert_eq!(matches!(next, Some(Does::Press(_))), goes_on, "{next:?}");
+        assert_eq!(next == Some(Does::HangUp), !goes_on, "{next:?}");
+    }
+}
+
+#[test]
+fn a_question_that_yes_does_not_answer_hears_the_line_again() {
+    let mut line = Line::new(&format!("{GREETING}\nyou balance\nbot Please key in …"));
+    line.bot(&["Welcome to the bank.", "What can I do for you?"], "main", false);
+    assert_eq!(line.does(), speaks("balance"));
+    line.heard("ballads", None);
+    line.bot(&["Ballads, and what else?"], "doubt", true);
+    assert_eq!(line.does(), speaks("yes"));
+    line.bot(&["Ballads, and what else?"], "doubt", true);
+    assert_eq!(line.does(), speaks_again("balance", 2));
+}
+
+#[test]
+fn who_makes_a_sound_stops_when_the_bot_has_heard_enough() {
+    let mut line = Line::new(&format!("{GREETING}\nnoise 60s\nbot …\nkeys 2\nbot …\nend completed: agent"));
+    line.bot(&["Welcome to the bank.", "What can I do for you?"], "main", false);
+    line.now = line.person.due().unwrap();
+    line.person.handle_timeout(line.now);
+    assert_eq!(line.person.poll(), Some(Does::Rustle(Duration::from_secs(60))));
+    line.person.handle(News::Says("Say balance, or lost card.".into()), line.now);
+    assert_eq!(line.person.poll(), Some(Does::Hush));
+    line.person.handle(News::Done, line.now);
+    line.person.handle(News::Says("And more.".into()), line.now);
+    assert_eq!(line.person.poll(), None, "it is silent already");
 }
