@@ -3,13 +3,11 @@
 //! Every rule of every pack in force is asked, and the strictest answer holds. Whatever is missing, stale or contradicts
 //! itself is a *no*: somebody who is not called today can be called tomorrow, and the other way round cannot be mended.
 
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::facts::{CallerId, Consent, History, Lead};
 use super::pack::{Pack, Packs};
-use super::rule::{Kind, Rule, SHARE};
+use super::rule::{Kind, Rule, SHARE, Today};
 use super::sound;
 
 /// Rules push each other on (a cap ends at night, the window opens in the morning); after so many rounds nobody waits
@@ -62,11 +60,12 @@ pub fn decide<'p>(act: Act, lead: &Lead, history: &History, packs: &'p Packs, no
     if let Some(fault) = sound::fault(lead, history, packs, now) {
         return Verdict { ruling: fault.ruling(now), by: Some(Cause::Unsound(fault)) };
     }
-    let today = now.to_zoned(TimeZone::UTC).date();
     let mut at = now;
     let mut by = None;
     for _ in 0..MOST_ROUNDS {
         let before = at;
+        // A rule that comes into force meanwhile has its say about the later moment.
+        let today = Today::at(at, &lead.zones);
         for (pack, rule) in packs.rules_for(act).filter(|(_, rule)| rule.concerns(lead, today)) {
             match earliest(rule, lead, history, at) {
                 Some(moment) if moment > at => (at, by) = (moment, Some(Cause::Rule(pack, rule))),
@@ -141,9 +140,4 @@ fn governed(history: &History, most: u32, days: u16) -> bool {
         let (abandoned, answered) = (u64::from(share.abandoned), u64::from(share.answered));
         abandoned * SHARE as u64 * 100 <= GOVERNOR * u64::from(most) * answered
     })
-}
-
-/// The day on which rules are asked whether they are in force.
-pub(super) fn day_of(now: Timestamp) -> Date {
-    now.to_zoned(TimeZone::UTC).date()
 }

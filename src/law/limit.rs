@@ -35,6 +35,8 @@ pub enum Period {
 pub enum Counts {
     /// Calls we placed, whatever ended them.
     Placed,
+    /// Calls we placed that a person answered, whoever it was and however short.
+    Answered,
     /// Conversations, whoever called.
     Conversations,
     /// Messages we left.
@@ -88,7 +90,7 @@ impl Limit {
     /// From when on a contact counts: a conversation from its end, a call from its beginning.
     fn moment(&self, contact: &Contact) -> Timestamp {
         match self.counts {
-            Counts::Placed => contact.at,
+            Counts::Placed | Counts::Answered => contact.at,
             _ => contact.over.max(contact.at),
         }
     }
@@ -96,6 +98,9 @@ impl Limit {
     fn counts(&self, lead: &Lead, contact: &Contact) -> bool {
         let is_such = match (self.counts, contact.came_to) {
             (Counts::Placed, _) => contact.placed,
+            (Counts::Answered, came_to) => {
+                contact.placed && !matches!(came_to, CameTo::Unreached | CameTo::Machine | CameTo::Message)
+            }
             (Counts::Conversations, came_to) => matches!(came_to, CameTo::Open | CameTo::Conversation),
             (Counts::Messages, came_to) => contact.placed && matches!(came_to, CameTo::Open | CameTo::Message),
             (Counts::Abandoned, came_to) => contact.placed && matches!(came_to, CameTo::Open | CameTo::Abandoned),

@@ -1,9 +1,7 @@
 //! Rule packs: who wrote them, which version, and what they hold.
 
-use jiff::civil::Date;
-
 use super::decide::Act;
-use super::rule::{Kind, Rule};
+use super::rule::{Kind, Rule, Today};
 
 /// Rules that belong together: of one law, one supervisor, or one house.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,8 +45,8 @@ impl Packs {
         })
     }
 
-    /// Is nothing of it in force on that day?
-    pub fn is_empty_on(&self, day: Date) -> bool {
-        !self.0.iter().flat_map(|pack| &pack.rules).any(|rule| rule.in_force(day))
+    /// Is nothing of it in force on these days?
+    pub fn is_empty_on(&self, days: Today) -> bool {
+        !self.0.iter().flat_map(|pack| &pack.rules).any(|rule| rule.in_force(days))
     }
 }

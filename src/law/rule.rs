@@ -1,9 +1,10 @@
 //! One rule: what it asks, of whom, from when on, and where that is written.
 
-use jiff::SignedDuration;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
-use super::facts::{Basis, Lead, Purpose};
+use super::facts::{Basis, Lead, Purpose, Zone};
 use super::limit::Limit;
 use super::window::Window;
 use crate::routing::region::LineType;
@@ -90,14 +91,36 @@ pub enum Kind {
 }
 
 impl Rule {
-    /// Does it speak of this lead, on that day?
-    pub fn concerns(&self, lead: &Lead, today: Date) -> bool {
-        self.in_force(today) && self.scope.holds(lead)
+    /// Does it speak of this lead, on any of these days?
+    pub fn concerns(&self, lead: &Lead, days: Today) -> bool {
+        self.in_force(days) && self.scope.holds(lead)
     }
 
-    /// Is it in force on that day?
-    pub fn in_force(&self, today: Date) -> bool {
-        self.from.is_none_or(|from| from <= today) && self.until.is_none_or(|until| today <= until)
+    /// Is it in force anywhere?
+    pub fn in_force(&self, days: Today) -> bool {
+        self.from.is_none_or(|from| from <= days.last) && self.until.is_none_or(|until| days.first <= until)
+    }
+}
+
+/// The dates that one moment has, wherever a person may be: a rule begins where it begins first, and ends where it ends
+/// last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Today {
+    /// The earliest.
+    pub first: Date,
+    /// The latest.
+    pub last: Date,
+}
+
+impl Today {
+    /// The dates of `at` in these zones; in UTC where there is none.
+    pub fn at(at: Timestamp, zones: &[Zone]) -> Self {
+        let mut dates = zones.iter().map(|zone| zone.rules().to_datetime(at).date());
+        let one = dates.next().unwrap_or_else(|| TimeZone::UTC.to_datetime(at).date());
+        dates.fold(Self { first: one, last: one }, |days, date| Self {
+            first: days.first.min(date),
+            last: days.last.max(date),
+        })
     }
 }
 

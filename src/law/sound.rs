@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::decide::Ruling;
 use super::facts::{History, Lead};
 use super::pack::Packs;
+use super::rule::Today;
 
 /// Clocks of nodes may differ by so much.
 pub const SKEW: SignedDuration = SignedDuration::from_secs(2);
@@ -69,7 +70,7 @@ pub(super) fn fault(lead: &Lead, history: &History, packs: &Packs, now: Timestam
     let long_ago = now.checked_sub(FRESH).unwrap_or(Timestamp::MIN);
     let digits = lead.number.reveal().strip_prefix('+').unwrap_or_default();
     let is_number = (5..=15).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit());
-    if packs.is_empty_on(super::decide::day_of(now)) {
+    if packs.is_empty_on(Today::at(now, &lead.zones)) {
         return Some(Fault::NoPack);
     }
     if !is_number {

@@ -8,6 +8,7 @@ use super::decide::{Act, Cause, Ruling, Verdict, decide};
 use super::facts::{Basis, CallerId, CameTo, Closed, Consent, Contact, History, Lead, Purpose, Share, Zone};
 use super::pack::Packs;
 use super::read::load_str;
+use super::rule::Today;
 use crate::pii::Pii;
 use crate::routing::region::LineType;
 
@@ -288,10 +289,11 @@ fn together_packs_are_as_strict_as_the_strictest_and_find_the_same_hour_in_any_o
 #[test]
 fn a_rule_holds_in_its_time() {
     let dated = only("suppression: any, from: 2026-08-02, until: 2026-12-31");
-    assert!(dated.is_empty_on(date(2026, 8, 1)) && !dated.is_empty_on(date(2026, 12, 31)));
+    let day = |day| Today { first: day, last: day };
+    assert!(dated.is_empty_on(day(date(2026, 8, 1))) && !dated.is_empty_on(day(date(2026, 12, 31))));
     let packs = Packs::new([dated.each(), only("never_lines: [premium]").each()].concat());
     let ruled = |text| {
-        let now = at("UTC", text);
+        let now = at(NEW_YORK, text);
         let closed = Closed { reason: "opt_out".to_owned(), source: "list".to_owned(), since: now, until: None };
         ruling(&lead(&[NEW_YORK]), &History { closed: vec![closed], ..nothing_yet(now) }, &packs, now)
     };

@@ -20,6 +20,8 @@ pub struct Window {
     pub week: Vec<(Days, Hours)>,
     /// Days on which nobody is called.
     pub holidays: Vec<(String, DayRule)>,
+    /// The last day whose holidays are known: nobody is called after it.
+    pub known_until: Option<Date>,
     /// The call must be over so long before the hours are.
     pub margin: SignedDuration,
 }
@@ -33,6 +35,8 @@ pub enum Hour {
     Outside,
     /// Not on this day.
     Holiday(String),
+    /// Nobody knows whether it is a holiday.
+    Unknown,
 }
 
 impl Window {
@@ -78,6 +82,9 @@ impl Window {
     /// May a call of so long begin at this moment, on the wall of this zone?
     pub fn hour(&self, zone: &Zone, takes: SignedDuration, at: Timestamp) -> Hour {
         let begins = zone.rules().to_datetime(at);
+        if self.known_until.is_some_and(|last| last < begins.date()) {
+            return Hour::Unknown;
+        }
         if let Some(holiday) = self.holiday(begins.date()) {
             return Hour::Holiday(holiday.to_owned());
         }

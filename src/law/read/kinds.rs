@@ -32,11 +32,13 @@ pub(super) const KINDS: &[Key] = &[
 const WINDOW: &[Key] = &[
     key("hours", Shape::Any, "hours for days of the week"),
     key("holidays", Shape::Any, "days without any"),
+    key("holidays_known_until", Shape::Line, "nobody is called after that day"),
     key("before_end", Shape::Time, "calls are over so long before the hours are"),
 ];
 
 const LIMIT: &[Key] = &[
     key("calls", Shape::Count(1, 10_000), "calls placed"),
+    key("answered", Shape::Count(1, 10_000), "calls placed that a person answered"),
     key("conversations", Shape::Count(1, 10_000), "conversations, whoever called"),
     key("messages", Shape::Count(1, 10_000), "messages left"),
     key("within", Shape::Line, "`7 days`, `24 hours`, `day`"),
@@ -157,17 +159,23 @@ fn window(node: Node, owner: &str, findings: &mut Findings) -> Option<Window> {
             holidays.extend(day.map(|day| (name.value.clone(), day)));
         }
     }
+    let known_until = fields.read("holidays_known_until", findings, super::date);
     let margin = fields.read("before_end", findings, |node, findings| {
         read::time(node, Duration::ZERO..=Duration::from_secs(7_200), findings)
     });
     let margin = margin.and_then(|time| SignedDuration::try_from(time.value).ok()).unwrap_or(SignedDuration::ZERO);
-    (!week.is_empty()).then_some(Window { week, holidays, margin })
+    (!week.is_empty()).then_some(Window { week, holidays, known_until, margin })
 }
 
 fn limit(node: Node, owner: &str, findings: &mut Findings) -> Option<Kind> {
     let mut fields = Fields::open(node, "`limit`", &[LIMIT], findings)?;
     let start = fields.start();
-    let kinds = [("calls", Counts::Placed), ("conversations", Counts::Conversations), ("messages", Counts::Messages)];
+    let kinds = [
+        ("calls", Counts::Placed),
+        ("answered", Counts::Answered),
+        ("conversations", Counts::Conversations),
+        ("messages", Counts::Messages),
+    ];
     let mut found = Vec::new();
     for (name, counts) in kinds {
         if let Some(node) = fields.take(name) {
@@ -175,7 +183,7 @@ fn limit(node: Node, owner: &str, findings: &mut Findings) -> Option<Kind> {
         }
     }
     if found.len() != 1 {
-        let help = "it has one of `calls`, `conversations` and `messages`, with how many are allowed";
+        let help = "it has one of `calls`, `answered`, `conversations` and `messages`, with how many are allowed";
         findings.error(start, format!("{owner} must count one thing")).help(help);
         return None;
     }
