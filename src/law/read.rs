@@ -64,6 +64,15 @@ pub fn load(path: &Path) -> Result<Pack, Diagnostics> {
     }
 }
 
+/// Is this file written as a rule pack? One that cannot be read is none.
+pub fn is_pack(path: &Path) -> bool {
+    let begins = |text: String| {
+        let mut lines = text.trim_start_matches('\u{feff}').lines().map(str::trim_end);
+        lines.find(|line| !line.is_empty() && !line.starts_with('#') && *line != "---").map(str::to_owned)
+    };
+    bounded(path).ok().and_then(begins).is_some_and(|line| line.starts_with("pack:"))
+}
+
 fn bounded(path: &Path) -> Result<String, String> {
     use std::io::Read as _;
     let told = |error: io::Error| format!("it cannot be read: {error}");
