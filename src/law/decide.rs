@@ -16,6 +16,10 @@ const MOST_ROUNDS: usize = 64;
 /// Of a share that is too much, calling beyond the people who stand by ends here, in percent.
 const GOVERNOR: u64 = 80;
 
+/// One clock wrote what happened, another says what time it is, and each may be wrong by [`sound::SKEW`]: nobody is
+/// called before it is so much later than allowed, nor when the call would end so much before the end.
+pub const CLOCKS: SignedDuration = SignedDuration::from_secs(2 * sound::SKEW.as_secs());
+
 /// What is about to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
@@ -60,7 +64,9 @@ pub fn decide<'p>(act: Act, lead: &Lead, history: &History, packs: &'p Packs, no
     if let Some(fault) = sound::fault(lead, history, packs, now) {
         return Verdict { ruling: fault.ruling(now), by: Some(Cause::Unsound(fault)) };
     }
-    let mut at = now;
+    // Asked about the moment that it is at least, whichever clock is wrong.
+    let from = now.checked_sub(CLOCKS).unwrap_or(Timestamp::MIN);
+    let mut at = from;
     let mut by = None;
     for _ in 0..MOST_ROUNDS {
         let before = at;
@@ -74,8 +80,8 @@ pub fn decide<'p>(act: Act, lead: &Lead, history: &History, packs: &'p Packs, no
             }
         }
         if at == before {
-            let ruling = if at == now { Ruling::Allow } else { Ruling::NotBefore(at) };
-            return Verdict { ruling, by };
+            let later = || Ruling::NotBefore(at.checked_add(CLOCKS).unwrap_or(Timestamp::MAX));
+            return Verdict { ruling: if at == from { Ruling::Allow } else { later() }, by };
         }
     }
     Verdict { ruling: Ruling::Never, by }
@@ -84,7 +90,7 @@ pub fn decide<'p>(act: Act, lead: &Lead, history: &History, packs: &'p Packs, no
 /// The first moment from `at` on at which this rule alone has nothing against it; `None`: never, as things are.
 pub(super) fn earliest(rule: &Rule, lead: &Lead, history: &History, at: Timestamp) -> Option<Timestamp> {
     match &rule.kind {
-        Kind::Window(window) => window.earliest(&lead.zones, lead.longest, at),
+        Kind::Window(window) => window.earliest(&lead.zones, lead.longest.saturating_add(CLOCKS + CLOCKS), at),
         Kind::Limit { unless_reserved: true, .. } if lead.person_reserved => Some(at),
         Kind::Limit { unless_consent, .. } if agreed(lead.consent.as_ref(), unless_consent, at) => Some(at),
         Kind::Limit { limit, .. } => Some(limit.earliest(lead, history, at)).filter(|at| *at < Timestamp::MAX),
@@ -105,7 +111,7 @@ fn agreed(consent: Option<&Consent>, basis: &[super::facts::Basis], at: Timestam
             && !consent.evidence.reveal().trim().is_empty()
             && consent.given_at <= at
             && consent.revoked_at.is_none()
-            && consent.expires_at.is_none_or(|over| at < over)
+            && consent.expires_at.is_none_or(|over| at.checked_add(CLOCKS + CLOCKS).is_ok_and(|late| late < over))
     })
 }
 

@@ -49,6 +49,11 @@ impl Zone {
         crate::routing::calendar::Calendar::zone(name).map(Self)
     }
 
+    /// This one.
+    pub const fn of(rules: TimeZone) -> Self {
+        Self(rules)
+    }
+
     /// As jiff has it.
     pub const fn rules(&self) -> &TimeZone {
         &self.0

@@ -17,6 +17,7 @@ pub mod read;
 pub mod rule;
 pub mod sound;
 pub mod window;
+pub mod world;
 
 #[cfg(test)]
 mod tests;
