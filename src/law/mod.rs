@@ -20,4 +20,6 @@ pub mod window;
 pub mod world;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
