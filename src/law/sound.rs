@@ -7,10 +7,9 @@ use super::facts::{History, Lead};
 use super::pack::Packs;
 use super::rule::Today;
 
-/// Clocks of nodes may differ by so much.
+/// Clocks of nodes and of the database may differ by so much, and what happened before must have been read no longer ago:
+/// a clock that is fast cannot be told from a reading that is old.
 pub const SKEW: SignedDuration = SignedDuration::from_secs(2);
-/// What happened before must have been read no longer ago.
-pub const FRESH: SignedDuration = SignedDuration::from_secs(10);
 /// A fault that may mend itself is looked at again after this.
 const AGAIN: SignedDuration = SignedDuration::from_secs(60);
 
@@ -67,7 +66,7 @@ impl Fault {
 /// The first thing that is wrong with what is known.
 pub(super) fn fault(lead: &Lead, history: &History, packs: &Packs, now: Timestamp) -> Option<Fault> {
     let late = now.checked_add(SKEW).unwrap_or(Timestamp::MAX);
-    let long_ago = now.checked_sub(FRESH).unwrap_or(Timestamp::MIN);
+    let long_ago = now.checked_sub(SKEW).unwrap_or(Timestamp::MIN);
     let digits = lead.number.reveal().strip_prefix('+').unwrap_or_default();
     let is_number = (5..=15).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit());
     if packs.is_empty_on(Today::at(now, &lead.zones)) {

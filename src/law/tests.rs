@@ -343,7 +343,7 @@ fn whatever_is_missing_or_contradicts_itself_is_a_no() {
     }
     assert_eq!(fault(&Lead { longest: SignedDuration::ZERO, ..good.clone() }, &known, &packs), "no-length");
     let seconds = SignedDuration::from_secs;
-    assert_eq!(fault(&good, &History { read_at: now - seconds(11), ..known.clone() }, &packs), "stale");
+    assert_eq!(fault(&good, &History { read_at: now - seconds(3), ..known.clone() }, &packs), "stale");
     assert_eq!(fault(&good, &History { read_at: now + seconds(3), ..known.clone() }, &packs), "skewed");
     let tomorrow = contact(now + seconds(3), true, CameTo::Unreached);
     assert_eq!(fault(&good, &with(now, vec![tomorrow]), &packs), "skewed");
