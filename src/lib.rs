@@ -16,6 +16,7 @@ pub mod id;
 pub mod import;
 pub mod knowledge;
 pub mod language;
+pub mod law;
 pub mod lookup;
 pub mod media;
 pub mod observe;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["id", "time", "pii", "language", "files", "value"],
     &["audio", "grammar", "spoken", "understand", "rtp", "sdp", "knowledge", "routing"],
-    &["sip", "media", "speech", "dialplan", "lookup"],
+    &["sip", "media", "speech", "dialplan", "lookup", "law"],
     &["call", "agents"],
     &["store", "simulate", "import", "graph", "config", "observe"],
     &["app", "cli"],
@@ -27,6 +27,7 @@ const STRANGERS: &[(&str, &str)] = &[
     ("media", "speech"),
     ("dialplan", "sip"),
     ("dialplan", "speech"),
+    ("dialplan", "law"),
 ];
 
 #[test]

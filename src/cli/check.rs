@@ -1,4 +1,4 @@
-//! `trunkline check`: are these dial plans and grammars sound?
+//! `trunkline check`: are these dial plans, grammars and rule packs sound?
 
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
@@ -8,16 +8,17 @@ use std::process::ExitCode;
 use crate::dialplan::diagnostic::{Diagnostics, Severity};
 use crate::dialplan::load;
 use crate::grammar;
+use crate::law;
 
 use super::grammar::is_grammar;
 
 /// Deepest folder that is looked into.
 const MAX_FOLDERS: usize = 16;
 
-/// Check dial plans and grammars: prints what is wrong, where, and what to do about it.
+/// Check dial plans, grammars and rule packs: prints what is wrong, where, and what to do about it.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// Plans and grammars, or folders that are searched for `*.yaml`, `*.grxml` and `*.abnf`.
+    /// Plans, grammars and rule packs, or folders that are searched for `*.yaml`, `*.grxml` and `*.abnf`.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
     /// One line per finding, `file:line:column  sentence`, for editors and `grep`.
@@ -108,6 +109,11 @@ fn check(args: &CheckArgs, plain: bool, out: &mut impl Write) -> io::Result<bool
             }
         }
     }
+    let (packs, plans): (Vec<PathBuf>, Vec<PathBuf>) = plans.into_iter().partition(|path| law::read::is_pack(path));
+    for found in packs.iter().filter_map(|path| law::read::load(path).err()) {
+        errors += found.count(Severity::Error);
+        print(&found, args.format, plain, out)?;
+    }
     let loaded: Vec<_> = plans.iter().map(|path| (path, load::load(path))).collect();
     // What another plan includes has been checked with it, and is no plan by itself.
     let parts: BTreeSet<PathBuf> = loaded
@@ -127,20 +133,30 @@ fn check(args: &CheckArgs, plain: bool, out: &mut impl Write) -> io::Result<bool
         let found = loaded.map_or_else(|found| found, |loaded| loaded.warnings);
         errors += found.count(Severity::Error);
         warnings += found.count(Severity::Warning);
-        match args.format {
-            Format::Json => rows(&found, out)?,
-            Format::Text if plain => out.write_all(found.to_string().as_bytes())?,
-            Format::Text => out.write_all(found.drawn().as_bytes())?,
-        }
+        print(&found, args.format, plain, out)?;
     }
     if args.format == Format::Json {
         return Ok(errors == 0 && !(args.deny_warnings && warnings > 0));
     }
-    let counted = [(count, "plan"), (grammars.len(), "grammar"), (errors, "error"), (warnings, "warning")];
-    let told = counted.iter().filter(|(count, what)| *count > 0 || *what != "grammar");
+    let counted = [
+        (count, "plan"),
+        (grammars.len(), "grammar"),
+        (packs.len(), "rule pack"),
+        (errors, "error"),
+        (warnings, "warning"),
+    ];
+    let told = counted.iter().filter(|(count, what)| *count > 0 || !["grammar", "rule pack"].contains(what));
     let summary = told.map(|(count, what)| format!("{count} {what}{}", if *count == 1 { "" } else { "s" }));
     writeln!(out, "{}", summary.collect::<Vec<_>>().join(", "))?;
     Ok(errors == 0 && !(args.deny_warnings && warnings > 0))
+}
+
+fn print(found: &Diagnostics, format: Format, plain: bool, out: &mut impl Write) -> io::Result<()> {
+    match format {
+        Format::Json => rows(found, out),
+        Format::Text if plain => out.write_all(found.to_string().as_bytes()),
+        Format::Text => out.write_all(found.drawn().as_bytes()),
+    }
 }
 
 fn problem_row(problem: &grammar::Problem, out: &mut impl Write) -> io::Result<()> {
@@ -299,6 +315,15 @@ mod tests {
         let (said, content) = checked(&[("b.grxml", broken), ("a.abnf", sound)], false);
         let expected = "plans/b.grxml:1:1  the root `a` is not defined\n0 plans, 2 grammars, 1 error, 0 warnings\n";
         assert_eq!((said.as_str(), content), (expected, false));
+    }
+
+    #[test]
+    fn rule_packs_are_checked_by_how_they_begin() {
+        let sound = "# ours\npack: ours\nversion: \"1\"\ntitle: t\nrules: { a: { ring: 15s, source: house } }\n";
+        let (said, content) = checked(&[("a.yaml", SOUND), ("rules/ours.yaml", sound)], true);
+        assert_eq!((said.as_str(), content), ("1 plan, 1 rule pack, 0 errors, 0 warnings\n", true));
+        let (said, content) = checked(&[("ours.yaml", &sound.replace("ring", "rong"))], false);
+        assert!(said.contains("plans/ours.yaml:5:15  rule `a` has no key `rong`") && !content, "{said}");
     }
 
     #[test]

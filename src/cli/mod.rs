@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 pub mod agents;
 pub mod call;
 pub mod calls;
+pub mod campaign;
 pub mod check;
 pub mod doctor;
 mod gateway;
@@ -74,6 +75,8 @@ enum Command {
     Plans(plans::PlansArgs),
     /// Agents of the running gateway: what they are doing, who waits; send one away, or back
     Agents(agents::AgentsArgs),
+    /// Campaigns: try the law in a made-up world
+    Campaign(campaign::CampaignArgs),
     /// Would calls be served? What is wrong, and what to do about it
     Doctor(doctor::DoctorArgs),
     /// Which version this is
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Calls(args) => calls::run(args),
         Command::Plans(args) => plans::run(&args),
         Command::Agents(args) => agents::run(&args),
+        Command::Campaign(args) => campaign::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Version => print(concat!("trunkline ", env!("CARGO_PKG_VERSION"), "\n")),
     }

@@ -30,14 +30,14 @@ mod lint;
 pub mod load;
 pub mod outcome;
 pub mod plan;
-mod read;
+pub(crate) mod read;
 #[cfg(test)]
 mod rehearsal;
 mod schema;
 pub mod scope;
 pub mod step;
 pub mod template;
-mod yaml;
+pub(crate) mod yaml;
 
 #[cfg(test)]
 mod tests {

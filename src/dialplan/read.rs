@@ -55,7 +55,7 @@ const SYNONYMS: &[(&str, &str)] = &[
 ];
 
 /// The fields of one map, each taken once by its name.
-pub(super) struct Fields {
+pub(crate) struct Fields {
     /// The whole map.
     pub at: Span,
     entries: Vec<(Spanned<String>, Node)>,
@@ -102,7 +102,7 @@ impl Fields {
 }
 
 /// Reports a key that does not belong here, with the nearest one that does.
-pub(super) fn unknown_key(key: &Spanned<String>, owner: &str, keys: &[&str], findings: &mut Findings) {
+pub(crate) fn unknown_key(key: &Spanned<String>, owner: &str, keys: &[&str], findings: &mut Findings) {
     let known = |word: &&str| keys.contains(word);
     let synonym = SYNONYMS.iter().filter(|(theirs, _)| *theirs == key.value).map(|(_, ours)| *ours).find(known);
     let help = match synonym.or_else(|| nearest(&key.value, keys.iter().copied())) {
@@ -113,7 +113,7 @@ pub(super) fn unknown_key(key: &Spanned<String>, owner: &str, keys: &[&str], fin
 }
 
 /// A text that is not empty; white space at its ends does not count, and any inside counts as one space.
-pub(super) fn line(node: &Node, findings: &mut Findings) -> Option<Spanned<String>> {
+pub(crate) fn line(node: &Node, findings: &mut Findings) -> Option<Spanned<String>> {
     let Value::Scalar { text, .. } = &node.value else {
         findings.error(node.at, format!("this must be a text, not {}", node.sort()));
         return None;
@@ -127,7 +127,7 @@ pub(super) fn line(node: &Node, findings: &mut Findings) -> Option<Spanned<Strin
 }
 
 /// A name somebody gives to a step, an option or a slot. Any script; no spaces, no leading `$`.
-pub(super) fn name(name: &Spanned<String>, what: &str, findings: &mut Findings) -> bool {
+pub(crate) fn name(name: &Spanned<String>, what: &str, findings: &mut Findings) -> bool {
     let text = &name.value;
     let fits = |(place, letter): (usize, char)| match place {
         0 => letter.is_alphanumeric() || letter == '_',
@@ -143,7 +143,7 @@ pub(super) fn name(name: &Spanned<String>, what: &str, findings: &mut Findings) 
 }
 
 /// Where to go: a step or a word that begins with `$`. Whether it exists is known once every step has been read.
-pub(super) fn target(node: &Node, findings: &mut Findings) -> Option<Spanned<String>> {
+pub(crate) fn target(node: &Node, findings: &mut Findings) -> Option<Spanned<String>> {
     if !matches!(node.value, Value::Scalar { .. }) || node.is_nothing() {
         findings
             .error(node.at, format!("this must be the name of a step, not {}", node.sort()))
@@ -154,7 +154,7 @@ pub(super) fn target(node: &Node, findings: &mut Findings) -> Option<Spanned<Str
 }
 
 /// `true` or `false`.
-pub(super) fn flag(node: &Node, findings: &mut Findings) -> Option<Spanned<bool>> {
+pub(crate) fn flag(node: &Node, findings: &mut Findings) -> Option<Spanned<bool>> {
     let value = match &node.value {
         Value::Scalar { text, plain: true } if text == "true" => true,
         Value::Scalar { text, plain: true } if text == "false" => false,
@@ -172,7 +172,7 @@ pub(super) fn flag(node: &Node, findings: &mut Findings) -> Option<Spanned<bool>
 }
 
 /// A time with its unit: `4s`, `1.5s`, `300ms`, `1min`; within `range`.
-pub(super) fn time(node: &Node, range: RangeInclusive<Duration>, findings: &mut Findings) -> Option<Spanned<Duration>> {
+pub(crate) fn time(node: &Node, range: RangeInclusive<Duration>, findings: &mut Findings) -> Option<Spanned<Duration>> {
     let text = line(node, findings)?.value;
     let split = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
@@ -202,7 +202,7 @@ pub(super) fn time(node: &Node, range: RangeInclusive<Duration>, findings: &mut 
 }
 
 /// A whole number within `range`; `what` begins the sentence if it is not.
-pub(super) fn count(
+pub(crate) fn count(
     node: &Node,
     what: &str,
     range: RangeInclusive<usize>,
@@ -223,7 +223,7 @@ pub(super) fn count(
 }
 
 /// A number from 0 to 1.
-pub(super) fn fraction(node: &Node, findings: &mut Findings) -> Option<Spanned<f32>> {
+pub(crate) fn fraction(node: &Node, findings: &mut Findings) -> Option<Spanned<f32>> {
     let text = line(node, findings)?.value;
     match text.parse::<f32>() {
         Ok(value) if (0.0..=1.0).contains(&value) => Some(Spanned { at: node.at, value }),
@@ -239,7 +239,7 @@ pub(super) fn fraction(node: &Node, findings: &mut Findings) -> Option<Spanned<f
 }
 
 /// One of some words.
-pub(super) fn word(node: &Node, what: &str, words: &[&str], findings: &mut Findings) -> Option<Spanned<String>> {
+pub(crate) fn word(node: &Node, what: &str, words: &[&str], findings: &mut Findings) -> Option<Spanned<String>> {
     let text = line(node, findings)?;
     if !words.contains(&text.value.as_str()) {
         let help = match nearest(&text.value, words.iter().copied()) {
@@ -253,7 +253,7 @@ pub(super) fn word(node: &Node, what: &str, words: &[&str], findings: &mut Findi
 }
 
 /// `off`, `keys` or `speech`.
-pub(super) fn barge_in(node: &Node, findings: &mut Findings) -> Option<Spanned<BargeIn>> {
+pub(crate) fn barge_in(node: &Node, findings: &mut Findings) -> Option<Spanned<BargeIn>> {
     let text = line(node, findings)?.value;
     let value = match text.as_str() {
         "off" => BargeIn::Off,
@@ -274,7 +274,7 @@ pub(super) fn barge_in(node: &Node, findings: &mut Findings) -> Option<Spanned<B
 }
 
 /// One key of a telephone.
-pub(super) fn digit(node: &Node, findings: &mut Findings) -> Option<Spanned<Digit>> {
+pub(crate) fn digit(node: &Node, findings: &mut Findings) -> Option<Spanned<Digit>> {
     let text = match &node.value {
         Value::Scalar { text, .. } if !node.is_nothing() => text.trim(),
         _ => "",
@@ -299,7 +299,7 @@ pub(super) fn digit(node: &Node, findings: &mut Findings) -> Option<Spanned<Digi
 }
 
 /// A language tag.
-pub(super) fn language(written: &Spanned<String>, findings: &mut Findings) -> Option<Spanned<Language>> {
+pub(crate) fn language(written: &Spanned<String>, findings: &mut Findings) -> Option<Spanned<Language>> {
     match Language::parse(&written.value) {
         Ok(value) => Some(Spanned { at: written.at, value }),
         Err(error) => {
@@ -311,7 +311,7 @@ pub(super) fn language(written: &Spanned<String>, findings: &mut Findings) -> Op
 
 /// One value for the first language, or one for each language of the plan.
 #[derive(Clone, Debug)]
-pub(super) enum Localized<T> {
+pub(crate) enum Localized<T> {
     /// Written without a language.
     One(Spanned<T>),
     /// Written as `{en-US: …, zh-CN: …}`.
@@ -319,7 +319,7 @@ pub(super) enum Localized<T> {
 }
 
 /// Reads a value, or a map of one for each language.
-pub(super) fn localized<T>(
+pub(crate) fn localized<T>(
     node: &Node,
     findings: &mut Findings,
     read: impl Fn(&Node, &mut Findings) -> Option<Spanned<T>>,
@@ -335,7 +335,7 @@ pub(super) fn localized<T>(
 }
 
 /// A list of lines, or a single one.
-pub(super) fn lines(node: &Node, findings: &mut Findings) -> Option<Spanned<Vec<Spanned<String>>>> {
+pub(crate) fn lines(node: &Node, findings: &mut Findings) -> Option<Spanned<Vec<Spanned<String>>>> {
     let value = match &node.value {
         Value::List(items) => items.iter().filter_map(|item| line(item, findings)).collect(),
         _ => vec![line(node, findings)?],

@@ -20,14 +20,14 @@ const TEXT_A_NODE: usize = 64;
 
 /// A piece of YAML and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     pub at: Span,
     pub value: Value,
 }
 
 /// What a node is.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// Text; `plain` when it carries no quotes and is no block.
     Scalar { text: String, plain: bool },
     /// `- a` or `[a]`.
@@ -64,7 +64,7 @@ impl Node {
 }
 
 /// The tree of `text`; `None` when there is none, with the reason among the findings. Bounded in depth and size.
-pub(super) fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
+pub(crate) fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
     let mut composer = Composer::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = match event {

@@ -1,0 +1,52 @@
+//! Rule packs: who wrote them, which version, and what they hold.
+
+use super::decide::Act;
+use super::rule::{Kind, Rule, Today};
+
+/// Rules that belong together: of one law, one supervisor, or one house.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pack {
+    /// Its name: `us-regf`.
+    pub name: String,
+    /// Which edition: part of every decision.
+    pub version: String,
+    /// What it is about, in a sentence.
+    pub title: String,
+    /// What it asks before somebody is called.
+    pub rules: Vec<Rule>,
+    /// What it asks of the plan that then speaks.
+    pub duties: Vec<super::duty::Duty>,
+}
+
+/// All packs of a campaign; together they are as strict as the strictest.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Packs(Vec<Pack>);
+
+impl Packs {
+    /// These.
+    pub const fn new(packs: Vec<Pack>) -> Self {
+        Self(packs)
+    }
+
+    /// Each.
+    pub fn each(&self) -> &[Pack] {
+        &self.0
+    }
+
+    /// Rules about this act, in the order of their packs.
+    pub fn rules_for(&self, act: Act) -> impl Iterator<Item = (&Pack, &Rule)> {
+        let rules = self.0.iter().flat_map(|pack| pack.rules.iter().map(move |rule| (pack, rule)));
+        rules.filter(move |(_, rule)| match (&rule.kind, act) {
+            (Kind::Limit { for_message, .. }, Act::Call) => !for_message,
+            // The hours and what closes a person hold for a message too; how often they are called was asked before.
+            (Kind::Limit { for_message, .. }, Act::Message) => *for_message,
+            (Kind::Window(_) | Kind::Abandoned { .. } | Kind::CallerId { .. } | Kind::Ring(_), act) => act == Act::Call,
+            _ => true,
+        })
+    }
+
+    /// Is nothing of it in force on these days?
+    pub fn is_empty_on(&self, days: Today) -> bool {
+        !self.0.iter().flat_map(|pack| &pack.rules).any(|rule| rule.in_force(days))
+    }
+}
