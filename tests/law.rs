@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use trunkline::law::pack::Pack;
 use trunkline::law::read::load;
@@ -28,6 +29,60 @@ fn shipped() -> Vec<Pack> {
 fn every_pack_is_sound_and_called_like_its_file() {
     let names: Vec<String> = shipped().into_iter().map(|pack| pack.name).collect();
     assert_eq!(names, ["cn-gbt45251", "eu-ai-act", "house", "uk-ofcom", "us-regf", "us-tcpa"]);
+}
+
+/// Runs a program and returns what it said; panics when it fails.
+fn done(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    assert!(output.status.success(), "{command:?}: {said}");
+    said
+}
+
+#[test]
+fn ten_thousand_decisions_are_judged_by_a_second_reading_of_the_law() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for seed in ["7", "8"] {
+        let export = folder.path().join(seed);
+        let mut prove = Command::new(env!("CARGO_BIN_EXE_trunkline"));
+        prove.args(["campaign", "prove", "--decisions", "10000", "--seed", seed, "--export"]).arg(&export);
+        let said = done(&mut prove);
+        assert!(said.starts_with("10000 decisions: "), "{said}");
+        let judged = done(Command::new("scripts/oracle").arg(&export));
+        assert!(judged.contains("violations"), "{judged}");
+    }
+}
+
+#[test]
+fn the_second_reading_can_say_no() {
+    done(Command::new("scripts/oracle").arg("--self-test"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let (rules, export) = (folder.path().join("rules"), folder.path().join("world"));
+    fs::create_dir(&rules).expect("a folder");
+    for entry in fs::read_dir(FOLDER).expect("the packs").flatten() {
+        fs::copy(entry.path(), rules.join(entry.file_name())).expect("a copy");
+    }
+    let milder = fs::read_to_string(rules.join("cn-gbt45251.yaml")).expect("the pack").replace("22:00", "23:00");
+    fs::write(rules.join("cn-gbt45251.yaml"), milder).expect("written");
+    let mut prove = Command::new(env!("CARGO_BIN_EXE_trunkline"));
+    prove.args(["campaign", "prove", "--decisions", "30000", "--export"]).arg(&export).arg("--rules").arg(&rules);
+    done(&mut prove);
+    let judged = Command::new("scripts/oracle").arg(&export).output().expect("it runs");
+    assert_eq!(judged.status.code(), Some(1), "an hour more a day is noticed");
+}
+
+#[test]
+fn a_pack_with_a_typo_stops_everything() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let broken = fs::read_to_string("dialplans/rules/house.yaml")
+        .expect("the pack")
+        .replace("within: 7 days", "whithin: 7 days");
+    fs::write(folder.path().join("house.yaml"), broken).expect("written");
+    let mut prove = Command::new(env!("CARGO_BIN_EXE_trunkline"));
+    let output = prove.args(["campaign", "prove", "--rules"]).arg(folder.path()).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("did you mean `within`?"), "{said}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub const CLOCKS: SignedDuration = SignedDuration::from_secs(2 * sound::SKEW.as_
 pub enum Act {
     /// A call is placed.
     Call,
-    /// A machine has answered; it may be left a message.
+    /// A machine has answered; it may be left a message. The history is that before this call.
     Message,
 }
 

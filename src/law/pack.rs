@@ -1,7 +1,7 @@
 //! Rule packs: who wrote them, which version, and what they hold.
 
 use super::decide::Act;
-use super::rule::{Kind, Rule, Today};
+use super::rule::{Rule, Today};
 
 /// Rules that belong together: of one law, one supervisor, or one house.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,13 +36,7 @@ impl Packs {
     /// Rules about this act, in the order of their packs.
     pub fn rules_for(&self, act: Act) -> impl Iterator<Item = (&Pack, &Rule)> {
         let rules = self.0.iter().flat_map(|pack| pack.rules.iter().map(move |rule| (pack, rule)));
-        rules.filter(move |(_, rule)| match (&rule.kind, act) {
-            (Kind::Limit { for_message, .. }, Act::Call) => !for_message,
-            // The hours and what closes a person hold for a message too; how often they are called was asked before.
-            (Kind::Limit { for_message, .. }, Act::Message) => *for_message,
-            (Kind::Window(_) | Kind::Abandoned { .. } | Kind::CallerId { .. } | Kind::Ring(_), act) => act == Act::Call,
-            _ => true,
-        })
+        rules.filter(move |(_, rule)| rule.is_before(act))
     }
 
     /// Is nothing of it in force on these days?

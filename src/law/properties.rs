@@ -61,7 +61,7 @@ fn limit() -> impl Strategy<Value = Limit> {
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
-    let limited = |limit| Kind::Limit { limit, unless_reserved: false, unless_consent: Vec::new(), for_message: false };
+    let limited = |limit| Kind::Limit { limit, unless_reserved: false, unless_consent: Vec::new() };
     prop_oneof![window().prop_map(Kind::Window), limit().prop_map(limited), limit().prop_map(limited)]
 }
 
@@ -73,6 +73,7 @@ fn pack(name: &'static str) -> impl Strategy<Value = Pack> {
             scope: Scope::default(),
             from: None,
             until: None,
+            before: None,
             kind,
         };
         let rules = kinds.into_iter().enumerate().map(rule).collect();

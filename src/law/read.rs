@@ -6,6 +6,7 @@ use std::path::Path;
 
 use jiff::civil::Date;
 
+use super::decide::Act;
 use super::duty::Duty;
 use super::facts::Purpose;
 use super::pack::Pack;
@@ -46,6 +47,10 @@ const COMMON: &[Key] = &[
     key("from", Shape::Line, "in force from that day on"),
     key("until", Shape::Line, "in force up to and including that day"),
 ];
+
+/// Keys that every rule has besides.
+const RULE: &[Key] = &[key("before", Shape::Word(&BEFORE), "what it is asked before, where not before both")];
+const BEFORE: [&str; 2] = ["call", "message"];
 
 /// Reads the pack in `path`. Blocking. On errors everything found comes back.
 ///
@@ -133,11 +138,13 @@ fn pack(node: Node, findings: &mut Findings) -> Option<Pack> {
 fn rule(id: &Spanned<String>, node: Node, about: &Scope, findings: &mut Findings) -> Option<Rule> {
     read::name(id, "a rule", findings);
     let owner = format!("rule `{}`", id.value);
-    let mut fields = Fields::open(node, &owner, &[COMMON, kinds::KINDS], findings)?;
+    let mut fields = Fields::open(node, &owner, &[COMMON, RULE, kinds::KINDS], findings)?;
     let common = common(&mut fields, &owner, about, findings);
+    let before = fields.read("before", findings, |node, findings| read::word(node, "`before`", &BEFORE, findings));
+    let before = before.map(|word| if word.value == "message" { Act::Message } else { Act::Call });
     let kind = kinds::read(&mut fields, &owner, findings)?;
     let Common { source, scope, from, until } = common?;
-    Some(Rule { id: id.value.clone(), source, scope, from, until, kind })
+    Some(Rule { id: id.value.clone(), source, scope, from, until, before, kind })
 }
 
 fn duty(id: &Spanned<String>, node: Node, about: &Scope, findings: &mut Findings) -> Option<Duty> {

@@ -4,8 +4,9 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::decide::Act;
 use super::facts::{Basis, Lead, Purpose, Zone};
-use super::limit::Limit;
+use super::limit::{Counts, Limit};
 use super::window::Window;
 use crate::routing::region::LineType;
 
@@ -25,6 +26,8 @@ pub struct Rule {
     pub from: Option<Date>,
     /// In force up to and including that day.
     pub until: Option<Date>,
+    /// What it is asked before, where not before everything that it may concern.
+    pub before: Option<Act>,
     /// What it asks.
     pub kind: Kind,
 }
@@ -56,8 +59,6 @@ pub enum Kind {
         unless_reserved: bool,
         /// Not where the person agreed on one of these.
         unless_consent: Vec<Basis>,
-        /// It is about leaving a message, not about calling.
-        for_message: bool,
     },
     /// Only who agreed.
     Consent {
@@ -91,6 +92,19 @@ pub enum Kind {
 }
 
 impl Rule {
+    /// Is it asked before this? Hours, caps on calls, caller ids and shares of calls were asked about before the call, and
+    /// are not asked again about the message it leaves.
+    pub fn is_before(&self, act: Act) -> bool {
+        self.before.map_or_else(
+            || match &self.kind {
+                Kind::Limit { limit, .. } if limit.counts == Counts::Messages => act == Act::Message,
+                Kind::Consent { .. } | Kind::Suppression { .. } | Kind::Lines { .. } => true,
+                _ => act == Act::Call,
+            },
+            |before| before == act,
+        )
+    }
+
     /// Does it speak of this lead, on any of these days?
     pub fn concerns(&self, lead: &Lead, days: Today) -> bool {
         self.in_force(days) && self.scope.holds(lead)

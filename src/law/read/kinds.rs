@@ -192,7 +192,7 @@ fn limit(node: Node, owner: &str, findings: &mut Findings) -> Option<Kind> {
     let per = fields.read("per", findings, per).unwrap_or(Per::Person);
     let unless_consent = fields.take("unless_consent").map(|node| bases(node, findings)).unwrap_or_default();
     let limit = Limit { counts, most: u32::try_from(most?.value).ok()?, within: within?, per };
-    Some(Kind::Limit { limit, unless_reserved: false, unless_consent, for_message: counts == Counts::Messages })
+    Some(Kind::Limit { limit, unless_reserved: false, unless_consent })
 }
 
 fn gap(node: Node, owner: &str, findings: &mut Findings) -> Option<Kind> {
@@ -211,7 +211,7 @@ fn gap(node: Node, owner: &str, findings: &mut Findings) -> Option<Kind> {
     let per = fields.read("per", findings, per).unwrap_or(Per::Person);
     let unless_reserved = fields.read("unless_reserved", findings, read::flag).is_some_and(|flag| flag.value);
     let limit = Limit { counts, most: 1, within: within?, per };
-    Some(Kind::Limit { limit, unless_reserved, unless_consent: Vec::new(), for_message: false })
+    Some(Kind::Limit { limit, unless_reserved, unless_consent: Vec::new() })
 }
 
 /// What a duty asks.

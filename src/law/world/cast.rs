@@ -28,6 +28,17 @@ pub struct Campaign {
     pub first_day: Date,
 }
 
+/// What somebody does when it rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Habit {
+    /// Now this, now that.
+    None,
+    /// Lets it ring: the caps on calls are reached.
+    Away,
+    /// Answers and hangs up: the caps on answered calls are reached.
+    Curt,
+}
+
 /// A person.
 #[derive(Clone, Debug)]
 pub struct Person {
@@ -35,6 +46,8 @@ pub struct Person {
     pub id: String,
     /// What they owe.
     pub debts: Vec<String>,
+    /// What they do when it rings.
+    pub habit: Habit,
     /// Where they are called.
     pub numbers: Vec<Number>,
     /// What closes all of them.
@@ -56,7 +69,7 @@ pub struct Number {
 
 /// Campaigns that together use every pack there is, alone and with others.
 pub fn campaigns(packs: &[Pack]) -> Vec<Campaign> {
-    const PLANS: [(&str, Purpose, &[&str]); 8] = [
+    const PLANS: [(&str, Purpose, &[&str]); 11] = [
         ("us-debts", Purpose::Collection, &["us-tcpa", "us-regf"]),
         ("us-debts-house", Purpose::Collection, &["house", "us-tcpa", "us-regf"]),
         ("us-survey", Purpose::Survey, &["us-tcpa"]),
@@ -65,6 +78,9 @@ pub fn campaigns(packs: &[Pack]) -> Vec<Campaign> {
         ("cn-debts", Purpose::Collection, &["cn-gbt45251"]),
         ("eu-service", Purpose::Service, &["eu-ai-act", "house"]),
         ("anywhere", Purpose::Survey, &["house"]),
+        ("uk-sale", Purpose::Marketing, &["uk-ofcom"]),
+        ("cn-sale", Purpose::Marketing, &["cn-gbt45251"]),
+        ("eu-sale", Purpose::Marketing, &["eu-ai-act"]),
     ];
     let named = |names: &[&str]| packs.iter().filter(|pack| names.contains(&pack.name.as_str())).cloned().collect();
     let campaign = |(place, (name, purpose, packs)): (usize, (&str, Purpose, &[&str]))| Campaign {
@@ -100,9 +116,9 @@ const HOMES: [(&str, &str, &[&str], &[&str]); 6] = [
         ],
         &["us-debts", "us-debts-house", "us-survey", "us-sale", "anywhere"],
     ),
-    ("GB", "+44", &["Europe/London"], &["uk-debts", "anywhere"]),
-    ("CN", "+86", &["Asia/Shanghai", "Asia/Urumqi"], &["cn-debts", "anywhere"]),
-    ("DE", "+49", &["Europe/Berlin", "Europe/Busingen"], &["eu-service", "anywhere"]),
+    ("GB", "+44", &["Europe/London"], &["uk-debts", "uk-sale", "anywhere"]),
+    ("CN", "+86", &["Asia/Shanghai", "Asia/Urumqi"], &["cn-debts", "cn-sale", "anywhere"]),
+    ("DE", "+49", &["Europe/Berlin", "Europe/Busingen"], &["eu-service", "eu-sale", "anywhere"]),
     ("PT", "+351", &["Europe/Lisbon", "Atlantic/Azores", "Atlantic/Madeira"], &["eu-service", "anywhere"]),
     // Everywhere else: any zone there is.
     ("", "+999", &[], &["anywhere", "us-debts", "cn-debts"]),
@@ -114,7 +130,9 @@ impl Person {
         let debts = (0..chance.random_range(0..4)).map(|debt| format!("d{place}-{debt}")).collect();
         let home = HOMES[[0, 0, 0, 1, 2, 3, 4, 5][chance.random_range(0..8)]];
         let numbers = (0..chance.random_range(1..4)).map(|line| number(place, line, home, campaigns, start, chance));
-        Self { id: format!("p{place}"), debts, numbers: numbers.collect(), closed: Vec::new() }
+        let numbers = numbers.collect();
+        let habit = [Habit::None, Habit::None, Habit::Away, Habit::Curt][chance.random_range(0..4)];
+        Self { id: format!("p{place}"), debts, habit, numbers, closed: Vec::new() }
     }
 }
 

@@ -12,9 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use self::cast::{Campaign, Person};
+use self::cast::{Campaign, Habit, Person};
 use self::export::Line;
-use super::decide::{Act, Cause, Ruling, decide};
+use super::decide::{Act, Cause, Ruling, Verdict, decide};
 use super::facts::{CallerId, CameTo, Closed, Contact, History, Lead, Share};
 use crate::pii::Pii;
 
@@ -58,6 +58,20 @@ enum Next {
     Changes { person: usize },
     /// A node's clock is set wrong, or right.
     Clock { node: usize },
+}
+
+/// One campaign that wants to call one number now.
+#[derive(Clone, Copy, Debug)]
+struct Wish {
+    person: usize,
+    number: usize,
+    campaign: usize,
+    /// Which of the campaign's caller ids.
+    shown: usize,
+    /// The true time.
+    at: Timestamp,
+    /// The time on the node's clock.
+    now: Timestamp,
 }
 
 /// A call that is going on or over.
@@ -185,24 +199,9 @@ impl World {
         let now = later(at, self.nodes[node]);
         let campaign = self.campaign_for(person, number);
         let shown = self.chance.random_range(0..self.campaigns[campaign].caller_ids.len());
-        let history = self.history(at, now, person, campaign, shown, number);
-        let lead = self.lead(person, number, campaign, shown);
-        let verdict = decide(Act::Call, &lead, &history, &self.campaigns[campaign].packs, now);
-        let by = verdict.by.map(|cause| match cause {
-            Cause::Rule(pack, rule) => (pack.name.clone(), rule.id.clone()),
-            Cause::Unsound(fault) => (String::new(), fault.name().to_owned()),
-        });
-        let ruling = verdict.ruling;
-        tell(Line::Decision {
-            at,
-            act: Act::Call,
-            number: &self.people[person].numbers[number],
-            campaign: &self.campaigns[campaign],
-            lead: &lead,
-            now,
-            ruling,
-            by: by.as_ref(),
-        })?;
+        let wish = Wish { person, number, campaign, shown, at, now };
+        let lead = self.lead(wish);
+        let ruling = self.asked(Act::Call, wish, &lead, tell)?;
         tally.decisions += 1;
         match ruling {
             Ruling::Allow => tally.allowed += 1,
@@ -216,49 +215,53 @@ impl World {
                 later(until, SignedDuration::from_secs(early) - self.nodes[node]).max(later(at, SECOND))
             }
             Ruling::Never => self.some_time_within(at, SignedDuration::from_hours(24 * 20)),
+            // Eager: the caps are reached.
+            _ if self.chance.random_bool(0.7) => self.some_time_within(at, SignedDuration::from_hours(3)),
             _ => self.some_time_within(at, SignedDuration::from_hours(30)),
         };
         self.plan(again, Next::Wish { person, number });
         let crashed_before = self.chance.random_bool(0.002);
         if ruling == Ruling::Allow && !crashed_before {
             tally.placed += 1;
-            self.place(at, now, person, number, campaign, shown, &lead, tell)?;
+            self.place(wish, &lead, tell)?;
         }
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "everything that one INVITE has")]
-    fn place<E>(
+    /// Asks the real function, and tells what it said.
+    fn asked<E>(
         &mut self,
-        at: Timestamp,
-        now: Timestamp,
-        person: usize,
-        number: usize,
-        campaign: usize,
-        shown: usize,
+        act: Act,
+        wish: Wish,
         lead: &Lead,
         tell: &mut impl FnMut(Line<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    ) -> Result<Ruling, E> {
+        let history = self.history(wish);
+        let campaign = &self.campaigns[wish.campaign];
+        let Verdict { ruling, by } = decide(act, lead, &history, &campaign.packs, wish.now);
+        let by = by.map(|cause| match cause {
+            Cause::Rule(pack, rule) => (pack.name.clone(), rule.id.clone()),
+            Cause::Unsound(fault) => (String::new(), fault.name().to_owned()),
+        });
+        let number = &self.people[wish.person].numbers[wish.number];
+        let Wish { at, now, .. } = wish;
+        tell(Line::Decision { at, act, number, campaign, lead, now, ruling, by: by.as_ref() })?;
+        Ok(ruling)
+    }
+
+    fn place<E>(&mut self, wish: Wish, lead: &Lead, tell: &mut impl FnMut(Line<'_>) -> Result<(), E>) -> Result<(), E> {
+        let Wish { person, number, campaign, shown, at, now } = wish;
         self.ids += 1;
         let id = self.ids;
+        let most_often = self.chance.random_bool(0.95);
         let came_to = match self.chance.random_range(0..100) {
+            _ if most_often && self.people[person].habit == Habit::Away => CameTo::Unreached,
+            _ if most_often && self.people[person].habit == Habit::Curt => CameTo::Answered,
             0..45 => CameTo::Unreached,
             45..58 => CameTo::Conversation,
             58..66 => CameTo::Answered,
             66..82 => CameTo::Machine,
-            82..97
-                if decide(
-                    Act::Message,
-                    lead,
-                    &self.history(at, now, person, campaign, shown, number),
-                    &self.campaigns[campaign].packs,
-                    now,
-                )
-                .ruling
-                    == Ruling::Allow =>
-            {
-                CameTo::Message
-            }
+            82..97 if self.asked(Act::Message, wish, lead, tell)? == Ruling::Allow => CameTo::Message,
             82..97 => CameTo::Machine,
             _ => CameTo::Abandoned,
         };
@@ -378,8 +381,22 @@ impl World {
         number: Option<usize>,
         tell: &mut impl FnMut(Line<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        const FOR_GOOD: [&str; 6] = ["opt_out", "do_not_call", "attorney", "cease", "wrong_number", "deceased"];
-        const FOR_A_WHILE: [&str; 3] = ["dispute", "breathing_space", "debt_adviser"];
+        const FOR_GOOD: [&str; 13] = [
+            "opt_out",
+            "do_not_call",
+            "attorney",
+            "cease",
+            "wrong_number",
+            "deceased",
+            "workplace_forbidden",
+            "emergency_line",
+            "patient_room",
+            "care_home",
+            "contact_refused",
+            "objected",
+            "erased",
+        ];
+        const FOR_A_WHILE: [&str; 4] = ["dispute", "breathing_space", "debt_adviser", "vulnerable_hold"];
         // Too many that are closed for good would leave nobody to call.
         let (reason, until) = if self.chance.random_bool(0.15) {
             (FOR_GOOD[self.chance.random_range(0..FOR_GOOD.len())], None)
@@ -415,29 +432,22 @@ impl World {
         lists[self.chance.random_range(0..lists.len())]
     }
 
-    fn lead(&mut self, person: usize, number: usize, campaign: usize, shown: usize) -> Lead {
-        let (who, campaign) = (&self.people[person], &self.campaigns[campaign]);
+    fn lead(&mut self, wish: Wish) -> Lead {
+        let (who, campaign) = (&self.people[wish.person], &self.campaigns[wish.campaign]);
         let debt = who.debts.get(self.chance.random_range(0..who.debts.len().max(1))).cloned();
         Lead {
             purpose: campaign.purpose,
             debt: debt.filter(|_| campaign.purpose == super::facts::Purpose::Collection),
-            caller_id: campaign.caller_ids[shown].clone(),
+            caller_id: campaign.caller_ids[wish.shown].clone(),
             longest: campaign.longest,
             person_reserved: self.chance.random_bool(0.8),
-            ..who.numbers[number].lead.clone()
+            ..who.numbers[wish.number].lead.clone()
         }
     }
 
     /// What the database would tell a node that asks now.
-    fn history(
-        &mut self,
-        at: Timestamp,
-        now: Timestamp,
-        person: usize,
-        campaign: usize,
-        shown: usize,
-        number: usize,
-    ) -> History {
+    fn history(&mut self, wish: Wish) -> History {
+        let Wish { person, number, campaign, shown, at, now } = wish;
         let long_ago = earlier(at, REMEMBERED);
         let calls = &mut self.calls[person];
         while calls.front().is_some_and(|call| call.contact.at < long_ago) {
