@@ -487,6 +487,26 @@ async fn what_a_stop_keeps_from_being_told_is_told_after_the_next_start_under_th
 }
 
 #[tokio::test]
+async fn what_is_told_to_nobody_is_kept_and_told_when_somebody_is_there() {
+    let far_end = far_end!();
+    let data = tempfile::tempdir().expect("a folder");
+    let away = far_end.hooks("/hang", Duration::from_millis(200), data.path());
+    let line = away.line(about(7));
+    line.tell(Happening::Ringing);
+    drop(line);
+    // Everything was tried, with its repeats, and it is there still.
+    away.close(Duration::from_secs(30)).await;
+    assert_eq!(kept(data.path()).len(), 1);
+    far_end.hooks("/hook", Duration::from_secs(10), data.path()).catch_up();
+    let give_up = Instant::now() + Duration::from_secs(10);
+    while !kept(data.path()).is_empty() {
+        assert!(Instant::now() < give_up, "still untold: {:?}", kept(data.path()));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(far_end.told().await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_webhook_that_hangs_or_is_refused_keeps_nobody_waiting() {
     let far_end = far_end!();
     let data = tempfile::tempdir().expect("a folder");

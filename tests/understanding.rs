@@ -180,7 +180,9 @@ fn menus_trained_on_mishearings_understand_more_of_what_was_misheard() {
         );
     }
     let (before, after) = (Score::of(&plain_heard, 0.5), Score::of(&heard, 0.5));
-    assert!(after.right >= before.right && after.refused >= before.refused, "{before:?} {after:?}");
+    // One stranger in a hundred is within what another order of the same phrases changes; what is won must be more.
+    assert!(after.right > before.right && after.refused * 100 >= before.refused * 99, "{before:?} {after:?}");
+    assert!(after.right + after.refused > before.right + before.refused, "{before:?} {after:?}");
     assert!(best_right(&heard) > best_right(&plain_heard));
     let (before, after) = (Score::of(&plain_clean, 0.5), Score::of(&clean, 0.5));
     assert!(after.right >= before.right && after.refused >= before.refused, "{before:?} {after:?}");

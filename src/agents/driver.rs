@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tracing::{Instrument, Span, debug, info, warn};
 
-use super::untold::{KEPT_FOR, Untold, Untolds};
+use super::untold::{Untold, Untolds};
 use super::webhook::{About, Happening, Webhook};
 use crate::lookup::Failure;
 use crate::lookup::driver::Lookups;
@@ -16,8 +16,10 @@ use crate::time::Clock;
 
 /// Events of one call to one agent: it rings, is joined, is over.
 const EVENTS: usize = 4;
-/// What an earlier run has left is tried again after this, while nobody answers.
+/// What could not be told is tried again after this, while nobody answers.
 const AGAIN: Duration = Duration::from_secs(60);
+/// What happened so long ago is not being told beside its call any more.
+const SETTLED: Duration = Duration::from_secs(5 * 60);
 
 /// Whoever tells the house's own system of agents and callers. Clones share its connections.
 #[derive(Clone)]
@@ -56,8 +58,10 @@ impl Hooks {
         };
         let telling = async move {
             while let Some(untold) = kept.recv().await {
-                let _ = hooks.tell(&untold).await;
-                hooks.forget(untold.key).await;
+                // Who is away is told later, out of what is kept.
+                if hooks.is_settled(&untold).await {
+                    hooks.forget(untold.key).await;
+                }
             }
             drop(counted);
         };
@@ -66,26 +70,39 @@ impl Hooks {
         Line { events, clock: self.clock.clone() }
     }
 
-    /// Tells what an earlier run has left, as soon as somebody listens. To be called once, before calls come.
+    /// Tells what an earlier run has left, and what this one could not tell while nobody listened, as soon as somebody
+    /// does. To be called once, before calls come.
     pub fn catch_up(&self) {
-        let (hooks, now) = (self.clone(), self.clock.now().wall);
+        let hooks = self.clone();
         tokio::spawn(async move {
-            let untolds = hooks.untolds.clone();
-            let left = tokio::task::spawn_blocking(move || untolds.left(now)).await.unwrap_or_default();
-            if !left.is_empty() {
-                info!(events = left.len(), "telling the webhook of agents what was left by an earlier run");
-            }
-            for untold in left {
-                let too_old = |now: Timestamp| now.duration_since(untold.at).unsigned_abs() > KEPT_FOR;
-                while let Err(failure) = hooks.tell(&untold).await
-                    && is_away(&failure)
-                    && !too_old(hooks.clock.now().wall)
-                {
-                    tokio::time::sleep(AGAIN).await;
-                }
-                hooks.forget(untold.key).await;
+            // The first time everything there is was left by an earlier run.
+            let mut settled = Duration::ZERO;
+            loop {
+                hooks.tell_what_is_left(settled).await;
+                settled = SETTLED;
+                tokio::time::sleep(AGAIN).await;
             }
         });
+    }
+
+    async fn tell_what_is_left(&self, settled: Duration) {
+        let (untolds, now) = (self.untolds.clone(), self.clock.now().wall);
+        let mut left = tokio::task::spawn_blocking(move || untolds.left(now)).await.unwrap_or_default();
+        left.retain(|untold| now.duration_since(untold.at).unsigned_abs() >= settled);
+        if !left.is_empty() {
+            info!(events = left.len(), "telling the webhook of agents what it could not be told before");
+        }
+        for untold in left {
+            if !self.is_settled(&untold).await {
+                break;
+            }
+            self.forget(untold.key).await;
+        }
+    }
+
+    /// Tells it. Is it told now, or refused for good?
+    async fn is_settled(&self, untold: &Untold) -> bool {
+        self.tell(untold).await.err().is_none_or(|failure| !is_away(&failure))
     }
 
     /// Waits until everything is told, for `grace` at most; what is left is told after the next start.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::cast::{Campaign, Number, Person};
 use crate::law::decide::{Act, Ruling};
-use crate::law::facts::{CallerId, CameTo, Closed, Consent, Lead};
+use crate::law::facts::{CallerId, CameTo, Closed, Consent, History, Lead};
 
 /// One thing that is so, or that happened.
 #[derive(Clone, Copy, Debug)]
@@ -80,8 +80,10 @@ pub enum Line<'a> {
         number: &'a Number,
         /// For what.
         campaign: &'a Campaign,
-        /// What was known.
+        /// What was known of the person.
         lead: &'a Lead,
+        /// What was known of before.
+        history: &'a History,
         /// The time on the node's clock.
         now: Timestamp,
         /// What was decided.
@@ -135,7 +137,7 @@ impl Line<'_> {
             Self::Over { at, id, came_to, known } => {
                 writeln!(out, "E\t{}\t{id}\t{}\t{}", at.as_second(), name(*came_to), u8::from(*known))
             }
-            Self::Decision { at, act, number, campaign, lead, now, ruling, by } => {
+            Self::Decision { at, act, number, campaign, lead, history: _, now, ruling, by } => {
                 let act = if *act == Act::Call { "call" } else { "message" };
                 let (ruled, until) = match ruling {
                     Ruling::Allow => ("allow", None),

@@ -245,7 +245,7 @@ impl World {
         });
         let number = &self.people[wish.person].numbers[wish.number];
         let Wish { at, now, .. } = wish;
-        tell(Line::Decision { at, act, number, campaign, lead, now, ruling, by: by.as_ref() })?;
+        tell(Line::Decision { at, act, number, campaign, lead, history: &history, now, ruling, by: by.as_ref() })?;
         Ok(ruling)
     }
 
@@ -360,8 +360,8 @@ impl World {
         tell: &mut impl FnMut(Line<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let number = self.chance.random_range(0..self.people[person].numbers.len());
-        if self.chance.random_bool(0.25) {
-            let whole = self.chance.random_bool(0.5);
+        if self.chance.random_bool(0.4) {
+            let whole = self.chance.random_bool(0.2);
             self.close(at, person, (!whole).then_some(number), tell)?;
         } else {
             let consent = cast::consent(at, &mut self.chance);
@@ -398,7 +398,7 @@ impl World {
         ];
         const FOR_A_WHILE: [&str; 4] = ["dispute", "breathing_space", "debt_adviser", "vulnerable_hold"];
         // Too many that are closed for good would leave nobody to call.
-        let (reason, until) = if self.chance.random_bool(0.15) {
+        let (reason, until) = if self.chance.random_bool(0.3) {
             (FOR_GOOD[self.chance.random_range(0..FOR_GOOD.len())], None)
         } else {
             let until = self.some_time_within(at, SignedDuration::from_hours(24 * 30));
