@@ -23,7 +23,7 @@ pub struct Line {
 /// What the call should do now.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Act {
-    /// Speak, then report [`Event::Said`].
+    /// Speak, then report [`Event::Said`](crate::dialplan::step::Event::Said).
     Say {
         /// Who says it.
         step: StepIx,
@@ -50,7 +50,7 @@ pub enum Act {
         /// In this order.
         lines: Vec<Line>,
     },
-    /// Have this done, then report [`Event::Done`].
+    /// Have this done, then report [`Event::Done`](crate::dialplan::step::Event::Done).
     Errand {
         /// Who wants it.
         step: StepIx,
