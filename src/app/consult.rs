@@ -172,6 +172,7 @@ impl House {
             made_for: Some(made_for),
             stands_by: Some(stands_by),
             headers,
+            even_if_closed: false,
         };
         let mut other = Other { begun: None, report, verdicts, verdict: None, line, bridged_at: None };
         other.tell(Happening::Ringing);
@@ -321,7 +322,10 @@ const fn untold(error: &OriginateError) -> Consulted {
         }
         OriginateError::Draining
         | OriginateError::NoRoom(_)
-        | OriginateError::Dial(DialError::Full(_) | DialError::Closed) => Consulted::Untried { status: 503 },
+        | OriginateError::Dial(DialError::Full(_) | DialError::Closed)
+        // Nobody asks about whom a caller is sent to.
+        | OriginateError::Closed { .. }
+        | OriginateError::Unasked(_) => Consulted::Untried { status: 503 },
     }
 }
 

@@ -24,7 +24,7 @@ use tracing::{info, warn};
 
 use super::desk::Presence;
 use super::house::House;
-use super::originate::Originate;
+use super::originate::{Originate, OriginateError};
 use super::plans::orders;
 use crate::call::{Consult, Order, TimelineEvent};
 use crate::dialplan::scope::Variables;
@@ -172,6 +172,9 @@ pub struct CallRequest {
     /// What is known of them, by name.
     #[serde(default)]
     pub variables: Variables,
+    /// Also when the number is closed: a person has decided so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub even_if_closed: bool,
 }
 
 impl CallRequest {
@@ -194,6 +197,7 @@ impl CallRequest {
             made_for: None,
             stands_by: None,
             headers: Vec::new(),
+            even_if_closed: self.even_if_closed,
         }
     }
 }
@@ -414,6 +418,9 @@ async fn make(
                 }
                 return match ended {
                     Ok(record) => say(write, &json!({ "record": record })).await,
+                    Err(error @ OriginateError::Closed { .. }) => {
+                        say(write, &json!({ "error": error.to_string(), "closed": true })).await
+                    }
                     Err(error) => say(write, &json!({ "error": error.to_string() })).await,
                 };
             }

@@ -144,7 +144,10 @@ pub enum AppError {
     MediaStopped,
     /// The one call could not be begun.
     #[error(transparent)]
-    Originate(#[from] OriginateError),
+    Originate(OriginateError),
+    /// The one call was not begun, because its number is closed.
+    #[error("{0}")]
+    Closed(OriginateError),
     /// Signals cannot be listened to.
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),
@@ -315,7 +318,10 @@ pub async fn call_once(
         hooks.close(HOOKS_GRACE).await;
     }
     leave(house).await;
-    Ok(made?)
+    made.map_err(|error| match error {
+        error @ OriginateError::Closed { .. } => AppError::Closed(error),
+        error => AppError::Originate(error),
+    })
 }
 
 /// What tells us to stop.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rand::Rng;
 use tokio::sync::mpsc;
 use tracing::{Instrument, info, info_span, warn};
@@ -22,6 +23,9 @@ use crate::pii::Pii;
 use crate::sdp::Direction as SoundDirection;
 use crate::sip::uri::Uri;
 use crate::sip::{CallerId, Dial, DialError, LegCommand, PublicAddress};
+use crate::spoken::home_region;
+use crate::store::asking::AskingError;
+use crate::store::suppression::{EVERYWHERE, Suppression};
 
 /// A call to be made.
 #[derive(Debug)]
@@ -46,6 +50,8 @@ pub struct Originate {
     pub stands_by: Option<Duration>,
     /// Further header fields of the INVITE.
     pub headers: Vec<(String, String)>,
+    /// A person wants it although the number may be closed.
+    pub even_if_closed: bool,
 }
 
 /// Why a call was not even begun: nothing was sent, and there is no record of it.
@@ -60,6 +66,37 @@ pub enum OriginateError {
     /// Signalling cannot even try.
     #[error(transparent)]
     Dial(#[from] DialError),
+    /// They are not to be called.
+    #[error(
+        "not called: the number is closed {scope} since {since} ({reason}, says {source_of}), {until}; \
+         `trunkline suppress check` tells more, --even-if-closed calls all the same"
+    )]
+    Closed {
+        /// Where.
+        scope: String,
+        /// Since when.
+        since: Timestamp,
+        /// Why, in a word.
+        reason: String,
+        /// Who says so.
+        source_of: String,
+        /// How long.
+        until: String,
+    },
+    /// Whether they may be called is not known, and so they are not.
+    #[error("not called: whether the number is closed cannot be looked up ({0})")]
+    Unasked(AskingError),
+}
+
+impl OriginateError {
+    fn closed(entry: Suppression) -> Self {
+        let scope = match entry.scope.as_str() {
+            EVERYWHERE => "everywhere".to_owned(),
+            scope => format!("for `{scope}`"),
+        };
+        let until = entry.expires_at.map_or_else(|| "for good".to_owned(), |end| format!("until {end}"));
+        Self::Closed { scope, since: entry.created_at, reason: entry.reason, source_of: entry.source, until }
+    }
 }
 
 impl House {
@@ -121,6 +158,11 @@ impl House {
             ring_timeout: order.ring,
             headers: order.headers,
         };
+        // The last moment: what was closed while the call was prepared counts. Whom a caller is sent to, or an agent, is
+        // called for that caller.
+        if order.made_for.is_none() && !order.even_if_closed {
+            self.must_be_open(&order.to, &order.live).await?;
+        }
         info!("calling");
         let leg = self.dialer.dial(dial).await?;
         begun(&id, leg.leg);
@@ -162,6 +204,19 @@ impl House {
         ports.answered = Some(self.records.answering(setup.id.clone(), setup.direction));
         let record = driver::run(Call::outbound(setup, order.ring, now), ports).await;
         Ok((record, seat))
+    }
+
+    async fn must_be_open(&self, to: &Pii<String>, live: &LivePlan) -> Result<(), OriginateError> {
+        let (number, plan) = (number_of(to.clone()), &live.plan);
+        let region = plan.languages.first().and_then(home_region);
+        let closing = self.records.writer().asking().closing(&number, region, &plan.name, self.clock.now().wall).await;
+        match closing.map_err(OriginateError::Unasked)? {
+            None => Ok(()),
+            Some(entry) => {
+                info!(reason = entry.reason, source = entry.source, scope = entry.scope, "not called: it is closed");
+                Err(OriginateError::closed(entry))
+            }
+        }
     }
 
     /// A call that cannot be heard: taken back, or hung up on if they were quicker. It leaves a record like any other.

@@ -198,7 +198,8 @@ pub fn page() -> String {
         let _ = writeln!(text, "| `{}` | {} |", one.as_str(), one.exit_code());
     }
     text.push_str(
-        "\nExit code 2 means that the command line was wrong.\n\n\
+        "\nExit code 2 means that the command line was wrong, 10 that nobody was called because the number is closed\n\
+         ([whom not to call](suppression.md)).\n\n\
          A call that was answered is `answered`, or what listening to it made of it. Of a call that was not, the first\n\
          of these decides: our own end (`no_answer` when it rang too long, `interrupted` when we hung up, `congestion`\n\
          when nobody could be reached), the Q.850 cause of a `Reason` header, the SIP cause of one, the status of the\n\

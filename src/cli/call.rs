@@ -28,7 +28,7 @@ use crate::simulate::transcript::{print_end, print_line};
 use crate::time::SystemClock;
 
 /// Exit codes: 0 answered, 3 busy, 4 no answer, 5 rejected, 6 no such number, 7 congestion, 8 interrupted, 9 answered by
-/// a machine, 1 anything else, 2 asked wrongly
+/// a machine, 10 not called because the number is closed, 1 anything else, 2 asked wrongly
 #[derive(Args, Debug)]
 pub struct CallArgs {
     /// Whom: a SIP URI (sip:bob@192.0.2.7), or a number with --trunk
@@ -49,6 +49,9 @@ pub struct CallArgs {
     /// How long it may ring, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
     ring: f64,
+    /// Call them although their number is closed; it stays closed
+    #[arg(long)]
+    even_if_closed: bool,
     /// For machines: every event and the record, one JSON object a line
     #[arg(long)]
     json: bool,
@@ -87,6 +90,7 @@ pub fn run(args: CallArgs) -> ExitCode {
         from: args.from.map(Pii::new),
         ring_s: Some(args.ring),
         variables: args.variables.into_iter().map(|(name, value)| (name, Pii::new(value))).collect(),
+        even_if_closed: args.even_if_closed,
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -99,10 +103,31 @@ pub fn run(args: CallArgs) -> ExitCode {
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match ended {
         Ok(record) => ExitCode::from(record.disposition.unwrap_or(Disposition::Failed).exit_code()),
-        Err(why) => {
+        Err(Unmade::Closed(why)) => {
+            complain(&why);
+            ExitCode::from(CLOSED)
+        }
+        Err(Unmade::Failed(why)) => {
             complain(&why);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The exit code of a call that was not made, and of a look-up that says why, because its number is closed.
+pub(super) const CLOSED: u8 = 10;
+
+/// Why there was no call.
+enum Unmade {
+    /// The number is closed.
+    Closed(String),
+    /// Anything else.
+    Failed(String),
+}
+
+impl From<String> for Unmade {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
     }
 }
 
@@ -110,18 +135,19 @@ pub fn run(args: CallArgs) -> ExitCode {
 enum Told {
     Event(TimelineEvent),
     Record(Box<CallRecord>),
+    Closed(String),
     Error(String),
 }
 
-async fn place(config: &Config, file: Option<&Path>, request: CallRequest, json: bool) -> Result<CallRecord, String> {
+async fn place(config: &Config, file: Option<&Path>, request: CallRequest, json: bool) -> Result<CallRecord, Unmade> {
     let socket = config.control_socket();
     match UnixStream::connect(&socket).await {
         Ok(stream) => through_gateway(stream, request, json).await,
         // Another user's gateway: one of our own would not be registered, and would fight it for its ports.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(format!(
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Unmade::Failed(format!(
             "the gateway runs as somebody else ({}: {error}); call as that user, or as root",
             socket.display()
-        )),
+        ))),
         Err(_) => {
             let config = Config::load(file).map_err(|error| error.to_string())?;
             by_ourselves(config, request, json).await
@@ -130,7 +156,7 @@ async fn place(config: &Config, file: Option<&Path>, request: CallRequest, json:
 }
 
 /// Asks the gateway that runs here.
-async fn through_gateway(stream: UnixStream, request: CallRequest, json: bool) -> Result<CallRecord, String> {
+async fn through_gateway(stream: UnixStream, request: CallRequest, json: bool) -> Result<CallRecord, Unmade> {
     let gone = |error: io::Error| format!("the gateway is gone: {error}");
     let (read, mut write) = stream.into_split();
     let mut line = serde_json::to_vec(&Request::Call(request)).map_err(|error| format!("cannot ask: {error}"))?;
@@ -147,11 +173,12 @@ async fn through_gateway(stream: UnixStream, request: CallRequest, json: bool) -
                 continue;
             }
         };
-        let line = line.ok_or("the gateway closed the connection before the call was over")?;
+        let line = line.ok_or_else(|| "the gateway closed the connection before the call was over".to_owned())?;
         match read_line(&line)? {
             Some(Told::Event(event)) => show(&event, json),
             Some(Told::Record(record)) => return Ok(finish(*record, json)),
-            Some(Told::Error(why)) => return Err(why),
+            Some(Told::Closed(why)) => return Err(Unmade::Closed(why)),
+            Some(Told::Error(why)) => return Err(Unmade::Failed(why)),
             None => {}
         }
     }
@@ -166,11 +193,15 @@ fn read_line(line: &str) -> Result<Option<Told>, String> {
     if let Some(record) = told.remove("record") {
         return serde_json::from_value(record).map(|record| Some(Told::Record(record))).map_err(wrong);
     }
-    Ok(told.remove("error").map(|why| Told::Error(why.as_str().unwrap_or("it does not say why").to_owned())))
+    let is_closed = told.remove("closed") == Some(Value::Bool(true));
+    Ok(told.remove("error").map(|why| {
+        let why = why.as_str().unwrap_or("it does not say why").to_owned();
+        if is_closed { Told::Closed(why) } else { Told::Error(why) }
+    }))
 }
 
 /// No gateway runs here: we are one, for one call.
-async fn by_ourselves(config: Config, request: CallRequest, json: bool) -> Result<CallRecord, String> {
+async fn by_ourselves(config: Config, request: CallRequest, json: bool) -> Result<CallRecord, Unmade> {
     // The conversation is on standard output; the log must not talk into it, and errors still must be seen.
     observe::init(&crate::config::LogConfig { level: "warn".to_owned(), ..config.log.clone() })
         .map_err(|error| error.to_string())?;
@@ -184,7 +215,11 @@ async fn by_ourselves(config: Config, request: CallRequest, json: bool) -> Resul
                 while let Ok(event) = events.try_recv() {
                     show(&event, json);
                 }
-                return ended.map(|record| finish(record, json)).map_err(|error| error.to_string());
+                return match ended {
+                    Ok(record) => Ok(finish(record, json)),
+                    Err(error @ app::AppError::Closed(_)) => Err(Unmade::Closed(error.to_string())),
+                    Err(error) => Err(Unmade::Failed(error.to_string())),
+                };
             }
         }
     }
@@ -270,6 +305,8 @@ mod tests {
     fn lines_of_the_gateway_are_read_and_those_of_another_version_named() {
         assert!(matches!(read_line(r#"{"event":{"event":"ringing"}}"#), Ok(Some(Told::Event(TimelineEvent::Ringing)))));
         assert!(matches!(read_line(r#"{"error":"no"}"#), Ok(Some(Told::Error(why))) if why == "no"));
+        let closed = read_line(r#"{"error":"no","closed":true}"#);
+        assert!(matches!(closed, Ok(Some(Told::Closed(why))) if why == "no"));
         assert!(matches!(read_line(r#"{"call":"01"}"#), Ok(None)));
         for foreign in ["", "hello", r#"{"event":{"event":"sang"}}"#, r#"{"record":{}}"#] {
             assert!(read_line(foreign).is_err(), "{foreign}");

@@ -26,6 +26,7 @@ pub mod prompts;
 pub mod rehearse;
 pub mod say;
 pub mod serve;
+pub mod suppress;
 pub mod test_plans;
 pub mod transfer;
 pub mod understand;
@@ -75,6 +76,8 @@ enum Command {
     Plans(plans::PlansArgs),
     /// Agents of the running gateway: what they are doing, who waits; send one away, or back
     Agents(agents::AgentsArgs),
+    /// Whom not to call: lists kept elsewhere, numbers closed by hand, and what callers asked for
+    Suppress(suppress::SuppressArgs),
     /// Campaigns: try the law in a made-up world
     Campaign(campaign::CampaignArgs),
     /// Would calls be served? What is wrong, and what to do about it
@@ -103,6 +106,7 @@ pub fn main() -> ExitCode {
         Command::Calls(args) => calls::run(args),
         Command::Plans(args) => plans::run(&args),
         Command::Agents(args) => agents::run(&args),
+        Command::Suppress(args) => suppress::run(args),
         Command::Campaign(args) => campaign::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Version => print(concat!("trunkline ", env!("CARGO_PKG_VERSION"), "\n")),

@@ -17,6 +17,9 @@ use crate::sip::ladder::{Ladder, Rung};
 use crate::sip::{Protocol, Reason};
 use crate::value::{Amount, Currency, Value};
 
+mod closing;
+pub(crate) use closing::*;
+
 /// Tests of one store: `$fresh` makes an empty one, and whatever must live as long as it.
 macro_rules! suite {
     ($fresh:path) => {
@@ -30,6 +33,14 @@ macro_rules! suite {
             a_call_that_is_not_stored_closes_nothing
             a_closed_number_stays_as_it_was_said_first
             a_number_is_closed_in_its_scope_and_until_its_end
+            each_reason_closes_by_itself_and_decisions_see_them_all
+            what_is_lifted_is_kept_and_what_a_person_asked_for_is_not_lifted_in_passing
+            a_lifted_opt_out_stays_lifted_when_the_record_of_its_call_follows
+            a_list_takes_the_place_of_its_last_version_and_of_nothing_else
+            a_list_that_breaks_off_or_shrinks_leaves_the_last_one_whole
+            a_list_that_is_read_again_changes_nothing_but_its_day
+            entries_are_counted_by_kind_and_paged_through
+            hashed_numbers_are_closed_and_opened_like_plain_ones
             saving_twice_is_saving_once
             all_of_a_batch_or_none
             many_calls_saved_together_come_back_exactly
@@ -297,10 +308,14 @@ pub(crate) fn closed(number: u8, scope: &str) -> Suppression {
         scope: scope.into(),
         reason: "opt_out".into(),
         source: "call".into(),
+        list: None,
         call: Some(bare_record(number).id),
         said: Some(Pii::new("stop calling me".into())),
+        note: None,
+        by: None,
         created_at: arrival(number),
         expires_at: None,
+        lifted: None,
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use super::asking::Asking;
 pub use super::backlog::Condition;
 use super::backlog::{BATCH, Backlog, Input, Output, Reloaded, Trouble};
 use super::entry::{Entry, apart, together};
@@ -50,10 +51,16 @@ pub struct Writer {
     entries: mpsc::Sender<Entry>,
     numbers: NumberPolicy,
     spool: Spool,
+    asking: Asking,
     condition: Arc<Mutex<Condition>>,
 }
 
 impl Writer {
+    /// Where what it has written is looked up: is this number closed?
+    pub const fn asking(&self) -> &Asking {
+        &self.asking
+    }
+
     /// Hands over a call. Waits only when thousands of calls are already waiting for a database that is away.
     pub async fn save(&self, record: Box<CallRecord>) {
         let mut record = *record;
@@ -124,7 +131,8 @@ pub fn start(setup: WriterSetup, clock: Arc<dyn Clock>) -> (Writer, WriterTask) 
     let (entries, arriving) = mpsc::channel(QUEUE);
     let WriterSetup { data_dir, numbers } = setup;
     let condition = Arc::new(Mutex::new(Condition { well: true, unkept: false, in_memory: 0 }));
-    let writer = Writer { entries, numbers, spool: Spool::of(&data_dir), condition: condition.clone() };
+    let asking = Asking::of(&data_dir, numbers.clone());
+    let writer = Writer { entries, numbers, spool: Spool::of(&data_dir), asking, condition: condition.clone() };
     let closing = CancellationToken::new();
     let task = tokio::spawn(run(Ports::new(&data_dir, BUSY_TIMEOUT), arriving, clock, closing.clone(), condition));
     (writer, WriterTask { task, closing })

@@ -13,18 +13,23 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 
-use self::suppression::{Sought, Suppression};
+use self::lists::{Batch, ImportOrder, Imported, ListState};
+use self::suppression::{Lifted, Lifting, Sought, Suppression, Tally, Which};
 use crate::call::record::{CallEnd, CallRecord};
 use crate::id::CallId;
+use crate::law::facts::Closed;
 use crate::pii::Pii;
 
+pub mod asking;
 pub mod backlog;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod driver;
 mod entry;
 pub mod hindsight;
+pub mod lists;
 pub mod numbers;
 pub mod spool;
 pub mod sqlite;
@@ -41,8 +46,9 @@ pub trait Store: Send + Sync {
     /// that saving again after an unclear failure is safe.
     async fn save(&self, records: &[CallRecord]) -> Result<(), StoreError>;
 
-    /// Closes these numbers, all or none, in one durable transaction. One that is closed already stays as it is, unless
-    /// it would have been open again some day and now is not.
+    /// Closes these numbers, all or none, in one durable transaction. One that is closed already, for this reason and by
+    /// whoever says so, stays as it is, unless it would have been open again some day and now is not. What was lifted
+    /// stays lifted: a call that closed it once does not do so again when its record follows.
     async fn suppress(&self, closed: &[Suppression]) -> Result<(), StoreError>;
 
     /// Is this number closed at `now`, for every plan and campaign or for the one called `scope`? What holds everywhere
@@ -53,6 +59,34 @@ pub trait Store: Send + Sync {
         scope: Option<&str>,
         now: Timestamp,
     ) -> Result<Option<Suppression>, StoreError>;
+
+    /// Every entry of a number, in every scope: those that hold, those that are over, those that were lifted. The oldest
+    /// first.
+    async fn entries(&self, number: &Sought) -> Result<Vec<Suppression>, StoreError>;
+
+    /// All that closes a number at `now`, everywhere or in one of these plans and campaigns, as decisions see it. The
+    /// oldest first.
+    async fn closed(&self, number: &Sought, scopes: &[&str], now: Timestamp) -> Result<Vec<Closed>, StoreError> {
+        let entries = self.entries(number).await?;
+        Ok(entries.iter().filter(|entry| entry.holds(now) && entry.concerns(scopes)).map(Closed::from).collect())
+    }
+
+    /// Lifts entries of a number, all or none, and keeps them as proof. Which they were, as they were before.
+    async fn lift(&self, number: &Sought, which: &Lifting, lifted: &Lifted) -> Result<Vec<Suppression>, StoreError>;
+
+    /// Makes a list what these batches hold, in one durable transaction after the last of them. Entries of other lists,
+    /// and those that people asked for, stay as they are.
+    async fn import(&self, order: &ImportOrder, batches: mpsc::Receiver<Batch>) -> Result<Imported, StoreError>;
+
+    /// Every list, by name.
+    async fn lists(&self) -> Result<Vec<ListState>, StoreError>;
+
+    /// How many entries there are of each kind, at `now`.
+    async fn tally(&self, which: &Which, now: Timestamp) -> Result<Vec<Tally>, StoreError>;
+
+    /// The next `limit` entries after `place`, which begins with 0, and the place to go on from; the same place: there
+    /// are no more.
+    async fn page(&self, which: &Which, place: i64, limit: u32) -> Result<(Vec<Suppression>, i64), StoreError>;
 
     /// The latest calls first.
     async fn list(&self, filter: &CallFilter) -> Result<Vec<CallSummary>, StoreError>;

@@ -83,6 +83,21 @@ impl Spool {
         Ok(found)
     }
 
+    /// Every number that is closed and waits, wherever it waits in line. An error also where one cannot be read: it may be
+    /// anybody's.
+    pub fn closed(&self) -> io::Result<Vec<Suppression>> {
+        let mut found = Vec::new();
+        for name in self.names()?.into_iter().filter(|name| name.ends_with(CLOSED)) {
+            match std::fs::read(self.folder.join(&name)) {
+                Ok(bytes) => found.push(serde_json::from_slice(&bytes).map_err(|_| io::ErrorKind::InvalidData)?),
+                // Stored meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
     /// What one of [`Found::files`] holds is stored now.
     pub fn remove(file: &Path) -> io::Result<()> {
         match std::fs::remove_file(file) {

@@ -13,13 +13,16 @@ use jiff::Timestamp;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Row as _};
+use tokio::sync::mpsc;
 
-use super::suppression::{Sought, Suppression};
+use super::lists::{Batch, ImportOrder, Imported, ListState};
+use super::suppression::{Lifted, Lifting, Sought, Suppression, Tally, Which};
 use super::{CallFilter, CallSummary, Store, StoreError};
 use crate::call::record::CallRecord;
 use crate::files;
 
 mod insert;
+mod lists;
 mod rows;
 mod suppression;
 
@@ -169,6 +172,38 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> Result<Option<Suppression>, StoreError> {
         suppression::find(&self.pool, number, scope, now).await.map_err(|error| self.fault(&error))
+    }
+
+    async fn entries(&self, number: &Sought) -> Result<Vec<Suppression>, StoreError> {
+        suppression::entries(&self.pool, number).await.map_err(|error| self.fault(&error))
+    }
+
+    async fn lift(&self, number: &Sought, which: &Lifting, lifted: &Lifted) -> Result<Vec<Suppression>, StoreError> {
+        let fault = |error: sqlx::Error| self.fault(&error);
+        let mut transaction = self.pool.begin_with("begin immediate").await.map_err(fault)?;
+        match suppression::lift(&mut transaction, number, which, lifted).await {
+            Ok(entries) => transaction.commit().await.map(|()| entries).map_err(fault),
+            Err(error) => {
+                transaction.rollback().await.map_err(fault)?;
+                Err(self.fault(&error))
+            }
+        }
+    }
+
+    async fn import(&self, order: &ImportOrder, batches: mpsc::Receiver<Batch>) -> Result<Imported, StoreError> {
+        lists::import(&self.pool, order, batches).await.map_err(|error| self.fault(&error))
+    }
+
+    async fn lists(&self) -> Result<Vec<ListState>, StoreError> {
+        lists::lists(&self.pool).await.map_err(|error| self.fault(&error))
+    }
+
+    async fn tally(&self, which: &Which, now: Timestamp) -> Result<Vec<Tally>, StoreError> {
+        lists::tally(&self.pool, which, now).await.map_err(|error| self.fault(&error))
+    }
+
+    async fn page(&self, which: &Which, place: i64, limit: u32) -> Result<(Vec<Suppression>, i64), StoreError> {
+        lists::page(&self.pool, which, (place, limit)).await.map_err(|error| self.fault(&error))
     }
 
     async fn list(&self, filter: &CallFilter) -> Result<Vec<CallSummary>, StoreError> {

@@ -22,6 +22,7 @@ mod outbound;
 mod secrets;
 mod sound;
 mod stream;
+mod suppression;
 mod trouble;
 
 use std::time::Duration;

@@ -152,6 +152,23 @@ async fn calls_of_an_older_program_are_kept_when_its_tables_are_brought_up_to_da
 }
 
 #[tokio::test]
+async fn numbers_closed_by_an_older_program_stay_closed_when_its_tables_are_brought_up_to_date() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("trunkline.db");
+    let mut connection = SqliteConnectOptions::new().filename(&file).create_if_missing(true).connect().await.unwrap();
+    MIGRATIONS.run_to(12, &mut connection).await.unwrap();
+    let expect = conformance::closed(1, "spring");
+    let insert = "insert into suppression values (?, 'spring', 'opt_out', 'call', ?, 'stop calling me', ?, null)";
+    let since = i64::try_from(expect.created_at.as_nanosecond()).unwrap();
+    let query = sqlx::query(insert).bind(expect.number.reveal()).bind(expect.call.as_ref().unwrap().as_str());
+    query.bind(since).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let store = SqliteStore::open(&file).await.unwrap();
+    let number = crate::store::numbers::NumberPolicy::FULL.sought(&expect.number, None);
+    assert_eq!(store.entries(&number).await.unwrap(), [expect]);
+}
+
+#[tokio::test]
 async fn a_database_of_a_newer_program_is_left_alone() {
     let (store, home) = fresh().await;
     let file = home.path().join("data/trunkline.db");
