@@ -6,6 +6,7 @@ pub mod agents;
 pub mod app;
 pub mod audio;
 pub mod call;
+pub mod campaign;
 pub mod cli;
 pub mod config;
 pub mod dialplan;

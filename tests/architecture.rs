@@ -10,7 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["audio", "grammar", "spoken", "understand", "rtp", "sdp", "knowledge", "routing"],
     &["sip", "media", "speech", "dialplan", "lookup", "law"],
     &["call", "agents"],
-    &["store", "simulate", "import", "graph", "config", "observe"],
+    &["store", "simulate", "campaign", "import", "graph", "config", "observe"],
     &["app", "cli"],
 ];
 

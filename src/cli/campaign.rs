@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+mod check;
+mod import;
 mod prove;
 
 /// `trunkline campaign`
@@ -15,6 +17,10 @@ pub struct CampaignArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// Check campaigns, with their plans and rules: prints what is wrong, where, and what to do about it
+    Check(check::CheckArgs),
+    /// Read a call list: who can be called, and what is wrong with the others
+    Import(import::ImportArgs),
     /// Try the law in a made-up world, and write down every decision for another program to judge
     Prove(prove::ProveArgs),
 }
@@ -22,6 +28,8 @@ enum What {
 /// Does what was asked.
 pub fn run(args: &CampaignArgs) -> ExitCode {
     match &args.what {
+        What::Check(args) => check::run(args),
+        What::Import(args) => import::run(args),
         What::Prove(args) => prove::run(args),
     }
 }

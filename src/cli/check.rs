@@ -1,10 +1,11 @@
-//! `trunkline check`: are these dial plans, grammars and rule packs sound?
+//! `trunkline check`: are these dial plans, grammars, rule packs and campaigns sound?
 
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::campaign;
 use crate::dialplan::diagnostic::{Diagnostics, Severity};
 use crate::dialplan::load;
 use crate::grammar;
@@ -15,10 +16,10 @@ use super::grammar::is_grammar;
 /// Deepest folder that is looked into.
 const MAX_FOLDERS: usize = 16;
 
-/// Check dial plans, grammars and rule packs: prints what is wrong, where, and what to do about it.
+/// Check dial plans, grammars, rule packs and campaigns: prints what is wrong, where, and what to do about it.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// Plans, grammars and rule packs, or folders that are searched for `*.yaml`, `*.grxml` and `*.abnf`.
+    /// Plans, grammars, rule packs and campaigns, or folders that are searched for `*.yaml`, `*.grxml` and `*.abnf`.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
     /// One line per finding, `file:line:column  sentence`, for editors and `grep`.
@@ -114,6 +115,12 @@ fn check(args: &CheckArgs, plain: bool, out: &mut impl Write) -> io::Result<bool
         errors += found.count(Severity::Error);
         print(&found, args.format, plain, out)?;
     }
+    let (campaigns, plans): (Vec<PathBuf>, Vec<PathBuf>) =
+        plans.into_iter().partition(|path| campaign::file::is_campaign(path));
+    for found in campaigns.iter().filter_map(|path| campaign::file::load(path).err()) {
+        errors += found.count(Severity::Error);
+        print(&found, args.format, plain, out)?;
+    }
     let loaded: Vec<_> = plans.iter().map(|path| (path, load::load(path))).collect();
     // What another plan includes has been checked with it, and is no plan by itself.
     let parts: BTreeSet<PathBuf> = loaded
@@ -142,10 +149,12 @@ fn check(args: &CheckArgs, plain: bool, out: &mut impl Write) -> io::Result<bool
         (count, "plan"),
         (grammars.len(), "grammar"),
         (packs.len(), "rule pack"),
+        (campaigns.len(), "campaign"),
         (errors, "error"),
         (warnings, "warning"),
     ];
-    let told = counted.iter().filter(|(count, what)| *count > 0 || !["grammar", "rule pack"].contains(what));
+    let told =
+        counted.iter().filter(|(count, what)| *count > 0 || !["grammar", "rule pack", "campaign"].contains(what));
     let summary = told.map(|(count, what)| format!("{count} {what}{}", if *count == 1 { "" } else { "s" }));
     writeln!(out, "{}", summary.collect::<Vec<_>>().join(", "))?;
     Ok(errors == 0 && !(args.deny_warnings && warnings > 0))

@@ -5,6 +5,7 @@
 
 pub mod calendar;
 pub mod day;
+pub mod dialling;
 pub mod region;
 mod split;
 
