@@ -266,7 +266,7 @@ impl Ports {
         while let Some(entry) = entries.next() {
             let stored = match &entry {
                 Entry::Call(record) => store.save(std::slice::from_ref(record)).await,
-                Entry::Closed(closed) => store.suppress(std::slice::from_ref(closed)).await,
+                Entry::Closed(closed) => store.suppress(std::slice::from_ref(closed.as_ref())).await,
             };
             let failed = match stored {
                 Ok(()) => None,

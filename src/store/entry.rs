@@ -10,7 +10,7 @@ pub enum Entry {
     /// A call that is over.
     Call(Box<CallRecord>),
     /// A number that is closed from now on.
-    Closed(Suppression),
+    Closed(Box<Suppression>),
 }
 
 impl Entry {
@@ -31,7 +31,7 @@ impl From<CallRecord> for Entry {
 
 impl From<Suppression> for Entry {
     fn from(closed: Suppression) -> Self {
-        Self::Closed(closed)
+        Self::Closed(Box::new(closed))
     }
 }
 
@@ -40,7 +40,7 @@ pub(super) fn apart(entries: Vec<Entry>) -> (Vec<Suppression>, Vec<CallRecord>) 
     let (mut closed, mut records) = (Vec::new(), Vec::with_capacity(entries.len()));
     for entry in entries {
         match entry {
-            Entry::Closed(one) => closed.push(one),
+            Entry::Closed(one) => closed.push(*one),
             Entry::Call(record) => records.push(*record),
         }
     }

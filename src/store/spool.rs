@@ -132,7 +132,7 @@ impl Spool {
         files::create_private_folder(&self.folder)?;
         let json = match entry {
             Entry::Call(record) => serde_json::to_vec_pretty(&without_nan(record.as_ref().clone()))?,
-            Entry::Closed(closed) => serde_json::to_vec_pretty(closed)?,
+            Entry::Closed(closed) => serde_json::to_vec_pretty(closed.as_ref())?,
         };
         files::write_private_file(path, &json)
     }
@@ -152,7 +152,7 @@ fn name_of(closed: &Suppression) -> String {
 
 fn parse(name: &str, bytes: &[u8]) -> Option<Entry> {
     match name.ends_with(CLOSED) {
-        true => serde_json::from_slice(bytes).ok().map(Entry::Closed),
+        true => serde_json::from_slice::<Suppression>(bytes).ok().map(Entry::from),
         false => serde_json::from_slice::<CallRecord>(bytes).ok().map(Entry::from),
     }
 }

@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn a_text_is_the_same_in_every_encoding() {
         let text = "姓名,手机\n王小明,13900011234\n李芳,13900011235\n";
-        let expect = vec!["姓名,手机", "王小明,13900011234", "李芳,13900011235"];
+        let expect = ["姓名,手机", "王小明,13900011234", "李芳,13900011235"];
         for (name, bytes) in [
             ("UTF-8", text.as_bytes().to_vec()),
             ("UTF-8", ["\u{feff}", text].concat().into_bytes()),
