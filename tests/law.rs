@@ -4,8 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use trunkline::law::pack::Pack;
+use jiff::{SignedDuration, Timestamp};
+use trunkline::law::decide::{Act, CLOCKS, Ruling, decide};
+use trunkline::law::facts::{Basis, CallerId, Consent, History, Lead, Purpose, Zone};
+use trunkline::law::pack::{Pack, Packs};
 use trunkline::law::read::load;
+use trunkline::pii::Pii;
+use trunkline::routing::region::LineType;
 
 const FOLDER: &str = "dialplans/rules";
 
@@ -83,6 +88,49 @@ fn a_pack_with_a_typo_stops_everything() {
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("did you mean `within`?"), "{said}");
+}
+
+#[test]
+fn the_house_rests_at_christmas_wherever_people_live() {
+    let zone = Zone::named("Europe/Berlin").expect("a zone");
+    let at = |text: &str| zone.rules().to_timestamp(text.parse().expect("a moment")).expect("in range");
+    let lead = Lead {
+        number: Pii::new("+4930123456".to_owned()),
+        country: "DE".to_owned(),
+        state: None,
+        line: LineType::Fixed,
+        zones: vec![zone.clone()],
+        purpose: Purpose::Survey,
+        debt: None,
+        consent: Some(Consent {
+            basis: Basis::Written,
+            evidence: Pii::new("form 1".to_owned()),
+            given_at: at("2026-01-05T10:00"),
+            revoked_at: None,
+            expires_at: None,
+        }),
+        caller_id: CallerId { number: "+4930999999".to_owned(), owned: true },
+        longest: SignedDuration::from_mins(5),
+        person_reserved: true,
+    };
+    let packs = Packs::new(shipped().into_iter().filter(|pack| pack.name == "house").collect());
+    let asked = |now| {
+        let history = History {
+            read_at: now,
+            complete_since: Timestamp::MIN,
+            contacts: Vec::new(),
+            closed: Vec::new(),
+            caller_id_shown: Vec::new(),
+            abandoned: Vec::new(),
+        };
+        decide(Act::Call, &lead, &history, &packs, now).ruling
+    };
+    assert_eq!(asked(at("2026-12-23T12:00")), Ruling::Allow);
+    let back = Ruling::NotBefore(at("2026-12-27T09:00") + CLOCKS);
+    for day in ["2026-12-24T12:00", "2026-12-25T12:00", "2026-12-26T12:00"] {
+        assert_eq!(asked(at(day)), back, "{day}");
+    }
+    assert_eq!(asked(at("2027-01-01T12:00")), Ruling::NotBefore(at("2027-01-02T09:00") + CLOCKS));
 }
 
 #[test]

@@ -69,7 +69,7 @@ pub struct Number {
 
 /// Campaigns that together use every pack there is, alone and with others.
 pub fn campaigns(packs: &[Pack]) -> Vec<Campaign> {
-    const PLANS: [(&str, Purpose, &[&str]); 11] = [
+    const PLANS: [(&str, Purpose, &[&str]); 12] = [
         ("us-debts", Purpose::Collection, &["us-tcpa", "us-regf"]),
         ("us-debts-house", Purpose::Collection, &["house", "us-tcpa", "us-regf"]),
         ("us-survey", Purpose::Survey, &["us-tcpa"]),
@@ -81,6 +81,7 @@ pub fn campaigns(packs: &[Pack]) -> Vec<Campaign> {
         ("uk-sale", Purpose::Marketing, &["uk-ofcom"]),
         ("cn-sale", Purpose::Marketing, &["cn-gbt45251"]),
         ("eu-sale", Purpose::Marketing, &["eu-ai-act"]),
+        ("eu-survey", Purpose::Survey, &["eu-ai-act"]),
     ];
     let named = |names: &[&str]| packs.iter().filter(|pack| names.contains(&pack.name.as_str())).cloned().collect();
     let campaign = |(place, (name, purpose, packs)): (usize, (&str, Purpose, &[&str]))| Campaign {
@@ -118,7 +119,7 @@ const HOMES: [(&str, &str, &[&str], &[&str]); 6] = [
     ),
     ("GB", "+44", &["Europe/London"], &["uk-debts", "uk-sale", "anywhere"]),
     ("CN", "+86", &["Asia/Shanghai", "Asia/Urumqi"], &["cn-debts", "cn-sale", "anywhere"]),
-    ("DE", "+49", &["Europe/Berlin", "Europe/Busingen"], &["eu-service", "eu-sale", "anywhere"]),
+    ("DE", "+49", &["Europe/Berlin", "Europe/Busingen"], &["eu-service", "eu-sale", "eu-survey", "anywhere"]),
     ("PT", "+351", &["Europe/Lisbon", "Atlantic/Azores", "Atlantic/Madeira"], &["eu-service", "anywhere"]),
     // Everywhere else: any zone there is.
     ("", "+999", &[], &["anywhere", "us-debts", "cn-debts"]),
