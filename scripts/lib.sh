@@ -48,7 +48,7 @@ BUILD_PACKAGES=(build-essential cmake pkg-config)
 RUN_PACKAGES=(flite espeak-ng python3 python3-pip)
 PEER_PACKAGES=(sip-tester baresip sox tcpdump)
 # More far ends that only the tests need.
-TEST_PACKAGES=(kamailio rtpengine-daemon dnsmasq-base openssl libbcg729-0 linphone-cli ffmpeg tshark python3 systemd)
+TEST_PACKAGES=(kamailio rtpengine-daemon dnsmasq-base openssl libbcg729-0 linphone-cli ffmpeg tshark python3 systemd tzdata)
 
 # What rehearsals by voice are built with (`--features mic`).
 VOICE_PACKAGES=(libasound2-dev)
