@@ -61,7 +61,7 @@ pub enum Cause<'p> {
 /// May `lead` be called, or left a message, at `now`? The same question has the same answer for ever: all that it depends
 /// on is here.
 pub fn decide<'p>(act: Act, lead: &Lead, history: &History, packs: &'p Packs, now: Timestamp) -> Verdict<'p> {
-    if let Some(fault) = sound::fault(lead, history, packs, now) {
+    if let Some(fault) = sound::fault(act, lead, history, packs, now) {
         return Verdict { ruling: fault.ruling(now), by: Some(Cause::Unsound(fault)) };
     }
     // Asked about the moment that it is at least, whichever clock is wrong.

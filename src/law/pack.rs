@@ -1,7 +1,7 @@
 //! Rule packs: who wrote them, which version, and what they hold.
 
 use super::decide::Act;
-use super::rule::{Rule, Today};
+use super::rule::Rule;
 
 /// Rules that belong together: of one law, one supervisor, or one house.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,10 +37,5 @@ impl Packs {
     pub fn rules_for(&self, act: Act) -> impl Iterator<Item = (&Pack, &Rule)> {
         let rules = self.0.iter().flat_map(|pack| pack.rules.iter().map(move |rule| (pack, rule)));
         rules.filter(move |(_, rule)| rule.is_before(act))
-    }
-
-    /// Is nothing of it in force on these days?
-    pub fn is_empty_on(&self, days: Today) -> bool {
-        !self.0.iter().flat_map(|pack| &pack.rules).any(|rule| rule.in_force(days))
     }
 }

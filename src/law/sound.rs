@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::decide::Ruling;
+use super::decide::{Act, Ruling};
 use super::facts::{History, Lead};
 use super::pack::Packs;
 use super::rule::Today;
@@ -16,7 +16,7 @@ const AGAIN: SignedDuration = SignedDuration::from_secs(60);
 /// Why nothing can be decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// There is no pack, or none is in force.
+    /// There is no pack, or none has a rule in force about such a call: a German number under American packs.
     NoPack,
     /// The number is none.
     NoNumber,
@@ -64,12 +64,13 @@ impl Fault {
 }
 
 /// The first thing that is wrong with what is known.
-pub(super) fn fault(lead: &Lead, history: &History, packs: &Packs, now: Timestamp) -> Option<Fault> {
+pub(super) fn fault(act: Act, lead: &Lead, history: &History, packs: &Packs, now: Timestamp) -> Option<Fault> {
     let late = now.checked_add(SKEW).unwrap_or(Timestamp::MAX);
     let long_ago = now.checked_sub(SKEW).unwrap_or(Timestamp::MIN);
     let digits = lead.number.reveal().strip_prefix('+').unwrap_or_default();
     let is_number = (5..=15).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit());
-    if packs.is_empty_on(Today::at(now, &lead.zones)) {
+    let today = Today::at(now, &lead.zones);
+    if !packs.rules_for(act).any(|(_, rule)| rule.concerns(lead, today)) {
         return Some(Fault::NoPack);
     }
     if !is_number {

@@ -1,6 +1,5 @@
 //! What the law says, at its edges.
 
-use jiff::civil::date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,7 +7,6 @@ use super::decide::{Act, CLOCKS, Cause, Ruling, Verdict, decide};
 use super::facts::{Basis, CallerId, CameTo, Closed, Consent, Contact, History, Lead, Purpose, Share, Zone};
 use super::pack::Packs;
 use super::read::load_str;
-use super::rule::Today;
 use crate::pii::Pii;
 use crate::routing::region::LineType;
 
@@ -26,6 +24,11 @@ fn packs(texts: &[&str]) -> Packs {
 /// A pack of one rule.
 fn only(rule: &str) -> Packs {
     packs(&[&format!("pack: test\nversion: \"1\"\ntitle: a test\nrules:\n  it: {{ {rule}, source: house }}\n")])
+}
+
+/// The same beside a rule about every call, which allows it: where no rule speaks of a call, nobody is called.
+fn beside(packs: &Packs) -> Packs {
+    Packs::new([packs.each(), only("never_lines: [premium]").each()].concat())
 }
 
 fn at(zone: &str, text: &str) -> Timestamp {
@@ -217,7 +220,7 @@ fn consent_is_asked_of_mobile_lines_and_of_those_that_may_be() {
     };
     let asked = |line, consent| {
         let lead = Lead { line, consent, ..lead(&[NEW_YORK]) };
-        ruling(&lead, &nothing_yet(now), &only(rule), now)
+        ruling(&lead, &nothing_yet(now), &beside(&only(rule)), now)
     };
     for line in [LineType::Mobile, LineType::FixedOrMobile, LineType::Unknown] {
         assert_eq!(asked(line, None), Ruling::Never, "{line:?}");
@@ -306,10 +309,7 @@ fn together_packs_are_as_strict_as_the_strictest_and_find_the_same_hour_in_any_o
 
 #[test]
 fn a_rule_holds_in_its_time() {
-    let dated = only("suppression: any, from: 2026-08-02, until: 2026-12-31");
-    let day = |day| Today { first: day, last: day };
-    assert!(dated.is_empty_on(day(date(2026, 8, 1))) && !dated.is_empty_on(day(date(2026, 12, 31))));
-    let packs = Packs::new([dated.each(), only("never_lines: [premium]").each()].concat());
+    let packs = beside(&only("suppression: any, from: 2026-08-02, until: 2026-12-31"));
     let ruled = |text| {
         let now = at(NEW_YORK, text);
         let closed = Closed { reason: "opt_out".to_owned(), source: "list".to_owned(), since: now, until: None };
@@ -336,6 +336,8 @@ fn whatever_is_missing_or_contradicts_itself_is_a_no() {
     let (good, known) = (lead(&[NEW_YORK]), nothing_yet(now));
     assert_eq!(ruling(&good, &known, &packs, now), Ruling::Allow);
     assert_eq!(fault(&good, &known, &Packs::default()), "no-pack");
+    let elsewhere = only(&format!("{DAYTIME}, about: {{ countries: [GB] }}"));
+    assert_eq!(fault(&good, &known, &elsewhere), "no-pack", "no rule speaks of such a call");
     assert_eq!(fault(&lead(&[]), &known, &packs), "no-zone");
     for number in ["", "12125550123", "+1212555012x", "+1", "+1234567890123456"] {
         let number = Pii::new(number.to_owned());
@@ -353,7 +355,7 @@ fn whatever_is_missing_or_contradicts_itself_is_a_no() {
 
 #[test]
 fn a_message_is_asked_for_by_itself() {
-    let packs = only("limit: { messages: 1, within: 3 days }");
+    let packs = beside(&only("limit: { messages: 1, within: 3 days }"));
     let now = at(NEW_YORK, "2026-04-12T18:00");
     let yesterday = now - SignedDuration::from_hours(24);
     let history = with(now, vec![contact(yesterday, true, CameTo::Message)]);
